@@ -1,0 +1,58 @@
+# Relative paths only, and modules rather than scripts where a module can be run: a path with a
+# space in it must work.
+PYTHON ?= python3
+TEST_ARGS ?= -n auto
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+READY := $(VENV)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test slow lint format types floors benchmark check clean
+
+help: ## list the targets
+	@echo "usage: make TARGET [PYTHON=python3.11]"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## what a server crash does to learning with a server, and without one
+	@$(RUN) sim.cli run server_crash
+
+test: $(READY) ## the quick tests
+	$(RUN) pytest $(TEST_ARGS)
+
+slow: $(READY) ## the tests that take longer
+	$(RUN) pytest -m slow
+
+lint: $(READY) ## ruff: rules and format
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format: $(READY) ## let ruff rewrite the code
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+types: $(READY) ## mypy --strict
+	$(RUN) mypy
+
+floors: $(READY) ## import-linter: an import may only point down
+	$(VENV)/bin/lint-imports
+
+benchmark: $(READY) ## measurements of time and memory; prints them
+	$(RUN) pytest -m benchmark -s
+
+check: test lint types floors ## everything a change must pass
+
+clean: ## remove the environment and the caches; results stay
+	rm -rf $(VENV) build dist *.egg-info
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find sim models analysis scenarios tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The last step marks success, so an installation that was interrupted is done again. An interpreter
+# that has gone leaves a dangling link, which venv mends only with --clear.
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "braintorrent needs Python 3.11 or newer; name one with: make PYTHON=python3.11" >&2; exit 1; }
+	@rm -f $(READY)
+	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv --clear $(VENV)
+	$(RUN) pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $(READY)

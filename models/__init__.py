@@ -1,0 +1,1 @@
+"""Learning: networks, tasks, partitions, training and parameters, without clock or world."""

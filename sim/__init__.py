@@ -1,0 +1,1 @@
+"""Simulation of federated learning among nodes that fail, on a virtual clock."""

@@ -1,0 +1,74 @@
+"""What a scenario can be made of: every kind with its one-line description and its settings.
+
+A room of its own because it reads the registries of both towers, which nobody else needs to do
+at once; it imports settings only, so it answers without PyTorch.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+
+from models.settings import NETWORKS, PARTITIONS, TASKS
+from sim.scenario import load, shipped
+from sim.settings.faults import FAULTS
+from sim.settings.protocols import PROTOCOLS
+
+SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
+    "protocols": PROTOCOLS,
+    "faults": FAULTS,
+    "tasks": TASKS,
+    "networks": NETWORKS,
+    "partitions": PARTITIONS,
+}
+
+LINE_WIDTH = 100
+# These choose the entry itself, so they are not among its settings.
+_CHOOSERS = frozenset({"kind", "name"})
+
+
+def catalogue() -> Iterator[str]:
+    """Yield the lines of `braintorrent list`."""
+    for number, (section, registry) in enumerate(SECTIONS.items()):
+        if number:
+            yield ""
+        yield section
+        for name, settings in registry.items():
+            yield from _wrapped(f"  {name:<14} ", _first_line(settings))
+            for field, info in settings.model_fields.items():
+                if field not in _CHOOSERS:
+                    yield from _wrapped(f"    {field:<20} ", _field_text(info))
+
+
+    yield ""
+    yield "shipped scenarios"
+    for name in shipped():
+        yield from _wrapped(f"  {name:<14} ", load(name).question or "")
+
+
+def _wrapped(start: str, text: str) -> list[str]:
+    return textwrap.wrap(text, LINE_WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
+
+
+def _first_line(settings: type[BaseModel]) -> str:
+    return (settings.__doc__ or "").strip().partition("\n")[0]
+
+
+def _field_text(info: FieldInfo) -> str:
+    notes = []
+    if get_origin(info.annotation) is Literal:
+        notes.append(" | ".join(map(str, get_args(info.annotation))))
+    default = info.get_default(call_default_factory=True, validated_data={})
+    if info.is_required():
+        notes.append("required")
+    elif default is None:
+        notes.append("optional")
+    else:
+        # Through the field's own serialiser, so that quantities show their unit.
+        kind: TypeAdapter[object] = TypeAdapter(Annotated[info.annotation, None, *info.metadata])
+        shown = kind.dump_python(default, mode="json")
+        notes.append(f"default {shown if isinstance(shown, str) else json.dumps(shown)}")
+    return f"{info.description} ({'; '.join(notes)})"

@@ -1,0 +1,160 @@
+"""What a run looks like on a screen: progress while it goes, and the closing table.
+
+A room of its own because layout changes for other reasons than commands do. Nothing here prints by
+itself: the command line hands over the console to draw on.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from sim.outcome import Progress
+from sim.summary import ProtocolSummary, Spread, Summary
+
+# A log is read afterwards, where a line every few seconds tells enough.
+SECONDS_BETWEEN_LINES = 5.0
+
+Report = Callable[[Progress], None]
+
+
+@contextmanager
+def progress_display(console: Console) -> Iterator[Report]:
+    """Lend a callback that shows progress: two live bars on a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        yield plain_lines(console)
+        return
+    with Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+        transient=True,
+    ) as bars:
+        clock = bars.add_task("virtual time", total=None, note="")
+        work = bars.add_task("training", total=None, note="")
+        # Runs of one seed go side by side, and each look is at one of them.
+        parts: dict[tuple[str, int], float] = {}
+
+        def report(now: Progress) -> None:
+            parts[now.protocol, now.seed] = min(now.virtual_s / now.duration_s, 1.0)
+            done = max(sum(parts.values()), now.finished_runs)
+            bars.update(clock, completed=done, total=now.total_runs, note=_world_text(now))
+            bars.update(work, completed=now.trained, total=now.demanded, note=_work_text(now))
+
+        yield report
+
+
+def plain_lines(console: Console, clock: Callable[[], float] = time.monotonic) -> Report:
+    """Return a callback that prints a line per finished run, and one every few seconds between.
+
+    `clock` gives real seconds.
+    """
+    finished, printed_s = 0, clock()
+
+    def report(now: Progress) -> None:
+        nonlocal finished, printed_s
+        if now.finished_runs == finished and clock() - printed_s < SECONDS_BETWEEN_LINES:
+            return
+        finished, printed_s = now.finished_runs, clock()
+        console.print(
+            f"{now.finished_runs}/{now.total_runs} runs, {_world_text(now)}, {_work_text(now)}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    return report
+
+
+def _world_text(now: Progress) -> str:
+    return (
+        f"{now.protocol} seed {now.seed}: {time_text(now.virtual_s)}, "
+        f"{now.local_rounds:,} local rounds, {now.up} up {now.down} down"
+    )
+
+
+def _work_text(now: Progress) -> str:
+    return f"{now.trained:,} of {now.demanded:,} trainings done"
+
+
+def summary_table(summary: Summary) -> Table:
+    """Return the summary as a table for a terminal of 100 columns."""
+    seeds = len(summary.seeds)
+    table = Table(
+        title=Text(
+            f"{summary.scenario}: {summary.metric} on all sites' test data, "
+            + ("1 seed" if seeds == 1 else f"{seeds} seeds, ± standard deviation over seeds")
+        ),
+        caption="rounds and bytes: per seed" if seeds > 1 else None,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        title_justify="left",
+        caption_justify="left",
+    )
+    columns = _table_columns(summary)
+    table.add_column("protocol", overflow="fold", max_width=16)
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for line in summary.protocols:
+        table.add_row(Text(line.protocol), *(show(line) for show in columns.values()))
+    return table
+
+
+def _table_columns(summary: Summary) -> Mapping[str, Callable[[ProtocolSummary], str]]:
+    columns: dict[str, Callable[[ProtocolSummary], str]] = {
+        "mean\nclient": lambda line: _spread_text(line.mean_client),
+        "worst\nclient": lambda line: _spread_text(line.worst_client),
+        "aggre-\ngate": lambda line: f"{line.aggregate.mean:.3f}" if line.aggregate else "-",
+    }
+    if summary.target is not None:
+        columns[f"time to\n{summary.target:g}"] = lambda line: _target_text(line, summary)
+    columns |= {
+        "rounds\ndone": lambda line: f"{line.local_rounds_done:,.0f}",
+        "rounds\nlost": lambda line: f"{line.local_rounds_lost:,.0f}",
+        "bytes\nreceived": lambda line: bytes_text(line.bytes_delivered),
+    }
+    if summary.crash_s is not None:
+        columns["progress\nafter crash"] = lambda line: _spread_text(
+            line.progress_after_crash, sign="+"
+        )
+    return columns
+
+
+def time_text(seconds: float) -> str:
+    """Return a virtual time as people say it, for example `12.5 min`."""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def bytes_text(size_bytes: float) -> str:
+    """Return a size in decimal units, for example `1.2 MB`."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= size:
+            return f"{size_bytes / size:.1f} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def _spread_text(spread: Spread | None, sign: str = "") -> str:
+    if spread is None:
+        return "-"
+    mean = f"{spread.mean:{sign}.3f}"
+    return mean if spread.std is None else f"{mean} ±{spread.std:.3f}"
+
+
+def _target_text(line: ProtocolSummary, summary: Summary) -> str:
+    if line.time_to_target_s is None:
+        return "not reached"
+    reached = time_text(line.time_to_target_s.mean)
+    if line.time_to_target_s.count == len(summary.seeds):
+        return reached
+    return f"{reached}, {line.time_to_target_s.count}/{len(summary.seeds)}"

@@ -1,0 +1,106 @@
+"""Distributions of durations, as settings that know how to draw.
+
+A room of its own because speeds and latencies share them, and because each draws by transforming
+one standard draw per value: a changed parameter stretches the same draws instead of new ones.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from models.settings import Settings, mistake
+from sim.units import PositiveSeconds, Seconds
+
+
+class Constant(Settings):
+    """Always the same duration."""
+
+    distribution: Literal["constant"] = Field(description="the distribution's name")
+    value: Seconds = Field(description="the duration")
+
+    def draw(self, generator: np.random.Generator, n: int) -> NDArray[np.float64]:
+        """``n`` durations in seconds, shape (n,); draws nothing."""
+        return np.full(n, self.value)
+
+
+class Uniform(Settings):
+    """Equally likely anywhere between two durations."""
+
+    distribution: Literal["uniform"] = Field(description="the distribution's name")
+    low: Seconds = Field(description="the shortest duration")
+    high: Seconds = Field(description="the longest duration")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Uniform:
+        if self.high < self.low:
+            raise mistake("is shorter than low", f"at least {self.low!r} s", "high")
+        return self
+
+    def draw(self, generator: np.random.Generator, n: int) -> NDArray[np.float64]:
+        """``n`` durations in seconds, shape (n,)."""
+        return self.low + (self.high - self.low) * generator.random(n)
+
+
+class Exponential(Settings):
+    """Memoryless: many short durations, few long ones."""
+
+    distribution: Literal["exponential"] = Field(description="the distribution's name")
+    mean: PositiveSeconds = Field(description="the mean duration")
+
+    def draw(self, generator: np.random.Generator, n: int) -> NDArray[np.float64]:
+        """``n`` durations in seconds, shape (n,)."""
+        return self.mean * generator.standard_exponential(n)
+
+
+class Lognormal(Settings):
+    """A median times a factor that is often near one and rarely large."""
+
+    distribution: Literal["lognormal"] = Field(description="the distribution's name")
+    median: PositiveSeconds = Field(description="half of the durations are shorter")
+    sigma: Annotated[float, Field(ge=0, le=10)] = Field(
+        description="standard deviation of the duration's natural logarithm"
+    )
+
+    def draw(self, generator: np.random.Generator, n: int) -> NDArray[np.float64]:
+        """``n`` durations in seconds, shape (n,)."""
+        factor: NDArray[np.float64] = np.exp(self.sigma * generator.standard_normal(n))
+        return self.median * factor
+
+
+DISTRIBUTIONS: dict[str, type[Settings]] = {
+    "constant": Constant,
+    "uniform": Uniform,
+    "exponential": Exponential,
+    "lognormal": Lognormal,
+}
+
+
+def _spelled_out(data: Any) -> Any:
+    """A plain quantity stands for a constant."""
+    return (
+        data if isinstance(data, (dict, Settings)) else {"distribution": "constant", "value": data}
+    )
+
+
+class _OrQuantity:
+    """Tells editors that a plain quantity will do as well."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "examples": ["2 s"]}, handler(core)]}
+
+
+Distribution = Annotated[
+    Constant | Uniform | Exponential | Lognormal,
+    Field(discriminator="distribution"),
+    BeforeValidator(_spelled_out),
+    _OrQuantity(),
+]
+"""A distribution of durations in seconds; in YAML a mapping, or a quantity for a constant."""

@@ -1,0 +1,24 @@
+"""A node crashes at a given time, and recovers later or never."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sim.clock import Tie
+from sim.node import Behaviour, Node
+from sim.settings.faults import CrashSettings
+from sim.world import World
+
+
+def crash(name: str, settings: CrashSettings, nodes: Sequence[Node], world: World) -> None:
+    """Schedule the crash of the node, if this world has it."""
+
+    def strike(node: Node) -> Behaviour:
+        yield world.clock.at(settings.at, Tie.FAULT)
+        node.crash(name, loses_storage=settings.loses_storage)
+        if settings.recovers_after is not None:
+            yield world.clock.after(settings.recovers_after, Tie.FAULT)
+            node.recover(name)
+
+    for node in nodes:
+        world.clock.process(strike(node))

@@ -1,0 +1,183 @@
+"""Bandwidth as a fluid: flows on uplinks and downlinks, and the instants at which they finish.
+
+A flow crosses its sender's uplink and its receiver's downlink. When flows start or stop, the rates
+of those that share a link with them change; that is done once per instant, after everything else
+that happens at it. Finish times wait in a heap whose stale entries are recognised by their stamp.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.clock import Clock, Tie
+
+Sharing = Literal["max_min", "equal", "none"]
+
+
+class Flow:
+    """Bytes on their way from `source` to `target`."""
+
+    __slots__ = ("finished", "rate", "remaining", "since_s", "source", "stamp", "target")
+
+    def __init__(
+        self, source: int, target: int, size_bytes: float, finished: Callable[[], None]
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.remaining = size_bytes
+        self.finished = finished
+        self.rate = 0.0
+        self.since_s = 0.0
+        self.stamp = 0
+
+
+class Flows:
+    """All flows that run now.
+
+    `uplink`, `downlink`: bytes per second of each node [n]. `sharing`: `max_min` fair rates,
+    `equal` (min of the two links' equal shares) or `none` (each flow has both links alone).
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        uplink: npt.NDArray[np.float64],
+        downlink: npt.NDArray[np.float64],
+        sharing: Sharing,
+    ) -> None:
+        self._clock = clock
+        self._count = len(uplink)
+        # Link i is node i's uplink, link count + i its downlink.
+        self._capacity: list[float] = [*uplink.tolist(), *downlink.tolist()]
+        # Dicts, not sets: iteration is in the order of insertion, on every machine.
+        self._on_link: list[dict[Flow, None]] = [{} for _ in self._capacity]
+        self._sharing = sharing
+        self._changed: dict[int, None] = {}
+        self._heap: list[tuple[float, int, int, Flow]] = []
+        self._entries = 0
+        self._wake_s = np.inf
+        self.running = 0
+        self.most_running = 0
+
+    def start(
+        self, source: int, target: int, size_bytes: float, finished: Callable[[], None]
+    ) -> Flow:
+        """Put `size_bytes` on the links; `finished()` is called when the last byte is through."""
+        flow = Flow(source, target, size_bytes, finished)
+        flow.since_s = self._clock.now
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        if self._sharing == "none":
+            self._set_rate(flow, min(self._capacity[link] for link in self._links(flow)))
+            self._wake()
+        else:
+            for link in self._links(flow):
+                self._on_link[link][flow] = None
+            self._touch(flow)
+        return flow
+
+    def stop(self, flow: Flow) -> None:
+        """Take the flow off its links before it has finished."""
+        self.running -= 1
+        flow.stamp = -1
+        if self._sharing != "none":
+            for link in self._links(flow):
+                del self._on_link[link][flow]
+            self._touch(flow)
+
+    def _links(self, flow: Flow) -> tuple[int, int]:
+        return flow.source, self._count + flow.target
+
+    def _touch(self, flow: Flow) -> None:
+        if not self._changed:
+            event = self._clock.after(0.0, Tie.SETTLE)
+            event.callbacks.append(lambda _: self._settle())
+        for link in self._links(flow):
+            self._changed[link] = None
+
+    def _settle(self) -> None:
+        changed, self._changed = self._changed, {}
+        if self._sharing == "equal":
+            rates = self._equal(changed)
+        else:
+            rates = self._max_min(changed)
+        for flow, rate in rates:
+            if rate != flow.rate:
+                self._set_rate(flow, rate)
+        self._wake()
+
+    def _equal(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
+        capacity, on_link = self._capacity, self._on_link
+        for flow in {flow: None for link in changed for flow in on_link[link]}:
+            up, down = self._links(flow)
+            yield flow, min(capacity[up] / len(on_link[up]), capacity[down] / len(on_link[down]))
+
+    def _max_min(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
+        """Progressive filling (Bertsekas & Gallager, Data Networks, 6.5.2) of the component."""
+        links = self._component(changed)
+        left = {link: self._capacity[link] for link in links}
+        waiting = {link: len(self._on_link[link]) for link in links}
+        heap = [(left[link] / waiting[link], link) for link in links if waiting[link]]
+        heapq.heapify(heap)
+        rates: dict[Flow, float] = {}
+        while heap:
+            share, link = heapq.heappop(heap)
+            if not waiting[link] or share != left[link] / waiting[link]:
+                continue
+            for flow in self._on_link[link]:
+                if flow in rates:
+                    continue
+                rates[flow] = share
+                for other in self._links(flow):
+                    left[other] = max(0.0, left[other] - share)
+                    waiting[other] -= 1
+                    if waiting[other] and other != link:
+                        heapq.heappush(heap, (left[other] / waiting[other], other))
+        return rates.items()
+
+    def _component(self, changed: Iterable[int]) -> dict[int, None]:
+        found = dict.fromkeys(changed)
+        frontier = list(found)
+        while frontier:
+            for flow in self._on_link[frontier.pop()]:
+                for link in self._links(flow):
+                    if link not in found:
+                        found[link] = None
+                        frontier.append(link)
+        return found
+
+    def _set_rate(self, flow: Flow, rate: float) -> None:
+        now = self._clock.now
+        flow.remaining -= (now - flow.since_s) * flow.rate
+        flow.since_s, flow.rate = now, rate
+        flow.stamp += 1
+        self._entries += 1
+        finish_s = now + max(0.0, flow.remaining) / rate
+        heapq.heappush(self._heap, (finish_s, self._entries, flow.stamp, flow))
+
+    def _wake(self) -> None:
+        """See to it that the clock stops at the next finish."""
+        heap = self._heap
+        while heap and heap[0][2] != heap[0][3].stamp:
+            heapq.heappop(heap)
+        if heap and heap[0][0] < self._wake_s:
+            self._wake_s = heap[0][0]
+            event = self._clock.at(self._wake_s, Tie.COMPLETION)
+            event.callbacks.append(lambda _: self._finish())
+
+    def _finish(self) -> None:
+        if self._clock.now != self._wake_s:
+            return  # An earlier finish was scheduled since; this instant belongs to nobody.
+        self._wake_s = np.inf
+        heap = self._heap
+        while heap and heap[0][0] <= self._clock.now:
+            _, _, stamp, flow = heapq.heappop(heap)
+            if stamp == flow.stamp:
+                self.stop(flow)
+                flow.finished()
+        self._wake()

@@ -1,0 +1,47 @@
+"""Integers that change over time, one per node, readable at any past instant.
+
+A ping of n peers is one event, evaluated when its last reply is in; what each peer would have
+answered when the question reached it is read from here, as one vector operation.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+import numpy as np
+import numpy.typing as npt
+
+
+class History:
+    """The value of each of `count` entities as a step function of time."""
+
+    def __init__(self, count: int, initial: int) -> None:
+        self.current: npt.NDArray[np.int64] = np.full(count, initial, dtype=np.int64)
+        self._since_s: npt.NDArray[np.float64] = np.full(count, -np.inf)
+        self._times: list[list[float]] = [[-np.inf] for _ in range(count)]
+        self._values: list[list[int]] = [[initial] for _ in range(count)]
+
+    def change(self, index: int, time_s: float, value: int) -> None:
+        """From `time_s` on, the value of `index` is `value`; times must not go back."""
+        assert time_s >= self._times[index][-1]
+        self.current[index] = value
+        self._since_s[index] = time_s
+        self._times[index].append(time_s)
+        self._values[index].append(value)
+
+    def at(
+        self, indices: npt.NDArray[np.int64], times_s: npt.NDArray[np.float64], *, inclusive: bool
+    ) -> npt.NDArray[np.int64]:
+        """Values [n] of `indices` [n] at `times_s` [n].
+
+        `inclusive` says whether a change at exactly that instant already counts.
+        """
+        values = self.current[indices]
+        since = self._since_s[indices]
+        recent = since > times_s if inclusive else since >= times_s
+        find = bisect_right if inclusive else bisect_left
+        for position in np.flatnonzero(recent):
+            index = int(indices[position])
+            step = find(self._times[index], float(times_s[position])) - 1
+            values[position] = self._values[index][step]
+        return values

@@ -1,0 +1,283 @@
+"""Latency, loss, partitions and delivery: every message ends as delivered, lost or in flight.
+
+A control message pays latency and loss. A transfer pays latency, then its bytes flow over its
+sender's uplink and its receiver's downlink. A transfer breaks when either end crashes or a
+partition comes between them; a control message, once sent, only needs its receiver to be up when
+it arrives. A lost message is lost silently: its sender learns of it by a timeout.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import simpy
+
+from sim.clock import Clock, Tie
+from sim.flows import Flow, Flows, Sharing
+from sim.history import History
+from sim.ping import Ping
+from sim.random_streams import Streams
+from sim.trace import Trace
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+LossCause = Literal[
+    "loss", "partition", "sender_down", "receiver_down", "timeout", "late", "superseded"
+]
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The physics of one network of n nodes.
+
+    `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second;
+    `partitions`: (from_s, to_s, group of each node [n]).
+    """
+
+    names: tuple[str, ...]
+    latency_s: Floats
+    uplink: Floats
+    downlink: Floats
+    sharing: Sharing = "none"
+    message_loss: float = 0.0
+    partitions: tuple[tuple[float, float, Ints], ...] = ()
+
+
+@dataclass
+class Tally:
+    """How messages ended; `sent` = `delivered` + all `lost` + in flight."""
+
+    sent: int = 0
+    delivered: int = 0
+    bytes_delivered: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+
+
+class Transfer:
+    """One message under way; `delivered` succeeds when it is there, and never if it is lost."""
+
+    __slots__ = (
+        "acknowledged",
+        "delivered",
+        "flow",
+        "payload",
+        "size_bytes",
+        "source",
+        "start_s",
+        "target",
+    )
+
+    def __init__(
+        self, clock: Clock, source: int, target: int, size_bytes: int, payload: Any
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.size_bytes = size_bytes
+        self.payload = payload
+        self.start_s = clock.now
+        self.flow: Flow | None = None
+        self.delivered: simpy.Event = clock.event()
+        self.acknowledged: simpy.Event = clock.event()
+
+
+class Network:
+    """Owns delivery among nodes that are known by their index in `wiring.names`."""
+
+    def __init__(self, clock: Clock, trace: Trace, streams: Streams, wiring: Wiring) -> None:
+        self.clock = clock
+        self.trace = trace
+        self.streams = streams
+        self.wiring = wiring
+        self.up = History(len(wiring.names), 1)
+        self.tally = Tally()
+        self.flows = Flows(clock, wiring.uplink, wiring.downlink, wiring.sharing)
+        self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
+        self._pings: dict[Ping, None] = {}
+        self._sent_by: Counter[int] = Counter()
+
+    # -- what can get through ------------------------------------------------------------------
+
+    def reachable(self, source: int, targets: Ints, times_s: Floats) -> npt.NDArray[np.bool_]:
+        """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
+        passes = np.ones(len(targets), dtype=np.bool_)
+        for from_s, to_s, groups in self.wiring.partitions:
+            holds = (from_s <= times_s) & (times_s < to_s)
+            passes &= ~(holds & (groups[targets] != groups[source]))
+        return passes
+
+    def _lost_on_the_way(self, source: int, target: int) -> LossCause | None:
+        counter = self._sent_by[source]
+        self._sent_by[source] += 1
+        if self.wiring.partitions:
+            now = np.array([self.clock.now])
+            if not self.reachable(source, np.array([target]), now)[0]:
+                return "partition"
+        probability = self.wiring.message_loss
+        if probability > 0:
+            draw = self.streams.stream("message_loss", self.wiring.names[source], counter)
+            if draw.random() < probability:
+                return "loss"
+        return None
+
+    # -- transfers -----------------------------------------------------------------------------
+
+    def send(
+        self,
+        source: int,
+        target: int,
+        size_bytes: int = 0,
+        payload: Any = None,
+        *,
+        delivered: Callable[[Transfer], None] | None = None,
+        acknowledge: bool = False,
+    ) -> Transfer:
+        """Send a message; zero bytes make it a control message.
+
+        `delivered(transfer)` runs at the receiver when it arrives; with `acknowledge` a control
+        message goes back and `transfer.acknowledged` succeeds when that has arrived.
+        """
+        transfer = Transfer(self.clock, source, target, size_bytes, payload)
+        self.tally.sent += 1
+        cause = self._lost_on_the_way(source, target)
+        if cause is not None:
+            self._lose(transfer, cause)
+            return transfer
+        self._open[source][transfer] = None
+        self._open[target][transfer] = None
+
+        def arrive() -> None:
+            self._deliver(transfer, delivered, acknowledge)
+
+        def reach(_: simpy.Event) -> None:
+            if transfer not in self._open[source]:
+                return
+            if not self.up.current[target]:
+                self._close(transfer)
+                self._lose(transfer, "receiver_down")
+            elif size_bytes:
+                transfer.flow = self.flows.start(source, target, size_bytes, arrive)
+            else:
+                arrive()
+
+        latency = self.clock.after(float(self.wiring.latency_s[source, target]), Tie.COMPLETION)
+        latency.callbacks.append(reach)
+        return transfer
+
+    def cancel(self, transfer: Transfer, cause: LossCause = "timeout") -> None:
+        """Break a transfer that nobody waits for any longer; without effect once it has ended."""
+        if transfer in self._open[transfer.source]:
+            self._close(transfer)
+            self._lose(transfer, cause)
+
+    def _deliver(
+        self,
+        transfer: Transfer,
+        delivered: Callable[[Transfer], None] | None,
+        acknowledge: bool,
+    ) -> None:
+        transfer.flow = None
+        self._close(transfer)
+        self.tally.delivered += 1
+        self.tally.bytes_delivered += transfer.size_bytes
+        if transfer.size_bytes:
+            self._record(transfer, "transfer", "")
+        transfer.delivered.succeed()
+        if acknowledge:
+            self.send(
+                transfer.target,
+                transfer.source,
+                delivered=lambda _: transfer.acknowledged.succeed(),
+            )
+        if delivered is not None:
+            delivered(transfer)
+
+    def _close(self, transfer: Transfer) -> None:
+        del self._open[transfer.source][transfer]
+        del self._open[transfer.target][transfer]
+        if transfer.flow is not None:
+            self.flows.stop(transfer.flow)
+            transfer.flow = None
+
+    def _lose(self, transfer: Transfer, cause: LossCause) -> None:
+        self.tally.lost[cause] += 1
+        self._record(transfer, "transfer_lost" if transfer.size_bytes else "message_lost", cause)
+
+    def _record(self, transfer: Transfer, kind: str, detail: str) -> None:
+        names = self.wiring.names
+        self.trace.record(
+            transfer.start_s,
+            names[transfer.source],
+            kind,
+            duration_s=self.clock.now - transfer.start_s,
+            peer=names[transfer.target],
+            size_bytes=transfer.size_bytes,
+            detail=detail,
+        )
+
+    # -- pings ---------------------------------------------------------------------------------
+
+    def ping(self, source: int, peers: Ints, timeout_s: float, counter: int) -> Ping:
+        """Ask `peers` [n]; one event and one vector operation, not n messages.
+
+        Wait for `ping.replied`; then `ping.answered` [n] says who did and `ping.reached_s` [n]
+        when the question arrived. What is not back after `timeout_s` has not answered.
+        """
+        ping = Ping(self, source, peers, timeout_s, counter)
+        self._pings[ping] = None
+        return ping
+
+    def is_open(self, ping: Ping) -> bool:
+        """Whether the ping's asker still waits for it."""
+        return ping in self._pings
+
+    def end_ping(self, ping: Ping, cause: LossCause | None) -> None:
+        """Count the ping's messages; those still under way are lost by `cause` (None: go on)."""
+        if ping in self._pings:
+            del self._pings[ping]
+            ping.count(cause)
+
+    # -- faults and the end --------------------------------------------------------------------
+
+    def node_down(self, index: int) -> None:
+        """The node crashed: transfers from and to it break, its open pings end."""
+        self.up.change(index, self.clock.now, 0)
+        for transfer in list(self._open[index]):
+            if transfer.size_bytes:
+                self._close(transfer)
+                self._lose(transfer, "sender_down" if transfer.source == index else "receiver_down")
+        for ping in [ping for ping in self._pings if ping.source == index]:
+            self.end_ping(ping, "receiver_down")
+
+    def node_up(self, index: int) -> None:
+        """The node is back."""
+        self.up.change(index, self.clock.now, 1)
+
+    def partition_begins(self, groups: Ints) -> None:
+        """Break the transfers between different groups [n]."""
+        for index, transfers in enumerate(self._open):
+            for transfer in list(transfers):
+                crosses = groups[transfer.source] != groups[transfer.target]
+                if transfer.source == index and transfer.size_bytes and crosses:
+                    self._close(transfer)
+                    self._lose(transfer, "partition")
+
+    def in_flight(self) -> int:
+        """Messages that have neither arrived nor been lost yet."""
+        transfers = sum(
+            transfer.source == index for index, each in enumerate(self._open) for transfer in each
+        )
+        return transfers + sum(ping.in_flight(self.clock.now) for ping in self._pings)
+
+    def end(self) -> int:
+        """Settle the open pings at the end of a run; returns the messages in flight, checked."""
+        in_flight = self.in_flight()
+        for ping in list(self._pings):
+            self.end_ping(ping, None)
+        ended = self.tally.delivered + sum(self.tally.lost.values())
+        assert self.tally.sent == ended + in_flight, (self.tally, in_flight)
+        return in_flight

@@ -1,0 +1,246 @@
+"""A node: what it is doing, what a crash takes from it and what its stable storage keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from sim.clock import Clock, Tie
+from sim.compute import Graph, ModelRef
+from sim.network import Network, Transfer
+from sim.random_streams import Streams
+from sim.trace import Trace
+
+Behaviour = Generator[simpy.Event, Any, None]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What one node is made of.
+
+    `step_s`: virtual seconds per optimiser step. `client`: whose data it trains on, as `models`
+    numbers them. `steps`: optimiser steps in a local round. `jitter`: sigma of the lognormal
+    factor on each attempt's time. `dropouts`: (fault's name, probability) of each `client_dropout`.
+    """
+
+    step_s: float
+    client: int
+    samples: int
+    steps: int
+    jitter: float = 0.0
+    dropouts: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass
+class Storage:
+    """Stable storage: survives a crash unless the fault says that it is lost.
+
+    `model`: the last finished model (a server's: the global model at its last checkpoint).
+    `rounds`: finished local rounds (a server's: server rounds) since the storage was new.
+    `incarnation`: how often storage was lost; versions are ordered by (incarnation, rounds).
+    `merged`: the version of each peer that `model` has merged, as `Node.version` packs them.
+    """
+
+    model: ModelRef
+    rounds: int = 0
+    incarnation: int = 0
+    merged: dict[int, int] | None = None
+
+
+INCARNATION = 1 << 32
+
+
+class Node:
+    """A client or the server: it computes, it talks, it crashes and recovers.
+
+    `behave` makes the behaviour anew at every start, because a crash ends the one that runs.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        name: str,
+        clock: Clock,
+        network: Network,
+        trace: Trace,
+        streams: Streams,
+        graph: Graph,
+        machine: Machine,
+    ) -> None:
+        self.index = index
+        self.name = name
+        self.clock = clock
+        self.network = network
+        self.trace = trace
+        self.streams = streams
+        self.graph = graph
+        self.machine = machine
+        self.storage = Storage(graph.initial())
+        self.attempts = 0  # Counts on through crashes and lost storage: it keys the dropouts.
+        self.changed = lambda: None
+        self.behave: Callable[[], Behaviour] | None = None
+        self.inbox: list[Transfer] = []
+        self._mail: simpy.Event = clock.event()
+        self._processes: list[simpy.Process] = []
+        self._held_by: dict[str, None] = {}
+        self._slowed_by: dict[str, float] = {}
+        self._speed_changed: simpy.Event = clock.event()
+
+    # -- life ----------------------------------------------------------------------------------
+
+    @property
+    def up(self) -> bool:
+        """A node is up when no fault holds it down."""
+        return not self._held_by
+
+    @property
+    def version(self) -> int:
+        """(incarnation, finished rounds) as one integer that orders in the same way."""
+        return self.storage.incarnation * INCARNATION + self.storage.rounds
+
+    def start(self) -> None:
+        """Begin the behaviour afresh from storage."""
+        if self.behave is not None:
+            self.spawn(self.behave())
+
+    def spawn(self, behaviour: Behaviour) -> simpy.Process:
+        """Run `behaviour` beside the others of this node; a crash ends them all."""
+        self._processes = [process for process in self._processes if process.is_alive]
+        process = self.clock.process(_until_killed(behaviour))
+        self._processes.append(process)
+        return process
+
+    def crash(self, fault: str, *, loses_storage: bool = False) -> None:
+        """Go down, held by `fault`: processes, inbox and memory are gone at once."""
+        was_up = self.up
+        self._held_by[fault] = None
+        if was_up:
+            self.trace.record(self.clock.now, self.name, "crash", detail=fault)
+            for process in self._processes:
+                if process.is_alive:
+                    process.interrupt(fault)
+            self._processes = []
+            self.inbox = []
+            self._mail = self.clock.event()
+            self.network.node_down(self.index)
+        if loses_storage:
+            self.storage = Storage(self.graph.initial(), incarnation=self.storage.incarnation + 1)
+            self.trace.record(self.clock.now, self.name, "storage_lost", detail=fault)
+        if was_up or loses_storage:
+            self.changed()
+
+    def recover(self, fault: str) -> None:
+        """`fault` lets go; when no other fault holds the node, it starts again from storage."""
+        self._held_by.pop(fault, None)
+        if self.up:
+            self.trace.record(self.clock.now, self.name, "recover", detail=fault)
+            self.network.node_up(self.index)
+            self.start()
+            self.changed()
+
+    # -- computing -----------------------------------------------------------------------------
+
+    def slow_down(self, fault: str, factor: float) -> None:
+        """From now on computing takes `factor` times as long (1: `fault` is over)."""
+        self._slowed_by[fault] = factor
+        changed, self._speed_changed = self._speed_changed, self.clock.event()
+        changed.succeed()
+
+    @property
+    def slowness(self) -> float:
+        """The product of the slowdowns that hold now."""
+        product = 1.0
+        for factor in self._slowed_by.values():
+            product *= factor
+        return product
+
+    def compute(self, work_s: float) -> Behaviour:
+        """Spend `work_s` seconds of this machine at full speed; slowdowns stretch them."""
+        while True:
+            started_s, slowness, changed = self.clock.now, self.slowness, self._speed_changed
+            done = self.clock.after(work_s * slowness, Tie.COMPLETION)
+            yield done | changed
+            if done.processed:
+                return
+            work_s -= (self.clock.now - started_s) / slowness
+
+    def train(self, base: ModelRef) -> Generator[simpy.Event, Any, ModelRef | None]:
+        """One attempt at a local round: the model that comes out, or None after a dropout.
+
+        A crash ends the attempt where it stands; its work is lost.
+        """
+        attempt, self.attempts = self.attempts, self.attempts + 1
+        machine, started_s = self.machine, self.clock.now
+        work_s = machine.steps * machine.step_s * self._jitter(attempt)
+        fault, fraction = self._dropout(attempt)
+        detail = f"round={self.storage.rounds} attempt={attempt}"
+        try:
+            yield from self.compute(work_s * fraction)
+        except simpy.Interrupt as crash:
+            self._trained("train_lost", started_s, f"{detail} cause={crash.cause}")
+            raise
+        if fault:
+            self._trained("train_lost", started_s, f"{detail} cause={fault}")
+            return None
+        self._trained("train", started_s, detail)
+        return self.graph.trained(base, machine.client, self.storage.rounds)
+
+    def _trained(self, kind: str, started_s: float, detail: str) -> None:
+        spent_s = self.clock.now - started_s
+        self.trace.record(started_s, self.name, kind, duration_s=spent_s, detail=detail)
+
+    def _jitter(self, attempt: int) -> float:
+        if not self.machine.jitter:
+            return 1.0
+        draw = self.streams.stream("jitter", self.name, attempt)
+        return float(draw.lognormal(0.0, self.machine.jitter))
+
+    def _dropout(self, attempt: int) -> tuple[str, float]:
+        """Which fault ends the attempt, and after which fraction of it ("" and 1: none does)."""
+        first = ("", 1.0)
+        for fault, probability in self.machine.dropouts:
+            luck, fraction = self.streams.stream("dropout", fault, self.name, attempt).random(2)
+            if luck < probability and fraction < first[1]:
+                first = (fault, float(fraction))
+        return first
+
+    # -- talking -------------------------------------------------------------------------------
+
+    def receive(self, transfer: Transfer) -> None:
+        """Put an arrived message into the inbox and wake who waits for it."""
+        self.inbox.append(transfer)
+        mail, self._mail = self._mail, self.clock.event()
+        mail.succeed()
+
+    def mail(self) -> simpy.Event:
+        """Succeeds at the next message."""
+        return self._mail
+
+    def deliver(
+        self, target: Node, size_bytes: int, payload: Any, timeout_s: float
+    ) -> Generator[simpy.Event, Any, bool]:
+        """Send one acknowledged message; False if no acknowledgement came within the timeout."""
+        transfer = self.network.send(
+            self.index,
+            target.index,
+            size_bytes,
+            payload,
+            delivered=target.receive,
+            acknowledge=True,
+        )
+        yield transfer.acknowledged | self.clock.after(timeout_s, Tie.TIMEOUT)
+        if transfer.acknowledged.triggered:
+            return True
+        self.network.cancel(transfer)
+        return False
+
+
+def _until_killed(behaviour: Behaviour) -> Behaviour:
+    """Run `behaviour`; the interrupt of a crash ends it in silence."""
+    try:
+        yield from behaviour
+    except simpy.Interrupt:
+        return

@@ -1,0 +1,131 @@
+"""The observer: looks at every node's current model at fixed times, at no virtual cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import simpy
+
+from sim.clock import Tie
+from sim.node import INCARNATION, Behaviour, Node
+from sim.outcome import AGGREGATE, ScoreRow
+from sim.protocols import RunningProtocol
+from sim.protocols.fedavg import FedAvg
+from sim.scenario import StopWhen
+from sim.world import World
+
+Scores = Mapping[str, float]
+
+
+class Look(NamedTuple):
+    """One model at one time; its scores come when the real work is done."""
+
+    time_s: float
+    node: str
+    local_round: int
+    version: int
+    staleness: float
+    up: bool
+    scores: asyncio.Future[dict[str, float]]
+
+
+class Observer:
+    """Sees every node, dead ones too, at 0, at each `every_s`, and at `end_s`."""
+
+    def __init__(
+        self,
+        world: World,
+        running: RunningProtocol,
+        every_s: float,
+        end_s: float,
+        stop_when: StopWhen | None,
+    ) -> None:
+        self._world = world
+        self._running = running
+        self._every_s = every_s
+        self._end_s = end_s
+        self._stop_when = stop_when
+        self.looks: list[Look] = []
+        world.clock.process(self._watch())
+
+    def _watch(self) -> Behaviour:
+        clock, number = self._world.clock, 0
+        while True:
+            yield clock.at(min(number * self._every_s, self._end_s), Tie.OBSERVER)
+            seen = self._look()
+            if self._stop_when is not None and (yield from self._reached(seen, self._stop_when)):
+                clock.stop()
+                return
+            if clock.now >= self._end_s:
+                return
+            number += 1
+
+    def _look(self) -> list[Look]:
+        world = self._world
+        clients = [self._seen(node) for node in world.clients]
+        models = {node.index: node.storage.model for node in world.clients}
+        rounds = [look.local_round for look in clients]
+        aggregate = Look(
+            world.clock.now,
+            AGGREGATE,
+            sum(rounds),
+            sum(look.version for look in clients),
+            sum(look.staleness for look in clients) / len(clients),
+            any(look.up for look in clients),
+            world.graph.demand(world.graph.scores(world.averaged(models))),
+        )
+        seen = [*clients, aggregate]
+        if isinstance(self._running, FedAvg):
+            server, protocol = self._running.server, self._running
+            seen.append(
+                self._seen(server)._replace(
+                    local_round=protocol.server_round,
+                    version=protocol.server_round,
+                    scores=world.graph.demand(world.graph.scores(protocol.global_model)),
+                )
+            )
+        self.looks += seen
+        return seen
+
+    def _seen(self, node: Node) -> Look:
+        graph = self._world.graph
+        return Look(
+            self._world.clock.now,
+            node.name,
+            node.storage.rounds,
+            node.version % INCARNATION,
+            self._running.staleness(node),
+            node.up,
+            graph.demand(graph.scores(node.storage.model)),
+        )
+
+    def _reached(
+        self, seen: list[Look], goal: StopWhen
+    ) -> simpy.events.ProcessGenerator:
+        """Whether the metric is reached: needs numbers, so virtual time waits for them."""
+        values: list[Scores] = yield self._world.clock.number(
+            asyncio.gather(*(look.scores for look in seen))
+        )
+        by_node = {look.node: each[goal.metric] for look, each in zip(seen, values, strict=True)}
+        clients = [by_node[node.name] for node in self._world.clients]
+        rising = goal.metric != "loss"
+        value = {
+            "mean": sum(clients) / len(clients),
+            "worst": min(clients) if rising else max(clients),
+            "aggregate": by_node[AGGREGATE],
+        }[goal.of]
+        return value >= goal.value if rising else value <= goal.value
+
+    async def rows(self, protocol: str, seed: int) -> list[ScoreRow]:
+        """The score table of this run, once all real work is done."""
+        rows = []
+        for look in self.looks:
+            scores = await look.scores
+            head = (protocol, seed, look.time_s, look.node, look.local_round, look.version)
+            rows += [
+                ScoreRow(*head, look.staleness, metric, value, look.up)
+                for metric, value in scores.items()
+            ]
+        return rows

@@ -1,0 +1,114 @@
+"""What a simulation hands over when it ends, and what it tells while it goes.
+
+A room of its own, and on the ground floor, because the world writes these values while results,
+summary and command line read them: none of them needs to import the other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+AGGREGATE = "aggregate"
+"""Node name of score rows about the average of all clients' current models."""
+SERVER = "server"
+"""Node name of the server; in score rows, of the global model that it holds."""
+POOLED = "pooled"
+"""Node name of the one virtual machine on which the `pooled` reference trains."""
+
+
+class ScoreRow(NamedTuple):
+    """One metric of one model at one look of the observer."""
+
+    protocol: str
+    """The name the scenario's user gave it."""
+    seed: int
+    time_s: float
+    """Virtual seconds since the start."""
+    node: str
+    """`client_3`, `server`, `aggregate` or `pooled`."""
+    local_round: int
+    """Local rounds finished by the node, by all clients for `aggregate`; server rounds for `server`."""
+    version: int
+    """How often the model was fine-tuned since the node last lost its storage."""
+    staleness: float
+    """How many rounds the model lags behind, as its protocol counts them."""
+    metric: str
+    value: float
+    up: bool
+    """Whether the node was up at that time."""
+
+
+class TraceRow(NamedTuple):
+    """One thing that happened in the world."""
+
+    protocol: str
+    seed: int
+    time_s: float
+    """Virtual seconds since the start, when it began."""
+    duration_s: float
+    """Virtual seconds that it took; 0 for what is an instant."""
+    node: str
+    kind: str
+    """For example `train`, `train_lost`, `transfer`, `crash`."""
+    peer: str
+    """The other node, or empty."""
+    bytes: int
+    detail: str
+    """Cause or counts, or empty."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One finished run: one protocol under one seed."""
+
+    protocol: str
+    seed: int
+    virtual_s: float
+    """Virtual time at the end; shorter than the scenario's duration after `stop_when`."""
+    events: int
+    """Events that the clock stepped through."""
+    counters: Mapping[str, int]
+    """Messages sent, delivered, lost and so on, by name."""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """How much real work the score demands caused, over all runs."""
+
+    asked: int
+    computed: int
+    shared: int
+    never_needed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that a simulation of one result folder's runs produced.
+
+    The rows of one run come in the order of its events: it decides between rows of one instant.
+    """
+
+    scores: list[ScoreRow]
+    traces: list[TraceRow]
+    runs: list[RunRecord]
+    operations: Operations
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A look at a simulation under way, for the display only: it never reaches a table."""
+
+    protocol: str
+    seed: int
+    virtual_s: float
+    duration_s: float
+    local_rounds: int
+    """Local rounds finished in the current run, on virtual time."""
+    trained: int
+    """Real trainings done, over all runs."""
+    demanded: int
+    """Real trainings demanded so far, over all runs."""
+    up: int
+    down: int
+    finished_runs: int
+    total_runs: int

@@ -1,0 +1,74 @@
+"""Changes to a scenario from the command line: ``faults.server_crash.at=5 min``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.errors import Path, Place, ScenarioError, scenario_error
+from sim.yaml_loader import Document, parse
+
+_ALLOWED = "PATH=VALUE, e.g. duration=1 h"
+
+
+def apply(document: Document, override: str) -> None:
+    """Put the value of ``PATH=VALUE`` into ``document``, making mappings on the way.
+
+    The value is YAML. Raises ScenarioError if the override has no such form, or if its path leads
+    through something that is neither a mapping nor a list with that entry.
+    """
+    place = Place(f"--set {override}", line=0)
+    dotted, equals, text = override.partition("=")
+    parts = [part.strip() for part in dotted.split(".")]
+    if not equals or not all(parts):
+        raise scenario_error(place, (), "is no override", _ALLOWED)
+    try:
+        inserted = parse(text, "value") if text.strip() else Document("value")
+    except ScenarioError:
+        what, allowed = f"{text!r} is no YAML value", "e.g. 20 s, 0.5 or [1, 2]"
+        raise scenario_error(place, parts, what, allowed) from None
+    container, path = _walk(document, parts[:-1], place)
+    last = _step(container, parts[-1], path, place)
+    container[last] = inserted.value
+    path = (*path, last)
+    _forget(document, path)
+    document.keys[path] = document.values[path] = place
+    for inner in inserted.values:
+        document.values[path + inner] = place
+        document.keys[path + inner] = place
+    document.mappings |= {path + inner for inner in inserted.mappings}
+
+
+def _walk(document: Document, parts: list[str], place: Place) -> tuple[Any, Path]:
+    """The mapping or list that ``parts`` leads to; missing and empty mappings are made."""
+    if document.value is None:
+        document.value = {}
+    value: Any = document.value
+    path: Path = ()
+    for part in parts:
+        step = _step(value, part, path, place)
+        if isinstance(value, dict) and value.get(step) is None:
+            value[step] = {}
+            document.values[(*path, step)] = document.keys[(*path, step)] = place
+            document.mappings.add((*path, step))
+        value, path = value[step], (*path, step)
+    return value, path
+
+
+def _step(value: Any, part: str, path: Path, place: Place) -> Any:
+    """``part`` as the key or index that it is in ``value``."""
+    if isinstance(value, dict):
+        return part
+    if not isinstance(value, list):
+        raise scenario_error(place, (*path, part), "leads into a single value", "an existing path")
+    if part.isdecimal() and int(part) < len(value):
+        return int(part)
+    allowed = f"an entry from 0 to {len(value) - 1}" if value else "the whole list"
+    raise scenario_error(place, (*path, part), "no such entry", allowed)
+
+
+def _forget(document: Document, path: Path) -> None:
+    """Drop the places of what stood at ``path`` before."""
+    for places in (document.keys, document.values):
+        for known in [known for known in places if known[: len(path)] == path]:
+            del places[known]
+    document.mappings = {known for known in document.mappings if known[: len(path)] != path}

@@ -1,0 +1,126 @@
+"""A ping of n peers as one event: questions, answers and losses as vectors over the peers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import simpy
+
+from sim.clock import Tie
+
+if TYPE_CHECKING:
+    from sim.network import LossCause, Network
+
+
+class Ping:
+    """One question to `peers` [n], and what became of each question and each answer.
+
+    A question is answered if it isn't lost and the peer is up when it arrives; the answer counts
+    if it isn't lost and arrives within the timeout. Ping and answers are control messages.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        source: int,
+        peers: npt.NDArray[np.int64],
+        timeout_s: float,
+        counter: int,
+    ) -> None:
+        self._network = network
+        self.source = source
+        self.peers = peers
+        self.start_s = network.clock.now
+        self.end_s = self.start_s + timeout_s
+        wiring = network.wiring
+        self.reached_s = self.start_s + wiring.latency_s[source, peers]
+        self._back_s = self.reached_s + wiring.latency_s[peers, source]
+        lost = np.zeros((2, len(peers)), dtype=np.bool_)
+        if wiring.message_loss > 0:
+            name = wiring.names[source]
+            # Element j of each vector belongs to node j, whoever is asked.
+            for row, purpose in enumerate(("ping_loss", "pong_loss")):
+                draws = network.streams.stream(purpose, name, counter).random(len(wiring.names))
+                lost[row] = draws[peers] < wiring.message_loss
+        self._ask_lost, self._answer_lost = lost
+        starts = np.full(len(peers), self.start_s)
+        self._ask_blocked = ~network.reachable(source, peers, starts)
+        self._answer_blocked = ~network.reachable(source, peers, self.reached_s)
+        self._passes = ~(
+            self._ask_lost | self._answer_lost | self._ask_blocked | self._answer_blocked
+        )
+        self.answered = np.zeros(len(peers), dtype=np.bool_)
+        self.replied: simpy.Event = network.clock.event()
+        self._wait()
+
+    def _wait(self) -> None:
+        clock = self._network.clock
+        if not len(self.peers):
+            self._look()
+            return
+        last_s = float(self._back_s.max())
+        if self._passes.all() and last_s <= self.end_s:
+            clock.at(last_s, Tie.COMPLETION).callbacks.append(lambda _: self._look())
+        else:
+            clock.at(self.end_s, Tie.TIMEOUT).callbacks.append(lambda _: self._look())
+
+    def _up_when_reached(self) -> npt.NDArray[np.bool_]:
+        # A question that arrives at the instant of a crash comes before it.
+        up = self._network.up.at(self.peers, self.reached_s, inclusive=False)
+        return up.astype(np.bool_)
+
+    def _look(self) -> None:
+        """The last reply that can come is in: see who answered, or wait for the timeout."""
+        network = self._network
+        if self.replied.triggered or not network.is_open(self):
+            return
+        self.answered = self._passes & self._up_when_reached() & (self._back_s <= self.end_s)
+        if not self.answered.all() and network.clock.now < self.end_s:
+            # Somebody was down: the asker can't know, and waits.
+            network.clock.at(self.end_s, Tie.TIMEOUT).callbacks.append(lambda _: self._look())
+            return
+        network.end_ping(self, "late")
+        self.replied.succeed()
+
+    def in_flight(self, now_s: float) -> int:
+        """Questions and answers that are on the wire at `now_s`."""
+        asks = ~(self._ask_lost | self._ask_blocked)
+        reached = self.reached_s <= now_s
+        answers = asks & reached & self._up_when_reached()
+        answers &= ~(self._answer_lost | self._answer_blocked)
+        return int((asks & ~reached).sum() + (answers & (self._back_s > now_s)).sum())
+
+    def count(self, cause: LossCause | None) -> None:
+        """Add the messages to the tally as they stand now, and the ping's row to the trace."""
+        network, now = self._network, self._network.clock.now
+        tally = network.tally
+        up = self._up_when_reached()
+        asks = ~(self._ask_lost | self._ask_blocked)
+        reached = self.reached_s <= now
+        arrived = asks & reached & up
+        answers = arrived & ~(self._answer_lost | self._answer_blocked)
+        delivered = answers & (self._back_s <= now)
+        waiting = int((asks & ~reached).sum() + (answers & (self._back_s > now)).sum())
+        lost = {
+            "loss": int((self._ask_lost).sum() + (arrived & self._answer_lost).sum()),
+            "partition": int(
+                (self._ask_blocked & ~self._ask_lost).sum()
+                + (arrived & self._answer_blocked & ~self._answer_lost).sum()
+            ),
+            "receiver_down": int((asks & reached & ~up).sum()),
+        }
+        if cause is not None:
+            lost[cause] = lost.get(cause, 0) + waiting
+        tally.sent += len(self.peers) + int(arrived.sum())
+        tally.delivered += int(arrived.sum() + delivered.sum())
+        tally.lost.update(lost)
+        losses = "".join(f" {name}={number}" for name, number in lost.items() if number)
+        network.trace.record(
+            self.start_s,
+            network.wiring.names[self.source],
+            "ping",
+            duration_s=now - self.start_s,
+            detail=f"asked={len(self.peers)} answered={int(delivered.sum())}{losses}",
+        )

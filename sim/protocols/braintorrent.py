@@ -1,0 +1,189 @@
+"""BrainTorrent: no server; each client asks its peers for newer models and merges them.
+
+Roy, Siddiqui, Pölsterl, Navab, Wachinger, "BrainTorrent: A Peer-to-Peer Environment for
+Decentralized Federated Learning", 2019, arXiv 1905.06731, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import simpy
+
+from sim.clock import Tie
+from sim.compute import ModelRef
+from sim.history import History
+from sim.network import Transfer
+from sim.node import INCARNATION, Behaviour, Node
+from sim.settings.protocols import BrainTorrentSettings
+from sim.world import World
+
+Ints = npt.NDArray[np.int64]
+Arrived = dict[int, tuple[ModelRef, int]]
+
+
+class BrainTorrent:
+    """What a client does; who does it when is the schedule's (see `sim.protocols.turns`)."""
+
+    def __init__(self, settings: BrainTorrentSettings, world: World) -> None:
+        self.settings = settings
+        self.world = world
+        self.versions = History(len(world.clients), 0)
+        self._pings = [0] * len(world.clients)
+        for node in world.clients:
+            node.behave = lambda node=node: self.independent(node)  # type: ignore[misc]
+
+    def independent(self, node: Node) -> Behaviour:
+        """`schedule: independent`: loop at the client's own pace."""
+        while True:
+            yield from self.local_round(node)
+
+    def local_round(self, node: Node) -> Behaviour:
+        """Merge what is newer, fine-tune; a client that never trained only trains."""
+        self.publish(node)
+        if node.storage.rounds == 0:
+            yield from self.fine_tune(node, node.storage.model, {})
+        else:
+            arrived = yield from self.newer_models(node)
+            merged = yield from self.merged(node, arrived)
+            yield from self.fine_tune(node, merged, arrived)
+
+    def fine_tune(self, node: Node, base: ModelRef, arrived: Arrived) -> Behaviour:
+        """Train `base`; the model, its version and what it has merged become stable together."""
+        model = yield from node.train(base)
+        if model is not None:
+            node.storage.rounds += 1
+            self.keep(node, model, arrived)
+
+    def keep(self, node: Node, model: ModelRef, arrived: Arrived) -> None:
+        """Store `model`, in which the models that `arrived` are merged."""
+        node.storage.model = model
+        seen = node.storage.merged or {}
+        node.storage.merged = seen | {peer: version for peer, (_, version) in arrived.items()}
+        self.publish(node)
+
+    def publish(self, node: Node) -> None:
+        """Answer pings with the version in storage from now on."""
+        if self.versions.current[node.index] != node.version:
+            self.versions.change(node.index, node.clock.now, node.version)
+
+    # -- one merge -----------------------------------------------------------------------------
+
+    def newer_models(self, node: Node) -> Generator[simpy.Event, Any, Arrived]:
+        """Ping, then fetch: (model, version) of each peer with v_new > v_old that sent it."""
+        peers = self._drawn(node, "peers", self._others(node), self.settings.peers)
+        newer: list[Ints] = []
+        counter = node.attempts
+        for _ in range(1 + self.settings.retries):
+            ping = node.network.ping(
+                node.index, peers, self.settings.ping_timeout, self._pings[node.index]
+            )
+            self._pings[node.index] += 1
+            yield ping.replied
+            answered = peers[ping.answered]
+            versions = self.versions.at(answered, ping.reached_s[ping.answered], inclusive=True)
+            newer.append(answered[versions > self._merged_versions(node, answered)])
+            peers = peers[~ping.answered]
+            if not len(peers):
+                break
+        senders = np.sort(np.concatenate(newer))
+        senders = self._drawn(node, "senders", senders, self.settings.max_senders, counter)
+        return (yield from self._fetched(node, senders))
+
+    def merged(self, node: Node, arrived: Arrived) -> Generator[simpy.Event, Any, ModelRef]:
+        """The average over the client itself and those that sent, weighted by sample size."""
+        if not arrived:
+            return node.storage.model
+        started_s = node.clock.now
+        yield from node.compute(self.world.merge_s)
+        models = {peer: model for peer, (model, _) in arrived.items()}
+        node.trace.record(
+            started_s,
+            node.name,
+            "merge",
+            duration_s=node.clock.now - started_s,
+            detail=" ".join(self.world.clients[peer].name for peer in sorted(models)),
+        )
+        return self.world.averaged(models | {node.index: node.storage.model})
+
+    def _others(self, node: Node) -> Ints:
+        everybody = np.arange(len(self.world.clients))
+        return everybody[everybody != node.index]
+
+    def _drawn(
+        self, node: Node, purpose: str, among: Ints, number: int | str, counter: int | None = None
+    ) -> Ints:
+        if isinstance(number, str) or len(among) <= number:
+            return among
+        key = node.attempts if counter is None else counter
+        # One draw per client of the world: who is a candidate changes nobody else's luck.
+        luck = node.streams.stream(purpose, node.name, key).random(len(self.world.clients))
+        return np.sort(among[np.argsort(luck[among], kind="stable")[:number]])
+
+    def _merged_versions(self, node: Node, peers: Ints) -> Ints:
+        seen = node.storage.merged or {}
+        return np.array([seen.get(int(peer), 0) for peer in peers], dtype=np.int64)
+
+    def _fetched(self, node: Node, senders: Ints) -> Generator[simpy.Event, Any, Arrived]:
+        arrived: Arrived = {}
+        missing = [int(sender) for sender in senders]
+        for _ in range(1 + self.settings.retries):
+            if not missing:
+                break
+            fetch = Fetch(self.world, node, missing, arrived)
+            timeout = node.clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
+            yield fetch.complete | timeout
+            fetch.cancel()
+            missing = [sender for sender in missing if sender not in arrived]
+        return arrived
+
+    def staleness(self, node: Node) -> float:
+        """How many local rounds each peer is ahead of what this client merged; mean over peers."""
+        others = self._others(node)
+        if not len(others):
+            return 0.0
+        now = np.array([self.world.clients[int(peer)].version for peer in others])
+        behind = now - self._merged_versions(node, others)
+        # Across a loss of storage the peer's new rounds count from its new incarnation.
+        return float(np.mean(np.where(behind >= INCARNATION, now % INCARNATION, behind)))
+
+
+class Fetch:
+    """Weights under way from several senders to one client; each is asked by a control message."""
+
+    def __init__(self, world: World, node: Node, senders: list[int], arrived: Arrived) -> None:
+        self._world = world
+        self._node = node
+        self._missing = len(senders)
+        self._arrived = arrived
+        self._under_way: list[Transfer] = []
+        self.complete: simpy.Event = node.clock.event()
+        for sender in senders:
+            ask = world.network.send(node.index, sender, delivered=self._answer)
+            self._under_way.append(ask)
+
+    def _answer(self, ask: Transfer) -> None:
+        """At the sender: send the model that is in storage now."""
+        sender = self._world.clients[ask.target]
+        transfer = self._world.network.send(
+            sender.index,
+            self._node.index,
+            self._world.model_bytes,
+            (sender.storage.model, sender.version),
+            delivered=self._arrive,
+        )
+        self._under_way.append(transfer)
+
+    def _arrive(self, transfer: Transfer) -> None:
+        self._arrived[transfer.source] = transfer.payload
+        self._missing -= 1
+        if not self._missing:
+            self.complete.succeed()
+
+    def cancel(self) -> None:
+        """Break what has not come by now."""
+        for transfer in self._under_way:
+            self._world.network.cancel(transfer)

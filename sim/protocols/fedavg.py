@@ -1,0 +1,173 @@
+"""Federated averaging with a server, which can crash.
+
+McMahan, Moore, Ramage, Hampson, Agüera y Arcas, "Communication-Efficient Learning of Deep Networks
+from Decentralized Data", AISTATS 2017, arXiv 1602.05629, algorithm 1; the paper's "FLS".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import simpy
+
+from sim.clock import Tie
+from sim.compute import ModelRef
+from sim.network import Transfer
+from sim.node import Behaviour, Node
+from sim.settings.protocols import FedAvgSettings
+from sim.world import World
+
+
+@dataclass(frozen=True)
+class Order:
+    """The server's message: train this global model. `attempt` numbers the server's tries."""
+
+    attempt: int
+    server_round: int
+    model: ModelRef
+
+
+@dataclass
+class Round:
+    """One try of a server round: who still owes an update, and the updates that came."""
+
+    order: Order
+    pending: dict[int, None]
+    asked: int
+    updates: dict[int, ModelRef] = field(default_factory=dict)
+
+
+class FedAvg:
+    """The server drives the rounds; clients train what they are sent."""
+
+    def __init__(self, settings: FedAvgSettings, world: World) -> None:
+        assert world.server is not None
+        self.settings = settings
+        self.world = world
+        self.server = world.server
+        # The global model in the server's memory; its storage holds the last checkpoint.
+        self.global_model = self.server.storage.model
+        self.server_round = 0
+        self._received = [0] * len(world.clients)
+        self.server.behave = self._serve
+        for node in world.clients:
+            node.behave = lambda node=node: self._participate(node)  # type: ignore[misc]
+
+    # -- the server ----------------------------------------------------------------------------
+
+    def _serve(self) -> Behaviour:
+        self.global_model = self.server.storage.model
+        self.server_round = self.server.storage.rounds
+        while True:
+            started_s = self.world.clock.now
+            current = self._open_round()
+            if not current.pending:
+                yield self.world.membership
+                continue
+            yield from self._collect(current)
+            outcome = "round_failed"
+            if len(current.updates) >= math.ceil(self.settings.minimum_fraction * current.asked):
+                yield from self._aggregate(current)
+                outcome = "round"
+            self.world.trace.record(
+                started_s,
+                self.server.name,
+                outcome,
+                duration_s=self.world.clock.now - started_s,
+                detail=f"round={current.order.server_round} asked={current.asked} "
+                f"updates={len(current.updates)}",
+            )
+
+    def _open_round(self) -> Round:
+        attempt, self.server.attempts = self.server.attempts, self.server.attempts + 1
+        order = Order(attempt, self.server_round, self.global_model)
+        clients = self.world.clients
+        wanted = max(1, round(self.settings.participation * len(clients)))
+        luck = self.server.streams.stream("participation", attempt).random(len(clients))
+        live = [node.index for node in clients if node.up]
+        chosen = sorted(sorted(live, key=lambda index: luck[index])[:wanted])
+        for index in chosen:
+            self.server.spawn(self._push(clients[index], order))
+        return Round(order, dict.fromkeys(chosen), len(chosen))
+
+    def _push(self, client: Node, order: Order) -> Behaviour:
+        for _ in range(1 + self.settings.retries):
+            arrived = yield from self.server.deliver(
+                client, self.world.model_bytes, order, self.settings.transfer_timeout
+            )
+            if arrived or self.server.attempts != order.attempt + 1:
+                return
+
+    def _collect(self, current: Round) -> Behaviour:
+        """Wait until every asked client that stays up has reported, or for the deadline."""
+        deadline: simpy.Event = self.world.clock.event()
+        if self.settings.deadline is not None:
+            deadline = self.world.clock.after(self.settings.deadline, Tie.TIMEOUT)
+        while True:
+            for transfer in self._taken():
+                order, model = transfer.payload
+                if order.attempt == current.order.attempt:
+                    current.updates[transfer.source] = model
+                    current.pending.pop(transfer.source, None)
+            # A client that crashed has lost the model it was sent: nobody waits for it.
+            for index in [i for i in current.pending if not self.world.clients[i].up]:
+                del current.pending[index]
+            if not current.pending or deadline.processed:
+                return
+            yield self.server.mail() | self.world.membership | deadline
+
+    def _taken(self) -> list[Transfer]:
+        taken, self.server.inbox = self.server.inbox, []
+        return taken
+
+    def _aggregate(self, current: Round) -> Behaviour:
+        yield from self.server.compute(self.world.aggregation_s)
+        self.global_model = self.world.averaged(current.updates)
+        self.server_round += 1
+        if self.server_round % self.world.checkpoint_every == 0:
+            self.server.storage.model = self.global_model
+            self.server.storage.rounds = self.server_round
+
+    # -- a client ------------------------------------------------------------------------------
+
+    def _participate(self, node: Node) -> Behaviour:
+        last = -1
+        while True:
+            order = self._newest_order(node, last)
+            if order is None:
+                yield node.mail()
+                continue
+            last = order.attempt
+            node.inbox.clear()
+            node.storage.model = order.model
+            self._received[node.index] = order.server_round
+            update = yield from node.train(order.model)
+            if update is not None:
+                node.storage.rounds += 1
+                yield from self._report(node, order, update)
+
+    def _newest_order(self, node: Node, last: int) -> Order | None:
+        orders = [transfer.payload for transfer in node.inbox if transfer.payload.attempt > last]
+        return max(orders, key=lambda order: order.attempt, default=None)
+
+    def _report(self, node: Node, order: Order, update: ModelRef) -> Behaviour:
+        """Upload until the server has it, or has sent a newer order; back off in between."""
+        wait_s = self.settings.retry_initial
+        while self._newest_order(node, order.attempt) is None:
+            arrived = yield from node.deliver(
+                self.server, self.world.model_bytes, (order, update), self.settings.transfer_timeout
+            )
+            if arrived:
+                return
+            backed_off = self.world.clock.after(wait_s, Tie.TIMEOUT)
+            yield node.mail() | backed_off
+            wait_s = min(2 * wait_s, self.settings.retry_cap)
+
+    # -- what the observer asks ----------------------------------------------------------------
+
+    def staleness(self, node: Node) -> float:
+        """Server rounds that were finished since the client's last global model."""
+        if node is self.server:
+            return 0.0
+        return float(max(0, self.server_round - self._received[node.index]))

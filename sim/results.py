@@ -1,0 +1,226 @@
+"""The result folder: what a finished simulation leaves on disk, and what may be overwritten.
+
+A room of its own because the promise "the same scenario gives the same bytes" is kept here: row
+order, row groups, encodings and digests, and files that are either whole or not there at all.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sim.errors import ScenarioError
+from sim.outcome import Outcome, ScoreRow, TraceRow
+
+SCENARIO_FILE = "scenario.yaml"
+SCORES_FILE = "scores.parquet"
+TRACE_FILE = "trace.parquet"
+RUN_FILE = "run.json"
+
+# The row group size decides the bytes of a table, so it is never left to the library's default.
+ROWS_PER_GROUP = 65_536
+RECORDED_VERSIONS = ("braintorrent", "numpy", "pyarrow", "scikit-learn", "simpy", "torch")
+
+_ARROW_TYPES = {
+    str: pa.dictionary(pa.int32(), pa.string()),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+class FolderState(Enum):
+    """What a run finds where it wants to write."""
+
+    FREE = "free"
+    UNFINISHED = "unfinished"
+    FINISHED = "finished"
+
+
+def folder_state(folder: Path, scenario_text: str) -> FolderState:
+    """Say whether a run of `scenario_text` may write to `folder`, or has already done so.
+
+    Raises ScenarioError where the folder holds anything but this very scenario's results, or
+    finished tables that differ from the digests recorded with them.
+    """
+    if not folder.is_dir():
+        if folder.exists() or folder.is_symlink():
+            raise ScenarioError(f"--out {folder}: is a file; allowed: a new or an empty folder")
+        return FolderState.FREE
+    try:
+        kept = (folder / SCENARIO_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if any(path.suffix != ".unfinished" for path in folder.iterdir()):
+            raise ScenarioError(
+                f"--out {folder}: holds other files; allowed: a new or an empty folder"
+            ) from None
+        return FolderState.FREE
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"--out {folder}: cannot read {SCENARIO_FILE}: {error}") from None
+    if kept != scenario_text:
+        raise ScenarioError(
+            f"--out {folder}: holds the results of a different scenario; "
+            "allowed: the identical scenario, or another folder (--out DIR)"
+        )
+    if not (folder / RUN_FILE).exists():
+        return FolderState.UNFINISHED
+    _verify_digests(folder)
+    return FolderState.FINISHED
+
+
+def claim(folder: Path, scenario_text: str) -> None:
+    """Make `folder` the place of this scenario's results; raises ScenarioError if it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _whole(folder / SCENARIO_FILE) as path:
+            path.write_text(scenario_text, encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"--out {folder}: cannot write there: {error.strerror}") from None
+
+
+def release(folder: Path) -> None:
+    """Give a claimed folder up, so that the corrected scenario isn't refused there."""
+    (folder / SCENARIO_FILE).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def write(
+    folder: Path, outcome: Outcome, protocols: Sequence[str], wall_s: float, workers: int
+) -> None:
+    """Write both tables and then `run.json`, whose existence means: finished.
+
+    `protocols` gives the tables' order of protocols; within a protocol rows are sorted by seed and
+    time, and rows of one instant keep the order in which `outcome` lists them. `wall_s` is the
+    real time taken, in seconds; like `workers` it goes to `run.json` only, never to a table.
+    """
+    _write_table(folder / SCORES_FILE, ScoreRow, outcome.scores, protocols)
+    _write_table(folder / TRACE_FILE, TraceRow, outcome.traces, protocols)
+    record = {
+        "versions": _versions(),
+        "rows": {SCORES_FILE: len(outcome.scores), TRACE_FILE: len(outcome.traces)},
+        "sha256": _digests(folder),
+        "virtual_s": sum(run.virtual_s for run in outcome.runs),
+        "wall_s": round(wall_s, 3),
+        "workers": workers,
+        "operations": asdict(outcome.operations),
+        "runs": [{**asdict(run), "counters": dict(run.counters)} for run in outcome.runs],
+    }
+    with _whole(folder / RUN_FILE) as path:
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def read_scores(folder: Path) -> list[ScoreRow]:
+    """Return the rows of a finished folder's `scores.parquet`, in table order."""
+    return list(map(ScoreRow._make, _read_rows(folder / SCORES_FILE, ScoreRow._fields)))
+
+
+def read_traces(folder: Path) -> list[TraceRow]:
+    """Return the rows of a finished folder's `trace.parquet`, in table order."""
+    return list(map(TraceRow._make, _read_rows(folder / TRACE_FILE, TraceRow._fields)))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the content of a folder's `run.json`; raises ScenarioError if it is broken."""
+    try:
+        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ScenarioError(f"--out {folder}: cannot read {RUN_FILE}: {error}") from None
+    if not isinstance(record, dict):
+        raise ScenarioError(f"--out {folder}: {RUN_FILE} is not a mapping; remove the folder")
+    return record
+
+
+def arrow_schema(row: type[ScoreRow] | type[TraceRow]) -> pa.Schema:
+    """Return a table's columns; strings are dictionary-encoded, times are float64 seconds."""
+    return pa.schema(
+        [pa.field(name, _ARROW_TYPES[kind], nullable=False) for name, kind in _columns(row).items()]
+    )
+
+
+def _columns(row: type[ScoreRow] | type[TraceRow]) -> Mapping[str, type]:
+    hints = get_type_hints(row)
+    return {name: hints[name] for name in row._fields}
+
+
+def _write_table(
+    target: Path,
+    row: type[ScoreRow] | type[TraceRow],
+    rows: Sequence[ScoreRow] | Sequence[TraceRow],
+    protocols: Sequence[str],
+) -> None:
+    order = {name: position for position, name in enumerate(protocols)}
+    ordered = sorted(rows, key=lambda one: (order[one.protocol], one.seed, one.time_s))
+    schema = arrow_schema(row)
+    columns = [
+        pa.array([one[index] for one in ordered], type=field.type)
+        for index, field in enumerate(schema)
+    ]
+    with _whole(target) as path:
+        pq.write_table(
+            pa.Table.from_arrays(columns, schema=schema),
+            path,
+            row_group_size=ROWS_PER_GROUP,
+            compression="zstd",
+        )
+
+
+def _read_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    # A file handle, because pyarrow reads `name=value` folders on a path as extra columns.
+    with path.open("rb") as file:
+        table = pq.read_table(file, columns=list(names))
+    return zip(*(table.column(name).to_pylist() for name in names), strict=True)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Lend a temporary path that becomes `target` when the block succeeds, and vanishes if not."""
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    try:
+        yield unfinished
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    digests = {}
+    for name in (SCORES_FILE, TRACE_FILE):
+        with (folder / name).open("rb") as file:
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _verify_digests(folder: Path) -> None:
+    recorded = read_record(folder).get("sha256")
+    try:
+        found = _digests(folder)
+    except OSError as error:
+        raise ScenarioError(f"--out {folder}: cannot read the tables: {error}") from None
+    if recorded != found:
+        raise ScenarioError(
+            f"--out {folder}: the tables differ from the digests in {RUN_FILE}; "
+            "remove the folder, or choose another (--out DIR)"
+        )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in RECORDED_VERSIONS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

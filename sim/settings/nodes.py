@@ -1,0 +1,52 @@
+"""How settings refer to nodes: one node by name, or several by a selector."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from models.settings import mistake
+
+_NODE = re.compile(r"server|client_(0|[1-9]\d{0,8})", re.ASCII)
+_NODES_ALLOWED = "server or client_<number>, e.g. client_3"
+GROUPS = ("clients", "server", "all")
+_SELECTOR_ALLOWED = "clients, server, all, or a list of names such as [client_0, client_3]"
+
+
+def _node(name: str) -> str:
+    if not _NODE.fullmatch(name):
+        raise mistake(f"{name!r} is not a node", _NODES_ALLOWED)
+    return name
+
+
+def _selector(data: Any) -> Any:
+    if isinstance(data, str) and data in GROUPS:
+        return data
+    if not isinstance(data, (list, tuple)) or not data:
+        raise mistake(f"{data!r} selects no nodes", _SELECTOR_ALLOWED)
+    for index, name in enumerate(data):
+        if not isinstance(name, str) or not _NODE.fullmatch(name):
+            raise mistake(f"{name!r} is not a node", _NODES_ALLOWED, index)
+        if name in data[:index]:
+            raise mistake(f"{name} is named twice", "each node once", index)
+    return tuple(data)
+
+
+NodeName = Annotated[str, AfterValidator(_node)]
+"""The name of one node: ``server`` or ``client_<number>``."""
+
+Selector = Annotated[
+    str | tuple[str, ...],
+    BeforeValidator(_selector),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(GROUPS)},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]
+"""Several nodes: ``clients``, ``server``, ``all`` or a tuple of names."""

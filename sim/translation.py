@@ -1,0 +1,127 @@
+"""The schema library's complaints in a researcher's words, with the place in the file.
+
+A room of its own because nobody who writes a scenario should meet the library's jargon.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from sim.errors import Path, ScenarioError, scenario_error
+from sim.yaml_loader import Document
+
+_TYPES = {
+    "int": ("is not a whole number", "a whole number, e.g. 3"),
+    "float": ("is not a number", "a number, e.g. 0.5"),
+    "string": ("is not text", "text"),
+    "bool": ("is neither true nor false", "true or false"),
+    "dict": ("is not a mapping", "a mapping of names to values, {} for none"),
+    "model": ("is not a mapping", "a mapping of names to values, {} for none"),
+    "tuple": ("is not a list", "a list, e.g. [1, 2]"),
+}
+_BOUNDS = {
+    "greater_than": ("is too small", "more than", "gt"),
+    "greater_than_equal": ("is too small", "at least", "ge"),
+    "less_than": ("is too large", "less than", "lt"),
+    "less_than_equal": ("is too large", "at most", "le"),
+}
+
+
+def translated(error: ValidationError, document: Document) -> ScenarioError:
+    """The first mistake of ``error`` in the order of ``document``; what is missing comes last."""
+    found = [_Complaint(one, document) for one in error.errors(include_url=False)]
+    first = min(found, key=lambda one: (one.type == "missing", one.place[1:]))
+    return scenario_error(first.place, first.path, *first.words())
+
+
+class _Complaint:
+    """One of the schema library's errors, tied to the document."""
+
+    def __init__(self, error: Mapping[str, Any], document: Document) -> None:
+        self.type: str = error["type"]
+        self.input: Any = error["input"]
+        self.context: Mapping[str, Any] = error.get("ctx", {})
+        self.message: str = error["msg"]
+        self.path = _written(error["loc"], document.value, self.type == "missing")
+        self.path += tuple(self.context.get("path", ()))
+        if self.type == "union_tag_not_found":
+            self.path += (self.context["discriminator"].strip("'"),)
+            self.type = "missing"
+        elif self.type == "union_tag_invalid":
+            key = self.context["discriminator"].strip("'")
+            self.path += (key,) if (*self.path, key) in document.values else ()
+        unknown = self.context.get("what") == "unknown key"
+        self.place = document.place(self.path, at_key=unknown)
+
+    def words(self) -> tuple[str, str]:
+        """What is wrong and what is allowed."""
+        if self.type == "mistake":
+            return self._mistake()
+        if self.type == "value_error":
+            what, _, allowed = self.message.removeprefix("Value error, ").partition("; allowed: ")
+            return what, allowed
+        if self.type in _BOUNDS:
+            what, bound, key = _BOUNDS[self.type]
+            return f"{_shown(self.input)} {what}", f"{bound} {self.context[key]:g}"
+        return self._other()
+
+    def _mistake(self) -> tuple[str, str]:
+        what, allowed = self.context["what"], self.context["allowed"]
+        if what == "unknown key":
+            near = difflib.get_close_matches(str(self.path[-1]), allowed.split(", "), n=1)
+            what += f", did you mean {near[0]}?" if near else ""
+        return what, allowed
+
+    def _other(self) -> tuple[str, str]:
+        match self.type:
+            case "missing":
+                return "is missing", f"a value for {self.path[-1]}"
+            case "literal_error":
+                allowed = self.context["expected"].replace("'", "")
+                return f"{_shown(self.input)} is not known here", allowed
+            case "union_tag_invalid":
+                allowed = self.context["expected_tags"].replace("'", "")
+                return f"{_shown(self.context['tag'])} is not known here", allowed
+            case "too_short":
+                return "is too short", f"at least {self.context['min_length']} entries"
+            case "too_long":
+                return "is too long", f"at most {self.context['max_length']} entries"
+            case "finite_number":
+                return f"{_shown(self.input)} is not finite", "a finite number"
+            case "int_from_float":
+                return f"{_shown(self.input)} is not a whole number", "a whole number, e.g. 3"
+            case "string_pattern_mismatch":
+                return f"{_shown(self.input)} is no name", "letters, digits, - and _"
+        what, allowed = _TYPES.get(self.type.split("_")[0], ("is not allowed", self.message))
+        return f"{_shown(self.input)} {what}", allowed
+
+
+def _written(location: Path, value: Any, missing: bool) -> Path:
+    """``location`` without the library's own steps (names of union members, key marks)."""
+    path: Path = ()
+    for index, part in enumerate(location):
+        inside = (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        )
+        if inside:
+            value = value[part]
+            path = (*path, part)
+        elif missing and index == len(location) - 1:
+            path = (*path, part)
+    return path
+
+
+def _shown(value: Any) -> str:
+    """A short form of a wrong value, as it may be written in YAML."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,66 @@
+"""One run's world: the nodes, and the shared things that a protocol and the faults act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import simpy
+
+from sim.clock import Clock
+from sim.compute import Graph, ModelRef
+from sim.network import Network
+from sim.node import Node
+from sim.random_streams import Streams
+from sim.trace import Trace
+
+
+@dataclass
+class World:
+    """What a protocol builds its behaviours from.
+
+    `model_bytes`: a model's size on the wire. `merge_s`, `aggregation_s`: virtual seconds that a
+    client's merge and a server's aggregation take.
+    """
+
+    clock: Clock
+    network: Network
+    trace: Trace
+    streams: Streams
+    graph: Graph
+    clients: list[Node]
+    server: Node | None
+    model_bytes: int
+    merge_s: float = 0.0
+    aggregation_s: float = 0.0
+    checkpoint_every: int = 1
+    membership: simpy.Event = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.membership = self.clock.event()
+        for node in self.nodes:
+            node.changed = self._membership_changed
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Clients by index, then the server."""
+        return self.clients if self.server is None else [*self.clients, self.server]
+
+    def named(self, name: str) -> Node | None:
+        """The node of that name; None if this protocol has no such node."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def _membership_changed(self) -> None:
+        changed, self.membership = self.membership, self.clock.event()
+        changed.succeed()
+
+    def averaged(self, models: dict[int, ModelRef]) -> ModelRef:
+        """The average of clients' models by sample size; rows in the order of node index."""
+        indices = sorted(models)
+        if len(indices) == 1:
+            return models[indices[0]]
+        samples = [self.clients[index].machine.samples for index in indices]
+        total = sum(samples)
+        return self.graph.averaged(
+            tuple(models[index] for index in indices),
+            tuple(number / total for number in samples),
+        )

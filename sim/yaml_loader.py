@@ -1,0 +1,216 @@
+"""A strict YAML 1.2 loader: plain values, and for each of them the place where it was written.
+
+A room of its own because YAML's conveniences hide mistakes: here duplicate keys, aliases, tags,
+further documents and oversized files are refused, and only ``true`` and ``false`` are booleans.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from sim.errors import Path, Place, ScenarioError, scenario_error
+
+LARGEST_BYTES = 1_000_000
+_DEEPEST = 20
+_INT = re.compile(r"[-+]?[0-9]{1,100}")
+_BASED = re.compile(r"0o[0-7]{1,30}|0x[0-9a-fA-F]{1,30}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
+_WORDS: dict[str, None | bool | float] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+}
+
+_PROBLEMS = {
+    "stream end": "the file ends too early",
+    "end of stream": "a quotation mark is not closed",
+    "document end": "the file ends too early",
+    "'\\t'": "a tab, where YAML takes only spaces",
+    "mapping values are not allowed": "a second ': ' in one line, or wrong indentation",
+    "<block end>": "wrong indentation",
+    "cannot start any token": "a value that begins with this character needs quotation marks",
+}
+
+
+@dataclass
+class Document:
+    """What one YAML file says: ``value``, and where each path's key and value stand."""
+
+    source: str
+    value: Any = None
+    keys: dict[Path, Place] = field(default_factory=dict)
+    values: dict[Path, Place] = field(default_factory=dict)
+    mappings: set[Path] = field(default_factory=set)
+
+    def place(self, path: Path, at_key: bool = False) -> Place:
+        """Where ``path`` was written, or the nearest part above it.
+
+        That is its value's place, or its key's if ``at_key`` or if the value is a mapping, whose
+        first entry alone would mislead.
+        """
+        for length in range(len(path), -1, -1):
+            part = path[:length]
+            if part in self.keys and (at_key or length < len(path) or part in self.mappings):
+                return self.keys[part]
+            if part in self.values:
+                return self.values[part]
+        return Place(self.source)
+
+
+def scalar(text: str) -> None | bool | int | float | str:
+    """A plain YAML scalar's value by the YAML 1.2 core schema."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INFINITE.fullmatch(text):
+        return -math.inf if text.startswith("-") else math.inf
+    return text
+
+
+def read_text(path: FilePath, largest_bytes: int = LARGEST_BYTES) -> str:
+    """The text of a user's file; ScenarioError if it is missing, too large or no UTF-8 text."""
+    what, allowed = "", "a readable text file"
+    try:
+        with path.open("rb") as file:
+            raw = file.read(largest_bytes + 1)
+        if len(raw) > largest_bytes:
+            what, allowed = "file is too large", f"up to {largest_bytes} bytes"
+        elif b"\0" in raw:
+            what = "is a binary file"
+        else:
+            return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        what = "is a binary file"
+    except FileNotFoundError:
+        what = "no such file"
+    except IsADirectoryError:
+        what = "is a folder"
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+    except ValueError:
+        what = "is no file name"
+    raise scenario_error(Place(str(path)), (), what, allowed)
+
+
+def parse(text: str, source: str) -> Document:
+    """The one document in ``text``; ``source`` names it in messages.
+
+    Raises ScenarioError at the first mistake.
+    """
+    document = Document(source)
+    try:
+        reader = _Reader(document, YAML(typ="safe", pure=True).parse(text))
+        document.value = reader.document()
+    except MarkedYAMLError as error:
+        place = _place(source, error.problem_mark or error.context_mark)
+        what = f"not valid YAML ({_plainly(str(error.problem or error.context))})"
+        raise scenario_error(place, (), what, "YAML 1.2") from None
+    except ReaderError as error:
+        before = text[: error.position]
+        place = Place(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise scenario_error(place, (), "unprintable character", "printable text") from None
+    except (YAMLError, ValueError, AssertionError, RecursionError, AttributeError, TypeError):
+        raise scenario_error(Place(source), (), "not valid YAML", "YAML 1.2") from None
+    return document
+
+
+def _plainly(problem: str) -> str:
+    """The parser's complaint in a user's words."""
+    for said, meant in _PROBLEMS.items():
+        if said in problem:
+            return meant
+    return problem
+
+
+def _place(source: str, mark: Any) -> Place:
+    return Place(source, mark.line + 1, mark.column + 1) if mark else Place(source)
+
+
+class _Reader:
+    """Builds a document's value from the parser's events, noting places on the way."""
+
+    def __init__(self, document: Document, events: Iterator[Event]) -> None:
+        self.into = document
+        self.events = (e for e in events if not isinstance(e, (StreamStartEvent, DocumentEndEvent)))
+
+    def document(self) -> Any:
+        start = next(self.events)
+        if not isinstance(start, DocumentStartEvent):
+            raise self.error(start, (), "file is empty", "a scenario")
+        value = self.value((), next(self.events))
+        after = next(self.events)
+        if isinstance(after, DocumentStartEvent):
+            raise self.error(after, (), "a second document begins", "one document in a file")
+        return value
+
+    def error(self, event: Event, path: Path, what: str, allowed: str) -> ScenarioError:
+        return scenario_error(_place(self.into.source, event.start_mark), path, what, allowed)
+
+    def value(self, path: Path, event: Event) -> Any:
+        self.refuse(path, event)
+        self.into.values[path] = _place(self.into.source, event.start_mark)
+        if isinstance(event, MappingStartEvent):
+            return self.mapping(path)
+        if isinstance(event, SequenceStartEvent):
+            return self.sequence(path)
+        assert isinstance(event, ScalarEvent)
+        return scalar(event.value) if event.implicit[0] else event.value
+
+    def refuse(self, path: Path, event: Event) -> None:
+        if isinstance(event, AliasEvent):
+            raise self.error(event, path, "an alias", "values written out, no & and *")
+        if getattr(event, "anchor", None):
+            raise self.error(event, path, "an anchor", "values written out, no & and *")
+        if getattr(event, "tag", None):
+            raise self.error(event, path, "a tag", "plain values, no !")
+        if len(path) > _DEEPEST:
+            raise self.error(event, path[:3], "nested too deeply", f"{_DEEPEST} levels")
+
+    def mapping(self, path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        self.into.mappings.add(path)
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            self.refuse(path, event)
+            if not isinstance(event, ScalarEvent):
+                raise self.error(event, path, "a key that is no name", "names as keys")
+            inner = (*path, event.value)
+            if event.value in found:
+                what = f"duplicate key, first given in line {self.into.keys[inner].line}"
+                raise self.error(event, inner, what, "each key once")
+            self.into.keys[inner] = _place(self.into.source, event.start_mark)
+            found[event.value] = self.value(inner, next(self.events))
+        return found
+
+    def sequence(self, path: Path) -> list[Any]:
+        found: list[Any] = []
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            found.append(self.value((*path, len(found)), event))
+        return found
