@@ -6,7 +6,7 @@ answer without importing PyTorch; nothing here needs it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -38,12 +38,17 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known_keys_only(cls, data: Any) -> Any:
-        """Name the allowed keys beside the unknown one, which pydantic alone does not."""
-        if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise mistake("unknown key", ", ".join(cls.model_fields), str(key))
+    def _keys_fit(cls, data: Any) -> Any:
+        """Say what is allowed beside an unknown or missing key, which pydantic alone does not."""
+        if not isinstance(data, dict):
+            return data
+        for key in data:
+            if key not in cls.model_fields:
+                raise mistake("unknown key", ", ".join(cls.model_fields), str(key))
+        for key, field in cls.model_fields.items():
+            if field.is_required() and key not in data:
+                names = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+                raise mistake("is missing", ", ".join(names) or str(field.description), key)
         return data
 
 

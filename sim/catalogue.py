@@ -42,7 +42,6 @@ def catalogue() -> Iterator[str]:
                 if field not in _CHOOSERS:
                     yield from _wrapped(f"    {field:<20} ", _field_text(info))
 
-
     yield ""
     yield "shipped scenarios"
     for name in shipped():

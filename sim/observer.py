@@ -101,9 +101,7 @@ class Observer:
             graph.demand(graph.scores(node.storage.model)),
         )
 
-    def _reached(
-        self, seen: list[Look], goal: StopWhen
-    ) -> simpy.events.ProcessGenerator:
+    def _reached(self, seen: list[Look], goal: StopWhen) -> simpy.events.ProcessGenerator:
         """Whether the metric is reached: needs numbers, so virtual time waits for them."""
         values: list[Scores] = yield self._world.clock.number(
             asyncio.gather(*(look.scores for look in seen))

@@ -91,6 +91,8 @@ async def simulate(
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     finally:
+        for graph in graphs:
+            await graph.close()
         engine.close()
     ordered = [runs[protocol, seed] for protocol in protocols for seed in seeds]
     return Outcome(

@@ -92,7 +92,7 @@ def parse(text: Any, base: str, example: str) -> float:
 
 def _finite(exact: Fraction, text: str, example: str) -> float:
     if exact < 0:
-        raise ValueError(f"{text!r} is negative; allowed: zero or more, e.g. '{example}'")
+        raise ValueError(f"{text!r} is negative; allowed: e.g. '{example}'")
     try:
         return float(exact)
     except OverflowError:

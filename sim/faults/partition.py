@@ -13,9 +13,7 @@ from sim.settings.faults import NetworkPartitionSettings
 from sim.world import World
 
 
-def groups_of(
-    settings: NetworkPartitionSettings, names: Sequence[str]
-) -> npt.NDArray[np.int64]:
+def groups_of(settings: NetworkPartitionSettings, names: Sequence[str]) -> npt.NDArray[np.int64]:
     """The group of each node [n]; nodes that no list names form group 0."""
     number = {name: i for i, group in enumerate(settings.groups, start=1) for name in group}
     return np.array([number.get(name, 0) for name in names], dtype=np.int64)

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from models.settings import Count, Settings, mistake
+from models.settings import Settings, mistake
 from sim.units import PositiveSeconds
 
 _KIND = "the protocol's kind; the name in the scenario if left out"

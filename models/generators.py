@@ -1,0 +1,14 @@
+"""The models' own random generators: one per purpose and key, never a shared or global one."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+
+def generator(seed: int, purpose: str, *key: int) -> np.random.Generator:
+    """A fresh Philox generator for (seed, purpose, key); equal names give equal draws."""
+    digest = hashlib.sha256(repr((purpose, *key)).encode()).digest()
+    words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 32, 4)]
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *words])))

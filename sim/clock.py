@@ -1,0 +1,91 @@
+"""The virtual clock: a SimPy environment stepped by an asyncio coroutine.
+
+Real work runs beside it in the same asyncio loop. A SimPy process that needs a number of it yields
+`clock.number(future)`; virtual time, and every other event, then stands still until it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from typing import Any
+
+import simpy
+
+EVENTS_PER_TURN = 1_000
+"""After so many events the asyncio loop gets its turn: a turn at every event costs four times."""
+
+
+class Tie(IntEnum):
+    """The order of what happens at one virtual instant (SimPy's own: 0 urgent, 1 normal)."""
+
+    COMPLETION = 1
+    FAULT = 2
+    TIMEOUT = 3
+    OBSERVER = 4
+    SETTLE = 5
+
+
+class Clock(simpy.Environment):
+    """Virtual time in seconds, from 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events = 0
+        self._stopped = False
+        self._awaited: list[tuple[simpy.Event, asyncio.Future[Any]]] = []
+
+    def after(self, delay_s: float, tie: Tie = Tie.COMPLETION, value: Any = None) -> simpy.Event:
+        """An event `delay_s` from now. Raises ValueError if that is negative or not finite."""
+        if not 0 <= delay_s < math.inf:
+            raise ValueError(f"delay_s is {delay_s}; it must be finite and not negative")
+        return self._scheduled(self.now + delay_s, tie, value)
+
+    def at(self, time_s: float, tie: Tie = Tie.COMPLETION, value: Any = None) -> simpy.Event:
+        """An event at exactly `time_s`. Raises ValueError if that is past or not finite."""
+        if not self.now <= time_s < math.inf:
+            raise ValueError(f"time_s is {time_s}; it must be finite and not before {self.now}")
+        return self._scheduled(time_s, tie, value)
+
+    def _scheduled(self, time_s: float, tie: Tie, value: Any) -> simpy.Event:
+        # As simpy.Timeout does, but with a priority, and at an instant that no sum has rounded.
+        event = simpy.Event(self)
+        event._ok = True
+        event._value = value
+        heapq.heappush(self._queue, (time_s, tie, next(self._eid), event))  # type: ignore[misc]
+        return event
+
+    def number(self, result: asyncio.Future[Any]) -> simpy.Event:
+        """An event with the result of real work; no virtual time passes until it is there."""
+        event = self.event()
+        self._awaited.append((event, result))
+        return event
+
+    def stop(self) -> None:
+        """End `run_until` at the present instant."""
+        self._stopped = True
+
+    async def run_until(
+        self, until_s: float, throttle: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Step every event up to and at `until_s`; an exception in a process propagates.
+
+        The asyncio loop gets its turn every `EVENTS_PER_TURN` events, and `throttle` is awaited
+        there: it may hold the clock back while real work catches up.
+        """
+        while not self._stopped:
+            if self._awaited:
+                event, result = self._awaited.pop(0)
+                event.succeed(await result)
+            if self.peek() > until_s:
+                self._now = until_s
+                return
+            self.step()
+            self.events += 1
+            if self.events % EVENTS_PER_TURN == 0:
+                await asyncio.sleep(0)
+                if throttle is not None:
+                    await throttle()
