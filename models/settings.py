@@ -47,7 +47,9 @@ class Settings(BaseModel):
                 raise mistake("unknown key", ", ".join(cls.model_fields), str(key))
         for key, field in cls.model_fields.items():
             if field.is_required() and key not in data:
-                names = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+                names = (
+                    get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+                )
                 raise mistake("is missing", ", ".join(names) or str(field.description), key)
         return data
 

@@ -40,7 +40,7 @@ def batches(
     left = steps_per_round(samples, settings)
     while left:
         order = torch.from_numpy(generator.permutation(samples))
-        for batch in order.split(settings.batch_size)[:left]:
+        for batch in torch.split(order, settings.batch_size)[:left]:
             yield batch
             left -= 1
 
@@ -58,5 +58,5 @@ def fine_tune(
     optimizer = OPTIMIZERS[settings.optimizer](list(module.parameters()), settings)
     for batch in batches(len(labels), settings, generator):
         optimizer.zero_grad()
-        loss(module(inputs[batch]), labels[batch]).backward()
+        torch.autograd.backward(loss(module(inputs[batch]), labels[batch]))
         optimizer.step()

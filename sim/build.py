@@ -20,8 +20,9 @@ from sim.node import Machine, Node
 from sim.outcome import POOLED, SERVER
 from sim.protocols import PROTOCOLS, RunningProtocol
 from sim.random_streams import Streams
-from sim.scenario import LatencyMatrix, Scenario, read_latency_matrix
+from sim.scenario import Scenario
 from sim.settings.faults import ClientDropoutSettings, NetworkPartitionSettings
+from sim.settings.world import LatencyMatrix
 from sim.trace import Trace
 from sim.world import World
 
@@ -135,7 +136,7 @@ def _population(
 def _step_times(scenario: Scenario, streams: Streams) -> Floats:
     step_time = scenario.clients.step_time
     if isinstance(step_time, tuple):
-        return np.array(step_time)
+        return np.array(step_time, dtype=np.float64)
     count = scenario.clients.count
     return np.concatenate(
         [step_time.draw(streams.stream("step_time", f"client_{i}"), 1) for i in range(count)]
@@ -174,7 +175,7 @@ def _latencies(scenario: Scenario, count: int, streams: Streams) -> Floats:
     """One way [count, count], symmetric; a pair's draw is the later node's, so it never moves."""
     latency, clients = scenario.network.latency, scenario.clients.count
     if isinstance(latency, LatencyMatrix):
-        return read_latency_matrix(latency, count)
+        return latency.seconds()[:count, :count]
     seconds = np.zeros((count, count))
     for later in range(1, clients):
         draws = latency.draw(streams.stream("latency", f"client_{later}"), later)

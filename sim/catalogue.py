@@ -4,16 +4,17 @@ A room of its own because it reads the registries of both towers, which nobody e
 at once; it imports settings only, so it answers without PyTorch.
 """
 
+import itertools
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, get_args, get_origin
+from importlib import resources
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from models.settings import NETWORKS, PARTITIONS, TASKS
-from sim.scenario import load, shipped
 from sim.settings.faults import FAULTS
 from sim.settings.protocols import PROTOCOLS
 
@@ -44,8 +45,19 @@ def catalogue() -> Iterator[str]:
 
     yield ""
     yield "shipped scenarios"
-    for name in shipped():
-        yield from _wrapped(f"  {name:<14} ", load(name).question or "")
+    for name, question in _shipped():
+        yield from _wrapped(f"  {name:<16} ", question)
+
+
+def _shipped() -> Iterator[tuple[str, str]]:
+    # Loading the scenarios would cost more time than the whole rest of the list.
+    files = resources.files("scenarios").iterdir()
+    for file in sorted(files, key=lambda one: one.name):
+        name, _, ending = file.name.rpartition(".")
+        if ending == "yaml":
+            lines = file.read_text(encoding="utf-8").splitlines()
+            comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+            yield name, " ".join(line.lstrip("# ") for line in comment)
 
 
 def _wrapped(start: str, text: str) -> list[str]:
@@ -67,7 +79,7 @@ def _field_text(info: FieldInfo) -> str:
         notes.append("optional")
     else:
         # Through the field's own serialiser, so that quantities show their unit.
-        kind: TypeAdapter[object] = TypeAdapter(Annotated[info.annotation, None, *info.metadata])
-        shown = kind.dump_python(default, mode="json")
+        kind: Any = Annotated[info.annotation, None, *info.metadata]
+        shown = TypeAdapter(kind).dump_python(default, mode="json")
         notes.append(f"default {shown if isinstance(shown, str) else json.dumps(shown)}")
     return f"{info.description} ({'; '.join(notes)})"

@@ -95,7 +95,7 @@ def summary_table(summary: Summary) -> Table:
         ),
         caption="rounds and bytes: per seed" if seeds > 1 else None,
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=0,
         title_justify="left",
         caption_justify="left",
     )

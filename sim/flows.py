@@ -102,11 +102,8 @@ class Flows:
 
     def _settle(self) -> None:
         changed, self._changed = self._changed, {}
-        if self._sharing == "equal":
-            rates = self._equal(changed)
-        else:
-            rates = self._max_min(changed)
-        for flow, rate in rates:
+        share = self._equal if self._sharing == "equal" else self._max_min
+        for flow, rate in share(changed):
             if rate != flow.rate:
                 self._set_rate(flow, rate)
         self._wake()

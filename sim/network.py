@@ -58,6 +58,11 @@ class Tally:
     lost: Counter[str] = field(default_factory=Counter)
 
 
+def succeed(event: simpy.Event) -> None:
+    """Let the event happen now."""
+    event.succeed()
+
+
 class Transfer:
     """One message under way; `delivered` succeeds when it is there, and never if it is lost."""
 
@@ -191,7 +196,7 @@ class Network:
             self.send(
                 transfer.target,
                 transfer.source,
-                delivered=lambda _: transfer.acknowledged.succeed(),
+                delivered=lambda _: succeed(transfer.acknowledged),
             )
         if delivered is not None:
             delivered(transfer)

@@ -162,7 +162,7 @@ class Node:
         while True:
             started_s, slowness, changed = self.clock.now, self.slowness, self._speed_changed
             done = self.clock.after(work_s * slowness, Tie.COMPLETION)
-            yield done | changed
+            yield simpy.AnyOf(self.clock, (done, changed))
             if done.processed:
                 return
             work_s -= (self.clock.now - started_s) / slowness
@@ -231,7 +231,8 @@ class Node:
             delivered=target.receive,
             acknowledge=True,
         )
-        yield transfer.acknowledged | self.clock.after(timeout_s, Tie.TIMEOUT)
+        timeout = self.clock.after(timeout_s, Tie.TIMEOUT)
+        yield simpy.AnyOf(self.clock, (transfer.acknowledged, timeout))
         if transfer.acknowledged.triggered:
             return True
         self.network.cancel(transfer)

@@ -13,7 +13,7 @@ from sim.node import INCARNATION, Behaviour, Node
 from sim.outcome import AGGREGATE, ScoreRow
 from sim.protocols import RunningProtocol
 from sim.protocols.fedavg import FedAvg
-from sim.scenario import StopWhen
+from sim.settings.world import StopSettings
 from sim.world import World
 
 Scores = Mapping[str, float]
@@ -40,7 +40,7 @@ class Observer:
         running: RunningProtocol,
         every_s: float,
         end_s: float,
-        stop_when: StopWhen | None,
+        stop_when: StopSettings | None,
     ) -> None:
         self._world = world
         self._running = running
@@ -101,7 +101,7 @@ class Observer:
             graph.demand(graph.scores(node.storage.model)),
         )
 
-    def _reached(self, seen: list[Look], goal: StopWhen) -> simpy.events.ProcessGenerator:
+    def _reached(self, seen: list[Look], goal: StopSettings) -> simpy.events.ProcessGenerator:
         """Whether the metric is reached: needs numbers, so virtual time waits for them."""
         values: list[Scores] = yield self._world.clock.number(
             asyncio.gather(*(look.scores for look in seen))

@@ -27,7 +27,7 @@ class ScoreRow(NamedTuple):
     node: str
     """`client_3`, `server`, `aggregate` or `pooled`."""
     local_round: int
-    """Local rounds finished by the node, by all clients for `aggregate`; server rounds for `server`."""
+    """Local rounds finished, for `aggregate` by all clients; server rounds for `server`."""
     version: int
     """How often the model was fine-tuned since the node last lost its storage."""
     staleness: float

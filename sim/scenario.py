@@ -13,7 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from ruamel.yaml import YAML
 
 from models.settings import ModelSettings, Seed, Settings, TaskSettings, TrainingSettings
@@ -79,10 +86,18 @@ class Scenario(Settings):
         default=None, description="the score that ends a run before its duration"
     )
 
+    # Where each part was written, for mistakes that only the data reveals.
+    _document: Document | None = PrivateAttr(default=None)
+
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         check_topology(self)
         return self
+
+    def mistake(self, path: Sequence[str | int], what: str, allowed: str) -> ScenarioError:
+        """The error of a mistake in the part ``path``, with the place where it was written."""
+        place = Place(self.name, 0) if self._document is None else self._document.place(tuple(path))
+        return scenario_error(place, path, what, allowed)
 
     @property
     def client_names(self) -> tuple[str, ...]:
@@ -126,9 +141,11 @@ def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenari
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
     with_latency_file(document, folder)
     try:
-        return Scenario.model_validate(document.value)
+        scenario = Scenario.model_validate(document.value)
     except ValidationError as error:
         raise translated(error, document) from None
+    scenario._document = document
+    return scenario
 
 
 def _document(source: str) -> tuple[Document, FilePath]:

@@ -16,7 +16,7 @@ from sim.build import Facts, build
 from sim.compute import Graph, engine_for
 from sim.observer import Observer
 from sim.outcome import Operations, Outcome, Progress, RunRecord, ScoreRow, TraceRow
-from sim.scenario import Scenario, ScenarioError
+from sim.scenario import Scenario
 from sim.world import World
 
 
@@ -46,7 +46,9 @@ def check_data(scenario: Scenario, seeds: Sequence[int] | None = None) -> dict[i
         try:
             learner = Learner(learner_spec(scenario, seed))
         except DataError as mistake:
-            raise ScenarioError(scenario.located("task", f"{mistake} (seed {seed})")) from None
+            what, _, allowed = str(mistake).partition("; allowed: ")
+            path = ("task", "partition")
+            raise scenario.mistake(path, f"{what} (seed {seed})", allowed) from None
         facts[seed] = Facts(
             learner.samples,
             learner.steps,

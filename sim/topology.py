@@ -87,10 +87,11 @@ def _fault_nodes(scenario: Scenario) -> None:
 
 def _partitions(scenario: Scenario) -> None:
     for name, fault in scenario.faults.items():
-        if isinstance(fault, NetworkPartitionSettings) and len(fault.groups) == 1:
-            if set(scenario.node_names) <= set(fault.groups[0]):
-                what = "puts all nodes in one group"
-                raise mistake(what, "at least two groups", "faults", name, "groups")
+        if not isinstance(fault, NetworkPartitionSettings) or len(fault.groups) > 1:
+            continue
+        if set(scenario.node_names) <= set(fault.groups[0]):
+            what = "puts all nodes in one group"
+            raise mistake(what, "at least two groups", "faults", name, "groups")
 
 
 def _protocols(scenario: Scenario) -> None:

@@ -1,4 +1,4 @@
-"""The append-only record of what happened in one run: every table and picture is derived from it."""
+"""The append-only record of what happened in one run; tables and pictures derive from it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from models.settings import NETWORKS, PARTITIONS
+from sim.distributions import DISTRIBUTIONS
 from sim.errors import Path, ScenarioError, scenario_error
+from sim.settings.faults import FAULTS
+from sim.settings.protocols import PROTOCOLS
 from sim.yaml_loader import Document
 
 _TYPES = {
@@ -29,12 +33,23 @@ _BOUNDS = {
     "less_than": ("is too large", "less than", "lt"),
     "less_than_equal": ("is too large", "at most", "le"),
 }
+_KINDS = {
+    "faults": FAULTS,
+    "protocols": PROTOCOLS,
+    "partition": PARTITIONS,
+    "model": NETWORKS,
+    "step_time": DISTRIBUTIONS,
+    "latency": DISTRIBUTIONS,
+}
 
 
 def translated(error: ValidationError, document: Document) -> ScenarioError:
     """The first mistake of ``error`` in the order of ``document``; what is missing comes last."""
     found = [_Complaint(one, document) for one in error.errors(include_url=False)]
-    first = min(found, key=lambda one: (one.type == "missing", one.place[1:]))
+    # A list with a wrong entry is also called too short; only the entry is the mistake.
+    inner = {one.path[:length] for one in found for length in range(len(one.path))}
+    found = [one for one in found if one.path not in inner] or found
+    first = min(found, key=lambda one: (one.is_missing, one.place[1:]))
     return scenario_error(first.place, first.path, *first.words())
 
 
@@ -55,6 +70,7 @@ class _Complaint:
             key = self.context["discriminator"].strip("'")
             self.path += (key,) if (*self.path, key) in document.values else ()
         unknown = self.context.get("what") == "unknown key"
+        self.is_missing = self.type == "missing" or self.context.get("what") == "is missing"
         self.place = document.place(self.path, at_key=unknown)
 
     def words(self) -> tuple[str, str]:
@@ -79,7 +95,7 @@ class _Complaint:
     def _other(self) -> tuple[str, str]:
         match self.type:
             case "missing":
-                return "is missing", f"a value for {self.path[-1]}"
+                return "is missing", _kinds(self.path)
             case "literal_error":
                 allowed = self.context["expected"].replace("'", "")
                 return f"{_shown(self.input)} is not known here", allowed
@@ -87,9 +103,9 @@ class _Complaint:
                 allowed = self.context["expected_tags"].replace("'", "")
                 return f"{_shown(self.context['tag'])} is not known here", allowed
             case "too_short":
-                return "is too short", f"at least {self.context['min_length']} entries"
+                return "is too short", f"at least {_entries(self.context['min_length'])}"
             case "too_long":
-                return "is too long", f"at most {self.context['max_length']} entries"
+                return "is too long", f"at most {_entries(self.context['max_length'])}"
             case "finite_number":
                 return f"{_shown(self.input)} is not finite", "a finite number"
             case "int_from_float":
@@ -98,6 +114,20 @@ class _Complaint:
                 return f"{_shown(self.input)} is no name", "letters, digits, - and _"
         what, allowed = _TYPES.get(self.type.split("_")[0], ("is not allowed", self.message))
         return f"{_shown(self.input)} {what}", allowed
+
+
+def _entries(count: int) -> str:
+    return "one entry" if count == 1 else f"{count} entries"
+
+
+def _kinds(path: Path) -> str:
+    """What may stand at ``path``, the missing name of a kind or a list's missing entry."""
+    if isinstance(path[-1], int):
+        return f"{_entries(path[-1] + 1)} or more"
+    for part, kinds in _KINDS.items():
+        if part in path[:-1]:
+            return ", ".join(kinds)
+    return f"a value for {path[-1]}"
 
 
 def _written(location: Path, value: Any, missing: bool) -> Path:

@@ -206,7 +206,9 @@ class _Reader:
                 what = f"duplicate key, first given in line {self.into.keys[inner].line}"
                 raise self.error(event, inner, what, "each key once")
             self.into.keys[inner] = _place(self.into.source, event.start_mark)
-            found[event.value] = self.value(inner, next(self.events))
+            found[event.value] = self.value(inner, value := next(self.events))
+            if value.start_mark.index == value.end_mark.index:  # nothing: the parser's mark is far
+                self.into.values[inner] = self.into.keys[inner]
         return found
 
     def sequence(self, path: Path) -> list[Any]:

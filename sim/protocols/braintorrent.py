@@ -34,7 +34,7 @@ class BrainTorrent:
         self.versions = History(len(world.clients), 0)
         self._pings = [0] * len(world.clients)
         for node in world.clients:
-            node.behave = lambda node=node: self.independent(node)  # type: ignore[misc]
+            node.behave = lambda node=node: self.independent(node)
 
     def independent(self, node: Node) -> Behaviour:
         """`schedule: independent`: loop at the client's own pace."""
@@ -110,8 +110,7 @@ class BrainTorrent:
         return self.world.averaged(models | {node.index: node.storage.model})
 
     def _others(self, node: Node) -> Ints:
-        everybody = np.arange(len(self.world.clients))
-        return everybody[everybody != node.index]
+        return np.delete(np.arange(len(self.world.clients)), node.index)
 
     def _drawn(
         self, node: Node, purpose: str, among: Ints, number: int | str, counter: int | None = None
@@ -135,7 +134,7 @@ class BrainTorrent:
                 break
             fetch = Fetch(self.world, node, missing, arrived)
             timeout = node.clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
-            yield fetch.complete | timeout
+            yield simpy.AnyOf(node.clock, (fetch.complete, timeout))
             fetch.cancel()
             missing = [sender for sender in missing if sender not in arrived]
         return arrived

@@ -52,7 +52,7 @@ class FedAvg:
         self._received = [0] * len(world.clients)
         self.server.behave = self._serve
         for node in world.clients:
-            node.behave = lambda node=node: self._participate(node)  # type: ignore[misc]
+            node.behave = lambda node=node: self._participate(node)
 
     # -- the server ----------------------------------------------------------------------------
 
@@ -115,7 +115,9 @@ class FedAvg:
                 del current.pending[index]
             if not current.pending or deadline.processed:
                 return
-            yield self.server.mail() | self.world.membership | deadline
+            yield simpy.AnyOf(
+                self.world.clock, (self.server.mail(), self.world.membership, deadline)
+            )
 
     def _taken(self) -> list[Transfer]:
         taken, self.server.inbox = self.server.inbox, []
@@ -161,7 +163,7 @@ class FedAvg:
             if arrived:
                 return
             backed_off = self.world.clock.after(wait_s, Tie.TIMEOUT)
-            yield node.mail() | backed_off
+            yield simpy.AnyOf(self.world.clock, (node.mail(), backed_off))
             wait_s = min(2 * wait_s, self.settings.retry_cap)
 
     # -- what the observer asks ----------------------------------------------------------------

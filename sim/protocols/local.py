@@ -11,7 +11,7 @@ class Alone:
 
     def __init__(self, world: World) -> None:
         for node in world.clients:
-            node.behave = lambda node=node: self._behave(node)  # type: ignore[misc]
+            node.behave = lambda node=node: self._behave(node)
 
     def _behave(self, node: Node) -> Behaviour:
         while True:

@@ -28,7 +28,7 @@ class Coordinated(BrainTorrent):
         self._changed = world.clock.event()
         self._turns = 0
         for node in world.clients:
-            node.behave = lambda node=node: self._wait_for_turns(node)  # type: ignore[misc]
+            node.behave = lambda node=node: self._wait_for_turns(node)
         world.clock.process(self.coordinate())
 
     def coordinate(self) -> Behaviour:

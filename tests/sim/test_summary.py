@@ -60,7 +60,9 @@ def test_final_scores_are_of_the_last_look_and_spread_over_seeds() -> None:
         *looks("fedavg", 1, {30.0: clients(7.0, 7.0)}, metric="loss"),
     ]
     (line,) = summarise(scenario("fedavg", seeds=(0, 1)), rows, []).protocols
-    assert line.mean_client == Spread(pytest.approx(0.7), pytest.approx(0.2 / math.sqrt(2)), 2)
+    assert line.mean_client.mean == pytest.approx(0.7)
+    assert line.mean_client.std == pytest.approx(0.2 / math.sqrt(2))
+    assert line.mean_client.count == 2
     assert line.worst_client.mean == pytest.approx(0.6)
     assert line.aggregate is None
 
@@ -93,7 +95,8 @@ def test_a_loss_is_better_when_lower() -> None:
     (line,) = summarise(aim, rows, []).protocols
     assert line.worst_client.mean == 1.0
     assert line.time_to_target_s == Spread(60.0, None, 1)
-    assert line.progress_after_crash == Spread(pytest.approx(1.4), None, 1)
+    assert line.progress_after_crash is not None
+    assert line.progress_after_crash.mean == pytest.approx(1.4)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,7 @@ def test_the_widest_table_fits_a_hundred_columns() -> None:
         for row in looks(
             name,
             seed,
-            {0.0: clients(0.1) | {"aggregate": 0.1}, 900.0: clients(last - seed / 9, 0.9)},
+            {0.0: clients(0.1), 900.0: clients(last - seed / 9, 0.9) | {"aggregate": 0.5}},
         )
     ]
     traces = [trace("train", name) for name in names] * 4000
@@ -162,7 +165,7 @@ def test_the_widest_table_fits_a_hundred_columns() -> None:
     summary = summarise(scenario(*names, seeds=(0, 1, 2), target=0.85, crash_s=600.0), rows, traces)
     text = table_text(summary)
     assert max(map(len, text.splitlines())) <= 100
-    for shown in ("±0.056", "15.0 min, 2/3", "not reached", "1,333", "781.9 MB", "+0.714 ±"):
+    for shown in ("±0.056", "15.0 min, 2/3", "not reached", "1,333", "781.9 MB", "+0.769 ±0.056"):
         assert shown in text
     assert "…" not in text
 

@@ -1,0 +1,188 @@
+"""Scenarios: the shipped ones, overrides, selectors, latency files, and writing them back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.distributions import Constant, Lognormal
+from sim.scenario import Scenario, ScenarioError, dump, load, schema, shipped
+from sim.settings.faults import ChurnSettings, CrashSettings
+from sim.settings.protocols import BrainTorrentSettings, FedAvgSettings
+from sim.settings.world import LatencyMatrix
+
+NAMES = (
+    "churn",
+    "no_faults",
+    "paper_schedule",
+    "partition",
+    "server_crash",
+    "server_recovers",
+    "stragglers",
+)
+
+
+def reloaded(scenario: Scenario, folder: Path) -> Scenario:
+    path = folder / "scenario.yaml"
+    path.write_text(dump(scenario), encoding="utf-8")
+    return load(path)
+
+
+def test_the_shipped_scenarios_are_found() -> None:
+    assert set(NAMES) <= set(shipped())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_scenario_is_what_its_file_says(name: str, tmp_path: Path) -> None:
+    scenario = load(name)
+    assert scenario.name == name
+    assert scenario.question is not None and scenario.question.endswith("?")
+    assert set(scenario.protocols) == {"braintorrent", "fedavg", "pooled", "local"}
+    assert set(scenario.faults) <= {name}
+    again = reloaded(scenario, tmp_path)
+    assert again == scenario
+    assert dump(again) == dump(scenario)
+
+
+def test_quantities_arrive_in_one_unit_each() -> None:
+    scenario = load("server_crash")
+    assert scenario.duration == 1800.0
+    assert scenario.network.uplink == 2_500_000.0
+    assert scenario.clients.step_time == Lognormal.model_validate(
+        {"distribution": "lognormal", "median": "0.5 s", "sigma": 0.6}
+    )
+    crash = scenario.faults["server_crash"]
+    assert isinstance(crash, CrashSettings)
+    assert (crash.node, crash.at, crash.recovers_after) == ("server", 600.0, None)
+    fedavg = scenario.protocols["fedavg"]
+    assert isinstance(fedavg, FedAvgSettings) and fedavg.deadline == 120.0
+
+
+def test_overrides_change_leaves_lists_and_whole_mappings() -> None:
+    scenario = load(
+        "server_crash",
+        [
+            "faults.server_crash.at=5 min",
+            "seeds.1=7",
+            "clients.step_time=2 s",
+            "clients.count = 4",
+            "protocols={slow: {kind: braintorrent, peers: 2}}",
+            "faults.more.kind=churn",
+            "faults.more.nodes=clients",
+            "faults.more.failure_rate=3.6 / h",
+            "faults.more.mean_time_to_repair=1 min",
+        ],
+    )
+    crash, churn = scenario.faults["server_crash"], scenario.faults["more"]
+    assert isinstance(crash, CrashSettings) and crash.at == 300.0
+    assert isinstance(churn, ChurnSettings) and churn.rate_per_s == pytest.approx(0.001)
+    assert scenario.seeds == (0, 7, 2)
+    assert isinstance(scenario.clients.step_time, Constant)
+    slow = scenario.protocols["slow"]
+    assert isinstance(slow, BrainTorrentSettings) and slow.peers == 2
+
+
+def test_a_mean_time_to_failure_is_a_rate() -> None:
+    churn = "{kind: churn, nodes: all, mean_time_to_failure: 20 s, mean_time_to_repair: 2 s}"
+    fault = load("no_faults", [f"faults.churn={churn}"]).faults["churn"]
+    assert isinstance(fault, ChurnSettings) and fault.rate_per_s == 0.05
+
+
+def test_selectors_mean_nodes_in_order() -> None:
+    scenario = load("server_crash", ["clients.count=3"])
+    clients = ("client_0", "client_1", "client_2")
+    assert scenario.client_names == clients
+    assert scenario.node_names == (*clients, "server")
+    assert scenario.resolve("clients") == clients
+    assert scenario.resolve("all") == (*clients, "server")
+    assert scenario.resolve("server") == ("server",)
+    assert scenario.resolve(("server", "client_2", "client_0")) == (
+        "client_0",
+        "client_2",
+        "server",
+    )
+
+
+def test_a_server_fault_without_a_server_is_fine() -> None:
+    scenario = load("server_crash", ["server=null", "protocols={local: {}}"])
+    assert scenario.node_names == scenario.client_names
+    assert scenario.resolve("server") == ()
+
+
+def test_a_latency_file_is_read_into_the_scenario(tmp_path: Path) -> None:
+    folder = tmp_path / "world"
+    folder.mkdir()
+    (folder / "pairs.csv").write_text("0,1.5,2\n1.5,0,3\n\n2,3,0\n", encoding="utf-8")
+    path = folder / "scenario.yaml"
+    overrides = ["clients.count=2", "network.latency={matrix: pairs.csv, unit: ms}"]
+    path.write_text(dump(load("server_crash")), encoding="utf-8")
+    scenario = load(path, overrides)
+    latency = scenario.network.latency
+    assert isinstance(latency, LatencyMatrix)
+    assert np.allclose(latency.seconds(), np.array([[0, 1.5, 2], [1.5, 0, 3], [2, 3, 0]]) / 1000)
+    assert reloaded(scenario, tmp_path) == scenario
+
+
+def test_a_latency_file_is_read_to_the_place_of_its_mistake(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("0,1\n1,abc\n", encoding="utf-8")
+    (tmp_path / "ragged.csv").write_text("0,1\n1\n", encoding="utf-8")
+    (tmp_path / "negative.csv").write_text("0,1\n-1,0\n", encoding="utf-8")
+    path = tmp_path / "scenario.yaml"
+    path.write_text(dump(load("no_faults")), encoding="utf-8")
+    for name, place, what in (
+        ("pairs", ":2:3: network.latency.matrix", "'abc' is not a number"),
+        ("ragged", ":2:1: network.latency.matrix.1", "row 2 has 1 numbers"),
+        ("negative", ":2:1: network.latency.matrix.1.0", "-1.0 is too small"),
+    ):
+        with pytest.raises(ScenarioError) as caught:
+            load(path, [f"network.latency={{matrix: {name}.csv, unit: ms}}"])
+        assert str(caught.value).startswith(f"{tmp_path / name}.csv{place}: {what}; allowed: ")
+
+
+@given(
+    question=st.text(st.characters(categories=("L", "N", "P", "Z", "S")), min_size=1),
+    alpha=st.floats(min_value=0, exclude_min=True, allow_infinity=False),
+    seed=st.integers(0, 2**63 - 1),
+    step_s=st.floats(min_value=1e-300, max_value=1e300),
+)
+def test_what_is_written_reads_back_equal(
+    tmp_path_factory: pytest.TempPathFactory,
+    question: str,
+    alpha: float,
+    seed: int,
+    step_s: float,
+) -> None:
+    content = load("server_crash", ["clients.count=1"]).model_dump(mode="json")
+    content["question"] = question
+    content["seeds"] = [seed]
+    content["task"]["partition"]["alpha"] = alpha
+    content["clients"]["step_time"] = [f"{step_s!r} s"]
+    scenario = Scenario.model_validate(content)
+    assert reloaded(scenario, tmp_path_factory.mktemp("scenario")) == scenario
+
+
+def test_a_scenario_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load("server_crash").name = "other"  # type: ignore[misc]
+
+
+def test_the_schema_describes_every_setting() -> None:
+    definitions = schema()["$defs"]
+    for name, definition in definitions.items():
+        for key, setting in definition["properties"].items():
+            assert setting.get("description"), f"{name}.{key}"
+        assert definition["additionalProperties"] is False
+    assert "kind" not in definitions["FedAvgSettings"].get("required", [])
+
+
+def test_reading_a_scenario_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, sim.scenario; sim.scenario.load('server_crash');"
+        "print({'torch', 'sklearn', 'pandas', 'simpy', 'pyarrow'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

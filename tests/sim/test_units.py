@@ -1,0 +1,108 @@
+"""Quantities: exact values, what is refused, and that written ones read back the same."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from sim.units import Bytes, BytesPerSecond, PerSecond, PositiveSeconds, Seconds
+
+SECONDS = TypeAdapter(Seconds)
+BANDWIDTH = TypeAdapter(BytesPerSecond)
+RATE = TypeAdapter(PerSecond)
+SIZE = TypeAdapter(Bytes)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("20 s", 20.0),
+        ("20s", 20.0),
+        (" 150 ms ", 0.15),
+        ("0.1 s", 0.1),
+        ("7 us", 7e-6),
+        ("30 min", 1800.0),
+        ("1.5 h", 5400.0),
+        ("2 days", 172800.0),
+        ("1 week", 604800.0),
+        ("1e-3 s", 0.001),
+        ("0 s", 0.0),
+    ],
+)
+def test_durations_become_seconds(text: str, seconds: float) -> None:
+    assert SECONDS.validate_python(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_per_s"),
+    [
+        ("8 bit/s", 1.0),
+        ("20 Mbit/s", 2_500_000.0),
+        ("1 Gbit/s", 125_000_000.0),
+        ("3 kB / s", 3000.0),
+        ("1 MiB/s", 1_048_576.0),
+        ("60 B/min", 1.0),
+    ],
+)
+def test_bandwidths_become_bytes_per_second(text: str, bytes_per_s: float) -> None:
+    assert BANDWIDTH.validate_python(text) == bytes_per_s
+
+
+@pytest.mark.parametrize(
+    ("text", "per_s"), [("0 / h", 0.0), ("3600 / h", 1.0), ("2/s", 2.0), ("0.5 1/min", 1 / 120)]
+)
+def test_rates_become_events_per_second(text: str, per_s: float) -> None:
+    assert RATE.validate_python(text) == per_s
+
+
+def test_sizes_become_bytes() -> None:
+    assert SIZE.validate_python("20 kB") == 20_000.0
+    assert SIZE.validate_python("2 KiB") == 2048.0
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (20, "needs a unit"),
+        ("20", "needs a unit"),
+        (0.5, "needs a unit"),
+        (True, "not a quantity"),
+        (None, "not a quantity"),
+        ([1], "not a quantity"),
+        ("soon", "is not a quantity"),
+        ("inf s", "is not a quantity"),
+        ("nan s", "is not a quantity"),
+        ("", "is not a quantity"),
+        ("1 s 2 s", "not a unit"),
+        ("1 Mbit", "not a unit"),
+        ("1 m", "not a unit"),
+        ("1 s**2", "not a unit"),
+        ("1 / s", "not a unit"),
+        ("-1 s", "is negative"),
+        ("1e999 s", "too large"),
+        ("1e99999999 s", "not a quantity|not a unit"),
+        ("9" * 100_000 + " s", "is not a quantity"),
+        ("٣ s", "is not a quantity"),
+    ],
+)
+def test_what_is_no_duration_is_refused(value: object, complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        SECONDS.validate_python(value)
+
+
+def test_zero_is_refused_where_it_would_stop_the_world() -> None:
+    with pytest.raises(ValidationError, match="is zero"):
+        TypeAdapter(PositiveSeconds).validate_python("0 ms")
+    with pytest.raises(ValidationError, match="is zero"):
+        BANDWIDTH.validate_python("0 bit/s")
+
+
+@pytest.mark.parametrize("adapter", [SECONDS, RATE, SIZE])
+@given(value=st.floats(min_value=0, allow_nan=False, allow_infinity=False))
+def test_a_written_quantity_reads_back_to_the_same_float(
+    adapter: TypeAdapter[float], value: float
+) -> None:
+    text = adapter.dump_python(value, mode="json")
+    assert math.isclose(adapter.validate_python(text), value, rel_tol=0, abs_tol=0)
