@@ -90,7 +90,7 @@ def summary_table(summary: Summary) -> Table:
     seeds = len(summary.seeds)
     table = Table(
         title=Text(
-            f"{summary.scenario}: {summary.metric} on all sites' test data, "
+            f"{summary.scenario}: {summary.metric}, "
             + ("1 seed" if seeds == 1 else f"{seeds} seeds, ± standard deviation over seeds")
         ),
         caption="rounds and bytes: per seed" if seeds > 1 else None,
@@ -130,8 +130,9 @@ def _table_columns(summary: Summary) -> Mapping[str, Callable[[ProtocolSummary],
 
 def time_text(seconds: float) -> str:
     """Return a virtual time as people say it, for example `12.5 min`."""
-    for unit, size in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
+    # Minutes stay minutes up to two hours, because that is how long a simulated run lasts.
+    for unit, size, least in (("h", 3600.0, 7200.0), ("min", 60.0, 60.0)):
+        if seconds >= least:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s"
 

@@ -80,7 +80,7 @@ class Node:
         self.machine = machine
         self.storage = Storage(graph.initial())
         self.attempts = 0  # Counts on through crashes and lost storage: it keys the dropouts.
-        self.changed = lambda: None
+        self.changed: Callable[[], None] = _nothing
         self.behave: Callable[[], Behaviour] | None = None
         self.inbox: list[Transfer] = []
         self._mail: simpy.Event = clock.event()
@@ -237,6 +237,10 @@ class Node:
             return True
         self.network.cancel(transfer)
         return False
+
+
+def _nothing() -> None:
+    """What a node outside any world does when it goes up or down."""
 
 
 def _until_killed(behaviour: Behaviour) -> Behaviour:

@@ -134,7 +134,7 @@ async def _run(
         "messages_sent": tally.sent,
         "messages_delivered": tally.delivered,
         "messages_in_flight": in_flight,
-        **{f"messages_lost_{cause}": tally.lost[cause] for cause in sorted(tally.lost)},
+        **{f"messages_lost_{cause}": tally.lost[cause] for cause in sorted(+tally.lost)},
         "bytes_delivered": tally.bytes_delivered,
         "most_flows_at_once": world.network.flows.most_running,
         "local_rounds": counts["train"],

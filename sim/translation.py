@@ -82,7 +82,7 @@ class _Complaint:
             return what, allowed
         if self.type in _BOUNDS:
             what, bound, key = _BOUNDS[self.type]
-            return f"{_shown(self.input)} {what}", f"{bound} {self.context[key]:g}"
+            return f"{_shown(self.input)} {what}", f"{bound} {self.context[key]}"
         return self._other()
 
     def _mistake(self) -> tuple[str, str]:

@@ -45,6 +45,7 @@ _WORDS: dict[str, bool | float | None] = {
 }
 
 _PROBLEMS = {
+    "expected ',' or": "a bracket is not closed",
     "stream end": "the file ends too early",
     "end of stream": "a quotation mark is not closed",
     "document end": "the file ends too early",

@@ -85,7 +85,11 @@ class BrainTorrent:
             yield ping.replied
             answered = peers[ping.answered]
             versions = self.versions.at(answered, ping.reached_s[ping.answered], inclusive=True)
-            newer.append(answered[versions > self._merged_versions(node, answered)])
+            # A peer that lost its storage has nothing to give until it has trained again.
+            worth = (versions > self._merged_versions(node, answered)) & (
+                versions % INCARNATION > 0
+            )
+            newer.append(answered[worth])
             peers = peers[~ping.answered]
             if not len(peers):
                 break
@@ -137,7 +141,7 @@ class BrainTorrent:
             yield simpy.AnyOf(node.clock, (fetch.complete, timeout))
             fetch.cancel()
             missing = [sender for sender in missing if sender not in arrived]
-        return arrived
+        return {peer: got for peer, got in arrived.items() if got[1] % INCARNATION > 0}
 
     def staleness(self, node: Node) -> float:
         """How many local rounds each peer is ahead of what this client merged; mean over peers."""

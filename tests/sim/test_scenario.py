@@ -32,6 +32,11 @@ def reloaded(scenario: Scenario, folder: Path) -> Scenario:
     return load(path)
 
 
+def same(one: Scenario, other: Scenario) -> bool:
+    """Whether two scenarios say the same, wherever they were written."""
+    return one.model_dump() == other.model_dump()
+
+
 def test_the_shipped_scenarios_are_found() -> None:
     assert set(NAMES) <= set(shipped())
 
@@ -44,12 +49,12 @@ def test_a_shipped_scenario_is_what_its_file_says(name: str, tmp_path: Path) -> 
     assert set(scenario.protocols) == {"braintorrent", "fedavg", "pooled", "local"}
     assert set(scenario.faults) <= {name}
     again = reloaded(scenario, tmp_path)
-    assert again == scenario
+    assert same(again, scenario)
     assert dump(again) == dump(scenario)
 
 
 def test_quantities_arrive_in_one_unit_each() -> None:
-    scenario = load("server_crash")
+    scenario = load("server_crash", ["clients.step_time.median=500 ms"])
     assert scenario.duration == 1800.0
     assert scenario.network.uplink == 2_500_000.0
     assert scenario.clients.step_time == Lognormal.model_validate(
@@ -124,7 +129,7 @@ def test_a_latency_file_is_read_into_the_scenario(tmp_path: Path) -> None:
     latency = scenario.network.latency
     assert isinstance(latency, LatencyMatrix)
     assert np.allclose(latency.seconds(), np.array([[0, 1.5, 2], [1.5, 0, 3], [2, 3, 0]]) / 1000)
-    assert reloaded(scenario, tmp_path) == scenario
+    assert same(reloaded(scenario, tmp_path), scenario)
 
 
 def test_a_latency_file_is_read_to_the_place_of_its_mistake(tmp_path: Path) -> None:
@@ -162,7 +167,7 @@ def test_what_is_written_reads_back_equal(
     content["task"]["partition"]["alpha"] = alpha
     content["clients"]["step_time"] = [f"{step_s!r} s"]
     scenario = Scenario.model_validate(content)
-    assert reloaded(scenario, tmp_path_factory.mktemp("scenario")) == scenario
+    assert same(reloaded(scenario, tmp_path_factory.mktemp("scenario")), scenario)
 
 
 def test_a_scenario_is_frozen() -> None:

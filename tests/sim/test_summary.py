@@ -178,8 +178,8 @@ def test_columns_without_a_meaning_in_the_scenario_are_left_out() -> None:
 
 
 def test_times_and_sizes_read_as_people_say_them() -> None:
-    assert [time_text(s) for s in (0.0, 119.0, 600.0, 7200.0)] == [
-        *("0.0 s", "119.0 s", "10.0 min", "2.0 h")
+    assert [time_text(s) for s in (0.0, 59.9, 60.0, 3600.0, 7200.0)] == [
+        *("0.0 s", "59.9 s", "1.0 min", "60.0 min", "2.0 h")
     ]
     assert [bytes_text(b) for b in (12, 1500, 2e6, 3.25e9, 4e12)] == [
         *("12 B", "1.5 kB", "2.0 MB", "3.2 GB", "4.0 TB")

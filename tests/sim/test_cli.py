@@ -1,0 +1,324 @@
+"""The command line, with a fake simulation behind it: what it prints, writes and exits with."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from sim.cli import app
+from sim.errors import ScenarioError
+from sim.outcome import Operations, Outcome, Progress, RunRecord, ScoreRow, TraceRow
+from sim.scenario import Scenario
+
+SCENARIO = """\
+# Does the command line work?
+name: tiny
+duration: 10 min
+seeds: [3, 5]
+task: {name: digits, partition: {kind: iid}}
+model: {name: mlp}
+training: {optimizer: sgd, learning_rate: 0.05, batch_size: 32, local_epochs: 1}
+clients: {count: 2, step_time: 1 s}
+network: {latency: 20 ms, uplink: 20 Mbit/s, downlink: 100 Mbit/s, sharing: none}
+faults:
+  first: {kind: crash, node: client_1, at: 5 min}
+protocols: {braintorrent: {}, local: {}}
+evaluation: {every: 1 min, target: {metric: accuracy, value: 0.6}}
+"""
+
+
+class FakeSimulation(ModuleType):
+    """Stands in for `sim.simulation`: remembers its calls, learns at once, fails when told to."""
+
+    def __init__(self) -> None:
+        super().__init__("sim.simulation")
+        self.calls: list[tuple[tuple[str, ...], tuple[int, ...], int]] = []
+        self.failure: BaseException | None = None
+
+    def check_data(self, scenario: Scenario) -> None:
+        if self.failure:
+            raise self.failure
+
+    async def simulate(
+        self,
+        scenario: Scenario,
+        protocols: Sequence[str],
+        seeds: Sequence[int],
+        workers: int,
+        progress: Callable[[Progress], None],
+    ) -> Outcome:
+        self.calls.append((tuple(protocols), tuple(seeds), workers))
+        await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
+        pairs = [(protocol, seed) for protocol in protocols for seed in seeds]
+        for number, (protocol, seed) in enumerate(pairs, 1):
+            progress(Progress(protocol, seed, 600.0, 600.0, 7, 14, 14, 1, 1, number, len(pairs)))
+        return Outcome(
+            [
+                ScoreRow(protocol, seed, time_s, "client_0", 1, 1, 0.0, "accuracy", value, True)
+                for protocol, seed in pairs
+                for time_s, value in ((0.0, 0.1), (300.0, 0.5), (600.0, 0.75))
+            ],
+            [TraceRow(*pair, 0.0, 2.0, "client_0", "train", "", 0, "") for pair in pairs],
+            [RunRecord(protocol, seed, 600.0, 42, {}) for protocol, seed in pairs],
+            Operations(3, 2, 1, 0),
+        )
+
+
+@pytest.fixture
+def simulation(monkeypatch: pytest.MonkeyPatch) -> FakeSimulation:
+    fake = FakeSimulation()
+    monkeypatch.setitem(sys.modules, "sim.simulation", fake)
+    return fake
+
+
+@pytest.fixture
+def scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(SCENARIO)
+    return "tiny.yaml"
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def test_run_writes_the_folder_and_prints_the_table(
+    scenario: str, simulation: FakeSimulation
+) -> None:
+    result = invoke("run", scenario, "--workers", "0")
+    assert result.exit_code == 0, result.output
+    assert simulation.calls == [(("braintorrent", "local"), (3, 5), 0)]
+    assert "0.750 ±0.000" in result.stdout and "10.0 min" in result.stdout
+    assert "+0.250 ±0.000" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    assert "4/4 runs, local seed 5: 10.0 min, 7 local rounds, 1 up 1 down" in result.stderr
+    assert "results in results/tiny" in result.stderr
+    assert sorted(path.name for path in Path("results/tiny").iterdir()) == [
+        *("run.json", "scenario.yaml", "scores.parquet", "trace.parquet")
+    ]
+
+
+def test_a_finished_folder_is_shown_and_not_run_again(
+    scenario: str, simulation: FakeSimulation
+) -> None:
+    first = invoke("run", scenario, "--json")
+    again = invoke("run", scenario, "--json")
+    assert (again.exit_code, again.stdout) == (0, first.stdout)
+    assert "finished already" in again.stderr
+    assert len(simulation.calls) == 1
+
+
+def test_an_unfinished_folder_is_done_again(scenario: str, simulation: FakeSimulation) -> None:
+    invoke("run", scenario)
+    Path("results/tiny/run.json").unlink()
+    assert invoke("run", scenario).exit_code == 0
+    assert len(simulation.calls) == 2
+
+
+def test_the_kept_scenario_gives_the_same_tables(scenario: str, simulation: FakeSimulation) -> None:
+    invoke("run", scenario, "--set", "clients.count=3", "--seed", "5")
+    kept = Path("results/tiny")
+    result = invoke("run", str(kept / "scenario.yaml"), "--out", "copy")
+    assert result.exit_code == 0, result.output
+    for name in ("scenario.yaml", "scores.parquet", "trace.parquet"):
+        assert (kept / name).read_bytes() == Path("copy", name).read_bytes()
+
+
+def test_json_is_all_that_standard_output_holds(scenario: str, simulation: FakeSimulation) -> None:
+    summary = json.loads(invoke("run", scenario, "--json").stdout)
+    assert (summary["scenario"], summary["crash_s"], summary["target"]) == ("tiny", 300.0, 0.6)
+    line = summary["protocols"][0]
+    assert line["protocol"] == "braintorrent"
+    assert line["mean_client"] == {"mean": 0.75, "std": 0.0, "count": 2}
+    assert line["time_to_target_s"] == {"mean": 600.0, "std": 0.0, "count": 2}
+
+
+def test_chosen_protocols_and_seeds_run_in_the_scenario_s_order(
+    scenario: str, simulation: FakeSimulation
+) -> None:
+    chosen = ("--seed", "5", "--seed", "3", "--protocol", "local", "--workers", "2")
+    assert invoke("run", scenario, *chosen).exit_code == 0
+    assert simulation.calls == [(("local",), (3, 5), 2)]
+    refused = invoke("run", scenario)
+    assert refused.exit_code == 2
+    assert "holds the results of a different scenario" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--protocol", "fedavg"),
+            "--protocol fedavg: not in the scenario; allowed: braintorrent, local",
+        ),
+        (("--seed", "4"), "--seed 4: not in the scenario; allowed: 3, 5"),
+        (("--out", "tiny.yaml"), "--out tiny.yaml: is a file; allowed: a new or an empty folder"),
+        (("--out", "."), "--out .: holds other files; allowed: a new or an empty folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    scenario: str, simulation: FakeSimulation, arguments: tuple[str, ...], message: str
+) -> None:
+    result = invoke("run", scenario, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == message + "\n"
+    assert not simulation.calls and not Path("results").exists()
+
+
+@pytest.mark.parametrize("option", [("--seed", "x"), ("--workers", "-1"), ("--nonsense",)])
+def test_a_malformed_option_exits_with_2(
+    scenario: str, simulation: FakeSimulation, option: tuple[str, ...]
+) -> None:
+    result = invoke("run", scenario, *option)
+    assert result.exit_code == 2
+    assert option[0] in result.stderr and "Traceback" not in result.output
+
+
+def test_mistaken_data_leaves_the_folder_to_the_corrected_scenario(
+    scenario: str, simulation: FakeSimulation
+) -> None:
+    simulation.failure = ScenarioError("tiny.yaml:5:1: task: too few samples; allowed: more")
+    result = invoke("run", scenario)
+    assert (result.exit_code, result.stderr) == (2, f"{simulation.failure}\n")
+    assert not Path("results/tiny").exists()
+    simulation.failure = None
+    assert invoke("run", scenario, "--set", "clients.count=3").exit_code == 0
+
+
+def test_ctrl_c_exits_with_130_and_says_what_is_kept(
+    scenario: str, simulation: FakeSimulation
+) -> None:
+    simulation.failure = KeyboardInterrupt()
+    result = invoke("run", scenario)
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.startswith("interrupted: kept results/tiny/scenario.yaml, no finished")
+    assert [path.name for path in Path("results/tiny").iterdir()] == ["scenario.yaml"]
+    simulation.failure = None
+    assert invoke("run", scenario).exit_code == 0
+
+
+def test_check_goes_through_all_scenarios_and_reports_each_mistake(
+    scenario: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.yaml").write_text(SCENARIO.replace("10 min", "10"))
+    result = invoke("check", "bad.yaml", "missing.yaml", scenario)
+    assert result.exit_code == 2
+    assert result.stdout == "tiny.yaml: ok, 2 clients, 2 protocols x 2 seeds\n"
+    first, second = result.stderr.splitlines()
+    assert first.startswith("bad.yaml:3:11: duration: ")
+    assert second.startswith("missing.yaml:")
+
+
+def test_check_looks_at_the_data_only_when_asked(scenario: str, simulation: FakeSimulation) -> None:
+    simulation.failure = ScenarioError("tiny.yaml:5:1: task: too few samples; allowed: more")
+    assert invoke("check", scenario).exit_code == 0
+    result = invoke("check", "--data", scenario)
+    assert (result.exit_code, result.stderr) == (2, f"{simulation.failure}\n")
+
+
+def test_list_names_every_choice_within_a_hundred_columns() -> None:
+    lines = invoke("list").stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    sections = [line for line in lines if line and not line.startswith(" ")]
+    assert sections == [
+        *("protocols", "faults", "tasks", "networks", "partitions", "shipped scenarios")
+    ]
+    words = {line.split()[0] for line in lines if line.startswith("  ")}
+    assert {"braintorrent", "fedavg", "churn", "digits", "cnn", "dirichlet"} <= words
+    assert any("ping_timeout" in line and "default 1.0 s" in line for line in lines)
+
+
+def test_schema_is_json() -> None:
+    schema = json.loads(invoke("schema").stdout)
+    assert "protocols" in schema["properties"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["list"], ["schema"], ["check", "server_crash"]]
+)
+def test_quick_commands_import_neither_torch_nor_the_data_libraries(arguments: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from sim.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'torch', 'sklearn', 'pandas', 'pyarrow', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_module_runs_as_a_script() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sim.cli", "check", "no_such_scenario"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def _progress(**changes: Any) -> Progress:
+    values: dict[str, Any] = {
+        "protocol": "local",
+        "seed": 0,
+        "virtual_s": 30.0,
+        "duration_s": 60.0,
+        "local_rounds": 1,
+        "trained": 1,
+        "demanded": 2,
+        "up": 2,
+        "down": 0,
+        "finished_runs": 0,
+        "total_runs": 2,
+    }
+    return Progress(**values | changes)
+
+
+def test_plain_progress_prints_finished_runs_at_once_and_the_rest_rarely() -> None:
+    from rich.console import Console
+
+    from sim.display import plain_lines
+
+    console, now_s = Console(width=40), 0.0
+    report = plain_lines(console, clock=lambda: now_s)
+    with console.capture() as capture:
+        for now_s, finished in ((1.0, 0), (2.0, 1), (3.0, 1), (6.9, 1), (7.0, 1)):
+            report(_progress(finished_runs=finished, virtual_s=now_s))
+    lines = capture.get().splitlines()
+    assert [line.split("s,")[0] for line in lines] == ["1/2 run", "1/2 run"]
+    assert "local seed 0: 2.0 s" in lines[0] and "local seed 0: 7.0 s" in lines[1]
+
+
+def test_the_live_display_shows_the_world_and_the_real_work() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from sim.display import progress_display
+
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=True, width=100)
+    with progress_display(console) as report:
+        report(_progress())
+        report(_progress(protocol="fedavg", finished_runs=1, virtual_s=60.0, down=1))
+    assert "2 up 1 down" in screen.getvalue() and "1 of 2 trainings done" in screen.getvalue()
