@@ -476,7 +476,7 @@ MISTAKES = [
     ),
     (
         FAULT,
-        "{kind: churn, nodes: [client_1, client_11], failure_rate: 1 / h, mean_time_to_repair: 2 s}",
+        "{kind: churn, nodes: [client_1, client_11], failure_rate: 1 / h, mean_time_to_repair: 2s}",
         "18:49",
         "faults.server_crash.nodes.1",
         "client_11 does not exist; allowed: client_0 to client_9, or server",
@@ -827,7 +827,7 @@ MISTAKES = [
     ),
     (
         FAULT,
-        "{kind: churn, nodes: [client_1, client_1], failure_rate: 1 / h, mean_time_to_repair: 2 s}",
+        "{kind: churn, nodes: [client_1, client_1], failure_rate: 1 / h, mean_time_to_repair: 2s}",
         "18:49",
         "faults.server_crash.nodes.1",
         "client_1 is named twice; allowed: each node once",

@@ -1,0 +1,314 @@
+"""FedAvg with a server: exact rounds, crashes, deadlines, and the textbook's loop over digits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.generators import generator
+from models.learner import Learner
+from models.networks import NETWORKS
+from models.parameters import averaged
+from models.partitions import PARTITIONS
+from models.tasks import TASKS
+from models.training import batches
+from sim.build import Facts, build
+from sim.compute import Graph, engine_for
+from sim.protocols.fedavg import FedAvg
+from sim.simulation import learner_spec
+from sim.world import World
+from tests.sim import tiny
+
+# One way, in seconds: client 0 to the server 0.25, client 1 to the server 0.5.
+LATENCY = [[0, 1.0, 0.25], [1.0, 0, 0.5], [0.25, 0.5, 0]]
+LINKS = {"uplink": "512 B/s", "downlink": "1024 B/s"}
+SERVER = {"uplink": "2048 B/s", "downlink": "4096 B/s", "aggregation_time": "0.5 s"}
+
+# With models of 1024 B and nothing in anybody's way:
+#   client 0 gets the model at 0.25 + 1024/1024 = 1.25, trains 2 x 1 s until 3.25, and its update is
+#   at the server at 3.25 + 0.25 + 1024/512 = 5.5;
+#   client 1 gets it at 1.5, trains 1 x 2.25 s until 3.75, and is done at 3.75 + 0.5 + 2 = 6.25.
+# The aggregation takes 0.5 s: the round ends at 6.75.
+ROUND_S = 6.75
+
+
+def serving(
+    *, server: dict[str, Any] | None = None, step_s: tuple[float, float] = (1.0, 2.25), **more: Any
+) -> tuple[World, FedAvg]:
+    settings = {"deadline": "100 s", **more.pop("settings", {})}
+    described = tiny.scenario(
+        LATENCY,
+        step_s,
+        {"fedavg": settings},
+        links=LINKS,
+        server=SERVER | (server or {}),
+        **more,
+    )
+    made, running = tiny.world(described, samples=(100, 300), steps=(2, 1))
+    assert isinstance(running, FedAvg)
+    return made, running
+
+
+def crash(node: str, at: str, **more: Any) -> dict[str, Any]:
+    return {"blow": {"kind": "crash", "node": node, "at": at, **more}}
+
+
+DOWNLOADS = [
+    (0.0, 1.25, "server", "transfer", "client_0", ""),
+    (0.0, 1.5, "server", "transfer", "client_1", ""),
+]
+TRAININGS = [
+    (1.25, 2.0, "client_0", "train", "", "round=0 attempt=0"),
+    (1.5, 2.25, "client_1", "train", "", "round=0 attempt=0"),
+]
+UPLOADS = [
+    (3.25, 2.25, "client_0", "transfer", "server", ""),
+    (3.75, 2.5, "client_1", "transfer", "server", ""),
+]
+
+
+def test_one_round() -> None:
+    world, protocol = serving()
+    tiny.run(world.clock, 7.5)
+    assert tiny.events(world.trace) == [
+        *DOWNLOADS,
+        *TRAININGS,
+        *UPLOADS,
+        (0.0, ROUND_S, "server", "round", "", "round=0 asked=2 updates=2"),
+    ]
+    graph = world.graph
+    updates = tuple(graph.trained(graph.initial(), client, 0) for client in range(2))
+    assert protocol.global_model is graph.averaged(updates, (0.25, 0.75))
+    assert protocol.server_round == 1
+
+
+def test_rounds_follow_each_other_without_a_gap() -> None:
+    world, _ = serving()
+    tiny.run(world.clock, 4 * ROUND_S)
+    rounds = [(e[0], e[1]) for e in tiny.events(world.trace, "round")]
+    assert rounds == [(number * ROUND_S, ROUND_S) for number in range(4)]
+
+
+def test_server_crashes_in_an_upload() -> None:
+    # At 5 both updates are on their way. The server is back at 6.5 with the initial model and asks
+    # anew: client 0 has the model at 7.75 and trains it as its second local round.
+    world, protocol = serving(
+        settings={"transfer_timeout": "4 s"},
+        faults=crash("server", "5 s", recovers_after="1.5 s"),
+    )
+    tiny.run(world.clock, 7.75)
+    assert tiny.events(world.trace)[4:] == [
+        (5.0, 0.0, "server", "crash", "", "blow"),
+        (3.25, 1.75, "client_0", "transfer_lost", "server", "receiver_down"),
+        (3.75, 1.25, "client_1", "transfer_lost", "server", "receiver_down"),
+        (6.5, 0.0, "server", "recover", "", "blow"),
+        (6.5, 1.25, "server", "transfer", "client_0", ""),
+    ]
+    assert protocol.server_round == 0
+    tiny.run(world.clock, 9.75)
+    assert tiny.events(world.trace, "train")[-1] == (
+        (7.75, 2.0, "client_0", "train", "", "round=1 attempt=1")
+    )
+
+
+def test_newer_order_ends_the_wait_for_the_old_update() -> None:
+    # As above, but the client learns only at 3.25 + 6 = 9.25 that its update is lost. The order of
+    # 7.75 is in its inbox since: it does not back off, it trains.
+    world, _ = serving(
+        settings={"transfer_timeout": "6 s", "retry_initial": "16 s"},
+        faults=crash("server", "5 s", recovers_after="1.5 s"),
+    )
+    tiny.run(world.clock, 12.0)
+    trains = [e for e in tiny.events(world.trace, "train") if e[2] == "client_0"]
+    assert trains[1:] == [(9.25, 2.0, "client_0", "train", "", "round=1 attempt=1")]
+
+
+def test_client_crashes_in_an_upload_and_the_round_goes_on_without_it() -> None:
+    # Client 1 crashes at 5.75: the server, with client 0's update since 5.5, waits for nobody.
+    world, protocol = serving(faults=crash("client_1", "5.75 s"))
+    tiny.run(world.clock, 6.25)
+    assert tiny.events(world.trace)[4:] == [
+        UPLOADS[0],
+        (5.75, 0.0, "client_1", "crash", "", "blow"),
+        (3.75, 2.0, "client_1", "transfer_lost", "server", "sender_down"),
+        (0.0, 6.25, "server", "round", "", "round=0 asked=2 updates=1"),
+    ]
+    graph = world.graph
+    assert protocol.global_model is graph.trained(graph.initial(), 0, 0)
+    # The client has trained, but its storage keeps the global model that it received last.
+    assert world.clients[1].storage.model is graph.initial()
+
+
+def test_server_crashes_in_an_aggregation() -> None:
+    # The updates are all there at 6.25; at 6.5 they are lost with the server's memory. From 8 on
+    # the round is done anew, from its beginning.
+    world, protocol = serving(faults=crash("server", "6.5 s", recovers_after="1.5 s"))
+    tiny.run(world.clock, 8.0 + ROUND_S)
+    assert tiny.events(world.trace)[:8] == [
+        *DOWNLOADS,
+        *TRAININGS,
+        *UPLOADS,
+        (6.5, 0.0, "server", "crash", "", "blow"),
+        (8.0, 0.0, "server", "recover", "", "blow"),
+    ]
+    assert tiny.events(world.trace, "round") == [
+        (8.0, ROUND_S, "server", "round", "", "round=0 asked=2 updates=2")
+    ]
+    graph = world.graph
+    updates = tuple(graph.trained(graph.initial(), client, 1) for client in range(2))
+    assert protocol.global_model is graph.averaged(updates, (0.25, 0.75))
+
+
+def test_server_recovers_at_its_last_checkpoint() -> None:
+    # Three rounds are done at 20.25, of which every second is checkpointed; the crash at 21 takes
+    # the third.
+    world, protocol = serving(
+        server={"checkpoint_every": 2}, faults=crash("server", "21 s", recovers_after="1 s")
+    )
+    tiny.run(world.clock, 2 * ROUND_S)
+    saved = protocol.global_model
+    tiny.run(world.clock, 20.5)
+    assert protocol.server_round == 3
+    assert protocol.global_model is not saved
+    tiny.run(world.clock, 22.0)
+    assert protocol.server_round == 2
+    assert protocol.global_model is saved
+
+
+def test_lost_storage_of_the_server_takes_all_rounds() -> None:
+    fault = crash("server", "21 s", recovers_after="1 s", loses_storage=True)
+    world, protocol = serving(faults=fault)
+    tiny.run(world.clock, 22.0)
+    assert protocol.server_round == 0
+    assert protocol.global_model is world.graph.initial()
+
+
+def test_deadline_closes_a_round() -> None:
+    # Client 1 trains for 64 s. At 8 the server has one update of two, the half that it needs.
+    world, protocol = serving(step_s=(1.0, 64.0), settings={"deadline": "8 s"})
+    tiny.run(world.clock, 8.5)
+    assert tiny.events(world.trace, "round") == [
+        (0.0, 8.5, "server", "round", "", "round=0 asked=2 updates=1")
+    ]
+    graph = world.graph
+    assert protocol.global_model is graph.trained(graph.initial(), 0, 0)
+
+
+def test_round_with_too_few_updates_starts_again() -> None:
+    settings = {"deadline": "8 s", "minimum_fraction": 0.75}
+    world, protocol = serving(step_s=(1.0, 64.0), settings=settings)
+    tiny.run(world.clock, 16.0)
+    assert tiny.events(world.trace, "round_failed", "round") == [
+        (0.0, 8.0, "server", "round_failed", "", "round=0 asked=2 updates=1"),
+        (8.0, 8.0, "server", "round_failed", "", "round=0 asked=2 updates=1"),
+    ]
+    assert protocol.global_model is world.graph.initial()
+
+
+def test_update_of_a_closed_round_is_not_averaged() -> None:
+    # Client 1's update of the first round arrives at 1.5 + 64 + 2.5 = 68, rounds too late.
+    world, protocol = serving(step_s=(1.0, 64.0), settings={"deadline": "8 s"})
+    tiny.run(world.clock, 76.5)
+    assert (65.5, 2.5, "client_1", "transfer", "server", "") in tiny.events(world.trace)
+    assert all(e[5].endswith("updates=1") for e in tiny.events(world.trace, "round"))
+    assert protocol.server_round == 9
+
+
+def test_client_that_finds_the_server_down_backs_off() -> None:
+    # Trained at 3.25. Each try is found lost after 2 s; in between 1, 2, 4, and never over 4 s.
+    settings = {"transfer_timeout": "2 s", "retry_initial": "1 s", "retry_cap": "4 s"}
+    world, _ = serving(settings=settings, faults=crash("server", "2.5 s"))
+    tiny.run(world.clock, 23.0)
+    tries = [e for e in tiny.events(world.trace, "transfer_lost") if e[2] == "client_0"]
+    assert tries == [
+        (start, 0.25, "client_0", "transfer_lost", "server", "receiver_down")
+        for start in (3.25, 6.25, 10.25, 16.25, 22.25)
+    ]
+
+
+def test_participation_asks_a_share_of_the_clients() -> None:
+    world, _ = serving(settings={"participation": 0.5})
+    tiny.run(world.clock, 100.0)
+    rounds = tiny.events(world.trace, "round")
+    assert {e[5].split(" ", 1)[1] for e in rounds} == {"asked=1 updates=1"}
+    assert {e[4] for e in tiny.events(world.trace, "transfer")} == {"client_0", "client_1", "server"}
+
+
+def test_equals_the_textbook_on_digits_bit_for_bit() -> None:
+    described = tiny.scenario(
+        LATENCY,
+        (1.0, 2.25),
+        {"fedavg": {}},
+        links={"uplink": "1 MB/s", "downlink": "1 MB/s"},
+        server=SERVER | {"uplink": "1 MB/s", "downlink": "1 MB/s"},
+        task={"name": "digits", "partition": {"kind": "dirichlet", "alpha": 0.5}},
+        training={
+            "optimizer": "momentum",
+            "learning_rate": 0.05,
+            "batch_size": 128,
+            "local_epochs": 1,
+        },
+    )
+    rounds = 3
+    expected = textbook(described, rounds)
+    assert np.array_equal(asyncio.run(simulated(described, rounds)), expected)
+
+
+async def simulated(described: Any, rounds: int) -> Any:
+    spec = learner_spec(described, 5)
+    learner = Learner(spec)
+    facts = Facts(
+        learner.samples,
+        learner.steps,
+        learner.pooled_samples,
+        learner.pooled_steps,
+        learner.vector_length,
+    )
+    engine = engine_for(0, Learner)
+    try:
+        graph = Graph(spec, "digits", engine)
+        world, protocol = build(described, "fedavg", 5, graph, facts)
+        assert isinstance(protocol, FedAvg)
+        while protocol.server_round < rounds:
+            await world.clock.run_until(world.clock.now + 1.0)
+        assert protocol.server_round == rounds
+        await graph.demand(graph.scores(protocol.global_model))
+        return protocol.global_model.vector
+    finally:
+        engine.close()
+
+
+def textbook(described: Any, rounds: int) -> Any:
+    """Algorithm 1 of McMahan et al. as one reads it, with state dicts flattened only to average."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        learner = Learner(learner_spec(described, 5))
+        task = TASKS["digits"](described.task)
+        parts = PARTITIONS["dirichlet"](
+            described.task.partition, task.labels.numpy(), 2, generator(5, "data_partition")
+        )
+        weights = learner.initial()
+        for number in range(rounds):
+            updates = []
+            for client, part in enumerate(parts):
+                net = NETWORKS["mlp"](described.model, task.input_shape, task.outputs)
+                torch.nn.utils.vector_to_parameters(torch.from_numpy(weights), net.parameters())
+                optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+                order = generator(5, "batches", client, number)
+                for batch in batches(len(part), described.training, order):
+                    chosen = part[batch.numpy()]
+                    optimizer.zero_grad()
+                    output = net(task.inputs[chosen])
+                    torch.nn.functional.cross_entropy(output, task.labels[chosen]).backward()
+                    optimizer.step()
+                trained = torch.nn.utils.parameters_to_vector(net.parameters())
+                updates.append(trained.detach().numpy().copy())
+            total = sum(len(part) for part in parts)
+            weights = averaged(updates, [len(part) / total for part in parts])
+        return weights
+    finally:
+        torch.set_num_threads(threads)

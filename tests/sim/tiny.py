@@ -1,0 +1,172 @@
+"""Builders of tiny worlds whose every number a reader can follow by hand.
+
+Times, sizes and bandwidths are sums of powers of two wherever possible, so that the traces can be
+compared exactly: no sum in them is ever rounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sim.build import Facts, build
+from sim.clock import Clock
+from sim.compute import Graph
+from sim.network import Network, Wiring
+from sim.node import Machine, Node
+from sim.protocols import RunningProtocol
+from sim.random_streams import Streams
+from sim.scenario import Scenario
+from sim.trace import Trace
+from sim.world import World
+
+MODEL_BYTES = 1024
+Event = tuple[float, float, str, str, str, str]
+
+
+class NoEngine:
+    """Nothing real is ever computed in these tests."""
+
+    async def compute(
+        self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Any]
+    ) -> Any:
+        """Refuses."""
+        raise AssertionError(f"{kind} was computed")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class ScriptedStreams(Streams):
+    """Loses exactly the named draws: (purpose, node, counter), or with a fourth part one peer."""
+
+    lost: frozenset[tuple[str | int, ...]] = frozenset()
+
+    def stream(self, purpose: str, *key: str | int) -> Any:
+        """A generator for everything but losses."""
+        if purpose in ("message_loss", "ping_loss", "pong_loss"):
+            return _Script(self.lost, (purpose, *key))
+        return super().stream(purpose, *key)
+
+
+class _Script:
+    def __init__(self, lost: frozenset[tuple[str | int, ...]], key: tuple[str | int, ...]) -> None:
+        self._lost = lost
+        self._key = key
+
+    def random(self, count: int | None = None) -> Any:
+        if count is None:
+            return 0.0 if self._key in self._lost else 1.0
+        return np.array([0.0 if (*self._key, j) in self._lost else 1.0 for j in range(count)])
+
+
+def scripted(*lost: tuple[str | int, ...]) -> ScriptedStreams:
+    """Streams of seed 0 that lose exactly these messages where `message_loss` is above zero."""
+    streams = ScriptedStreams(0)
+    object.__setattr__(streams, "lost", frozenset(lost))
+    return streams
+
+
+def graph() -> Graph:
+    """A graph that names models and computes none."""
+    return Graph(None, "tiny", NoEngine())
+
+
+def run(clock: Clock, until_s: float) -> None:
+    """Step the clock up to and at `until_s`."""
+    asyncio.run(clock.run_until(until_s))
+
+
+def network(
+    latency_s: Sequence[Sequence[float]] | float,
+    bandwidth: Sequence[float],
+    *,
+    streams: Streams | None = None,
+    **wiring: Any,
+) -> Network:
+    """A bare network; `bandwidth` [n] bytes per second is both uplink and downlink."""
+    count = len(bandwidth)
+    return Network(
+        Clock(),
+        Trace(),
+        streams or Streams(0),
+        Wiring(
+            tuple(f"client_{i}" for i in range(count)),
+            np.full((count, count), latency_s) if np.isscalar(latency_s) else np.array(latency_s),
+            np.array(bandwidth, dtype=np.float64),
+            np.array(bandwidth, dtype=np.float64),
+            **wiring,
+        ),
+    )
+
+
+def lone_node(machine: Machine, streams: Streams | None = None) -> Node:
+    """One node that has nobody to talk to and nothing to do yet."""
+    net = network(0.0, [1.0])
+    streams = streams or net.streams
+    return Node(0, "client_0", net.clock, net, net.trace, streams, graph(), machine)
+
+
+def scenario(
+    latency_s: Sequence[Sequence[float]],
+    step_s: Sequence[float],
+    protocols: dict[str, Any],
+    **changes: Any,
+) -> Scenario:
+    """A scenario of `len(step_s)` clients; `latency_s` has one row more if there is a server."""
+    links = changes.pop("links", {"uplink": "1024 B/s", "downlink": "1024 B/s"})
+    merge_time = changes.pop("merge_time", "0 s")
+    message_loss = changes.pop("message_loss", 0.0)
+    return Scenario.model_validate(
+        {
+            "name": "tiny",
+            "duration": "1000 s",
+            "seeds": [0],
+            "task": {"name": "digits", "partition": {"kind": "iid"}},
+            "model": {"name": "mlp"},
+            "training": {"learning_rate": 0.1, "batch_size": 32, "local_epochs": 1},
+            "clients": {
+                "count": len(step_s),
+                "step_time": [f"{each} s" for each in step_s],
+                "merge_time": merge_time,
+            },
+            "network": {
+                "latency": {"matrix": latency_s, "unit": "s"},
+                "message_loss": message_loss,
+                **links,
+            },
+            "evaluation": {"every": "10 s"},
+            "protocols": protocols,
+            **changes,
+        }
+    )
+
+
+def world(
+    described: Scenario,
+    *,
+    samples: Sequence[int],
+    steps: Sequence[int],
+    streams: Streams | None = None,
+) -> tuple[World, RunningProtocol]:
+    """The scenario's only protocol at time 0, with models of `MODEL_BYTES`."""
+    (protocol,) = described.protocols
+    facts = Facts(tuple(samples), tuple(steps), sum(samples), sum(steps), MODEL_BYTES // 4)
+    made, running = build(described, protocol, 0, graph(), facts)
+    if streams is not None:
+        made.streams = made.network.streams = streams
+        for node in made.nodes:
+            node.streams = streams
+    return made, running
+
+
+def events(trace: Trace, *kinds: str) -> list[Event]:
+    """(start, duration, node, kind, peer, detail) in the order in which things ended."""
+    return [
+        (row.time_s, row.duration_s, row.node, row.kind, row.peer, row.detail)
+        for row in trace.rows
+        if not kinds or row.kind in kinds
+    ]
