@@ -177,7 +177,9 @@ class Graph:
             self.trained_done += ref.kind == "trained"
             self._keep(ref, result.nbytes)
         else:
-            self._scores[ref.name].set_result(result)
+            future = self._scores[ref.name]
+            if not future.done():  # Cancelled with those that waited for it.
+                future.set_result(result)
         for waiter in operation.waiters:
             waiter.waits_for -= 1
             if not waiter.waits_for:
@@ -201,7 +203,9 @@ class Graph:
             if self._operations.pop(each.ref.name, None) is None:
                 continue
             if isinstance(each.ref, ScoreRef):
-                self._scores[each.ref.name].set_exception(failure)
+                future = self._scores[each.ref.name]
+                if not future.done():
+                    future.set_exception(failure)
             failed += each.waiters
         self._drained.set()
 

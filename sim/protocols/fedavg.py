@@ -160,7 +160,7 @@ class FedAvg:
             arrived = yield from node.deliver(
                 self.server, self.world.model_bytes, (order, update), self.settings.transfer_timeout
             )
-            if arrived:
+            if arrived or self._newest_order(node, order.attempt) is not None:
                 return
             backed_off = self.world.clock.after(wait_s, Tie.TIMEOUT)
             yield simpy.AnyOf(self.world.clock, (node.mail(), backed_off))

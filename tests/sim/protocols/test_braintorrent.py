@@ -22,7 +22,12 @@ SAMPLES = (100, 100, 200)
 
 
 def merging(streams: Streams | None = None, **changes: Any) -> World:
-    settings = {"transfer_timeout": "4 s", "retries": 1, **changes.pop("settings", {})}
+    settings = {
+        "ping_timeout": "2 s",
+        "transfer_timeout": "4 s",
+        "retries": 1,
+        **changes.pop("settings", {}),
+    }
     described = tiny.scenario(
         LATENCY, STEP_S, {"braintorrent": settings}, merge_time="0.25 s", **changes
     )
@@ -109,13 +114,13 @@ def test_crash_in_the_middle_of_a_ping() -> None:
 
 def test_peer_that_is_down_is_waited_for_until_the_timeout() -> None:
     # Client 1 is down when client 0's question arrives at 4.25; client 2 answers at 5. The ping's
-    # timeout ends at 4 + 1 = 5, as does the one retry, to client 1 alone, at 6.
+    # timeout ends at 4 + 2 = 6, and that of the one retry, to client 1 alone, at 8.
     world = merging(faults=crash("client_1", "4.125 s"))
-    tiny.run(world.clock, 6.5)
+    tiny.run(world.clock, 8.0)
     pings = [e for e in tiny.events(world.trace, "ping") if e[2] == "client_0"]
     assert pings == [
-        (4.0, 1.0, "client_0", "ping", "", "asked=2 answered=1 receiver_down=1"),
-        (5.0, 1.0, "client_0", "ping", "", "asked=1 answered=0 receiver_down=1"),
+        (4.0, 2.0, "client_0", "ping", "", "asked=2 answered=1 receiver_down=1"),
+        (6.0, 2.0, "client_0", "ping", "", "asked=1 answered=0 receiver_down=1"),
     ]
 
 
@@ -205,11 +210,11 @@ def test_lost_message_and_its_retry() -> None:
 
 def test_lost_answer_of_a_ping_is_asked_for_again() -> None:
     world = merging(tiny.scripted(("pong_loss", "client_0", 0, 1)), message_loss=0.5)
-    tiny.run(world.clock, 5.75)
+    tiny.run(world.clock, 6.5)
     pings = [e for e in tiny.events(world.trace, "ping") if e[2] == "client_0"]
     assert pings == [
-        (4.0, 1.0, "client_0", "ping", "", "asked=2 answered=1 loss=1"),
-        (5.0, 0.5, "client_0", "ping", "", "asked=1 answered=1"),
+        (4.0, 2.0, "client_0", "ping", "", "asked=2 answered=1 loss=1"),
+        (6.0, 0.5, "client_0", "ping", "", "asked=1 answered=1"),
     ]
 
 

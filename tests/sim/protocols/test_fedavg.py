@@ -209,12 +209,28 @@ def test_round_with_too_few_updates_starts_again() -> None:
 
 
 def test_update_of_a_closed_round_is_not_averaged() -> None:
-    # Client 1's update of the first round arrives at 1.5 + 64 + 2.5 = 68, rounds too late.
-    world, protocol = serving(step_s=(1.0, 64.0), settings={"deadline": "8 s"})
-    tiny.run(world.clock, 76.5)
-    assert (65.5, 2.5, "client_1", "transfer", "server", "") in tiny.events(world.trace)
-    assert all(e[5].endswith("updates=1") for e in tiny.events(world.trace, "round"))
-    assert protocol.server_round == 9
+    # The deadline at 6 closes each round 0.25 s before client 1's update: it is in the inbox when
+    # the next round begins at 6.5, and belongs to none.
+    world, protocol = serving(settings={"deadline": "6 s"})
+    tiny.run(world.clock, 13.0)
+    assert UPLOADS[1] in tiny.events(world.trace)
+    assert tiny.events(world.trace, "round") == [
+        (0.0, 6.5, "server", "round", "", "round=0 asked=2 updates=1"),
+        (6.5, 6.5, "server", "round", "", "round=1 asked=2 updates=1"),
+    ]
+    graph = world.graph
+    first = graph.trained(graph.initial(), 0, 0)
+    assert protocol.global_model is graph.trained(first, 0, 1)
+
+
+def test_straggler_goes_on_with_the_newest_order() -> None:
+    # Client 1 trains from 1.5 to 65.5. Rounds began at 0, 8.5, ..., 59.5 in the meantime: its
+    # update is out of date, and it trains the model that it was sent last, at 59.5 + 1.5.
+    world, _ = serving(step_s=(1.0, 64.0), settings={"deadline": "8 s"})
+    tiny.run(world.clock, 130.0)
+    mine = tiny.events(world.trace, "train")
+    assert [e[:2] for e in mine if e[2] == "client_1"] == [(1.5, 64.0), (65.5, 64.0)]
+    assert not [e for e in tiny.events(world.trace, "transfer") if e[2] == "client_1"]
 
 
 def test_client_that_finds_the_server_down_backs_off() -> None:
@@ -296,7 +312,7 @@ def textbook(described: Any, rounds: int) -> Any:
             updates = []
             for client, part in enumerate(parts):
                 net = NETWORKS["mlp"](described.model, task.input_shape, task.outputs)
-                torch.nn.utils.vector_to_parameters(torch.from_numpy(weights), net.parameters())
+                torch.nn.utils.vector_to_parameters(torch.tensor(weights), net.parameters())
                 optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
                 order = generator(5, "batches", client, number)
                 for batch in batches(len(part), described.training, order):
