@@ -57,10 +57,7 @@ class Ping:
 
     def _wait(self) -> None:
         clock = self._network.clock
-        if not len(self.peers):
-            self._look()
-            return
-        last_s = float(self._back_s.max())
+        last_s = float(self._back_s.max(initial=self.start_s))
         if self._passes.all() and last_s <= self.end_s:
             clock.at(last_s, Tie.COMPLETION).callbacks.append(lambda _: self._look())
         else:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.parameters import averaged
 from sim.node import INCARNATION
 from sim.random_streams import Streams
 from sim.world import World
@@ -94,6 +95,18 @@ def test_weights_of_a_merge_sum_to_one_over_those_who_take_part() -> None:
     assert merged.inputs == (models[0], models[2])
     assert merged.arguments == (100 / 300, 200 / 300)
     assert world.averaged({1: models[0]}) is models[0]
+
+
+def test_merge_of_vectors_made_by_hand() -> None:
+    # (100 (1, 8) + 100 (3, 0) + 200 (6, 2)) / 400
+    world = merging()
+    vectors = {0: [1, 8], 1: [3, 0], 2: [6, 2]}
+    models = {i: world.graph.trained(world.graph.initial(), i, 0) for i in vectors}
+    for index, vector in vectors.items():
+        models[index].vector = np.array(vector, dtype=np.float32)
+    merged = world.averaged(models)
+    rows = [model.vector for model in merged.inputs if model.vector is not None]
+    assert averaged(rows, merged.arguments).tolist() == [4.0, 3.0]
 
 
 def test_crash_in_the_middle_of_a_ping() -> None:
@@ -266,3 +279,13 @@ def test_coordinated_schedule_does_not_wait_for_the_dead() -> None:
     tiny.run(world.clock, 60.0)
     assert {event[2] for event in tiny.events(world.trace, "train")} == {"client_0", "client_1"}
     assert world.clients[0].storage.rounds > 3
+
+
+@pytest.mark.parametrize("schedule", ["independent", "random_initiator", "lockstep"])
+def test_client_without_peers_trains_on_alone(schedule: str) -> None:
+    described = tiny.scenario([[0.0]], [2.0], {"braintorrent": {"schedule": schedule}})
+    world, _ = tiny.world(described, samples=[100], steps=[2])
+    tiny.run(world.clock, 12.0)
+    trains = [event[:2] for event in tiny.events(world.trace, "train")]
+    assert trains == [(0.0, 4.0), (4.0, 4.0), (8.0, 4.0)]
+    assert world.network.end() == world.network.tally.sent == 0

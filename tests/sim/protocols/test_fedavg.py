@@ -250,7 +250,11 @@ def test_participation_asks_a_share_of_the_clients() -> None:
     tiny.run(world.clock, 100.0)
     rounds = tiny.events(world.trace, "round")
     assert {e[5].split(" ", 1)[1] for e in rounds} == {"asked=1 updates=1"}
-    assert {e[4] for e in tiny.events(world.trace, "transfer")} == {"client_0", "client_1", "server"}
+    assert {e[4] for e in tiny.events(world.trace, "transfer")} == {
+        "client_0",
+        "client_1",
+        "server",
+    }
 
 
 def test_equals_the_textbook_on_digits_bit_for_bit() -> None:
@@ -319,7 +323,8 @@ def textbook(described: Any, rounds: int) -> Any:
                     chosen = part[batch.numpy()]
                     optimizer.zero_grad()
                     output = net(task.inputs[chosen])
-                    torch.nn.functional.cross_entropy(output, task.labels[chosen]).backward()
+                    loss = torch.nn.functional.cross_entropy(output, task.labels[chosen])
+                    torch.autograd.backward(loss)
                     optimizer.step()
                 trained = torch.nn.utils.parameters_to_vector(net.parameters())
                 updates.append(trained.detach().numpy().copy())

@@ -1,0 +1,151 @@
+"""Fluid sharing of links, against rates worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.clock import Clock
+from sim.flows import Flow, Flows, Sharing
+from tests.sim import tiny
+
+SHARING: tuple[Sharing, ...] = ("max_min", "equal")
+
+
+class Pipes:
+    """Flows that write down when they have finished."""
+
+    def __init__(self, uplink: list[float], downlink: list[float], sharing: Sharing) -> None:
+        self.clock = Clock()
+        self.flows = Flows(self.clock, np.array(uplink), np.array(downlink), sharing)
+        self.finished: dict[str, float] = {}
+
+    def start(self, name: str, source: int, target: int, size: float) -> Flow:
+        def done() -> None:
+            self.finished[name] = self.clock.now
+
+        return self.flows.start(source, target, size, done)
+
+    def at(self, time_s: float, act: Any) -> None:
+        event = self.clock.at(time_s)
+        assert event.callbacks is not None
+        event.callbacks.append(lambda _: act())
+
+    def run(self, until_s: float = 1000.0) -> dict[str, float]:
+        tiny.run(self.clock, until_s)
+        return self.finished
+
+
+@pytest.mark.parametrize("sharing", SHARING)
+@pytest.mark.parametrize("k", [1, 2, 4, 8, 64])
+def test_k_equal_flows_take_k_times_as_long(sharing: Sharing, k: int) -> None:
+    # k senders with 16 B/s each into one downlink of 16 B/s.
+    pipes = Pipes([16.0] * (k + 1), [16.0] * (k + 1), sharing)
+    for sender in range(k):
+        pipes.start(str(sender), sender, k, 64.0)
+    assert pipes.run() == {str(sender): 4.0 * k for sender in range(k)}
+    assert pipes.flows.most_running == k
+    assert pipes.flows.running == 0
+
+
+@pytest.mark.parametrize("sharing", SHARING)
+def test_two_flows_share_an_uplink(sharing: Sharing) -> None:
+    # 16 B/s. The first flow has 32 of its 64 B through when the second begins at 2; from then on
+    # each gets 8 B/s. The first is done at 2 + 32/8 = 6; the second has 32 of its 64 B by then and
+    # the uplink for itself: 6 + 32/16 = 8.
+    pipes = Pipes([16.0, 16.0, 16.0], [16.0, 16.0, 16.0], sharing)
+    pipes.start("first", 0, 1, 64.0)
+    pipes.at(2.0, lambda: pipes.start("second", 0, 2, 64.0))
+    assert pipes.run() == {"first": 6.0, "second": 8.0}
+
+
+def test_max_min_fills_what_others_cannot_use() -> None:
+    # Uplink 0 has 12 B/s for flows a and b, but b's downlink has 2: b gets 2, a the other 10.
+    # Node 1's uplink (8) carries c to a's downlink (16): 10 + 8 > 16, so that downlink is shared.
+    # Filling: all rise together; at 2 b's downlink is full; at 8 both c's uplink and a's downlink
+    # (8 + 8) are. Rates: a 8, b 2, c 8.
+    pipes = Pipes([12.0, 8.0, 1.0, 1.0], [1.0, 1.0, 16.0, 2.0], "max_min")
+    flows = {
+        "a": pipes.start("a", 0, 2, 80.0),
+        "b": pipes.start("b", 0, 3, 40.0),
+        "c": pipes.start("c", 1, 2, 40.0),
+    }
+    tiny.run(pipes.clock, 0.0)
+    assert {name: flow.rate for name, flow in flows.items()} == {"a": 8.0, "b": 2.0, "c": 8.0}
+    # c is done at 5; a, with 40 B left, then gets 12 - 2 = 10 B/s and is done at 9; b at 20.
+    assert pipes.run() == {"c": 5.0, "a": 9.0, "b": 20.0}
+
+
+def test_equal_shares_leave_what_others_cannot_use() -> None:
+    # The same links: a gets min(12/2, 16/2) = 6, b min(12/2, 2) = 2, c min(8, 16/2) = 8.
+    pipes = Pipes([12.0, 8.0, 1.0, 1.0], [1.0, 1.0, 16.0, 2.0], "equal")
+    flows = {
+        "a": pipes.start("a", 0, 2, 60.0),
+        "b": pipes.start("b", 0, 3, 40.0),
+        "c": pipes.start("c", 1, 2, 40.0),
+    }
+    tiny.run(pipes.clock, 0.0)
+    assert {name: flow.rate for name, flow in flows.items()} == {"a": 6.0, "b": 2.0, "c": 8.0}
+    assert pipes.run() == {"c": 5.0, "a": 10.0, "b": 20.0}
+
+
+def test_without_sharing_each_flow_has_both_links_alone() -> None:
+    pipes = Pipes([16.0, 16.0, 16.0], [16.0, 8.0, 16.0], "none")
+    pipes.start("narrow", 0, 1, 64.0)
+    pipes.start("wide", 0, 2, 64.0)
+    pipes.at(1.0, lambda: pipes.start("later", 0, 2, 64.0))
+    assert pipes.run() == {"wide": 4.0, "later": 5.0, "narrow": 8.0}
+
+
+@pytest.mark.parametrize("sharing", SHARING)
+def test_flow_that_stops_frees_its_share(sharing: Sharing) -> None:
+    # 8 B/s each until 2, when the first gives up: the second's 48 other bytes take 3 s.
+    pipes = Pipes([16.0, 16.0, 16.0], [16.0, 16.0, 16.0], sharing)
+    given_up = pipes.start("first", 0, 1, 64.0)
+    pipes.start("second", 0, 2, 64.0)
+    pipes.at(2.0, lambda: pipes.flows.stop(given_up))
+    assert pipes.run() == {"second": 5.0}
+
+
+def test_stopped_flow_without_sharing_never_finishes() -> None:
+    pipes = Pipes([16.0, 16.0], [16.0, 16.0], "none")
+    given_up = pipes.start("first", 0, 1, 64.0)
+    pipes.start("second", 0, 1, 64.0)
+    pipes.at(2.0, lambda: pipes.flows.stop(given_up))
+    assert pipes.run() == {"second": 4.0}
+    assert pipes.flows.running == 0
+
+
+@pytest.mark.parametrize("sharing", SHARING)
+def test_both_directions_of_a_node_are_apart(sharing: Sharing) -> None:
+    pipes = Pipes([16.0, 16.0], [16.0, 16.0], sharing)
+    pipes.start("there", 0, 1, 64.0)
+    pipes.start("back", 1, 0, 64.0)
+    assert pipes.run() == {"there": 4.0, "back": 4.0}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_max_min_saturates_a_link_of_every_flow(seed: int) -> None:
+    # What max-min fairness means: no link is over its capacity, and each flow crosses a full link
+    # on which nobody is faster (Bertsekas & Gallager, Data Networks, 6.5.2).
+    draws = np.random.default_rng(seed)
+    count = 6
+    capacity = draws.uniform(1.0, 20.0, size=(2, count))
+    pipes = Pipes(capacity[0].tolist(), capacity[1].tolist(), "max_min")
+    flows = []
+    for number in range(15):
+        source, target = draws.choice(count, size=2, replace=False)
+        flows.append(pipes.start(str(number), int(source), int(target), 1e6))
+    tiny.run(pipes.clock, 0.0)
+    for flow in flows:
+        on_up = [other.rate for other in flows if other.source == flow.source]
+        on_down = [other.rate for other in flows if other.target == flow.target]
+        links = [(on_up, capacity[0][flow.source]), (on_down, capacity[1][flow.target])]
+        assert all(sum(rates) <= limit * (1 + 1e-12) for rates, limit in links)
+        assert any(
+            np.isclose(sum(rates), limit, rtol=1e-12)
+            and np.isclose(max(rates), flow.rate, rtol=1e-12)
+            for rates, limit in links
+        )
