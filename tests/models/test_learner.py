@@ -1,0 +1,233 @@
+"""The four operations are pure functions, and training is what a plain torch loop does."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from models.generators import generator
+from models.learner import POOLED, Learner, LearnerSpec, fingerprint
+from models.networks import NETWORKS
+from models.partitions import PARTITIONS
+from models.settings import (
+    CnnSettings,
+    DataError,
+    DigitsSettings,
+    DirichletSettings,
+    MlpSettings,
+    TrainingSettings,
+)
+from models.tasks import TASKS
+
+Optimizer = Literal["sgd", "momentum", "adam"]
+OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam")
+MODELS = (MlpSettings(name="mlp"), CnnSettings(name="cnn"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def spec(
+    model: MlpSettings | CnnSettings = MODELS[0],
+    optimizer: Optimizer = "sgd",
+    clients: int = 5,
+    seed: int = 0,
+    **length: Any,
+) -> LearnerSpec:
+    partition = DirichletSettings(kind="dirichlet", alpha=0.5)
+    training = TrainingSettings(
+        optimizer=optimizer,
+        learning_rate=0.05,
+        weight_decay=0.001,
+        batch_size=32,
+        **(length or {"local_epochs": 2}),
+    )
+    return LearnerSpec(
+        DigitsSettings(name="digits", partition=partition), model, training, clients, seed
+    )
+
+
+def plain_loop(of: LearnerSpec, client: int, local_round: int) -> Any:
+    """One local round from the initial model, without vectors, views or a reused module."""
+    task = TASKS["digits"](of.task)
+    draws = generator(of.seed, "data_partition")
+    partition = of.task.partition
+    parts = PARTITIONS[partition.kind](partition, task.labels.numpy(), of.clients, draws)
+    part = np.arange(len(task.labels)) if client == POOLED else parts[client]
+    inputs, labels = task.inputs[part], task.labels[part]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(generator(of.seed, "initial_weights").integers(2**63)))
+        module = NETWORKS[of.model.name](of.model, task.input_shape, task.outputs)
+    rate, decay = of.training.learning_rate, of.training.weight_decay
+    optimizer: torch.optim.Optimizer
+    if of.training.optimizer == "adam":
+        optimizer = torch.optim.Adam(module.parameters(), lr=rate, weight_decay=decay)
+    else:
+        momentum = 0.9 if of.training.optimizer == "momentum" else 0.0
+        optimizer = torch.optim.SGD(
+            module.parameters(), lr=rate, momentum=momentum, weight_decay=decay
+        )
+    order = generator(of.seed, "batches", client, local_round)
+    for _ in range(2):
+        shuffled = order.permutation(len(labels))
+        for start in range(0, len(labels), 32):
+            batch = torch.from_numpy(shuffled[start : start + 32])
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(module(inputs[batch]), labels[batch])
+            torch.autograd.backward(loss)
+            optimizer.step()
+    state = [*module.parameters(), *module.buffers()]
+    return torch.cat([tensor.detach().float().flatten() for tensor in state]).numpy()
+
+
+@pytest.mark.parametrize("client", [0, 3, POOLED])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_training_is_a_plain_loop_bit_for_bit(
+    model: MlpSettings | CnnSettings, optimizer: Optimizer, client: int
+) -> None:
+    of = spec(model, optimizer)
+    learner = Learner(of)
+    result = learner.trained(learner.initial(), client, 4)
+    assert result.tobytes() == plain_loop(of, client, 4).tobytes()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_training_forgets_what_was_computed_before(
+    model: MlpSettings | CnnSettings, optimizer: Optimizer
+) -> None:
+    of = spec(model, optimizer)
+    learner = Learner(of)
+    base = learner.trained(learner.initial(), 1, 0)
+    kept = base.copy()
+    first = learner.trained(base, 2, 1)
+    learner.trained(np.ones_like(base), 0, 0)
+    learner.scores(first)
+    learner.averaged([base, first], (0.5, 0.5))
+    assert learner.trained(base, 2, 1).tobytes() == first.tobytes()
+    assert Learner(of).trained(base, 2, 1).tobytes() == first.tobytes()
+    assert base.tobytes() == kept.tobytes()
+    assert first.dtype == np.float32
+    assert first.flags.c_contiguous
+    assert first.shape == (learner.vector_length,)
+
+
+def test_the_batch_order_belongs_to_the_client_and_its_round() -> None:
+    learner = Learner(spec())
+    start = learner.initial()
+    results = {
+        learner.trained(start, client, local_round).tobytes()
+        for client in (0, 1, POOLED)
+        for local_round in (0, 1)
+    }
+    assert len(results) == 6
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_no_global_generator_is_touched(model: MlpSettings | CnnSettings) -> None:
+    def state() -> tuple[Any, ...]:
+        words = np.random.get_state(legacy=False)  # noqa: NPY002
+        return torch.get_rng_state().numpy().tobytes(), repr(words), random.getstate()
+
+    before = state()
+    learner = Learner(spec(model, "adam"))
+    result = learner.trained(learner.initial(), 0, 0)
+    learner.scores(learner.averaged([result, result], (0.5, 0.5)))
+    fingerprint()
+    assert state() == before
+
+
+def test_the_global_generator_decides_nothing() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        one = Learner(spec()).initial()
+        torch.manual_seed(2)
+        assert Learner(spec()).initial().tobytes() == one.tobytes()
+
+
+def test_the_seed_decides_weights_and_partition_but_not_the_held_out_samples() -> None:
+    one, other = Learner(spec(seed=0)), Learner(spec(seed=1))
+    assert one.initial().tobytes() != other.initial().tobytes()
+    assert one.samples != other.samples
+    assert one.scores(one.initial()) == other.scores(one.initial())
+
+
+def test_the_initial_model_is_its_callers_own() -> None:
+    learner = Learner(spec())
+    kept = learner.initial()
+    learner.initial()[:] = 0
+    assert learner.initial().tobytes() == kept.tobytes()
+
+
+def test_counts_of_samples_and_steps() -> None:
+    learner = Learner(spec())
+    # A fifth of each class is held out, rounded class by class: 359 of 1,797.
+    assert sum(learner.samples) == learner.pooled_samples == 1797 - 359
+    assert learner.steps == tuple(2 * -(-n // 32) for n in learner.samples)
+    assert learner.pooled_steps == 2 * 45
+    fixed = Learner(spec(local_steps=7))
+    assert fixed.steps == (7,) * 5
+    assert fixed.pooled_steps == 7
+    assert Learner(spec(MODELS[0])).vector_length == 64 * 64 + 64 + 64 * 10 + 10
+
+
+def test_a_fixed_number_of_steps_goes_past_the_end_of_an_epoch() -> None:
+    short, long = Learner(spec(local_steps=1)), Learner(spec(local_epochs=1))
+    steps = long.steps[0]
+    same = Learner(spec(local_steps=steps))
+    start = long.initial()
+    assert same.trained(start, 0, 0).tobytes() == long.trained(start, 0, 0).tobytes()
+    past = Learner(spec(local_steps=2 * steps))
+    twice = Learner(spec(local_epochs=2))
+    assert past.trained(start, 0, 0).tobytes() == twice.trained(start, 0, 0).tobytes()
+    assert short.trained(start, 0, 0).tobytes() != long.trained(start, 0, 0).tobytes()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_digits_are_learned(model: MlpSettings | CnnSettings) -> None:
+    learner = Learner(spec(model, "adam"))
+    vector = learner.initial()
+    before = learner.scores(vector)
+    for local_round in range(3):
+        vector = learner.trained(vector, POOLED, local_round)
+    after = learner.scores(vector)
+    assert before["accuracy"] < 0.4
+    assert after["accuracy"] > 0.9
+    assert after["loss"] < before["loss"]
+    assert learner.scores(vector, "test") == after
+
+
+def test_an_unknown_data_set_is_refused() -> None:
+    learner = Learner(spec())
+    with pytest.raises(ValueError, match="'validation'; allowed: 'test'"):
+        learner.scores(learner.initial(), "validation")
+
+
+def test_too_many_clients_are_refused() -> None:
+    with pytest.raises(DataError, match="among 200 clients; allowed: "):
+        Learner(spec(clients=200))
+
+
+def test_a_description_survives_pickling_and_names_itself() -> None:
+    of = spec()
+    assert pickle.loads(pickle.dumps(of)) == of  # noqa: S301
+    assert hash(of) == hash(spec())
+    assert of != spec(seed=1)
+
+
+def test_the_fingerprint_is_a_digest_and_stays_the_same() -> None:
+    assert fingerprint() == fingerprint()
+    assert len(bytes.fromhex(fingerprint())) == 32

@@ -1,0 +1,120 @@
+"""A module and its vector say the same, and averaging is the formula."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.networks import NETWORKS
+from models.parameters import FlatModule, averaged
+from models.settings import CnnSettings, MlpSettings
+
+CPU = torch.device("cpu")
+NETS = [MlpSettings(name="mlp", hidden=(5, 4)), CnnSettings(name="cnn")]
+
+
+def flat(settings: Any) -> FlatModule:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return FlatModule(NETWORKS[settings.name](settings, (1, 8, 8), 10), CPU)
+
+
+@pytest.mark.parametrize("settings", NETS, ids=lambda settings: settings.name)
+def test_a_vector_survives_the_way_into_a_module_and_back(settings: Any) -> None:
+    one, other = flat(settings), flat(settings)
+    vector = np.arange(one.length, dtype=np.float32)
+    other.load(vector)
+    assert np.array_equal(other.vector(), vector)
+    assert other.vector().dtype == np.float32
+    assert other.vector().flags.c_contiguous
+
+
+@pytest.mark.parametrize("settings", NETS, ids=lambda settings: settings.name)
+def test_the_vector_is_the_modules_state_in_the_modules_order(settings: Any) -> None:
+    one = flat(settings)
+    tensors = [*one.module.named_parameters(), *one.module.named_buffers()]
+    expected = torch.cat([tensor.detach().float().flatten() for _, tensor in tensors])
+    assert np.array_equal(one.vector(), expected.numpy())
+    assert one.names == tuple(name for name, _ in tensors)
+    assert one.shapes == tuple(tuple(tensor.shape) for _, tensor in tensors)
+    assert set(one.names) == set(one.module.state_dict())
+
+
+@pytest.mark.parametrize("settings", NETS, ids=lambda settings: settings.name)
+def test_flattening_keeps_a_networks_output(settings: Any) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        plain = NETWORKS[settings.name](settings, (1, 8, 8), 10).eval()
+    inputs = torch.linspace(0, 1, 3 * 64).reshape(3, 1, 8, 8)
+    with torch.inference_mode():
+        assert torch.equal(plain(inputs), flat(settings).module.eval()(inputs))
+
+
+def test_counters_of_batch_normalisation_travel_with_the_vector() -> None:
+    one, other = flat(NETS[1]), flat(NETS[1])
+    for _ in range(3):
+        one.module(torch.ones(2, 1, 8, 8))
+    other.load(one.vector())
+    assert other.module.state_dict()["1.num_batches_tracked"].item() == 3
+    assert torch.equal(
+        other.module.state_dict()["1.running_mean"], one.module.state_dict()["1.running_mean"]
+    )
+
+
+def test_a_returned_vector_is_its_callers_own() -> None:
+    one = flat(NETS[0])
+    vector = one.vector()
+    kept = vector.copy()
+    one.load(np.zeros(one.length, dtype=np.float32))
+    assert np.array_equal(vector, kept)
+    source = kept.copy()
+    one.load(source)
+    source[:] = 0
+    assert np.array_equal(one.vector(), kept)
+
+
+@pytest.mark.parametrize("shape", [(3,), (0,), (1, 374)])
+def test_a_vector_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="the model has"):
+        flat(NETS[0]).load(np.zeros(shape, dtype=np.float32))
+
+
+@given(n=st.integers(1, 20), length=st.integers(1, 300), seed=st.integers(0, 2**32))
+def test_averaging_is_the_weighted_sum(n: int, length: int, seed: int) -> None:
+    draws = np.random.Generator(np.random.Philox(seed))
+    models = [draws.standard_normal(length).astype(np.float32) for _ in range(n)]
+    weights = draws.dirichlet(np.ones(n))
+    exact = sum(w * m.astype(np.float64) for w, m in zip(weights, models, strict=True))
+    result = averaged(models, tuple(weights))
+    assert result.dtype == np.float32
+    assert result.shape == (length,)
+    # Rounding of the weights and of n products and sums, each relative to a term of size |w m|.
+    size = sum(abs(w * m.astype(np.float64)) for w, m in zip(weights, models, strict=True))
+    assert np.all(np.abs(result - exact) <= (n + 2) * 2.0**-24 * size + 1e-37)
+
+
+def test_averaging_small_integers_is_exact() -> None:
+    models = [np.full(7, value, dtype=np.float32) for value in (8, 16, 32)]
+    assert np.array_equal(averaged(models, (0.5, 0.25, 0.25)), np.full(7, 16, dtype=np.float32))
+
+
+def test_a_model_averaged_alone_stays_itself() -> None:
+    model = flat(NETS[1]).vector()
+    assert np.array_equal(averaged([model], (1.0,)), model)
+
+
+def test_averaging_leaves_its_inputs_alone_and_does_not_depend_on_their_address() -> None:
+    draws = np.random.Generator(np.random.Philox(0))
+    stock = draws.standard_normal(3 * 1009).astype(np.float32)
+    models = [stock[i * 1009 : (i + 1) * 1009] for i in range(3)]
+    kept = stock.copy()
+    first = averaged(models, (0.2, 0.3, 0.5))
+    for _ in range(10):
+        copies = [model.copy() for model in models]
+        assert np.array_equal(averaged(copies, (0.2, 0.3, 0.5)), first)
+    assert np.array_equal(stock, kept)

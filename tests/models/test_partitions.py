@@ -1,0 +1,83 @@
+"""Every training sample falls to exactly one client, by draws that only their seed decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.generators import generator
+from models.partitions import PARTITIONS, Ints
+from models.settings import DataError, DirichletSettings, IidSettings, QuantitySettings
+
+LABELS = np.repeat(np.arange(10), 100)
+KINDS = [
+    IidSettings(kind="iid"),
+    DirichletSettings(kind="dirichlet", alpha=0.5, minimum_samples=1),
+    QuantitySettings(kind="quantity", alpha=0.5, minimum_samples=1),
+]
+
+
+def divided(settings: Any, clients: int, seed: int, labels: Ints = LABELS) -> list[Ints]:
+    return PARTITIONS[settings.kind](settings, labels, clients, generator(seed, "test"))
+
+
+@pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings.kind)
+@given(clients=st.integers(1, 12), seed=st.integers(0, 2**32))
+def test_each_sample_falls_to_exactly_one_client(settings: Any, clients: int, seed: int) -> None:
+    parts = divided(settings, clients, seed)
+    assert len(parts) == clients
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(LABELS)))
+    assert all(np.all(np.diff(part) > 0) for part in parts)
+
+
+@pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings.kind)
+def test_the_seed_alone_decides(settings: Any) -> None:
+    first, again, other = (divided(settings, 5, seed) for seed in (3, 3, 4))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_iid_sizes_differ_by_one_at_most() -> None:
+    assert [len(part) for part in divided(KINDS[0], 7, 0)] == [143] * 6 + [142]
+
+
+@pytest.mark.parametrize("alpha", [1e-300, 1e-3, 0.01])
+def test_one_class_goes_to_one_client_when_alpha_is_small(alpha: float) -> None:
+    settings = DirichletSettings(kind="dirichlet", alpha=alpha, minimum_samples=1)
+    parts = divided(settings, 2, 0)
+    largest = np.max([np.bincount(LABELS[part], minlength=10) for part in parts], axis=0)
+    assert np.mean(largest) > 95
+
+
+@pytest.mark.parametrize("kind", [DirichletSettings, QuantitySettings])
+def test_sizes_even_out_when_alpha_is_large(kind: Any) -> None:
+    name = "dirichlet" if kind is DirichletSettings else "quantity"
+    parts = divided(kind(kind=name, alpha=1e6), 5, 0)
+    assert all(abs(len(part) - 200) <= 10 for part in parts)
+
+
+@pytest.mark.parametrize("kind", [DirichletSettings, QuantitySettings])
+def test_draws_repeat_until_everybody_has_the_minimum(kind: Any) -> None:
+    name = "dirichlet" if kind is DirichletSettings else "quantity"
+    for seed in range(20):
+        parts = divided(kind(kind=name, alpha=0.7, minimum_samples=40), 5, seed)
+        assert min(len(part) for part in parts) >= 40
+
+
+@pytest.mark.parametrize("clients", [3, 126])
+@pytest.mark.parametrize("kind", [DirichletSettings, QuantitySettings])
+def test_a_hopeless_minimum_is_refused_with_what_is_allowed(kind: Any, clients: int) -> None:
+    name = "dirichlet" if kind is DirichletSettings else "quantity"
+    # Three clients have enough in total but are never dealt it; 126 can't have 8 of 1,000 each.
+    settings = kind(kind=name, alpha=1e-3, minimum_samples=8 if clients == 126 else 320)
+    with pytest.raises(DataError, match=r"fewer than \d+ of 1000 .*; allowed: a larger alpha"):
+        divided(settings, clients, 0)
+
+
+def test_iid_refuses_more_clients_than_samples() -> None:
+    with pytest.raises(DataError, match="1001 clients without data; allowed: at most 1000"):
+        divided(KINDS[0], 1001, 0)

@@ -1,0 +1,47 @@
+"""The same scenario gives the same bytes, whoever computes it and wherever it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sim.cli import app
+
+SMALL = [
+    "--set=duration=3 min",
+    "--set=clients.count=4",
+    "--set=faults.churn.failure_rate=30 / h",
+    "--set=network.message_loss=0.05",
+    "--seed=0",
+    "--seed=1",
+]
+TABLES = ("scores.parquet", "trace.parquet")
+
+
+def tables(folder: Path, workers: int, scenario: str = "churn", *options: str) -> list[bytes]:
+    arguments = ["run", scenario, *options, f"--workers={workers}", f"--out={folder}"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return [(folder / name).read_bytes() for name in TABLES]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
+    folder = tmp_path_factory.mktemp("results") / "first"
+    return folder, tables(folder, 0, "churn", *SMALL)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_same_bytes_with_any_number_of_workers(
+    workers: int, expected: tuple[Path, list[bytes]], tmp_path: Path
+) -> None:
+    assert tables(tmp_path / "renamed", workers, "churn", *SMALL) == expected[1]
+
+
+def test_same_bytes_from_the_resolved_scenario(
+    expected: tuple[Path, list[bytes]], tmp_path: Path
+) -> None:
+    resolved = expected[0] / "scenario.yaml"
+    assert tables(tmp_path / "again", 0, str(resolved)) == expected[1]
