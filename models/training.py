@@ -12,16 +12,52 @@ from models.settings import TrainingSettings
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
-OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], TrainingSettings], torch.optim.Optimizer]] = {
-    "sgd": lambda parameters, settings: torch.optim.SGD(
+Tensors = tuple[torch.Tensor, ...]
+Update = Callable[[Tensors], None]
+
+
+def _descent(parameters: list[nn.Parameter], settings: TrainingSettings) -> Update:
+    """Stochastic gradient descent, with momentum if the settings say so.
+
+    The arithmetic of torch.optim.SGD, bit for bit; without its bookkeeping a step of a small
+    network takes two thirds of the time.
+    """
+    momentum = settings.momentum if settings.optimizer == "momentum" else 0.0
+    velocity: Tensors = ()
+    weights: Tensors = tuple(parameters)
+
+    def update(gradients: Tensors) -> None:
+        nonlocal velocity
+        if settings.weight_decay:
+            gradients = torch._foreach_add(gradients, weights, alpha=settings.weight_decay)
+        if momentum and velocity:
+            torch._foreach_mul_(velocity, momentum)
+            torch._foreach_add_(velocity, gradients)
+        elif momentum:
+            velocity = tuple(gradient.clone() for gradient in gradients)
+        torch._foreach_add_(weights, velocity or gradients, alpha=-settings.learning_rate)
+
+    return update
+
+
+def _adam(parameters: list[nn.Parameter], settings: TrainingSettings) -> Update:
+    optimizer = torch.optim.Adam(
         parameters, settings.learning_rate, weight_decay=settings.weight_decay
-    ),
-    "momentum": lambda parameters, settings: torch.optim.SGD(
-        parameters, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
-    ),
-    "adam": lambda parameters, settings: torch.optim.Adam(
-        parameters, settings.learning_rate, weight_decay=settings.weight_decay
-    ),
+    )
+
+    def update(gradients: Tensors) -> None:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+
+    return update
+
+
+# Called with (parameters, settings) at the start of a local round; applies one step's gradients.
+OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], TrainingSettings], Update]] = {
+    "sgd": _descent,
+    "momentum": _descent,
+    "adam": _adam,
 }
 
 
@@ -55,8 +91,9 @@ def fine_tune(
 ) -> None:
     """Train `module` in place on inputs [n, ...] and labels [n]; a fresh optimiser each time."""
     module.train()
-    optimizer = OPTIMIZERS[settings.optimizer](list(module.parameters()), settings)
+    parameters = list(module.parameters())
+    update = OPTIMIZERS[settings.optimizer](parameters, settings)
     for batch in batches(len(labels), settings, generator):
-        optimizer.zero_grad()
-        torch.autograd.backward(loss(module(inputs[batch]), labels[batch]))
-        optimizer.step()
+        gradients = torch.autograd.grad(loss(module(inputs[batch]), labels[batch]), parameters)
+        with torch.no_grad():
+            update(gradients)

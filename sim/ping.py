@@ -51,6 +51,7 @@ class Ping:
         self._passes = ~(
             self._ask_lost | self._answer_lost | self._ask_blocked | self._answer_blocked
         )
+        self._up: npt.NDArray[np.bool_] | None = None
         self.answered = np.zeros(len(peers), dtype=np.bool_)
         self.replied: simpy.Event = network.clock.event()
         self._wait()
@@ -64,9 +65,13 @@ class Ping:
             clock.at(self.end_s, Tie.TIMEOUT).callbacks.append(lambda _: self._look())
 
     def _up_when_reached(self) -> npt.NDArray[np.bool_]:
+        if self._up is not None:
+            return self._up
         # A question that arrives at the instant of a crash comes before it.
-        up = self._network.up.at(self.peers, self.reached_s, inclusive=False)
-        return up.astype(np.bool_)
+        up = self._network.up.at(self.peers, self.reached_s, inclusive=False).astype(np.bool_)
+        if self._network.clock.now >= self.reached_s.max(initial=self.start_s):
+            self._up = up  # The past: no later crash changes it.
+        return up
 
     def _look(self) -> None:
         """The last reply that can come is in: see who answered, or wait for the timeout."""

@@ -53,6 +53,7 @@ class Graph:
         self._limit_bytes = limit_bytes
         self._pending_limit = pending_limit
         self._named: set[str] = set()
+        self._needed: set[str] = set()
         self._models: WeakValueDictionary[str, ModelRef] = WeakValueDictionary()
         self._scores: dict[str, asyncio.Future[Scores]] = {}
         self._kept: OrderedDict[str, ModelRef] = OrderedDict()
@@ -69,7 +70,8 @@ class Graph:
     @property
     def never_needed(self) -> int:
         """Operations that were named and that no score has asked for."""
-        return len(self._named) - self.computed - len(self._operations)
+        # Not `computed`: what was let go of may be computed again.
+        return len(self._named) - len(self._needed)
 
     # -- naming --------------------------------------------------------------------------------
 
@@ -142,6 +144,7 @@ class Graph:
 
     def _wanted(self, ref: ModelRef | ScoreRef) -> _Operation:
         operation = self._operations[ref.name] = _Operation(ref)
+        self._needed.add(ref.name)
         self.trained_demanded += isinstance(ref, ModelRef) and ref.kind == "trained"
         return operation
 

@@ -128,7 +128,10 @@ class BrainTorrent:
 
     def _merged_versions(self, node: Node, peers: Ints) -> Ints:
         seen = node.storage.merged or {}
-        return np.array([seen.get(int(peer), 0) for peer in peers], dtype=np.int64)
+        versions = np.zeros(len(self.world.clients), dtype=np.int64)
+        # A thousand peers are asked about at a time, of which few have been merged.
+        versions[list(seen)] = list(seen.values())
+        return versions[peers]
 
     def _fetched(self, node: Node, senders: Ints) -> Generator[simpy.Event, Any, Arrived]:
         arrived: Arrived = {}
