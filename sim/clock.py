@@ -74,10 +74,13 @@ class Clock(simpy.Environment):
         """Step every event up to and at `until_s`; an exception in a process propagates.
 
         The asyncio loop gets its turn every `EVENTS_PER_TURN` events, and `throttle` is awaited
-        there: it may hold the clock back while real work catches up.
+        there: it may hold the clock back while real work catches up. Raises ValueError if
+        `until_s` is past or not finite.
         """
+        if not self.now <= until_s < math.inf:
+            raise ValueError(f"until_s is {until_s}; it must be finite and not before {self.now}")
         while not self._stopped:
-            if self._awaited:
+            while self._awaited:
                 event, result = self._awaited.pop(0)
                 event.succeed(await result)
             if self.peek() > until_s:

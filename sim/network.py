@@ -64,11 +64,10 @@ def succeed(event: simpy.Event) -> None:
 
 
 class Transfer:
-    """One message under way; `delivered` succeeds when it is there, and never if it is lost."""
+    """One message under way; `acknowledged` succeeds when its sender has the receiver's word."""
 
     __slots__ = (
         "acknowledged",
-        "delivered",
         "flow",
         "payload",
         "size_bytes",
@@ -86,7 +85,6 @@ class Transfer:
         self.payload = payload
         self.start_s = clock.now
         self.flow: Flow | None = None
-        self.delivered: simpy.Event = clock.event()
         self.acknowledged: simpy.Event = clock.event()
 
 
@@ -191,7 +189,6 @@ class Network:
         self.tally.bytes_delivered += transfer.size_bytes
         if transfer.size_bytes:
             self._record(transfer, "transfer", "")
-        transfer.delivered.succeed()
         if acknowledge:
             self.send(
                 transfer.target,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +49,26 @@ def test_same_bytes_from_the_resolved_scenario(
 ) -> None:
     resolved = expected[0] / "scenario.yaml"
     assert tables(tmp_path / "again", 0, str(resolved)) == expected[1]
+
+
+def test_same_bytes_from_another_process(
+    expected: tuple[Path, list[bytes]], tmp_path: Path
+) -> None:
+    # Sets and hashes of strings are in another order there.
+    command = [sys.executable, "-m", "sim.cli", "run", "churn", *SMALL, "--workers=0"]
+    subprocess.run(
+        [*command, f"--out={tmp_path / 'other'}"],
+        env={**os.environ, "PYTHONHASHSEED": "12345"},
+        cwd=Path(__file__).parents[1],
+        check=True,
+        capture_output=True,
+    )
+    assert [(tmp_path / "other" / name).read_bytes() for name in TABLES] == expected[1]
+
+
+def test_same_bytes_in_a_renamed_folder(expected: tuple[Path, list[bytes]], tmp_path: Path) -> None:
+    renamed = tmp_path / "renamed"
+    shutil.copytree(expected[0], renamed)
+    assert tables(renamed, 0, "churn", *SMALL) == expected[1]
+    (renamed / "run.json").unlink()  # Unfinished: done again.
+    assert tables(renamed, 0, "churn", *SMALL) == expected[1]

@@ -91,6 +91,7 @@ class InProcessEngine:
 
     def __init__(self, factory: Factory) -> None:
         self._workshop = _Workshop(factory)
+        self._turn = asyncio.Lock()
         # A learner's bits depend on the number of threads: it is one, here as in the workers.
         import torch
 
@@ -101,11 +102,14 @@ class InProcessEngine:
         self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Vector]
     ) -> Any:
         """See Engine."""
-        await asyncio.sleep(0)
-        try:
-            return self._workshop.apply(spec, kind, arguments, inputs)
-        except Exception as failure:
-            raise ComputeError(_failed(kind, arguments, failure)) from failure
+        # One operation in a turn of the loop, however many are ready: Ctrl-C and the clock wait
+        # for one of them, not for all.
+        async with self._turn:
+            await asyncio.sleep(0)
+            try:
+                return self._workshop.apply(spec, kind, arguments, inputs)
+            except Exception as failure:
+                raise ComputeError(_failed(kind, arguments, failure)) from failure
 
     def close(self) -> None:
         """Give the process its threads back."""

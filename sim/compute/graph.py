@@ -213,10 +213,14 @@ class Graph:
         self._drained.set()
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way, whoever waits for it, and the vectors that nobody holds."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for future in self._scores.values():
+            future.cancel()
+        self._kept.clear()
+        self._kept_bytes = 0
 
 
 def _inputs(ref: ModelRef | ScoreRef) -> tuple[ModelRef, ...]:

@@ -26,8 +26,8 @@ STRIKES = ("crash", "recover", "storage_lost", "slowdown")
 
 # Few values on a common grid, so that much happens at the same instant.
 times = st.sampled_from([0.0, 0.25, 1.0, 2.5, 5.0, 7.75, 13.0, 20.0, 39.5, 40.0])
-spans = st.sampled_from([0.25, 1.0, 3.0, 5.5, 10.0, 30.0])
-bandwidths = st.sampled_from([128, 512, 1024, 4096, 1_000_000])
+spans = st.sampled_from([10.0, 0.25, 1.0, 3.0, 5.5, 30.0])
+bandwidths = st.sampled_from([8192, 1024, 2048, 4096, 512, 1_000_000])
 
 
 def quantity(value: float, unit: str = "s") -> str:
@@ -37,7 +37,8 @@ def quantity(value: float, unit: str = "s") -> str:
 @st.composite
 def faults(draw: st.DrawFn, nodes: list[str]) -> dict[str, Any]:
     """One fault of any kind."""
-    node, some = st.sampled_from(nodes), st.lists(st.sampled_from(nodes), min_size=1, unique=True)
+    node = st.sampled_from(nodes)
+    some = st.lists(node, min_size=1, max_size=len(nodes) - 1, unique=True)
     kind = draw(st.sampled_from(["crash", "churn", "client_dropout", "slowdown", "partition"]))
     if kind == "crash":
         back = draw(st.none() | spans.map(quantity))
@@ -57,7 +58,7 @@ def faults(draw: st.DrawFn, nodes: list[str]) -> dict[str, Any]:
             "loses_storage": draw(st.booleans()),
         }
     if kind == "client_dropout":
-        return {"kind": kind, "probability": draw(st.sampled_from([0.0, 0.3, 0.9, 1.0]))}
+        return {"kind": kind, "probability": draw(st.sampled_from([0.3, 0.05, 0.9, 1.0]))}
     if kind == "slowdown":
         return {
             "kind": kind,
@@ -66,10 +67,9 @@ def faults(draw: st.DrawFn, nodes: list[str]) -> dict[str, Any]:
             "at": quantity(draw(times)),
             "lasts": quantity(draw(spans)),
         }
-    group = draw(some.filter(lambda names: len(names) < len(nodes)))
     return {
         "kind": kind,
-        "groups": [group],
+        "groups": [draw(some)],
         "at": quantity(draw(times)),
         "heals_after": quantity(draw(spans)),
     }
@@ -83,8 +83,8 @@ def braintorrents() -> st.SearchStrategy[dict[str, Any]]:
             "schedule": st.sampled_from(["independent", "random_initiator", "lockstep"]),
             "peers": number,
             "max_senders": number,
-            "ping_timeout": st.sampled_from([0.25, 0.5, 2.0]).map(quantity),
-            "transfer_timeout": st.sampled_from([0.5, 3.0, 30.0]).map(quantity),
+            "ping_timeout": st.sampled_from([0.5, 0.25, 2.0]).map(quantity),
+            "transfer_timeout": st.sampled_from([3.0, 0.5, 30.0]).map(quantity),
             "retries": st.integers(0, 3),
         }
     )
@@ -97,7 +97,7 @@ def fedavgs() -> st.SearchStrategy[dict[str, Any]]:
             "deadline": spans.map(quantity),
             "minimum_fraction": st.sampled_from([0.1, 0.5, 1.0]),
             "participation": st.sampled_from([0.2, 0.7, 1.0]),
-            "transfer_timeout": st.sampled_from([0.5, 3.0, 30.0]).map(quantity),
+            "transfer_timeout": st.sampled_from([3.0, 0.5, 30.0]).map(quantity),
             "retries": st.integers(0, 3),
             "retry_initial": st.just("0.5 s"),
             "retry_cap": st.just("4 s"),
@@ -108,16 +108,17 @@ def fedavgs() -> st.SearchStrategy[dict[str, Any]]:
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[Scenario, Facts, int]:
     """A scenario of up to 12 nodes with one protocol, the learner's facts, and a seed."""
-    clients = draw(st.integers(1, 11))
+    clients = draw(st.sampled_from([4, 3, 5, 7, 9, 11, 2, 1]))
     names = [*(f"client_{i}" for i in range(clients)), "server"]
-    each = st.lists(bandwidths.map(lambda b: quantity(b, "B/s")), min_size=clients, max_size=clients)
-    protocol = draw(
-        braintorrents() | fedavgs() | st.sampled_from([{"kind": "local"}, {"kind": "pooled"}])
+    each = st.lists(
+        bandwidths.map(lambda b: quantity(b, "B/s")), min_size=clients, max_size=clients
     )
+    alone = st.sampled_from([{"kind": "local"}, {"kind": "pooled"}])
+    protocol = draw(alone if draw(st.integers(0, 9)) == 9 else braintorrents() | fedavgs())
     scenario = Scenario.model_validate(
         {
             "name": "any",
-            "duration": quantity(draw(st.sampled_from([5.0, 20.0, 40.0]))),
+            "duration": quantity(draw(st.sampled_from([40.0, 60.0, 5.0]))),
             "seeds": [0],
             "task": {"name": "digits", "partition": {"kind": "iid"}},
             "model": {"name": "mlp"},
@@ -137,7 +138,7 @@ def worlds(draw: st.DrawFn) -> tuple[Scenario, Facts, int]:
                 "uplink": draw(each),
                 "downlink": draw(each),
                 "sharing": draw(st.sampled_from(["max_min", "equal", "none"])),
-                "message_loss": draw(st.sampled_from([0.0, 0.0, 0.1, 0.6, 1.0])),
+                "message_loss": draw(st.sampled_from([0.0, 0.02, 0.1, 0.5, 1.0])),
             },
             "server": {
                 "uplink": "4 kB/s",
@@ -278,7 +279,7 @@ def check_silence(world: World) -> None:
 
 
 @settings(
-    max_examples=150,
+    max_examples=200,
     deadline=None,
     derandomize=True,  # The same worlds at every call: a red test is the change's fault.
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -298,4 +299,5 @@ def test_every_world_keeps_its_promises(described: tuple[Scenario, Facts, int]) 
     assert tally.sent == tally.delivered + sum(tally.lost.values()) + in_flight
     check_silence(world)
     assert all(running.staleness(node) >= 0 for node in world.nodes)
-    event(f"{scenario.protocols['it'].kind}, merges: {witness.merges > 0}")
+    crashed = "crash" in world.trace.counts
+    event(f"{scenario.protocols['it'].kind}, merges: {witness.merges > 0}, crashes: {crashed}")

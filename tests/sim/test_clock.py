@@ -1,0 +1,180 @@
+"""The clock: order at one instant, its end, and how real work holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+import simpy
+
+from sim.clock import EVENTS_PER_TURN, Clock, Tie
+
+Process = Generator[simpy.Event, Any, None]
+
+
+def run(clock: Clock, until_s: float) -> None:
+    asyncio.run(clock.run_until(until_s))
+
+
+def noted(event: simpy.Event, what: object, seen: list[object]) -> None:
+    assert event.callbacks is not None
+    event.callbacks.append(lambda _: seen.append(what))
+
+
+def test_ties_come_in_their_documented_order_whatever_was_scheduled_first() -> None:
+    clock = Clock()
+    seen: list[object] = []
+    for tie in reversed(Tie):
+        noted(clock.after(1.0, tie), tie, seen)
+    run(clock, 1.0)
+    assert seen == [Tie.COMPLETION, Tie.FAULT, Tie.TIMEOUT, Tie.OBSERVER, Tie.SETTLE]
+
+
+def test_equal_ties_come_in_the_order_of_scheduling() -> None:
+    clock = Clock()
+    seen: list[object] = []
+    for number in range(5):
+        noted(clock.at(1.0), number, seen)
+    run(clock, 1.0)
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_after_and_at_carry_their_value_and_instant() -> None:
+    clock = Clock()
+    seen: list[tuple[float, object]] = []
+
+    def waiting() -> Process:
+        value = yield clock.after(0.1, value="a")
+        seen.append((clock.now, value))
+        value = yield clock.at(0.3, value="b")
+        seen.append((clock.now, value))
+
+    clock.process(waiting())
+    run(clock, 1.0)
+    assert seen == [(0.1, "a"), (0.3, "b")]
+
+
+def test_it_takes_the_events_at_its_end_and_none_after_it() -> None:
+    clock = Clock()
+    seen: list[object] = []
+    for time_s in (2.0, math.nextafter(2.0, 3.0)):
+        noted(clock.at(time_s), time_s, seen)
+    run(clock, 2.0)
+    assert (seen, clock.now) == ([2.0], 2.0)
+    run(clock, 5.0)
+    assert (len(seen), clock.now) == (2, 5.0)
+
+
+@pytest.mark.parametrize("delay_s", [-1.0, math.nan, math.inf])
+def test_a_delay_that_is_none_is_refused(delay_s: float) -> None:
+    with pytest.raises(ValueError, match="delay_s is"):
+        Clock().after(delay_s)
+
+
+@pytest.mark.parametrize("time_s", [1.0, math.nan, math.inf])
+def test_no_event_and_no_end_lies_in_the_past(time_s: float) -> None:
+    clock = Clock()
+    run(clock, 2.0)
+    with pytest.raises(ValueError, match="time_s is"):
+        clock.at(time_s)
+    with pytest.raises(ValueError, match="until_s is"):
+        run(clock, time_s)
+    assert clock.now == 2.0
+
+
+def test_stop_ends_at_the_present_instant() -> None:
+    clock = Clock()
+    noted(clock.at(4.0), None, [])
+    event = clock.at(3.0)
+    assert event.callbacks is not None
+    event.callbacks.append(lambda _: clock.stop())
+    run(clock, 9.0)
+    assert clock.now == 3.0
+
+
+def test_an_exception_in_a_process_propagates() -> None:
+    clock = Clock()
+
+    def failing() -> Process:
+        yield clock.after(1.0)
+        raise KeyError("cause")
+
+    clock.process(failing())
+    with pytest.raises(KeyError, match="cause"):
+        run(clock, 2.0)
+
+
+async def later(value: object, turns: int) -> object:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return value
+
+
+@pytest.mark.parametrize("turns", [(9, 0), (0, 9), (3, 3)])
+def test_everything_stands_still_until_the_numbers_are_there(turns: tuple[int, int]) -> None:
+    clock = Clock()
+    seen: list[object] = []
+
+    def asking(name: str, wait: simpy.Event, number: asyncio.Task[object]) -> Process:
+        yield wait
+        value = yield clock.number(number)
+        seen.append((clock.now, name, value))
+
+    async def scene() -> None:
+        wait = clock.after(1.0)
+        for name, each in zip("ab", turns, strict=True):
+            clock.process(asking(name, wait, asyncio.create_task(later(name, each))))
+        noted(clock.at(1.0, Tie.OBSERVER), "the rest", seen)
+        await clock.run_until(2.0)
+
+    asyncio.run(scene())
+    assert seen == [(1.0, "a", "a"), (1.0, "b", "b"), "the rest"]
+
+
+def test_two_numbers_of_one_event_are_both_there_before_the_next() -> None:
+    clock = Clock()
+    done: list[bool] = []
+
+    async def scene() -> None:
+        first, second = (asyncio.create_task(later(None, turns)) for turns in (0, 20))
+
+        def ask(_: simpy.Event) -> None:
+            event = clock.number(first)
+            clock.number(second)
+            assert event.callbacks is not None
+            event.callbacks.append(lambda _: done.append(second.done()))
+
+        event = clock.after(1.0)
+        assert event.callbacks is not None
+        event.callbacks.append(ask)
+        await clock.run_until(2.0)
+
+    asyncio.run(scene())
+    assert done == [True]
+
+
+def test_the_failure_of_a_number_ends_the_run() -> None:
+    async def scene() -> None:
+        clock = Clock()
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        failed.set_exception(RuntimeError("no score"))
+        clock.number(failed)
+        await clock.run_until(1.0)
+
+    with pytest.raises(RuntimeError, match="no score"):
+        asyncio.run(scene())
+
+
+def test_the_loop_and_the_throttle_get_their_turn() -> None:
+    clock, turns = Clock(), []
+
+    async def throttle() -> None:
+        turns.append(clock.events)
+
+    for _ in range(3 * EVENTS_PER_TURN - 1):
+        clock.after(1.0)
+    asyncio.run(clock.run_until(1.0, throttle))
+    assert turns == [EVENTS_PER_TURN, 2 * EVENTS_PER_TURN]

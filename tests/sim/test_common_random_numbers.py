@@ -1,0 +1,196 @@
+"""Different protocols and different settings meet the same luck: comparisons rest on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.build import Facts, build
+from sim.scenario import Scenario
+from sim.world import World
+from tests.sim import tiny
+
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "independent": {"kind": "braintorrent"},
+    "random_initiator": {"kind": "braintorrent", "schedule": "random_initiator"},
+    "lockstep": {"kind": "braintorrent", "schedule": "lockstep", "max_senders": 2},
+    "fedavg": {"deadline": "30 s"},
+    "local": {},
+}
+CHURN = {
+    "kind": "churn",
+    "nodes": "all",
+    "mean_time_to_failure": "60 s",
+    "mean_time_to_repair": "20 s",
+}
+Spans = dict[str, list[tuple[str, float]]]
+
+
+def described(faults: dict[str, Any], clients: int = 5, **changes: Any) -> Scenario:
+    return Scenario.model_validate(
+        {
+            "name": "luck",
+            "duration": "600 s",
+            "seeds": [0],
+            "task": {"name": "digits", "partition": {"kind": "iid"}},
+            "model": {"name": "mlp"},
+            "training": {"learning_rate": 0.1, "batch_size": 32, "local_epochs": 1},
+            "clients": {
+                "count": clients,
+                "step_time": {"distribution": "lognormal", "median": "1 s", "sigma": 0.6},
+                "round_jitter": 0.3,
+            },
+            "network": {
+                "latency": {"distribution": "uniform", "low": "20 ms", "high": "150 ms"},
+                "uplink": "10 kB/s",
+                "downlink": "10 kB/s",
+                "message_loss": 0.05,
+            },
+            "server": {"uplink": "1 MB/s", "downlink": "1 MB/s", "aggregation_time": "1 s"},
+            "evaluation": {"every": "60 s"},
+            "protocols": PROTOCOLS,
+            "faults": faults,
+            **changes,
+        }
+    )
+
+
+def ran(scenario: Scenario, protocol: str, seed: int = 0) -> World:
+    """The world of one run at its end; every client has the same work in a local round."""
+    clients = scenario.clients.count
+    facts = Facts((100,) * clients, (4,) * clients, 100 * clients, 4 * clients, 256)
+    world, _ = build(scenario, protocol, seed, tiny.graph(), facts)
+    tiny.run(world.clock, scenario.duration)
+    world.network.end()
+    return world
+
+
+def ups_and_downs(world: World) -> Spans:
+    """(kind, time) of each crash and each recovery, by node."""
+    found: Spans = defaultdict(list)
+    for row in world.trace.rows:
+        if row.kind in ("crash", "recover", "storage_lost"):
+            found[row.node].append((row.kind, row.time_s))
+    return found
+
+
+def crashes(world: World) -> dict[str, list[float]]:
+    return {
+        node: [time_s for kind, time_s in changes if kind == "crash"]
+        for node, changes in ups_and_downs(world).items()
+    }
+
+
+def attempts(world: World, fault: str) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """(node, attempt) of all attempts at a local round, and of those that the fault ended."""
+    made, failed = set(), set()
+    for row in world.trace.rows:
+        if row.kind in ("train", "train_lost"):
+            fields = dict(part.split("=") for part in row.detail.split())
+            attempt = row.node, int(fields["attempt"])
+            made.add(attempt)
+            if fields.get("cause") == fault:
+                failed.add(attempt)
+    return made, failed
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_node_is_up_and_down_at_the_same_times_under_every_protocol(seed: int) -> None:
+    scenario = described(
+        {
+            "churn": CHURN,
+            "often": {**CHURN, "nodes": ["client_1", "client_2"], "loses_storage": True},
+            "once": {"kind": "crash", "node": "client_1", "at": "100 s", "recovers_after": "90 s"},
+            "dropout": {"kind": "client_dropout", "probability": 0.3},
+        }
+    )
+    found = {name: ups_and_downs(ran(scenario, name, seed)) for name in PROTOCOLS}
+    server = found["fedavg"].pop("server")
+    assert len(server) > 5
+    assert set(found["local"]) == {f"client_{i}" for i in range(5)}
+    for name in PROTOCOLS:
+        assert found[name] == found["local"], name
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_higher_dropout_probability_fails_a_superset_of_attempts(protocol: str) -> None:
+    runs = [
+        attempts(
+            ran(
+                described({"dropout": {"kind": "client_dropout", "probability": probability}}),
+                protocol,
+            ),
+            "dropout",
+        )
+        for probability in (0.0, 0.1, 0.3, 0.6, 1.0)
+    ]
+    assert not runs[0][1]
+    assert runs[-1][0] == runs[-1][1]
+    for (_, fewer), (made, more) in itertools.pairwise(runs):
+        # A failed attempt ends early, so that the two runs need not get equally far.
+        assert fewer & made <= more
+        assert len(more) > len(fewer)
+
+
+@pytest.mark.parametrize("written", ["mean_time_to_failure", "failure_rate"])
+def test_shorter_time_to_failure_brings_each_failure_no_later(written: str) -> None:
+    values = ["400 s", "100 s", "30 s", "5 s"]
+    if written == "failure_rate":
+        values = ["9 / h", "36 / h", "120 / h", "720 / h"]
+    churn = {"kind": "churn", "nodes": "all", "mean_time_to_repair": "20 s"}
+    runs = [
+        crashes(ran(described({"churn": churn | {written: each}}), "fedavg")) for each in values
+    ]
+    for rare, often in itertools.pairwise(runs):
+        assert sum(map(len, often.values())) > sum(map(len, rare.values()))
+        for node, times_s in rare.items():
+            assert len(often[node]) >= len(times_s)
+            for late_s, early_s in zip(times_s, often[node], strict=False):
+                assert early_s <= late_s
+
+
+def test_another_protocol_or_fault_changes_no_failure() -> None:
+    alone = described({"churn": CHURN}, protocols={"local": {}})
+    more = described(
+        {
+            "dropout": {"kind": "client_dropout", "probability": 0.5},
+            "churn": CHURN,
+            "slow": {
+                "kind": "slowdown",
+                "nodes": "clients",
+                "factor": 3.0,
+                "at": "10 s",
+                "lasts": "99 s",
+            },
+        }
+    )
+    assert ups_and_downs(ran(alone, "local")) == ups_and_downs(ran(more, "local"))
+
+
+def test_another_client_leaves_the_draws_of_the_others_alone() -> None:
+    faults = {"churn": CHURN, "dropout": {"kind": "client_dropout", "probability": 0.3}}
+    few, many = (ran(described(faults, clients=clients), "fedavg") for clients in (5, 6))
+    names = [node.name for node in few.nodes]
+    others = [position for position, node in enumerate(many.nodes) if node.name in names]
+    assert [many.nodes[position].name for position in others] == names
+    for before, position in zip(few.nodes, others, strict=True):
+        assert many.nodes[position].machine.step_s == before.machine.step_s
+    latency_s = many.network.wiring.latency_s[np.ix_(others, others)]
+    assert np.array_equal(latency_s, few.network.wiring.latency_s)
+    changes = ups_and_downs(many)
+    assert {name: changes[name] for name in names} == ups_and_downs(few)
+
+
+def test_another_client_changes_nothing_for_those_who_learn_alone() -> None:
+    # Under `local` nobody meets anybody: jitter and dropouts show in the whole trace.
+    faults = {
+        "churn": {**CHURN, "nodes": "clients"},
+        "dropout": {"kind": "client_dropout", "probability": 0.3},
+    }
+    few, many = (ran(described(faults, clients=clients), "local") for clients in (5, 6))
+    newcomer = "client_5"
+    assert [row for row in many.trace.rows if row.node != newcomer] == few.trace.rows
