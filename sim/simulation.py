@@ -89,6 +89,7 @@ async def simulate(
                     )
                     for protocol in protocols
                 }
+            await graph.close()
             runs |= {(protocol, seed): task.result() for protocol, task in tasks.items()}
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
