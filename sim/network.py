@@ -26,9 +26,7 @@ from sim.trace import Trace
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-LossCause = Literal[
-    "loss", "partition", "sender_down", "receiver_down", "timeout", "late", "superseded"
-]
+LossCause = Literal["loss", "partition", "sender_down", "receiver_down", "timeout", "late"]
 
 
 @dataclass(frozen=True)

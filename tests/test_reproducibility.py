@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sim import results
 from sim.cli import app
 
 SMALL = [
@@ -72,3 +73,15 @@ def test_same_bytes_in_a_renamed_folder(expected: tuple[Path, list[bytes]], tmp_
     assert tables(renamed, 0, "churn", *SMALL) == expected[1]
     (renamed / "run.json").unlink()  # Unfinished: done again.
     assert tables(renamed, 0, "churn", *SMALL) == expected[1]
+
+
+def test_a_run_stops_when_its_score_is_reached_at_the_same_look(tmp_path: Path) -> None:
+    goal = "--set=stop_when={metric: accuracy, value: 0.3, of: aggregate}"
+    options = ("--set=clients.count=4", goal, "--seed=0", "--protocol=braintorrent")
+    alone = tables(tmp_path / "alone", 0, "no_faults", *options)
+    assert tables(tmp_path / "pool", 2, "no_faults", *options) == alone
+    scores = results.read_scores(tmp_path / "alone")
+    reached = [r for r in scores if r.node == "aggregate" and r.metric == "accuracy"]
+    assert reached[-1].value >= 0.3
+    assert all(row.value < 0.3 for row in reached[:-1])
+    assert 0 < reached[-1].time_s < 1800
