@@ -1,0 +1,226 @@
+"""The memory of a sweep: results of real operations by name, in a folder or in this process.
+
+Scores are always kept; models within a limit, beyond which the oldest go that nothing pending
+needs. A room of its own because it is all that a resume, and another run with the same history,
+need to find.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from sim.compute.score_file import ScoreFile
+from sim.compute.vectors import Damaged, VectorFolder, VectorMemory, Vectors
+
+__all__ = ["Books", "Damaged", "MemoryStore", "Store", "VectorFolder", "VectorMemory", "Vectors"]
+
+# Without blanks; and built once, since json.dumps with an option builds one at each call.
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class _Shelf:
+    """The models that there are, oldest first, and which of them go when they are too many.
+
+    Those in use are never among them, whatever the limit. However many are in use, an addition
+    asks about few: some 2 + `_QUESTIONS`, in the long run.
+    """
+
+    _QUESTIONS = 8
+
+    def __init__(self, limit_bytes: int, in_use: Callable[[str], bool]) -> None:
+        self._limit_bytes = limit_bytes
+        self._in_use = in_use
+        # All in `_spared` are older than all in `_queue`: they were in use when they were asked
+        # about, and are asked about again when enough have been added since to pay for it. So
+        # at most an eighth more than are in use outstay the limit.
+        self._spared: OrderedDict[str, int] = OrderedDict()
+        self._queue: OrderedDict[str, int] = OrderedDict()
+        self._total_bytes = 0
+        self._added = 0
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._queue or name in self._spared
+
+    def put(self, name: str, size_bytes: int) -> None:
+        self.drop(name)
+        self._queue[name] = size_bytes
+        self._total_bytes += size_bytes
+        self._added += 1
+
+    def drop(self, name: str) -> None:
+        self._total_bytes -= self._queue.pop(name, 0) + self._spared.pop(name, 0)
+
+    def clear(self) -> None:
+        self._spared.clear()
+        self._queue.clear()
+        self._total_bytes = 0
+
+    def take_surplus(self) -> Iterator[str]:
+        """Names that are dropped, until the rest is within the limit or in use."""
+        if self._total_bytes > self._limit_bytes:
+            self._ask_again()
+        while self._total_bytes > self._limit_bytes and self._queue:
+            name, size_bytes = self._queue.popitem(last=False)
+            if self._in_use(name):
+                self._spared[name] = size_bytes
+            else:
+                self._total_bytes -= size_bytes
+                yield name
+
+    def _ask_again(self) -> None:
+        if len(self._spared) > self._QUESTIONS * self._added:
+            return
+        while self._spared:
+            name, size_bytes = self._spared.popitem()
+            self._queue[name] = size_bytes
+            self._queue.move_to_end(name, last=False)
+        self._added = 0
+
+
+class Books:
+    """What a store holds; where it holds it is the affair of the two below.
+
+    `models`: workers read and write there, and tell. `in_use`: whether pending work needs the
+    model of that name. `report` is given what the user should know.
+    """
+
+    models: Vectors
+
+    def __init__(
+        self,
+        models: Vectors,
+        limit_bytes: int,
+        in_use: Callable[[str], bool],
+        report: Callable[[str], None],
+    ) -> None:
+        self.models = models
+        self._report = report
+        self._shelf = _Shelf(limit_bytes, in_use)
+        self._unverified: set[str] = set()
+        self._scores: dict[bytes, bytes] = {}
+        self._file: ScoreFile | None = None
+        self._refused = False
+        for name, size_bytes in models.sizes().items():
+            self._shelf.put(name, size_bytes)
+            self._unverified.add(name)
+
+    def holds(self, name: str) -> bool:
+        """Whether the model is there and whole: an earlier session's is read to know it."""
+        if name in self._unverified:
+            self._unverified.discard(name)
+            try:
+                self.models.read(name)
+            except (Damaged, FileNotFoundError) as problem:
+                self.lost(name, problem)
+        return name in self._shelf
+
+    def added(self, name: str, size_bytes: int) -> None:
+        """A worker has written the model: it is there from now on, and others may have to go."""
+        self._unverified.discard(name)
+        self._shelf.put(name, size_bytes)
+        for surplus in self._shelf.take_surplus():
+            self._remove(surplus)
+
+    def lost(self, name: str, problem: Exception | None = None) -> None:
+        """The model could not be read: it is not there from now on; the problem is reported."""
+        self._shelf.drop(name)
+        self._remove(name)
+        if problem is not None:
+            self._report(f"store: {problem}; the model is computed again")
+
+    def scores(self, name: str) -> dict[str, float] | None:
+        """The scores of that name, if they are known."""
+        known = self._scores.get(bytes.fromhex(name))
+        return None if known is None else json.loads(known)
+
+    def keep_scores(self, name: str, scores: Mapping[str, float]) -> None:
+        """Know them from now on, and in later sessions unless the disk refuses them."""
+        key = bytes.fromhex(name)
+        assert len(key) == 16
+        if key in self._scores:
+            return
+        # `float`, since numpy's own kinds of number are unknown to json.
+        text = _as_json({metric: float(value) for metric, value in scores.items()}).encode()
+        self._scores[key] = text
+        if self._file is not None:
+            try:
+                self._file.append(name, text)
+            except OSError as failure:
+                self._report_refusal(failure)
+
+    def forget_models(self) -> None:
+        """The sweep is finished: nothing needs a model any more."""
+        self._shelf.clear()
+        self._unverified.clear()
+        try:
+            self.models.clear()
+        except OSError as failure:
+            self._report_refusal(failure)
+
+    def close(self) -> None:
+        """Let go of the folder; models and scores stay there."""
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError as failure:
+                self._report_refusal(failure)
+            self._file = None
+
+    def _remove(self, name: str) -> None:
+        self._unverified.discard(name)
+        try:
+            self.models.remove(name)
+        except OSError as failure:
+            self._report_refusal(failure)
+
+    def _report_refusal(self, failure: OSError) -> None:
+        """Once: the sweep goes on without the disk, and every later write may fail as well."""
+        if self._refused:
+            return
+        self._refused = True
+        full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "the disk is full" if full else f"the folder cannot be written: {failure.strerror}"
+        self._report(f"store: {what}; work goes on, but what is not kept is computed again later")
+
+
+class Store(Books):
+    """A folder's books, kept by the one process that holds its lock.
+
+    Raises OSError at construction if the folder cannot be written.
+    """
+
+    models: VectorFolder
+
+    def __init__(
+        self,
+        folder: Path,
+        limit_bytes: int,
+        in_use: Callable[[str], bool],
+        report: Callable[[str], None],
+    ) -> None:
+        models = folder / "models"
+        models.mkdir(parents=True, exist_ok=True)
+        super().__init__(VectorFolder(models), limit_bytes, in_use, report)
+        self._file = ScoreFile(folder / "scores.jsonl")
+        self._scores, damaged = self._file.load()
+        if damaged:
+            which = ", ".join(map(str, damaged[:3])) + (", ..." if len(damaged) > 3 else "")
+            self._report(
+                f"store: {self._file.path} has damaged lines ({len(damaged)}: {which}); "
+                "their scores are computed again"
+            )
+
+
+class MemoryStore(Books):
+    """The same for a run without a folder: it ends with the process."""
+
+    models: VectorMemory
+
+    def __init__(
+        self, limit_bytes: int, in_use: Callable[[str], bool], report: Callable[[str], None]
+    ) -> None:
+        super().__init__(VectorMemory(), limit_bytes, in_use, report)
