@@ -10,13 +10,14 @@ from sim.yaml_loader import Document, parse
 _ALLOWED = "PATH=VALUE, e.g. duration=1 h"
 
 
-def apply(document: Document, override: str) -> None:
+def apply(document: Document, override: str, option: str = "--set") -> None:
     """Put the value of ``PATH=VALUE`` into ``document``, making mappings on the way.
 
-    The value is YAML. Raises ScenarioError if the override has no such form, or if its path leads
-    through something that is neither a mapping nor a list with that entry.
+    The value is YAML. ``option`` says in messages where the override was written. Raises
+    ScenarioError if the override has no such form, or if its path leads through something that is
+    neither a mapping nor a list with that entry.
     """
-    place = Place(f"--set {override}", line=0)
+    place = Place(f"{option} {override}", line=0)
     dotted, equals, text = override.partition("=")
     parts = [part.strip() for part in dotted.split(".")]
     if not equals or not all(parts):

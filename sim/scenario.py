@@ -16,15 +16,18 @@ from typing import Annotated, Any
 from pydantic import (
     BeforeValidator,
     Field,
+    PlainSerializer,
     PrivateAttr,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from ruamel.yaml import YAML
 
 from models.settings import ModelSettings, Seed, Settings, TaskSettings, TrainingSettings
 from sim import overrides as _overrides
+from sim import ranges
 from sim.errors import Place, ScenarioError, scenario_error
 from sim.latency_file import with_latency_file
 from sim.settings.faults import FaultSettings
@@ -41,9 +44,16 @@ from sim.translation import translated
 from sim.units import PositiveSeconds
 from sim.yaml_loader import Document, parse, read_text
 
-__all__ = ["Scenario", "ScenarioError", "dump", "load", "schema", "shipped"]
+__all__ = ["Scenario", "ScenarioError", "dump", "load", "schema", "shipped", "validated"]
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$")]
+_Values = Annotated[
+    tuple[str, ...],
+    BeforeValidator(ranges.values),
+    PlainSerializer(lambda texts: [ranges.plain(text) for text in texts], when_used="json"),
+    WithJsonSchema({"type": ["array", "string", "number", "boolean"], "minItems": 1}),
+]
+"""The values of one varied setting, each as YAML text."""
 
 
 def _kinds_named(data: Any) -> Any:
@@ -85,6 +95,9 @@ class Scenario(Settings):
     stop_when: StopSettings | None = Field(
         default=None, description="the score that ends a run before its duration"
     )
+    sweep: dict[str, _Values] | None = Field(
+        default=None, description="settings by their paths, with the values that a sweep gives them"
+    )
 
     # Where each part was written, for mistakes that only the data reveals.
     _document: Document | None = PrivateAttr(default=None)
@@ -94,10 +107,17 @@ class Scenario(Settings):
         check_topology(self)
         return self
 
+    def __eq__(self, other: object) -> bool:
+        # Where it was written is no part of what it says.
+        return isinstance(other, Scenario) and self.model_dump() == other.model_dump()
+
+    def place(self, path: Sequence[str | int]) -> Place:
+        """Where the part ``path`` was written."""
+        return Place(self.name, 0) if self._document is None else self._document.place(tuple(path))
+
     def mistake(self, path: Sequence[str | int], what: str, allowed: str) -> ScenarioError:
         """The error of a mistake in the part ``path``, with the place where it was written."""
-        place = Place(self.name, 0) if self._document is None else self._document.place(tuple(path))
-        return scenario_error(place, path, what, allowed)
+        return scenario_error(self.place(path), path, what, allowed)
 
     @property
     def client_names(self) -> tuple[str, ...]:
@@ -140,6 +160,11 @@ def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenari
     if not isinstance(document.value, dict):
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
     with_latency_file(document, folder)
+    return validated(document)
+
+
+def validated(document: Document) -> Scenario:
+    """The scenario that a document holds; ScenarioError at its first mistake."""
     try:
         scenario = Scenario.model_validate(document.value)
     except ValidationError as error:

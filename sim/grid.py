@@ -1,0 +1,228 @@
+"""The points of a sweep: one scenario for each combination of the varied settings' values.
+
+A room of its own because it is pure: what will be run, under which names, is known and checked
+before anything runs, and the same file and options always give the same points.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from sim import overrides as _overrides
+from sim import ranges
+from sim.changes import changes
+from sim.errors import Place, ScenarioError, dotted, scenario_error
+from sim.paths import at, check_path
+from sim.point_names import point_names
+from sim.scenario import Scenario, dump, load, validated
+from sim.selection import restricted
+from sim.yaml_loader import Document
+
+__all__ = ["Point", "Sweep", "Value", "changes", "dump_sweep", "grid"]
+
+Value = float | int | str | bool
+
+MOST_POINTS = 10_000
+MOST_SEEDS = 10_000
+
+_FORM = "PATH=V1,V2,..., e.g. faults.churn.failure_rate='0 / h,2 / h,4 / h'"
+# What decides which settings may stand beside it.
+_KINDS = ("kind", "name", "distribution")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of values, and the scenario that has them."""
+
+    name: str
+    """Names its folder; unique in the sweep, without regard to case. "base" if nothing varies."""
+    values: Mapping[str, Value]
+    """By full path: seconds, bytes per second and so on; the written text where it's no scalar."""
+    written: Mapping[str, str]
+    """The same values as the user wrote them."""
+    scenario: Scenario
+    """Without a sweep of its own."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A scenario, the settings that are varied, and all their combinations."""
+
+    base: Scenario
+    """Without its sweep section."""
+    vary: Mapping[str, tuple[str, ...]]
+    """By full path the values as written, ranges spelled out."""
+    points: tuple[Point, ...]
+    """In the order of the values; the last path's change fastest."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """One varied setting."""
+
+    path: tuple[str, ...]
+    texts: tuple[str, ...]
+    origin: str
+    """The option or the line where it was written."""
+
+    @property
+    def name(self) -> str:
+        return dotted(self.path)
+
+    @property
+    def place(self) -> Place:
+        return Place(f"{self.origin} {self.name}", 0)
+
+    def mistake(self, what: str, allowed: str) -> ScenarioError:
+        return scenario_error(self.place, self.path, what, allowed)
+
+
+def grid(
+    source: str,
+    overrides: Sequence[str] = (),
+    vary: Sequence[str] = (),
+    seeds: int | None = None,
+    protocols: Sequence[str] = (),
+    only_seeds: Sequence[int] = (),
+) -> Sweep:
+    """The sweep of a scenario (a file or a shipped name), every point of it validated.
+
+    ``overrides`` are ``PATH=VALUE``, applied first. ``vary`` are ``PATH=V1,V2,...``; they replace
+    the values that the file's ``sweep:`` gives the same path, or cross them. ``seeds``: 0 to
+    seeds - 1 in place of the scenario's. ``protocols`` and ``only_seeds`` choose some, () all.
+
+    Raises ScenarioError at the first mistake, and for more than ``MOST_POINTS`` points.
+    """
+    scenario = load(source, overrides)
+    if seeds is not None:
+        if not 1 <= seeds <= MOST_SEEDS:
+            place = Place(f"--seeds {seeds}", 0)
+            what = "is no number of seeds"
+            raise scenario_error(place, ("seeds",), what, f"1 to {MOST_SEEDS}")
+        scenario = scenario.model_copy(update={"seeds": tuple(range(seeds))})
+    axes = _axes(scenario, vary)
+    base = restricted(scenario, protocols, only_seeds).model_copy(update={"sweep": None})
+    for axis in axes:
+        check_path(base, axis.path, axis.place)
+    _check_apart(axes)
+    if (count := math.prod(len(axis.texts) for axis in axes)) > MOST_POINTS:
+        raise scenario_error(
+            Place("sweep", 0), (), f"has {count} points", f"at most {MOST_POINTS} in one sweep"
+        )
+    points = _points(base, axes)
+    _check_distinct(axes, points)
+    return Sweep(base, {axis.name: axis.texts for axis in axes}, points)
+
+
+def dump_sweep(sweep: Sweep) -> str:
+    """The base with every default and a ``sweep:`` section; its grid is an equal sweep."""
+    return dump(sweep.base.model_copy(update={"sweep": dict(sweep.vary)}))
+
+
+def _axes(scenario: Scenario, vary: Sequence[str]) -> list[_Axis]:
+    """The scenario's own axes in their order, then those that only the command line has."""
+    written = [
+        _Axis(_parts(path), texts, f"{scenario.place(('sweep', path))}: sweep")
+        for path, texts in (scenario.sweep or {}).items()
+    ]
+    axes = {axis.path: axis for axis in _each_once(written)}
+    axes |= {axis.path: axis for axis in _each_once([_parsed(option) for option in vary])}
+    return list(axes.values())
+
+
+def _each_once(axes: Sequence[_Axis]) -> Sequence[_Axis]:
+    for index, axis in enumerate(axes):
+        if axis.path in [earlier.path for earlier in axes[:index]]:
+            raise axis.mistake("is varied twice", "each path once, with all its values")
+    return axes
+
+
+def _parsed(option: str) -> _Axis:
+    path, equals, text = option.partition("=")
+    parts = _parts(path)
+    place = Place(f"--vary {option}", 0)
+    if not equals or not all(parts):
+        raise scenario_error(place, (), "varies nothing", _FORM)
+    try:
+        texts = ranges.values(text.strip() or None)
+    except ValueError as error:
+        what, _, allowed = str(error).partition("; allowed: ")
+        raise scenario_error(place, parts, what, allowed) from None
+    return _Axis(parts, texts, "--vary")
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    parts = (part.strip() for part in path.split("."))
+    return tuple(str(int(part)) if part.isdecimal() else part for part in parts)
+
+
+def _check_apart(axes: Sequence[_Axis]) -> None:
+    for one, other in itertools.permutations(axes, 2):
+        if other.path[: len(one.path)] == one.path:
+            raise other.mistake(f"lies inside {one.name}, which is varied too", "one of them")
+
+
+def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[Point, ...]:
+    paths = [axis.name for axis in axes]
+    content = base.model_dump(mode="json", exclude_none=True)
+    for axis in axes:
+        _leave_defaults_to_the_kind(content, base, axis.path)
+    combinations = list(itertools.product(*(axis.texts for axis in axes)))
+    points = []
+    for name, texts in zip(point_names(paths, combinations), combinations, strict=True):
+        scenario = _varied(content, axes, texts)
+        values = {
+            axis.name: value if isinstance(value := at(scenario, axis.path), Value) else text
+            for axis, text in zip(axes, texts, strict=True)
+        }
+        points.append(Point(name, values, dict(zip(paths, texts, strict=True)), scenario))
+    return tuple(points)
+
+
+def _varied(content: dict[str, Any], axes: Sequence[_Axis], texts: Sequence[str]) -> Scenario:
+    """The scenario with these values; its mistakes name the options that gave them."""
+    changed = [(f"{axis.name}={text}", axis.origin) for axis, text in zip(axes, texts, strict=True)]
+    whole = " ".join(f"{origin} {override}" for override, origin in changed) or "sweep"
+    document = Document(whole, copy.deepcopy(content), values={(): Place(whole, 0)})
+    for override, origin in changed:
+        _overrides.apply(document, override, origin)
+    scenario = validated(document)
+    document.value = None  # its places are still needed, and ten thousand contents take room
+    return scenario
+
+
+def _leave_defaults_to_the_kind(
+    content: dict[str, Any], base: Scenario, path: tuple[str, ...]
+) -> None:
+    """Where a kind is varied, take out the settings beside it that are at its defaults.
+
+    They are no one's choice, and another kind may not know them or have others.
+    """
+    kept, settings = content, at(base, path[:-1])
+    for part in path[:-1]:
+        kept = kept[part] if isinstance(kept, dict) else kept[int(part)]
+    if path[-1] in _KINDS and isinstance(settings, BaseModel):
+        for name, field in type(settings).model_fields.items():
+            if name != path[-1] and getattr(settings, name) == field.default:
+                kept.pop(name, None)
+
+
+def _check_distinct(axes: Sequence[_Axis], points: Sequence[Point]) -> None:
+    for axis in axes:
+        scenarios: dict[str, Scenario] = {}
+        for point in points:
+            scenarios.setdefault(point.written[axis.name], point.scenario)
+        same: dict[str, str] = {}
+        for text in axis.texts:
+            meant = repr(at(scenarios[text], axis.path))
+            if meant in same:
+                what = f"{same[meant]!r} and {text!r} are the same value"
+                raise axis.mistake(what, "each value once")
+            same[meant] = text
