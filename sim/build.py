@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sim.clock import Clock
-from sim.compute import Graph
+from sim.compute import Lineage
 from sim.faults import FAULTS
 from sim.faults.partition import groups_of
 from sim.network import Floats, Network, Wiring
@@ -45,7 +45,7 @@ class Facts:
 
 
 def build(
-    scenario: Scenario, protocol: str, seed: int, graph: Graph, facts: Facts
+    scenario: Scenario, protocol: str, seed: int, graph: Lineage, facts: Facts
 ) -> tuple[World, RunningProtocol]:
     """The world of one run at time 0, with every behaviour and fault started."""
     settings = scenario.protocols[protocol]

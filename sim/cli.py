@@ -7,7 +7,6 @@ once because PyTorch and the data libraries are out of their reach.
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +17,17 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sim.outcome import Outcome
     from sim.scenario import Scenario
     from sim.summary import Summary
+    from sim.sweep import Done, Session
 
+EXIT_FAILED = 1
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
 # What a log file or a pipe gets, which have no width of their own.
 PLAIN_WIDTH = 100
+FAILURES_SHOWN = 5
+STORE_LIMIT = "4 GB"
 
 app = typer.Typer(
     name="braintorrent",
@@ -65,44 +67,111 @@ def _options(
     """Hold the options that stand before a command."""
 
 
+_Scenario = Annotated[str, typer.Argument(help="A YAML file or a shipped one's name.")]
+_Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change one setting of the scenario."),
+]
+_Protocols = Annotated[
+    list[str] | None,
+    typer.Option("--protocol", metavar="NAME", help="Run only this protocol; repeatable."),
+]
+_Seeds = Annotated[
+    list[int] | None,
+    typer.Option("--seed", metavar="N", help="Run only this seed of the scenario; repeatable."),
+]
+_Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=0, help="Worker processes; 0 trains in this one. Default: one a core."
+    ),
+]
+_StoreLimit = Annotated[
+    str,
+    typer.Option(metavar="SIZE", help="How much disk the models under way may take."),
+]
+_Json = Annotated[
+    bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")
+]
+
+
 @app.command()
 def run(
-    scenario: Annotated[str, typer.Argument(help="A YAML file or a shipped one's name.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change one setting of the scenario."),
-    ] = None,
-    protocol: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Run only this protocol of the scenario; repeatable."),
-    ] = None,
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(metavar="N", help="Run only this seed of the scenario; repeatable."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=0, help="Worker processes; 0 trains in this one. Default: one a core."
-        ),
-    ] = None,
+    scenario: _Scenario,
+    overrides: _Overrides = None,
+    protocol: _Protocols = None,
+    seed: _Seeds = None,
+    workers: _Workers = None,
+    store_limit: _StoreLimit = STORE_LIMIT,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Result folder. Default: results/<name>.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")
-    ] = False,
+    as_json: _Json = False,
 ) -> None:
-    """Run a scenario, or show its results if it has been run."""
+    """Run a scenario, continue it, or show its results if it has been run."""
     with _mistakes_reported():
+        from sim import results
         from sim.scenario import load
         from sim.selection import restricted
+        from sim.summary import summarise
 
         wanted = restricted(load(scenario, overrides or ()), protocol or (), seed or ())
-        count = _cores() if workers is None else workers
+        if wanted.sweep:
+            _say("the scenario's sweep section is left out here; `braintorrent sweep` runs it")
+            wanted = wanted.model_copy(update={"sweep": None})
         folder = out or Path("results") / wanted.name
-        _print_summary(_results(wanted, folder, count), as_json)
+        from sim.sweep import run_one
+
+        with _session(folder, workers, store_limit) as session:
+            done = run_one(wanted, session)
+        summary = summarise(wanted, results.read_scores(folder), results.read_traces(folder))
+        _print_summary(summary, as_json)
         _say(f"results in {folder}")
+        _report(done)
+
+
+@app.command()
+def sweep(
+    scenario: _Scenario,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH=V1,V2,...",
+            help="Run with each of these values; START:END:STEP is a range. Several are crossed.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Use the seeds 0 to N-1.")
+    ] = None,
+    overrides: _Overrides = None,
+    protocol: _Protocols = None,
+    workers: _Workers = None,
+    store_limit: _StoreLimit = STORE_LIMIT,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, without training.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Result folder. Default: results/<name>_sweep."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Run a scenario over a grid of settings, or continue; what points share is trained once."""
+    with _mistakes_reported():
+        from sim.grid import grid
+
+        wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or ())
+        folder = out or Path("results") / f"{wanted.base.name}_sweep"
+        if dry_run:
+            _print_plan(wanted, _worker_count(workers), as_json)
+            return
+        from sim.sweep import run_sweep
+
+        with _session(folder, workers, store_limit) as session:
+            done = run_sweep(wanted, session)
+        _print_sweep(wanted, folder, as_json)
+        _say(f"results in {folder}")
+        _report(done)
 
 
 @app.command()
@@ -122,9 +191,10 @@ def check(
             try:
                 loaded = load(name)
                 if data:
-                    from sim.simulation import check_data
+                    from sim.simulation import Data
 
-                    check_data(loaded)
+                    for seed in loaded.seeds:
+                        Data().facts(loaded, seed)
             except ScenarioError as mistake:
                 mistakes += 1
                 _say(str(mistake))
@@ -144,6 +214,23 @@ def list_choices() -> None:
 
 
 @app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say what is finished, running, missing or failed, and why."""
+    with _mistakes_reported():
+        from sim import status as found
+
+        state = found.status(folder)
+        if as_json:
+            typer.echo(json.dumps(found.as_dict(state), indent=2))
+            return
+        for line in found.lines(state):
+            typer.echo(line)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a scenario, for editors."""
     from sim import scenario
@@ -151,47 +238,40 @@ def schema() -> None:
     typer.echo(json.dumps(scenario.schema(), indent=2))
 
 
-def _results(scenario: "Scenario", folder: Path, workers: int) -> "Summary":
-    """Return the summary of a finished folder, after doing the work if it isn't finished yet."""
-    from sim import results
-    from sim.scenario import dump
-    from sim.summary import summarise
-
-    text = dump(scenario)
-    if results.folder_state(folder, text) is results.FolderState.FINISHED:
-        _say("finished already; remove the folder to run it again")
-        return summarise(scenario, results.read_scores(folder), results.read_traces(folder))
-    outcome = _simulated(scenario, folder, text, workers)
-    return summarise(scenario, outcome.scores, outcome.traces)
-
-
-def _simulated(scenario: "Scenario", folder: Path, text: str, workers: int) -> "Outcome":
-    import asyncio
-
-    from sim import results
+@contextmanager
+def _session(folder: Path, workers: int | None, store_limit: str) -> "Iterator[Session]":
+    """How work is done from here: with progress on the terminal, and a word when interrupted."""
+    from sim import units
     from sim.display import progress_display
     from sim.errors import ScenarioError
-    from sim.simulation import simulate
+    from sim.sweep import Session
 
-    results.claim(folder, text)
-    started_s = time.monotonic()
     try:
-        with progress_display(_console(sys.stderr.isatty(), stderr=True)) as report:
-            outcome = asyncio.run(
-                simulate(scenario, tuple(scenario.protocols), scenario.seeds, workers, report)
+        limit_bytes = int(units.parse(store_limit, "byte", STORE_LIMIT))
+    except ValueError as mistake:
+        raise ScenarioError(f"--store-limit {store_limit}: {mistake}") from None
+    console = _console(sys.stderr.isatty(), stderr=True)
+    try:
+        with progress_display(console) as progress:
+            yield Session(
+                folder, _worker_count(workers), limit_bytes, _say, progress
             )
-        wall_s = time.monotonic() - started_s
-        results.write(folder, outcome, tuple(scenario.protocols), wall_s, workers)
-    except ScenarioError:
-        results.release(folder)
-        raise
     except KeyboardInterrupt:
-        _say(
-            f"interrupted: kept {folder / results.SCENARIO_FILE}, no finished results; "
-            "the same command starts again"
-        )
+        _say(f"interrupted: what is done is kept in {folder}; the same command continues")
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    return outcome
+
+
+def _report(done: "Done | None") -> None:
+    """Say that nothing had to be done, or which runs have failed, with the exit code for it."""
+    if done is None:
+        _say("finished already; remove the folder to run it again")
+        return
+    for record in done.failed[:FAILURES_SHOWN]:
+        _say(f"failed: {record.protocol} seed {record.seed}: {record.cause}")
+    if done.failed:
+        more = len(done.failed) - FAILURES_SHOWN
+        _say((f"and {more} more failed; " if more > 0 else "") + "the same command tries again")
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _print_summary(summary: "Summary", as_json: bool) -> None:
@@ -202,6 +282,34 @@ def _print_summary(summary: "Summary", as_json: bool) -> None:
         typer.echo(json.dumps(as_dict(summary), indent=2, allow_nan=False))
     else:
         _console(sys.stdout.isatty()).print(summary_table(summary))
+
+
+def _print_sweep(sweep: "Sweep", folder: Path, as_json: bool) -> None:
+    from sim.display import sweep_table
+    from sim.sweep_summary import as_dict, read_summary
+
+    summary = read_summary(folder, sweep)
+    if as_json:
+        typer.echo(json.dumps(as_dict(summary), indent=2, allow_nan=False))
+    else:
+        _console(sys.stdout.isatty()).print(sweep_table(summary))
+
+
+def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from sim.display import plan_lines
+    from sim.plan import plan
+
+    found = plan([point.scenario for point in sweep.points], workers)
+    if as_json:
+        points = [{"name": point.name, **point.values} for point in sweep.points]
+        typer.echo(json.dumps({**asdict(found), "points": points}, indent=2))
+        return
+    for point in sweep.points:
+        typer.echo(point.name)
+    for line in plan_lines(found):
+        typer.echo(line)
 
 
 def _console(terminal: bool, stderr: bool = False) -> "Console":
@@ -215,7 +323,10 @@ def _size_text(scenario: "Scenario") -> str:
     return f"{scenario.clients.count} clients, {protocols} protocols x {seeds} seeds"
 
 
-def _cores() -> int:
+def _worker_count(asked: int | None) -> int:
+    """What the user asks for, or one worker a core."""
+    if asked is not None:
+        return asked
     # A container may own fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

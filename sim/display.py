@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.outcome import Progress
+from sim.plan import Plan
 from sim.summary import ProtocolSummary, Spread, Summary
 
 # A log is read afterwards, where a line every few seconds tells enough.
@@ -27,8 +28,9 @@ Report = Callable[[Progress], None]
 @contextmanager
 def progress_display(console: Console) -> Iterator[Report]:
     """Lend a callback that shows progress: two live bars on a terminal, plain lines elsewhere."""
+    remaining = Remaining()
     if not console.is_terminal:
-        yield plain_lines(console)
+        yield plain_lines(console, remaining)
         return
     with Bars(
         TextColumn("{task.description}"),
@@ -40,32 +42,62 @@ def progress_display(console: Console) -> Iterator[Report]:
     ) as bars:
         clock = bars.add_task("virtual time", total=None, note="")
         work = bars.add_task("training", total=None, note="")
-        # Runs of one seed go side by side, and each look is at one of them.
-        parts: dict[tuple[str, int], float] = {}
 
         def report(now: Progress) -> None:
-            parts[now.protocol, now.seed] = min(now.virtual_s / now.duration_s, 1.0)
-            done = max(sum(parts.values()), now.finished_runs)
+            stepped = now.virtual_s / now.duration_s if now.simulated_runs < now.total_runs else 0
+            done = now.simulated_runs + min(stepped, 1.0)
             bars.update(clock, completed=done, total=now.total_runs, note=_world_text(now))
-            bars.update(work, completed=now.trained, total=now.demanded, note=_work_text(now))
+            note = f"{_work_text(now)}, {remaining.text(now)}"
+            bars.update(work, completed=now.steps_done, total=now.steps_demanded or None, note=note)
 
         yield report
 
 
-def plain_lines(console: Console, clock: Callable[[], float] = time.monotonic) -> Report:
-    """Return a callback that prints a line per finished run, and one every few seconds between.
+class Remaining:
+    """How much longer the training takes, from the steps that it did per second so far.
+
+    `clock` gives real seconds. Waiting for workers to start does not count.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._first: tuple[float, int] | None = None
+
+    def text(self, now: Progress) -> str:
+        """For example `4.2 min left`; "at least" while not all clocks have ended."""
+        if now.steps_done == 0:
+            return "starting"
+        if self._first is None:
+            self._first = (self._clock(), now.steps_done)
+        since_s, steps = self._clock() - self._first[0], now.steps_done - self._first[1]
+        if not steps or not since_s:
+            return "starting"
+        left_s = (now.steps_demanded - now.steps_done) * since_s / steps
+        at_least = "at least " if now.simulated_runs < now.total_runs else ""
+        return f"{at_least}{time_text(left_s)} left"
+
+
+def plain_lines(
+    console: Console, remaining: Remaining, clock: Callable[[], float] = time.monotonic
+) -> Report:
+    """Return a callback that prints a line every few seconds, and one at the end.
 
     `clock` gives real seconds.
     """
-    finished, printed_s = 0, clock()
+    printed_s = clock()
+    ended = False
 
     def report(now: Progress) -> None:
-        nonlocal finished, printed_s
-        if now.finished_runs == finished and clock() - printed_s < SECONDS_BETWEEN_LINES:
+        nonlocal printed_s, ended
+        ends = now.finished_runs == now.total_runs and not ended
+        left = remaining.text(now)
+        if not ends and clock() - printed_s < SECONDS_BETWEEN_LINES:
             return
-        finished, printed_s = now.finished_runs, clock()
+        printed_s, ended = clock(), ended or ends
+        world = f"{_world_text(now)}, " if now.simulated_runs < now.total_runs else ""
         console.print(
-            f"{now.finished_runs}/{now.total_runs} runs, {_world_text(now)}, {_work_text(now)}",
+            f"{now.finished_runs}/{now.total_runs} runs, {world}{_work_text(now)}"
+            + ("" if ends else f", {left}"),
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -75,8 +107,10 @@ def plain_lines(console: Console, clock: Callable[[], float] = time.monotonic) -
 
 
 def _world_text(now: Progress) -> str:
+    if not now.run or now.simulated_runs == now.total_runs:
+        return f"{now.simulated_runs}/{now.total_runs} runs"
     return (
-        f"{now.protocol} seed {now.seed}: {time_text(now.virtual_s)}, "
+        f"{now.simulated_runs}/{now.total_runs} runs, {now.run}: {time_text(now.virtual_s)}, "
         f"{now.local_rounds:,} local rounds, {now.up} up {now.down} down"
     )
 
@@ -126,6 +160,24 @@ def _table_columns(summary: Summary) -> Mapping[str, Callable[[ProtocolSummary],
             line.progress_after_crash, sign="+"
         )
     return columns
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Yield what a sweep will take, as people read it."""
+    share = plan.steps / plan.steps_asked if plan.steps_asked else 1.0
+    most = "at most " if plan.may_stop_early else ""
+    yield f"{plan.points:,} points, {plan.runs:,} runs, {most}{plan.local_rounds:,} local rounds"
+    yield (
+        f"training steps: {most}{plan.steps_asked:,} asked for, {plan.steps:,} left after sharing "
+        f"({share:.0%}); {plan.evaluations:,} evaluations"
+    )
+    yield (
+        f"estimate: {time_text(plan.time_s)} of training with {max(1, plan.workers)} "
+        f"worker{'' if plan.workers == 1 else 's'}, {bytes_text(plan.memory_bytes)} of memory, "
+        f"{bytes_text(plan.store_bytes)} of models (--store-limit holds them to less)"
+    )
+    if plan.may_stop_early:
+        yield "stop_when may end runs earlier"
 
 
 def time_text(seconds: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import simpy
 
 from sim.clock import Clock, Tie
-from sim.compute import Graph, ModelRef
+from sim.compute import Lineage, ModelRef
 from sim.network import Network, Transfer
 from sim.random_streams import Streams
 from sim.trace import Trace
@@ -67,7 +67,7 @@ class Node:
         network: Network,
         trace: Trace,
         streams: Streams,
-        graph: Graph,
+        graph: Lineage,
         machine: Machine,
     ) -> None:
         self.index = index

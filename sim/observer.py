@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import simpy
 
 from sim.clock import Tie
+from sim.compute import ModelRef
 from sim.node import INCARNATION, Behaviour, Node
 from sim.outcome import AGGREGATE, ScoreRow
 from sim.protocols import RunningProtocol
@@ -74,7 +75,7 @@ class Observer:
             sum(look.version for look in clients),
             sum(look.staleness for look in clients) / len(clients),
             any(look.up for look in clients),
-            world.graph.demand(world.graph.scores(world.averaged(models))),
+            self._demanded(world.averaged(models)),
         )
         seen = [*clients, aggregate]
         if isinstance(self._running, FedAvg):
@@ -83,14 +84,18 @@ class Observer:
                 self._seen(server)._replace(
                     local_round=protocol.server_round,
                     version=protocol.server_round,
-                    scores=world.graph.demand(world.graph.scores(protocol.global_model)),
+                    scores=self._demanded(protocol.global_model),
                 )
             )
         self.looks += seen
         return seen
 
-    def _seen(self, node: Node) -> Look:
+    def _demanded(self, model: ModelRef) -> asyncio.Future[dict[str, float]]:
         graph = self._world.graph
+        # The clock stands still for a number that decides whether to stop.
+        return graph.demand(graph.scores(model), urgent=self._stop_when is not None)
+
+    def _seen(self, node: Node) -> Look:
         return Look(
             self._world.clock.now,
             node.name,
@@ -98,7 +103,7 @@ class Observer:
             node.version % INCARNATION,
             self._running.staleness(node),
             node.up,
-            graph.demand(graph.scores(node.storage.model)),
+            self._demanded(node.storage.model),
         )
 
     def _reached(self, seen: list[Look], goal: StopSettings) -> simpy.events.ProcessGenerator:
@@ -116,14 +121,15 @@ class Observer:
         }[goal.of]
         return value >= goal.value if rising else value <= goal.value
 
-    async def rows(self, protocol: str, seed: int) -> list[ScoreRow]:
-        """The score table of this run, once all real work is done."""
-        rows = []
-        for look in self.looks:
-            scores = await look.scores
-            head = (protocol, seed, look.time_s, look.node, look.local_round, look.version)
-            rows += [
-                ScoreRow(*head, look.staleness, metric, value, look.up)
-                for metric, value in scores.items()
-            ]
-        return rows
+
+async def score_rows(looks: Sequence[Look], protocol: str, seed: int) -> list[ScoreRow]:
+    """The score table of one run, once all real work is done. Raises ComputeError."""
+    rows = []
+    for look in looks:
+        scores = await look.scores
+        head = (protocol, seed, look.time_s, look.node, look.local_round, look.version)
+        rows += [
+            ScoreRow(*head, look.staleness, metric, value, look.up)
+            for metric, value in scores.items()
+        ]
+    return rows

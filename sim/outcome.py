@@ -14,6 +14,10 @@ SERVER = "server"
 """Node name of the server; in score rows, of the global model that it holds."""
 POOLED = "pooled"
 """Node name of the one virtual machine on which the `pooled` reference trains."""
+FINISHED = "finished"
+"""Status of a run whose scores are there."""
+FAILED = "failed"
+"""Status of a run that needs a real operation which could not be done."""
 
 
 class ScoreRow(NamedTuple):
@@ -59,7 +63,7 @@ class TraceRow(NamedTuple):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One finished run: one protocol under one seed."""
+    """One run that has ended: one protocol under one seed."""
 
     protocol: str
     seed: int
@@ -69,46 +73,49 @@ class RunRecord:
     """Events that the clock stepped through."""
     counters: Mapping[str, int]
     """Messages sent, delivered, lost and so on, by name."""
+    status: str = FINISHED
+    cause: str = ""
+    """Why it failed, or empty."""
 
 
 @dataclass(frozen=True)
 class Operations:
-    """How much real work the score demands caused, over all runs."""
+    """How much real work the score demands caused, over all runs that were made together.
+
+    `computed` counts this session's; what an earlier one had stored is not computed again.
+    """
 
     asked: int
     computed: int
     shared: int
     never_needed: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Everything that a simulation of one result folder's runs produced.
-
-    The rows of one run come in the order of its events: it decides between rows of one instant.
-    """
-
-    scores: list[ScoreRow]
-    traces: list[TraceRow]
-    runs: list[RunRecord]
-    operations: Operations
+    steps_asked: int
+    """Optimiser steps of all trainings named, each time that they were."""
+    steps_demanded: int
+    """Those left after sharing, laziness and what the store held."""
+    steps_computed: int
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A look at a simulation under way, for the display only: it never reaches a table."""
+    """A look at a session under way, for the display only: it never reaches a table."""
 
-    protocol: str
-    seed: int
+    run: str
+    """Which run's clock was stepped last, for example `fedavg seed 0`."""
     virtual_s: float
     duration_s: float
     local_rounds: int
-    """Local rounds finished in the current run, on virtual time."""
-    trained: int
-    """Real trainings done, over all runs."""
-    demanded: int
-    """Real trainings demanded so far, over all runs."""
+    """Local rounds finished in that run, on virtual time."""
     up: int
     down: int
+    simulated_runs: int
+    """Runs whose clock has ended."""
     finished_runs: int
+    """Runs whose scores are there, too."""
     total_runs: int
+    trained: int
+    """Real trainings done."""
+    demanded: int
+    """Real trainings demanded so far."""
+    steps_done: int
+    steps_demanded: int

@@ -10,7 +10,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sim.changes import changes
 from sim.errors import ScenarioError
-from sim.outcome import Outcome, ScoreRow, TraceRow
+from sim.outcome import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 
 SCENARIO_FILE = "scenario.yaml"
 SCORES_FILE = "scores.parquet"
@@ -39,6 +40,15 @@ _ARROW_TYPES = {
 }
 
 
+@dataclass(frozen=True)
+class RunTables:
+    """One run's rows in columns, sorted by time: compact, since a sweep holds thousands of them."""
+
+    record: RunRecord
+    scores: pa.Table
+    traces: pa.Table
+
+
 class FolderState(Enum):
     """What a run finds where it wants to write."""
 
@@ -47,76 +57,97 @@ class FolderState(Enum):
     FINISHED = "finished"
 
 
-def folder_state(folder: Path, scenario_text: str) -> FolderState:
-    """Say whether a run of `scenario_text` may write to `folder`, or has already done so.
-
-    Raises ScenarioError where the folder holds anything but this very scenario's results, or
-    finished tables that differ from the digests recorded with them.
-    """
+def check_holder(folder: Path, file: str, text: str) -> None:
+    """Raise ScenarioError unless `folder` is free, or what its `file` describes is `text`."""
     if not folder.is_dir():
         if folder.exists() or folder.is_symlink():
             raise ScenarioError(f"--out {folder}: is a file; allowed: a new or an empty folder")
-        return FolderState.FREE
+        return
     try:
-        kept = (folder / SCENARIO_FILE).read_text(encoding="utf-8")
+        kept = (folder / file).read_text(encoding="utf-8")
     except FileNotFoundError:
-        if any(path.suffix != ".unfinished" for path in folder.iterdir()):
+        if any(not path.name.startswith(".") for path in folder.iterdir()):
             raise ScenarioError(
                 f"--out {folder}: holds other files; allowed: a new or an empty folder"
             ) from None
-        return FolderState.FREE
+        return
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"--out {folder}: cannot read {SCENARIO_FILE}: {error}") from None
-    if kept != scenario_text:
+        raise ScenarioError(f"--out {folder}: cannot read {file}: {error}") from None
+    if kept != text:
+        what = "; ".join(changes(kept, text)) or "written by another version"
         raise ScenarioError(
-            f"--out {folder}: holds the results of a different scenario; "
+            f"--out {folder}: holds the results of a different scenario ({what}); "
             "allowed: the identical scenario, or another folder (--out DIR)"
         )
+
+
+def folder_state(folder: Path, scenario_text: str) -> FolderState:
+    """Say whether a run of `scenario_text` may write to `folder`, or has already done so.
+
+    Where a run has failed, the folder is unfinished. Raises ScenarioError where it holds anything
+    but this very scenario's results, or tables that differ from the digests recorded with them.
+    """
+    check_holder(folder, SCENARIO_FILE, scenario_text)
+    if not (folder / SCENARIO_FILE).exists():
+        return FolderState.FREE
     if not (folder / RUN_FILE).exists():
         return FolderState.UNFINISHED
-    _verify_digests(folder)
-    return FolderState.FINISHED
+    record = read_record(folder)
+    _verify_digests(folder, record)
+    failed = any(run.get("status") == FAILED for run in record.get("runs", []))
+    return FolderState.UNFINISHED if failed else FolderState.FINISHED
 
 
-def claim(folder: Path, scenario_text: str) -> None:
-    """Make `folder` the place of this scenario's results; raises ScenarioError if it can't be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _whole(folder / SCENARIO_FILE) as path:
-            path.write_text(scenario_text, encoding="utf-8")
-    except OSError as error:
-        raise ScenarioError(f"--out {folder}: cannot write there: {error.strerror}") from None
+def claim(folder: Path, file: str, text: str) -> None:
+    """Make `folder` the place of what `text` describes. Raises OSError if it can't be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(folder / file) as path:
+        path.write_text(text, encoding="utf-8")
 
 
-def release(folder: Path) -> None:
+def release(folder: Path, file: str) -> None:
     """Give a claimed folder up, so that the corrected scenario isn't refused there."""
-    (folder / SCENARIO_FILE).unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    (folder / file).unlink(missing_ok=True)
+
+
+def tables(record: RunRecord, scores: Sequence[ScoreRow], traces: Sequence[TraceRow]) -> RunTables:
+    """One run's tables; rows of one instant keep the order in which they are given."""
+    return RunTables(record, _table(ScoreRow, scores), _table(TraceRow, traces))
 
 
 def write(
-    folder: Path, outcome: Outcome, protocols: Sequence[str], wall_s: float, workers: int
+    folder: Path,
+    runs: Sequence[RunTables],
+    protocols: Sequence[str],
+    *,
+    wall_s: float,
+    workers: int,
+    operations: Operations | None = None,
 ) -> None:
-    """Write both tables and then `run.json`, whose existence means: finished.
+    """Write both tables and then `run.json`, whose existence means: done.
 
     `protocols` gives the tables' order of protocols; within a protocol rows are sorted by seed and
-    time, and rows of one instant keep the order in which `outcome` lists them. `wall_s` is the
-    real time taken, in seconds; like `workers` it goes to `run.json` only, never to a table.
+    time. `wall_s` is the real time taken, in seconds; like `workers` and `operations` it goes to
+    `run.json` only, never to a table. A failed run has no rows; `run.json` says why.
     """
-    _write_table(folder / SCORES_FILE, ScoreRow, outcome.scores, protocols)
-    _write_table(folder / TRACE_FILE, TraceRow, outcome.traces, protocols)
+    order = {name: position for position, name in enumerate(protocols)}
+    ordered = sorted(runs, key=lambda run: (order[run.record.protocol], run.record.seed))
+    good = [run for run in ordered if run.record.status != FAILED]
+    rows = {
+        SCORES_FILE: _write_table(folder / SCORES_FILE, ScoreRow, [run.scores for run in good]),
+        TRACE_FILE: _write_table(folder / TRACE_FILE, TraceRow, [run.traces for run in good]),
+    }
     record = {
         "versions": _versions(),
-        "rows": {SCORES_FILE: len(outcome.scores), TRACE_FILE: len(outcome.traces)},
+        "rows": rows,
         "sha256": _digests(folder),
-        "virtual_s": sum(run.virtual_s for run in outcome.runs),
+        "virtual_s": sum(run.record.virtual_s for run in ordered),
         "wall_s": round(wall_s, 3),
         "workers": workers,
-        "operations": asdict(outcome.operations),
-        "runs": [{**asdict(run), "counters": dict(run.counters)} for run in outcome.runs],
+        **({"operations": asdict(operations)} if operations else {}),
+        "runs": [{**asdict(run.record), "counters": dict(run.record.counters)} for run in ordered],
     }
-    with _whole(folder / RUN_FILE) as path:
+    with whole(folder / RUN_FILE) as path:
         path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
@@ -153,26 +184,27 @@ def _columns(row: type[ScoreRow] | type[TraceRow]) -> Mapping[str, type]:
     return {name: hints[name] for name in row._fields}
 
 
-def _write_table(
-    target: Path,
-    row: type[ScoreRow] | type[TraceRow],
-    rows: Sequence[ScoreRow] | Sequence[TraceRow],
-    protocols: Sequence[str],
-) -> None:
-    order = {name: position for position, name in enumerate(protocols)}
-    ordered = sorted(rows, key=lambda one: (order[one.protocol], one.seed, one.time_s))
+def _table(
+    row: type[ScoreRow] | type[TraceRow], rows: Sequence[ScoreRow] | Sequence[TraceRow]
+) -> pa.Table:
     schema = arrow_schema(row)
+    ordered = sorted(rows, key=lambda one: one.time_s)
     columns = [
         pa.array([one[index] for one in ordered], type=field.type)
         for index, field in enumerate(schema)
     ]
-    with _whole(target) as path:
-        pq.write_table(
-            pa.Table.from_arrays(columns, schema=schema),
-            path,
-            row_group_size=ROWS_PER_GROUP,
-            compression="zstd",
-        )
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _write_table(
+    target: Path, row: type[ScoreRow] | type[TraceRow], runs: Sequence[pa.Table]
+) -> int:
+    # One chunk and one dictionary a column: how many runs there were does not show in the bytes.
+    table = pa.concat_tables([arrow_schema(row).empty_table(), *runs])
+    table = table.unify_dictionaries().combine_chunks()
+    with whole(target) as path:
+        pq.write_table(table, path, row_group_size=ROWS_PER_GROUP, compression="zstd")
+    return int(table.num_rows)
 
 
 def _read_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -183,7 +215,7 @@ def _read_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
 
 
 @contextmanager
-def _whole(target: Path) -> Iterator[Path]:
+def whole(target: Path) -> Iterator[Path]:
     """Lend a temporary path that becomes `target` when the block succeeds, and vanishes if not."""
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
@@ -203,8 +235,8 @@ def _digests(folder: Path) -> dict[str, str]:
     return digests
 
 
-def _verify_digests(folder: Path) -> None:
-    recorded = read_record(folder).get("sha256")
+def _verify_digests(folder: Path, record: Mapping[str, Any]) -> None:
+    recorded = record.get("sha256")
     try:
         found = _digests(folder)
     except OSError as error:

@@ -1,32 +1,67 @@
-"""Runs scenarios: builds each run's world, steps its clock, and has the real work done.
+"""Runs one protocol under one seed: builds its world, steps its clock, names its real work.
 
 The only module that knows both towers: the control plane in `sim` and the data plane in `models`.
 """
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import hashlib
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from models.learner import Learner, LearnerSpec, fingerprint
+from models.parameters import Vector
 from models.settings import DataError
-from sim.build import Facts, build
-from sim.compute import Graph, engine_for
-from sim.observer import Observer
-from sim.outcome import Operations, Outcome, Progress, RunRecord, ScoreRow, TraceRow
+from sim.build import POOLED_CLIENT, Facts, build
+from sim.compute import ComputeError, Graph, Lineage
+from sim.compute.engines import one_thread
+from sim.observer import Look, Observer, score_rows
+from sim.outcome import RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario
 from sim.world import World
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What one run leaves behind."""
+class Training:
+    """The data plane that workers do their operations with: real learners."""
 
-    scores: list[ScoreRow]
-    traces: list[TraceRow]
-    record: RunRecord
+    @property
+    def group_limit(self) -> int:
+        """See DataPlane."""
+        return 1
+
+    def learner(self, spec: Hashable) -> Learner:
+        """See DataPlane."""
+        assert isinstance(spec, LearnerSpec)
+        return Learner(spec)
+
+    def trained_together(self, jobs: Sequence[tuple[Learner, Vector, int, int]]) -> list[Vector]:
+        """See DataPlane."""
+        return [learner.trained(base, client, number) for learner, base, client, number in jobs]
+
+
+class Data:
+    """What the control plane must know of each learner, found out once for each description."""
+
+    def __init__(self) -> None:
+        self._facts: dict[LearnerSpec, Facts] = {}
+
+    def facts(self, scenario: Scenario, seed: int) -> Facts:
+        """Build the data of one seed. Raises ScenarioError if it can't be built as asked."""
+        spec = learner_spec(scenario, seed)
+        facts = self._facts.get(spec)
+        if facts is None:
+            facts = self._facts[spec] = _facts(scenario, spec)
+        return facts
+
+    def lineage(self, graph: Graph, scenario: Scenario, seed: int) -> Lineage:
+        """The names of the models that this seed's learner makes."""
+        spec, facts = learner_spec(scenario, seed), self.facts(scenario, seed)
+        steps = dict(enumerate(facts.steps)) | {POOLED_CLIENT: facts.pooled_steps}
+        return graph.lineage(spec, _content_name(spec), None, steps)
 
 
 def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
@@ -36,145 +71,20 @@ def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
     )
 
 
-def check_data(scenario: Scenario, seeds: Sequence[int] | None = None) -> dict[int, Facts]:
-    """Build the data of each seed, before any clock starts: what the control plane must know.
-
-    Raises ScenarioError if the data can't be divided as the scenario asks.
-    """
-    facts = {}
-    for seed in scenario.seeds if seeds is None else seeds:
-        try:
-            learner = Learner(learner_spec(scenario, seed))
-        except DataError as mistake:
-            what, _, allowed = str(mistake).partition("; allowed: ")
-            path = ("task", "partition")
-            raise scenario.mistake(path, f"{what} (seed {seed})", allowed) from None
-        facts[seed] = Facts(
-            learner.samples,
-            learner.steps,
-            learner.pooled_samples,
-            learner.pooled_steps,
-            learner.vector_length,
-        )
-    return facts
-
-
-async def simulate(
-    scenario: Scenario,
-    protocols: Sequence[str],
-    seeds: Sequence[int],
-    workers: int,
-    progress: Callable[[Progress], None],
-) -> Outcome:
-    """Run every protocol under every seed; rows come by (protocol, seed), as given.
-
-    `workers`: processes for the real work, 0 for none beside this one. The protocols of one seed
-    share a graph, so that what they have in common is computed once. Raises ScenarioError for
-    data that can't be divided, ComputeError if a real operation fails.
-    """
-    facts = check_data(scenario, seeds)
-    engine = engine_for(workers, Learner)
-    runs: dict[tuple[str, int], _Run] = {}
-    graphs: list[Graph] = []
-    reporter = _Reporter(scenario.duration, len(protocols) * len(seeds), graphs, progress)
+def _facts(scenario: Scenario, spec: LearnerSpec) -> Facts:
     try:
-        for seed in seeds:
-            spec = learner_spec(scenario, seed)
-            graph = Graph(spec, _content_name(spec), engine)
-            graphs.append(graph)
-            async with asyncio.TaskGroup() as group:
-                tasks = {
-                    protocol: group.create_task(
-                        _run(scenario, protocol, seed, graph, facts[seed], reporter)
-                    )
-                    for protocol in protocols
-                }
-            await graph.close()
-            runs |= {(protocol, seed): task.result() for protocol, task in tasks.items()}
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    finally:
-        for graph in graphs:
-            await graph.close()
-        engine.close()
-    ordered = [runs[protocol, seed] for protocol in protocols for seed in seeds]
-    return Outcome(
-        scores=[row for run in ordered for row in run.scores],
-        traces=[row for run in ordered for row in run.traces],
-        runs=[run.record for run in ordered],
-        operations=Operations(
-            asked=sum(graph.asked for graph in graphs),
-            computed=sum(graph.computed for graph in graphs),
-            shared=sum(graph.shared for graph in graphs),
-            never_needed=sum(graph.never_needed for graph in graphs),
-        ),
+        learner = Learner(spec)
+    except DataError as mistake:
+        what, _, allowed = str(mistake).partition("; allowed: ")
+        path = ("task", "partition")
+        raise scenario.mistake(path, f"{what} (seed {spec.seed})", allowed) from None
+    return Facts(
+        learner.samples,
+        learner.steps,
+        learner.pooled_samples,
+        learner.pooled_steps,
+        learner.vector_length,
     )
-
-
-async def _run(
-    scenario: Scenario, protocol: str, seed: int, graph: Graph, facts: Facts, reporter: _Reporter
-) -> _Run:
-    world, running = build(scenario, protocol, seed, graph, facts)
-    observer = Observer(
-        world, running, scenario.evaluation.every, scenario.duration, scenario.stop_when
-    )
-
-    async def between_steps() -> None:
-        reporter.look(protocol, seed, world)
-        await graph.throttle()
-
-    await world.clock.run_until(scenario.duration, throttle=between_steps)
-    in_flight = world.network.end()
-    for look in observer.looks:
-        await look.scores
-        reporter.look(protocol, seed, world)
-    reporter.finished_runs += 1
-    reporter.look(protocol, seed, world)
-    tally, counts = world.network.tally, world.trace.counts
-    counters = {
-        "messages_sent": tally.sent,
-        "messages_delivered": tally.delivered,
-        "messages_in_flight": in_flight,
-        **{f"messages_lost_{cause}": tally.lost[cause] for cause in sorted(+tally.lost)},
-        "bytes_delivered": tally.bytes_delivered,
-        "most_flows_at_once": world.network.flows.most_running,
-        "local_rounds": counts["train"],
-        "local_rounds_lost": counts["train_lost"],
-    }
-    return _Run(
-        await observer.rows(protocol, seed),
-        [TraceRow(protocol, seed, *event) for event in world.trace.rows],
-        RunRecord(protocol, seed, world.clock.now, world.clock.events, counters),
-    )
-
-
-@dataclass
-class _Reporter:
-    """Turns a look at a world into the progress that the display shows."""
-
-    duration_s: float
-    total_runs: int
-    graphs: list[Graph]
-    tell: Callable[[Progress], None]
-    finished_runs: int = 0
-
-    def look(self, protocol: str, seed: int, world: World) -> None:
-        up = sum(node.up for node in world.nodes)
-        self.tell(
-            Progress(
-                protocol=protocol,
-                seed=seed,
-                virtual_s=world.clock.now,
-                duration_s=self.duration_s,
-                local_rounds=world.trace.counts["train"],
-                trained=sum(graph.trained_done for graph in self.graphs),
-                demanded=sum(graph.trained_demanded for graph in self.graphs),
-                up=up,
-                down=len(world.nodes) - up,
-                finished_runs=self.finished_runs,
-                total_runs=self.total_runs,
-            )
-        )
 
 
 def _content_name(spec: LearnerSpec) -> str:
@@ -188,3 +98,100 @@ def _content_name(spec: LearnerSpec) -> str:
         fingerprint(),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run whose clock has ended; its scores come when the real work is done."""
+
+    record: RunRecord
+    traces: list[TraceRow]
+    looks: list[Look]
+
+    async def scores(self) -> list[ScoreRow]:
+        """The score table's rows. Raises ComputeError if a real operation failed."""
+        return await score_rows(self.looks, self.record.protocol, self.record.seed)
+
+
+async def play(
+    scenario: Scenario,
+    protocol: str,
+    seed: int,
+    graph: Graph,
+    data: Data,
+    look: Callable[[World], None],
+) -> Played:
+    """Run the control plane of one run to its end; `look` is called now and then.
+
+    Raises ComputeError if the clock waited for a number (`stop_when`) that can't be computed.
+    """
+    lineage, facts = data.lineage(graph, scenario, seed), data.facts(scenario, seed)
+    world, running = build(scenario, protocol, seed, lineage, facts)
+    observer = Observer(
+        world, running, scenario.evaluation.every, scenario.duration, scenario.stop_when
+    )
+
+    async def between_steps() -> None:
+        look(world)
+        await graph.throttle()
+
+    await world.clock.run_until(scenario.duration, throttle=between_steps)
+    in_flight = world.network.end()
+    look(world)
+    record = RunRecord(
+        protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
+    )
+    traces = [TraceRow(protocol, seed, *event) for event in world.trace.rows]
+    return Played(record, traces, observer.looks)
+
+
+def _counters(world: World, in_flight: int) -> dict[str, int]:
+    tally, counts = world.network.tally, world.trace.counts
+    return {
+        "messages_sent": tally.sent,
+        "messages_delivered": tally.delivered,
+        "messages_in_flight": in_flight,
+        **{f"messages_lost_{cause}": tally.lost[cause] for cause in sorted(+tally.lost)},
+        "bytes_delivered": tally.bytes_delivered,
+        "most_flows_at_once": world.network.flows.most_running,
+        "local_rounds": counts["train"],
+        "local_rounds_lost": counts["train_lost"],
+    }
+
+
+# The first time much is made ready, and other programs only ever make it slower.
+_TIMED = 3
+
+
+@dataclass(frozen=True)
+class Price:
+    """What real work costs here: seconds of one worker, and bytes of one model."""
+
+    step_s: float
+    evaluation_s: float
+    model_bytes: int
+
+
+def price(scenario: Scenario) -> Price:
+    """Time one client's local round and one evaluation; equal descriptions are timed once."""
+    return _price(learner_spec(scenario, scenario.seeds[0]))
+
+
+@functools.cache
+def _price(spec: LearnerSpec) -> Price:
+    learner = Learner(spec)
+    model = learner.initial()
+    client = max(range(spec.clients), key=lambda each: learner.samples[each])
+    round_s = evaluation_s = math.inf
+    with one_thread():
+        for _ in range(_TIMED):
+            started_s = time.perf_counter()
+            model = learner.trained(model, client, 0)
+            trained_s = time.perf_counter()
+            learner.scores(model)
+            round_s = min(round_s, trained_s - started_s)
+            evaluation_s = min(evaluation_s, time.perf_counter() - trained_s)
+    return Price(round_s / learner.steps[client], evaluation_s, model.nbytes)
+
+
+__all__ = ["ComputeError", "Data", "Played", "Training", "play"]

@@ -36,9 +36,9 @@ class ProtocolSummary:
     """What one protocol came to, over all seeds; scores are in the unit of the summary's metric."""
 
     protocol: str
-    mean_client: Spread
-    """Final score of the average client."""
-    worst_client: Spread
+    mean_client: Spread | None
+    """Final score of the average client; None if every run has failed."""
+    worst_client: Spread | None
     """Final score of the client that is worst off."""
     aggregate: Spread | None
     """Final score of the average of all clients' models; None where there is no such model."""
@@ -116,14 +116,11 @@ def _line(
         and (reached := [time for time in run if sign * run[time] >= sign * frame.target])
     ]
     aggregates = [run[max(run)].get(AGGREGATE) for run in runs if run]
-    seeds = len(frame.seeds)
-    mean_client = _spread([_mean(values) for values in finals])
-    worst_client = _spread([sign * _least([sign * value for value in run]) for run in finals])
-    assert mean_client and worst_client, f"no {frame.metric} scores of {protocol}"
+    seeds = max(1, len(finals))  # Without those that have failed.
     return ProtocolSummary(
         protocol=protocol,
-        mean_client=mean_client,
-        worst_client=worst_client,
+        mean_client=_spread([_mean(values) for values in finals]),
+        worst_client=_spread([sign * _least([sign * value for value in run]) for run in finals]),
         aggregate=_spread([value for value in aggregates if value is not None]),
         time_to_target_s=_spread(arrivals),
         local_rounds_done=work["train"] / seeds,

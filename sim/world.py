@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import simpy
 
 from sim.clock import Clock
-from sim.compute import Graph, ModelRef
+from sim.compute import Lineage, ModelRef
 from sim.network import Network
 from sim.node import Node
 from sim.random_streams import Streams
@@ -26,7 +26,7 @@ class World:
     network: Network
     trace: Trace
     streams: Streams
-    graph: Graph
+    graph: Lineage
     clients: list[Node]
     server: Node | None
     model_bytes: int

@@ -1,7 +1,26 @@
 """Real work by name: references to models, the graph that computes them, the engines that do it."""
 
-from sim.compute.engines import ComputeError, Engine, engine_for
-from sim.compute.graph import Graph
-from sim.compute.refs import ModelRef, ScoreRef
+from __future__ import annotations
 
-__all__ = ["ComputeError", "Engine", "Graph", "ModelRef", "ScoreRef", "engine_for"]
+from sim.compute.engines import ComputeError, DataPlane, Engine, InProcessEngine, Models
+from sim.compute.graph import Graph, Lineage
+from sim.compute.refs import ModelRef, ScoreRef
+from sim.compute.workers import WorkerPoolEngine
+
+__all__ = [
+    "ComputeError",
+    "DataPlane",
+    "Engine",
+    "Graph",
+    "Lineage",
+    "ModelRef",
+    "ScoreRef",
+    "engine_for",
+]
+
+
+def engine_for(workers: int, plane: DataPlane, models: Models) -> Engine:
+    """The engine with that many worker processes; 0: in this process."""
+    if workers:
+        return WorkerPoolEngine(workers, plane, models)
+    return InProcessEngine(plane, models)

@@ -1,27 +1,36 @@
-"""Where real operations run: in this process, or in worker processes with one thread each.
+"""Where real operations run: what an engine is, and the one that works in this process.
 
-An engine knows learners only as something that a factory builds from a picklable description; the
-same description gives the same bits wherever it is built.
+An engine knows learners only as something that a data plane builds from a picklable description;
+the same description gives the same bits wherever it is built.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sim.compute.refs import Vector
-
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+from sim.compute.refs import Job, Scores, Vector
 
 
 class ComputeError(RuntimeError):
     """A real operation failed; the text says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an operation gave no result; `unreadable` names the input that could not be read."""
+
+    text: str
+    unreadable: str = ""
+
+
+Result = int | Scores | Failure
+"""Of a model its size in bytes where it is stored; of a score its metrics."""
+Finished = Callable[[int, Sequence[Job], Sequence[Result]], None]
+"""Called with (worker, jobs, results) when a group is done."""
 
 
 class Learner(Protocol):
@@ -39,149 +48,118 @@ class Learner(Protocol):
         """The weighted sum of models, in the order given."""
         ...
 
-    def scores(self, model: Vector, dataset: str = "test") -> dict[str, float]:
+    def scores(self, model: Vector, dataset: str = "test") -> Scores:
         """Metrics of the model on a data set."""
         ...
 
 
-Factory = Callable[[Any], Learner]
+class DataPlane(Protocol):
+    """Builds learners; picklable, since every worker gets one."""
+
+    @property
+    def group_limit(self) -> int:
+        """How many trainings may be done together."""
+        ...
+
+    def learner(self, spec: Hashable) -> Learner:
+        """The learner that `spec` describes."""
+        ...
+
+    def trained_together(self, jobs: Sequence[tuple[Any, Vector, int, int]]) -> list[Vector]:
+        """Each (learner, base, client, local round) trained, with the bits it has alone."""
+        ...
+
+
+class Models(Protocol):
+    """Where a worker reads and writes models; see `sim.compute.store.VectorFolder`."""
+
+    def read(self, name: str) -> Vector:
+        """Raises Damaged or FileNotFoundError."""
+        ...
+
+    def write(self, name: str, vector: Vector) -> int:
+        """Returns the size in bytes."""
+        ...
 
 
 class Engine(Protocol):
-    """Computes one operation at a time for each caller; callers may wait side by side."""
+    """Does operations and tells when they are done."""
 
-    async def compute(
-        self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Vector]
-    ) -> Any:
-        """A vector, or a mapping of scores. Raises ComputeError."""
+    @property
+    def workers(self) -> int:
+        """How many groups of operations can run at once."""
         ...
 
-    def close(self) -> None:
+    @property
+    def group_limit(self) -> int:
+        """How many trainings one group may hold."""
+        ...
+
+    def connect(self, finished: Finished) -> None:
+        """Whom to tell; once, before anything else."""
+        ...
+
+    def seat(self) -> int | None:
+        """A worker that would take a group now; None if all have enough to do."""
+        ...
+
+    def submit(self, worker: int, jobs: Sequence[Job]) -> None:
+        """Have the jobs done by that worker; more than one are trainings that go together."""
+        ...
+
+    async def close(self) -> None:
         """Let go of workers; what they still compute is lost."""
         ...
 
 
-class _Workshop:
-    """Builds each learner once and applies operations to it."""
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold torch to one thread in this process."""
+    import torch
 
-    def __init__(self, factory: Factory) -> None:
-        self._factory = factory
-        self._learners: dict[Hashable, Learner] = {}
-
-    def apply(
-        self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Vector]
-    ) -> Any:
-        learner = self._learners.get(spec)
-        if learner is None:
-            learner = self._learners[spec] = self._factory(spec)
-        match kind:
-            case "initial":
-                return learner.initial()
-            case "trained":
-                return learner.trained(inputs[0], *arguments)
-            case "averaged":
-                return learner.averaged(inputs, arguments)
-            case "scores":
-                return learner.scores(inputs[0], *arguments)
-        raise ComputeError(f"no operation is called {kind!r}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class InProcessEngine:
-    """Computes in this process and on its one thread, whoever waits."""
+    """Computes in this process and on its one thread."""
 
-    def __init__(self, factory: Factory) -> None:
-        self._workshop = _Workshop(factory)
-        self._turn = asyncio.Lock()
+    workers = 1
+
+    def __init__(self, plane: DataPlane, models: Models) -> None:
+        from sim.compute.workshop import Workshop
+
+        self.group_limit = plane.group_limit
+        self._workshop = Workshop(plane, models)
+        self._busy = False
         # A learner's bits depend on the number of threads: it is one, here as in the workers.
-        import torch
+        self._one_thread = one_thread()
+        self._one_thread.__enter__()
 
-        self._threads_before = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    async def compute(
-        self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Vector]
-    ) -> Any:
+    def connect(self, finished: Finished) -> None:
         """See Engine."""
-        # One operation in a turn of the loop, however many are ready: Ctrl-C and the clock wait
-        # for one of them, not for all.
-        async with self._turn:
-            await asyncio.sleep(0)
-            try:
-                return self._workshop.apply(spec, kind, arguments, inputs)
-            except Exception as failure:
-                raise ComputeError(_failed(kind, arguments, failure)) from failure
+        self._finished = finished
 
-    def close(self) -> None:
+    def seat(self) -> int | None:
+        """See Engine."""
+        return None if self._busy else 0
+
+    def submit(self, worker: int, jobs: Sequence[Job]) -> None:
+        """See Engine."""
+        # One group in a turn of the loop, however many are ready: Ctrl-C and the clock wait for
+        # one of them, not for all.
+        self._busy = True
+        asyncio.get_running_loop().call_soon(self._apply, worker, jobs)
+
+    def _apply(self, worker: int, jobs: Sequence[Job]) -> None:
+        results = self._workshop.results(jobs)
+        self._busy = False
+        self._finished(worker, jobs, results)
+
+    async def close(self) -> None:
         """Give the process its threads back."""
-        import torch
-
-        torch.set_num_threads(self._threads_before)
-
-
-_workshop: _Workshop | None = None
-
-
-def _begin(factory: Factory) -> None:
-    """In a new worker: Ctrl-C is the parent's business, and torch has one thread."""
-    global _workshop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
-
-    torch.set_num_threads(1)
-    _workshop = _Workshop(factory)
-
-
-def _apply(spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Vector]) -> Any:
-    assert _workshop is not None
-    try:
-        return _workshop.apply(spec, kind, arguments, inputs)
-    except Exception as failure:  # Not every exception survives the way between processes.
-        raise ComputeError(_failed(kind, arguments, failure)) from None
-
-
-def _failed(kind: str, arguments: tuple[Any, ...], failure: Exception) -> str:
-    return f"{kind}{arguments} failed: {type(failure).__name__}: {failure}"
-
-
-class WorkerPoolEngine:
-    """`workers` spawned processes with one thread each; each builds its learners once."""
-
-    def __init__(self, workers: int, factory: Factory) -> None:
-        # Read when a worker imports torch, and not by this process, which has read them already.
-        before = {name: os.environ.get(name) for name in _THREADS}
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
-        try:
-            self._pool = ProcessPoolExecutor(
-                workers, multiprocessing.get_context("spawn"), _begin, (factory,)
-            )
-            for _ in range(workers):
-                self._pool.submit(os.getpid)
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-        # Two a worker: one that runs and one that waits, so that no worker idles.
-        self._places = asyncio.Semaphore(2 * workers)
-
-    async def compute(
-        self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Vector]
-    ) -> Any:
-        """See Engine."""
-        async with self._places:
-            try:
-                return await asyncio.wrap_future(
-                    self._pool.submit(_apply, spec, kind, arguments, inputs)
-                )
-            except BrokenProcessPool:
-                raise ComputeError("a worker process ended unexpectedly") from None
-
-    def close(self) -> None:
-        """End the workers."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def engine_for(workers: int, factory: Factory) -> Engine:
-    """The engine with that many worker processes; 0: in this process."""
-    return WorkerPoolEngine(workers, factory) if workers else InProcessEngine(factory)
+        self._one_thread.__exit__(None, None, None)

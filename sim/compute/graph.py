@@ -1,79 +1,45 @@
 """The graph of real operations: names them at once, computes them when a score demands them.
 
-One graph serves one seed, all protocols: what they have in common has one name and is computed
-once. What no score depends on is never computed.
+One graph serves all runs of a sweep: what they have in common has one name and is computed once,
+or not at all if the store has it. What no score depends on is never computed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sim.compute.engines import Engine
-from sim.compute.refs import ModelKind, ModelRef, ScoreRef, content_name
+from sim.compute.engines import ComputeError, Engine, Failure, Result
+from sim.compute.refs import Job, ModelKind, ModelRef, ScoreRef, Scores, content_name
+from sim.compute.schedule import Operation, Ready, raise_heights
+from sim.compute.store import Books
 
-Scores = dict[str, float]
-
-
-class _Operation:
-    """A demanded model or score on its way: what it still waits for, and who waits for it."""
-
-    __slots__ = ("ref", "waiters", "waits_for")
-
-    def __init__(self, ref: ModelRef | ScoreRef) -> None:
-        self.ref = ref
-        self.waits_for = 0
-        self.waiters: list[_Operation] = []
+ATTEMPTS = 3
+"""An operation that failed so often fails whatever needs it."""
 
 
-class Graph:
-    """Interns references by name and executes the demanded ones.
+class Lineage:
+    """Names what one learner makes: its initial model, and what becomes of it.
 
     `name` must hold everything that decides the bits and isn't an operation's own argument.
-    Vectors stay while anybody holds their reference; the latest `limit_bytes` of them stay
-    besides, so that another protocol may still share them. `pending_limit`: how many demanded
-    operations may be unfinished before `throttle` holds the clock back.
+    `steps`: optimiser steps of a client's local round, which is what its training costs.
     """
 
     def __init__(
         self,
+        graph: Graph,
         spec: Hashable,
         name: str,
-        engine: Engine,
-        *,
-        limit_bytes: int = 1 << 30,
-        pending_limit: int = 100_000,
+        together: Hashable = None,
+        steps: Mapping[int, int] | None = None,
     ) -> None:
+        self._graph = graph
         self._spec = spec
         self._name = name
-        self._engine = engine
-        self._limit_bytes = limit_bytes
-        self._pending_limit = pending_limit
-        self._named: set[str] = set()
-        self._needed: set[str] = set()
-        self._models: WeakValueDictionary[str, ModelRef] = WeakValueDictionary()
-        self._scores: dict[str, asyncio.Future[Scores]] = {}
-        self._kept: OrderedDict[str, ModelRef] = OrderedDict()
-        self._kept_bytes = 0
-        self._operations: dict[str, _Operation] = {}
-        self._tasks: dict[asyncio.Task[None], None] = {}
-        self._drained = asyncio.Event()
-        self.asked = 0
-        self.shared = 0
-        self.computed = 0
-        self.trained_demanded = 0
-        self.trained_done = 0
-
-    @property
-    def never_needed(self) -> int:
-        """Operations that were named and that no score has asked for."""
-        # Not `computed`: what was let go of may be computed again.
-        return len(self._named) - len(self._needed)
-
-    # -- naming --------------------------------------------------------------------------------
+        self._together = together
+        self._steps = steps or {}
 
     def initial(self) -> ModelRef:
         """The common initial model."""
@@ -81,7 +47,13 @@ class Graph:
 
     def trained(self, base: ModelRef, client: int, local_round: int) -> ModelRef:
         """`base` after the client's local round of that number."""
-        return self._model("trained", (base,), (client, local_round))
+        return self._model(
+            "trained",
+            (base,),
+            (client, local_round),
+            self._together,
+            self._steps.get(client, 1),
+        )
 
     def averaged(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:
         """The weighted average; `weights` sum to 1, both in the order of node index."""
@@ -91,32 +63,104 @@ class Graph:
     def scores(self, model: ModelRef, dataset: str = "test") -> ScoreRef:
         """The metrics of `model` on a data set."""
         name = content_name(self._name, "scores", (model,), (dataset,))
-        self._count(name)
+        self._graph.count(name)
         return ScoreRef(name, model, dataset)
 
+    def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[Scores]:
+        """See Graph.demand."""
+        return self._graph.demand(score, urgent=urgent)
+
     def _model(
-        self, kind: ModelKind, inputs: tuple[ModelRef, ...], arguments: tuple[Any, ...]
+        self,
+        kind: ModelKind,
+        inputs: tuple[ModelRef, ...],
+        arguments: tuple[Any, ...],
+        together: Hashable = None,
+        cost: int = 1,
     ) -> ModelRef:
         name = content_name(self._name, kind, inputs, arguments)
-        model = self._models.get(name)
-        self._count(name)
+        self._graph.count(name, cost if kind == "trained" else 0)
+        model = self._graph.models.get(name)
         if model is None:
-            model = self._models[name] = ModelRef(name, kind, inputs, arguments)
+            model = ModelRef(name, kind, inputs, arguments, self._spec, together, cost)
+            self._graph.models[name] = model
         return model
 
-    def _count(self, name: str) -> None:
+
+class Graph:
+    """Interns references by name and has the demanded ones computed.
+
+    `pending_limit`: how many demanded operations may be unfinished before `throttle` holds the
+    clocks back, so that memory stays bounded however long a sweep is.
+    """
+
+    def __init__(self, engine: Engine, store: Books, *, pending_limit: int = 100_000) -> None:
+        self._engine = engine
+        self._store = store
+        self._pending_limit = pending_limit
+        self._named: set[str] = set()
+        self._needed: set[str] = set()
+        self._scores: dict[str, asyncio.Future[Scores]] = {}
+        self._operations: dict[str, Operation] = {}
+        self._fresh: list[Operation] = []
+        self._ready = Ready()
+        self._woken = False
+        self._closed = False
+        self._drained = asyncio.Event()
+        self.models: WeakValueDictionary[str, ModelRef] = WeakValueDictionary()
+        """The models that anybody still holds a reference to: none of them may leave the store."""
+        self.asked = 0
+        self.shared = 0
+        self.computed = 0
+        self.trainings_demanded = 0
+        self.trainings_done = 0
+        self.steps_asked = 0
+        self.steps_demanded = 0
+        self.steps_done = 0
+        engine.connect(self._finished)
+
+    @property
+    def never_needed(self) -> int:
+        """Operations that were named and that no score has asked for."""
+        # Not `computed`: what was let go of may be computed again.
+        return len(self._named) - len(self._needed)
+
+    def lineage(
+        self,
+        spec: Hashable,
+        name: str,
+        together: Hashable = None,
+        steps: Mapping[int, int] | None = None,
+    ) -> Lineage:
+        """The names of one learner's models; see Lineage."""
+        return Lineage(self, spec, name, together, steps)
+
+    def count(self, name: str, steps: int = 0) -> None:
+        """Note that an operation was named, once more or for the first time."""
         self.asked += 1
+        self.steps_asked += steps
         self.shared += name in self._named
         self._named.add(name)
 
     # -- demanding -----------------------------------------------------------------------------
 
-    def demand(self, score: ScoreRef) -> asyncio.Future[Scores]:
-        """The scores, as soon as all that they depend on is computed; each name once."""
+    def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[Scores]:
+        """The scores, as soon as all that they depend on is computed; each name once.
+
+        `urgent`: somebody waits for the number, so it goes before everything else.
+        """
         future = self._scores.get(score.name)
         if future is None:
             future = self._scores[score.name] = asyncio.get_running_loop().create_future()
-            self._pull(score)
+            self._needed.add(score.name)
+            known = self._store.scores(score.name)
+            if known is not None:
+                future.set_result(known)
+            else:
+                self._pull(score)
+        if urgent and (operation := self._operations.get(score.name)) is not None:
+            operation.height = float("inf")
+            self._fresh.append(operation)
         return future
 
     async def throttle(self) -> None:
@@ -130,8 +174,8 @@ class Graph:
         stack = [self._wanted(score)]
         while stack:
             operation = stack.pop()
-            for model in _inputs(operation.ref):
-                if model.vector is not None:
+            for model in operation.ref.inputs:
+                if self._store.holds(model.name):
                     continue
                 known = self._operations.get(model.name)
                 if known is None:
@@ -139,66 +183,106 @@ class Graph:
                     stack.append(known)
                 known.waiters.append(operation)
                 operation.waits_for += 1
-            if not operation.waits_for:
-                self._start(operation)
+        if not self._woken:
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
 
-    def _wanted(self, ref: ModelRef | ScoreRef) -> _Operation:
-        operation = self._operations[ref.name] = _Operation(ref)
+    def _wanted(self, ref: ModelRef | ScoreRef) -> Operation:
+        operation = self._operations[ref.name] = Operation(ref)
+        self._fresh.append(operation)
         self._needed.add(ref.name)
-        self.trained_demanded += isinstance(ref, ModelRef) and ref.kind == "trained"
+        if isinstance(ref, ModelRef) and ref.kind == "trained":
+            self.trainings_demanded += 1
+            self.steps_demanded += ref.cost
         return operation
 
     # -- executing -----------------------------------------------------------------------------
 
-    def _start(self, operation: _Operation) -> None:
-        task = asyncio.get_running_loop().create_task(self._execute(operation))
-        self._tasks[task] = None
-        task.add_done_callback(lambda task: self._tasks.pop(task))
-
-    async def _execute(self, operation: _Operation) -> None:
-        ref = operation.ref
-        inputs = _inputs(ref)
-        kind, arguments = (
-            (ref.kind, ref.arguments) if isinstance(ref, ModelRef) else ("scores", (ref.dataset,))
-        )
-        vectors = [model.vector for model in inputs if model.vector is not None]
-        assert len(vectors) == len(inputs)
-        try:
-            result = await self._engine.compute(self._spec, kind, arguments, vectors)
-        except Exception as failure:
-            self._fail(operation, failure)
+    def _dispatch(self) -> None:
+        """Give work to every worker that has room."""
+        self._woken = False
+        if self._closed:
             return
-        self._finish(operation, result)
+        # Heights are carried down a whole history: not at every demand, but when there is nothing
+        # else to do, or when what is fresh outweighs what that costs.
+        if 2 * len(self._fresh) > len(self._operations):
+            self._settle()
+        while (worker := self._engine.seat()) is not None:
+            group = self._next(worker)
+            if not group:
+                return
+            self._engine.submit(worker, [each.ref.job() for each in group])
 
-    def _finish(self, operation: _Operation, result: Any) -> None:
+    def _next(self, worker: int) -> list[Operation]:
+        engine = self._engine
+        group = self._ready.take(worker, engine.workers, engine.group_limit)
+        if not group and self._fresh:
+            self._settle()
+            group = self._ready.take(worker, engine.workers, engine.group_limit)
+        return group
+
+    def _settle(self) -> None:
+        """Let fresh operations have their say in who goes first, and start those that can."""
+        fresh, self._fresh = self._fresh, []
+        for operation in raise_heights(fresh, self._operations):
+            ref = operation.ref
+            if operation.waits_for or operation.started or ref.name not in self._operations:
+                continue
+            if isinstance(ref, ModelRef) and ref.kind != "initial" and not ref.inputs:
+                self._fail(operation, f"{ref!r} was damaged; the same command computes it again")
+                continue
+            self._ready.add(operation)
+
+    def _finished(self, worker: int, jobs: Sequence[Job], results: Sequence[Result]) -> None:
+        if self._closed:
+            return
+        for job, result in zip(jobs, results, strict=True):
+            operation = self._operations[job.output]
+            if isinstance(result, Failure):
+                self._failed(operation, result)
+            else:
+                self._finish(operation, result, worker)
+        if len(self._operations) <= self._pending_limit:
+            self._drained.set()
+        self._dispatch()
+
+    def _finish(self, operation: Operation, result: int | Scores, worker: int) -> None:
         ref = operation.ref
         del self._operations[ref.name]
         self.computed += 1
         if isinstance(ref, ModelRef):
-            ref.vector = result
+            assert isinstance(result, int)
+            self._store.added(ref.name, result)
             ref.inputs = ()
-            self.trained_done += ref.kind == "trained"
-            self._keep(ref, result.nbytes)
+            if ref.kind == "trained":
+                self.trainings_done += 1
+                self.steps_done += ref.cost
         else:
+            assert isinstance(result, dict)
+            self._store.keep_scores(ref.name, result)
             future = self._scores[ref.name]
             if not future.done():  # Cancelled with those that waited for it.
                 future.set_result(result)
         for waiter in operation.waiters:
             waiter.waits_for -= 1
+            waiter.holder = worker
+            if isinstance(waiter.ref, ScoreRef):
+                # Before what is built on its model: then nothing needs the model any more.
+                waiter.height = max(waiter.height, operation.height)
             if not waiter.waits_for:
-                self._start(waiter)
-        if len(self._operations) <= self._pending_limit:
-            self._drained.set()
+                self._ready.add(waiter)
 
-    def _keep(self, model: ModelRef, size_bytes: int) -> None:
-        self._kept[model.name] = model
-        self._kept_bytes += size_bytes
-        while self._kept_bytes > self._limit_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            assert oldest.vector is not None
-            self._kept_bytes -= oldest.vector.nbytes
+    def _failed(self, operation: Operation, failure: Failure) -> None:
+        operation.attempts += 1
+        if failure.unreadable:
+            self._store.lost(failure.unreadable)
+        elif operation.attempts < ATTEMPTS:
+            operation.started = False
+            self._ready.add(operation)
+            return
+        self._fail(operation, failure.text)
 
-    def _fail(self, operation: _Operation, failure: Exception) -> None:
+    def _fail(self, operation: Operation, text: str) -> None:
         """Whatever waits for the operation fails with its cause."""
         failed = [operation]
         while failed:
@@ -208,20 +292,15 @@ class Graph:
             if isinstance(each.ref, ScoreRef):
                 future = self._scores[each.ref.name]
                 if not future.done():
-                    future.set_exception(failure)
+                    future.set_exception(ComputeError(text))
+                    future.exception()  # Whoever reads it later is told; nobody has to.
             failed += each.waiters
         self._drained.set()
 
-    async def close(self) -> None:
-        """Give up what is under way, whoever waits for it, and the vectors that nobody holds."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    def close(self) -> None:
+        """Give up what is under way, whoever waits for it."""
+        self._closed = True
         for future in self._scores.values():
             future.cancel()
-        self._kept.clear()
-        self._kept_bytes = 0
-
-
-def _inputs(ref: ModelRef | ScoreRef) -> tuple[ModelRef, ...]:
-    return (ref.model,) if isinstance(ref, ScoreRef) else ref.inputs
+        self._operations.clear()
+        self._drained.set()

@@ -1,19 +1,23 @@
 """Handles for the results of real operations, named by what they are the result of.
 
 A name is a content hash of the operation, the names of its inputs, its arguments, and the data,
-hyperparameters, seed and code (the graph's own name): equal names are equal bits.
+hyperparameters, seed and code (the learner's own name): equal names are equal bits.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
+Scores = dict[str, float]
 ModelKind = Literal["initial", "trained", "averaged"]
+Kind = Literal["initial", "trained", "averaged", "scores"]
 
 
 def content_name(prefix: str, kind: str, inputs: tuple[ModelRef, ...], arguments: Any) -> str:
@@ -22,24 +26,66 @@ def content_name(prefix: str, kind: str, inputs: tuple[ModelRef, ...], arguments
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One real operation, ready to be done: what an engine gets.
+
+    `spec` describes the learner; `inputs` names the models to read, `output` what to call the
+    result. Trainings of equal `together`, unless that is None, may be done as one group.
+    """
+
+    spec: Hashable
+    kind: Kind
+    arguments: tuple[Any, ...]
+    inputs: tuple[str, ...]
+    output: str
+    together: Hashable = None
+
+
 class ModelRef:
     """An immutable handle for a model: one flat float32 vector, computed if a score needs it.
 
     `arguments`: of `trained` (client, local round), of `averaged` the weights, of `initial` none.
-    `inputs`: the models it is made from; the graph lets go of them once the vector is there, so
-    that a long history does not stay in memory.
+    `inputs`: the models it is made from; the graph lets go of them once the vector is stored, so
+    that a long history does not stay in memory. `depth`: the longest way from an initial model;
+    `cost`: in optimiser steps, at least 1.
     """
 
-    __slots__ = ("__weakref__", "arguments", "inputs", "kind", "name", "vector")
+    __slots__ = (
+        "__weakref__",
+        "arguments",
+        "cost",
+        "depth",
+        "inputs",
+        "kind",
+        "name",
+        "spec",
+        "together",
+    )
 
     def __init__(
-        self, name: str, kind: ModelKind, inputs: tuple[ModelRef, ...], arguments: tuple[Any, ...]
+        self,
+        name: str,
+        kind: ModelKind,
+        inputs: tuple[ModelRef, ...],
+        arguments: tuple[Any, ...],
+        spec: Hashable = None,
+        together: Hashable = None,
+        cost: int = 1,
     ) -> None:
         self.name = name
         self.kind = kind
         self.inputs = inputs
         self.arguments = arguments
-        self.vector: Vector | None = None
+        self.spec = spec
+        self.together = together
+        self.cost = cost
+        self.depth: int = 1 + max((model.depth for model in inputs), default=0)
+
+    def job(self) -> Job:
+        """The operation that makes this model."""
+        names = tuple(model.name for model in self.inputs)
+        return Job(self.spec, self.kind, self.arguments, names, self.name, self.together)
 
     def __repr__(self) -> str:
         return f"ModelRef({self.kind}{self.arguments}, {self.name[:8]})"
@@ -50,7 +96,23 @@ class ScoreRef:
 
     __slots__ = ("__weakref__", "dataset", "model", "name")
 
+    cost = 1
+
     def __init__(self, name: str, model: ModelRef, dataset: str) -> None:
         self.name = name
         self.model = model
         self.dataset = dataset
+
+    @property
+    def inputs(self) -> tuple[ModelRef, ...]:
+        """The model that is scored."""
+        return (self.model,)
+
+    @property
+    def depth(self) -> int:
+        """One more than the model's."""
+        return self.model.depth + 1
+
+    def job(self) -> Job:
+        """The operation that makes these scores."""
+        return Job(self.model.spec, "scores", (self.dataset,), (self.model.name,), self.name)

@@ -7,14 +7,14 @@ compared exactly: no sum in them is ever rounded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sim.build import Facts, build
 from sim.clock import Clock
-from sim.compute import Graph
+from sim.compute import Lineage
 from sim.network import Network, Wiring
 from sim.node import Machine, Node
 from sim.protocols import RunningProtocol
@@ -22,22 +22,10 @@ from sim.random_streams import Streams
 from sim.scenario import Scenario
 from sim.trace import Trace
 from sim.world import World
+from tests.sim.compute.small import unused
 
 MODEL_BYTES = 1024
 Event = tuple[float, float, str, str, str, str]
-
-
-class NoEngine:
-    """Nothing real is ever computed in these tests."""
-
-    async def compute(
-        self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Any]
-    ) -> Any:
-        """Refuses."""
-        raise AssertionError(f"{kind} was computed")
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
 
 class ScriptedStreams(Streams):
@@ -70,9 +58,9 @@ def scripted(*lost: tuple[str | int, ...]) -> ScriptedStreams:
     return streams
 
 
-def graph() -> Graph:
-    """A graph that names models and computes none."""
-    return Graph(None, "tiny", NoEngine())
+def graph() -> Lineage:
+    """Names models and computes none."""
+    return unused(name="tiny")
 
 
 def run(clock: Clock, until_s: float) -> None:

@@ -1,22 +1,31 @@
-"""A learner of small vectors whose numbers can be checked by hand."""
+"""A learner of small vectors whose numbers can be checked by hand, and a graph around it."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sim.compute.engines import Learner
-from sim.compute.refs import Vector
+from sim.compute import Engine, Graph, Lineage, engine_for
+from sim.compute.engines import Finished, InProcessEngine
+from sim.compute.refs import Job, Vector
+from sim.compute.store import Books, MemoryStore, Store
 
-FAILS, SLEEPS, DIES, TELLS_PROCESS = -10, -11, -12, -13
+FAILS, SLEEPS, DIES, TELLS_PROCESS, DIES_ONCE = -10, -11, -12, -13, -14
+NO_LIMIT = 1 << 40
 
 
 class Small:
     """Training adds client + 1; a client of a special number misbehaves instead."""
+
+    def __init__(self, spec: Hashable) -> None:
+        self._spec = spec
 
     def initial(self) -> Vector:
         return np.zeros(2, np.float32)
@@ -28,6 +37,11 @@ class Small:
             time.sleep(local_round)
         if client == DIES:
             os._exit(3)
+        if client == DIES_ONCE:
+            mark = Path(str(self._spec))
+            if not mark.exists():
+                mark.touch()
+                os._exit(3)
         if client == TELLS_PROCESS:
             time.sleep(0.3)
             return np.full(2, os.getpid(), np.float32)
@@ -40,30 +54,89 @@ class Small:
         return {"accuracy": float(model[0])}
 
 
-def small(spec: Any) -> Learner:
-    """The factory; a worker finds it by its name."""
-    return Small()
+@dataclass(frozen=True)
+class SmallPlane:
+    """Builds those; a worker finds it by its name."""
+
+    group_limit: int = 4
+
+    def learner(self, spec: Hashable) -> Small:
+        return Small(spec)
+
+    def trained_together(self, jobs: Sequence[tuple[Small, Vector, int, int]]) -> list[Vector]:
+        return [learner.trained(base, client, number) for learner, base, client, number in jobs]
 
 
-class Recorder:
-    """An engine that computes at once and notes what it was asked for."""
+class Recorder(InProcessEngine):
+    """Computes at once and notes what it was asked for, group by group."""
+
+    def __init__(self, models: Any) -> None:
+        super().__init__(SmallPlane(), models)
+        self.groups: list[list[Job]] = []
+
+    def submit(self, worker: int, jobs: Sequence[Job]) -> None:
+        self.groups.append(list(jobs))
+        super().submit(worker, jobs)
+
+    @property
+    def asked(self) -> list[tuple[str, tuple[Any, ...]]]:
+        return [(job.kind, job.arguments) for group in self.groups for job in group]
+
+
+class Stuck:
+    """An engine that never answers."""
+
+    workers, group_limit = 1, 1
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, tuple[Any, ...]]] = []
-        self._learner = Small()
+        self.taken: list[Job] = []
 
-    async def compute(
-        self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Vector]
-    ) -> Any:
-        self.asked.append((kind, arguments))
-        match kind:
-            case "initial":
-                return self._learner.initial()
-            case "trained":
-                return self._learner.trained(inputs[0], *arguments)
-            case "averaged":
-                return self._learner.averaged(inputs, arguments)
-        return self._learner.scores(inputs[0], *arguments)
+    def connect(self, finished: Finished) -> None: ...
 
-    def close(self) -> None:
-        """Nothing to let go of."""
+    def seat(self) -> int | None:
+        return None if self.taken else 0
+
+    def submit(self, worker: int, jobs: Sequence[Job]) -> None:
+        self.taken += jobs
+
+    async def close(self) -> None: ...
+
+
+def memory(limit_bytes: int = NO_LIMIT, in_use: Any = lambda name: True) -> MemoryStore:
+    """A store that ends with the test."""
+    return MemoryStore(limit_bytes, in_use, print)
+
+
+def unused(spec: Hashable = None, name: str = "n") -> Lineage:
+    """Names models; nothing is ever computed."""
+    return Graph(Stuck(), memory()).lineage(spec, name)
+
+
+@asynccontextmanager
+async def at_work(
+    workers: int = 0,
+    folder: Path | None = None,
+    *,
+    limit_bytes: int = NO_LIMIT,
+    pending_limit: int = 100_000,
+) -> AsyncIterator[tuple[Graph, Engine, Books]]:
+    """A graph at work: in this process and noting what is asked, or with workers in a folder."""
+    graph: Graph
+
+    def in_use(name: str) -> bool:
+        return name in graph.models
+
+    store: Books
+    if folder is None:
+        store = MemoryStore(limit_bytes, in_use, print)
+    else:
+        store = Store(folder, limit_bytes, in_use, print)
+    engine: Engine
+    engine = engine_for(workers, SmallPlane(), store.models) if workers else Recorder(store.models)
+    graph = Graph(engine, store, pending_limit=pending_limit)
+    try:
+        yield graph, engine, store
+    finally:
+        graph.close()
+        await engine.close()
+        store.close()

@@ -1,37 +1,50 @@
-"""The engines: the same numbers in this process and in workers, and a clean end."""
+"""The engines: the same numbers in this process and in workers, replacements, and a clean end."""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sim.compute import ComputeError, Engine, Graph, engine_for
-from sim.compute.engines import WorkerPoolEngine
-from tests.sim.compute.small import DIES, FAILS, TELLS_PROCESS, small
+from sim.compute import ComputeError, Graph
+from sim.compute.store import VectorFolder
+from sim.compute.workers import WorkerPoolEngine
+from tests.sim.compute.small import (
+    DIES,
+    DIES_ONCE,
+    FAILS,
+    SLEEPS,
+    TELLS_PROCESS,
+    SmallPlane,
+    at_work,
+    memory,
+)
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[3]
 
 
-async def demanded(engine: Engine) -> list[dict[str, float]]:
-    graph = Graph("spec", "n", engine)
-    base = graph.initial()
-    models = tuple(graph.trained(base, client, 0) for client in range(6))
-    merged = graph.averaged(models, (0.1, 0.2, 0.3, 0.1, 0.1, 0.2))
-    refs = [graph.scores(each) for each in (*models, merged)]
-    return await asyncio.gather(*map(graph.demand, refs))
+async def demanded(graph: Graph, together: Hashable = None) -> list[dict[str, float]]:
+    models = graph.lineage("spec", "n", together)
+    base = models.initial()
+    made = tuple(models.trained(base, client, 0) for client in range(6))
+    merged = models.averaged(made, (0.1, 0.2, 0.3, 0.1, 0.1, 0.2))
+    refs = [models.scores(each) for each in (*made, merged)]
+    return await asyncio.gather(*map(models.demand, refs))
 
 
-def test_workers_give_the_numbers_of_this_process() -> None:
+def test_workers_give_the_numbers_of_this_process(tmp_path: Path) -> None:
     async def scene() -> None:
-        here, pool = engine_for(0, small), engine_for(2, small)
-        try:
+        async with at_work() as (here, _, _), at_work(2, tmp_path) as (pool, _, _):
             assert await demanded(pool) == await demanded(here)
-        finally:
-            pool.close()
-            here.close()
 
     asyncio.run(scene())
     assert multiprocessing.active_children() == []
@@ -42,69 +55,193 @@ def test_torch_has_one_thread_while_the_engine_is_open() -> None:
 
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    engine = engine_for(0, small)
-    assert torch.get_num_threads() == 1
-    engine.close()
+
+    async def scene() -> None:
+        async with at_work():
+            assert torch.get_num_threads() == 1
+
+    asyncio.run(scene())
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
 
 
 def test_the_loop_gets_its_turn_between_operations_that_are_all_ready() -> None:
     async def scene() -> None:
-        engine = engine_for(0, small)
-        graph = Graph(None, "n", engine)
-        base = graph.initial()
-        futures = [
-            graph.demand(graph.scores(graph.trained(base, client, 0))) for client in range(50)
-        ]
-        most = before = 0
-        while not all(future.done() for future in futures):
-            await asyncio.sleep(0)
-            most, before = max(most, graph.computed - before), graph.computed
-        assert most == 1
-        engine.close()
+        async with at_work() as (graph, _, _):
+            models = graph.lineage(None, "n")
+            base = models.initial()
+            futures = [
+                models.demand(models.scores(models.trained(base, client, 0)))
+                for client in range(50)
+            ]
+            most = before = 0
+            while not all(future.done() for future in futures):
+                await asyncio.sleep(0)
+                most, before = max(most, graph.computed - before), graph.computed
+            assert most == 1
 
     asyncio.run(scene())
 
 
-def test_the_pool_works_side_by_side_with_two_operations_a_worker() -> None:
+def test_the_pool_works_side_by_side_with_two_operations_a_worker(tmp_path: Path) -> None:
     async def scene() -> None:
-        engine = WorkerPoolEngine(2, small)
-        submitted: list[int] = []
-        submit = engine._pool.submit
+        async with at_work(2, tmp_path) as (graph, engine, _):
+            assert isinstance(engine, WorkerPoolEngine)
+            models = graph.lineage(None, "n")
+            base = models.initial()
+            await models.demand(models.scores(base))
+            refs = [models.scores(models.trained(base, TELLS_PROCESS, each)) for each in range(8)]
+            futures = [models.demand(ref) for ref in refs]
+            await asyncio.sleep(0.1)
+            assert [len(worker.groups) for worker in engine._all] == [2, 2]
+            assert engine.seat() is None
+            assert len({scores["accuracy"] for scores in await asyncio.gather(*futures)}) == 2
 
-        def noting(*arguments: object) -> object:
-            submitted.append(1)
-            return submit(*arguments)  # type: ignore[arg-type]
+    asyncio.run(scene())
 
-        engine._pool.submit = noting  # type: ignore[assignment, method-assign]
-        graph = Graph(None, "n", engine)
-        base = graph.initial()
-        await graph.demand(graph.scores(base))
-        submitted.clear()
-        refs = [graph.scores(graph.trained(base, TELLS_PROCESS, each)) for each in range(8)]
-        futures = [graph.demand(ref) for ref in refs]
-        await asyncio.sleep(0.1)
-        assert len(submitted) == 4
-        assert len({scores["accuracy"] for scores in await asyncio.gather(*futures)}) == 2
-        await graph.close()
-        engine.close()
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_trainings_that_go_together_are_done_in_groups(workers: int, tmp_path: Path) -> None:
+    async def scene() -> None:
+        folder = tmp_path if workers else None
+        async with at_work() as (plain, _, _), at_work(workers, folder) as (graph, engine, _):
+            groups: list[int] = []
+            submit = engine.submit
+            engine.submit = lambda worker, jobs: (  # type: ignore[method-assign]
+                groups.append(len(jobs)),
+                submit(worker, jobs),
+            )[1]
+            assert await demanded(graph, "together") == await demanded(plain)
+            # Six are ready at once; a group holds four, and leaves another worker its share.
+            assert sorted(size for size in groups if size > 1) == [[2, 4], [], [2, 3]][workers]
 
     asyncio.run(scene())
 
 
 @pytest.mark.parametrize(
-    ("client", "what"), [(FAILS, "ValueError: no data"), (DIES, "ended unexpectedly")]
+    ("client", "what"),
+    [(FAILS, "ValueError: no data"), (DIES, r"ended unexpectedly \(exit code 3\)")],
 )
-def test_a_failure_in_a_worker_reaches_the_demander(client: int, what: str) -> None:
+def test_a_failure_in_a_worker_reaches_the_demander(client: int, what: str, tmp_path: Path) -> None:
     async def scene() -> None:
-        engine = engine_for(1, small)
-        graph = Graph(None, "n", engine)
-        try:
+        async with at_work(1, tmp_path) as (graph, _, _):
+            models = graph.lineage(None, "n")
+            base = models.initial()
+            good = models.demand(models.scores(models.trained(base, 1, 0)))
             with pytest.raises(ComputeError, match=what):
-                await graph.demand(graph.scores(graph.trained(graph.initial(), client, 0)))
-        finally:
-            engine.close()
+                await models.demand(models.scores(models.trained(base, client, 0)))
+            assert await good == {"accuracy": 2.0}
 
     asyncio.run(scene())
     assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_dies_is_replaced_and_its_work_done_again(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with at_work(1, tmp_path / "store") as (graph, engine, _):
+            assert isinstance(engine, WorkerPoolEngine)
+            models = graph.lineage(str(tmp_path / "mark"), "n")
+            base = models.initial()
+            first = engine._all[0].process
+            clients = (DIES_ONCE, 1, 2)
+            scores = await asyncio.gather(
+                *(models.demand(models.scores(models.trained(base, each, 0))) for each in clients)
+            )
+            assert [each["accuracy"] for each in scores] == [DIES_ONCE + 1.0, 2.0, 3.0]
+            assert engine._all[0].process is not first
+
+    asyncio.run(scene())
+
+
+@dataclass(frozen=True)
+class Unbuildable(SmallPlane):
+    """Ends every process that unpickles it."""
+
+    def __setstate__(self, state: object) -> None:
+        os._exit(4)
+
+
+def test_workers_that_cannot_start_fail_the_work_and_do_not_start_for_ever(tmp_path: Path) -> None:
+    async def scene() -> None:
+        store = memory()
+        engine = WorkerPoolEngine(1, Unbuildable(), VectorFolder(tmp_path))
+        graph = Graph(engine, store)
+        try:
+            models = graph.lineage(None, "n")
+            futures = [models.demand(models.scores(models.initial(), name)) for name in "ab"]
+            for future in futures:
+                with pytest.raises(ComputeError, match=r"can't start \(exit code 4\)"):
+                    await future
+        finally:
+            graph.close()
+            await engine.close()
+
+    asyncio.run(scene())
+    assert multiprocessing.active_children() == []
+
+
+def test_closing_amid_long_operations_does_not_wait_for_them(tmp_path: Path) -> None:
+    async def scene() -> float:
+        async with at_work(1, tmp_path) as (graph, _, _):
+            models = graph.lineage(None, "n")
+            base = models.initial()
+            await models.demand(models.scores(base))
+            models.demand(models.scores(models.trained(base, SLEEPS, 60)))
+            await asyncio.sleep(0.2)
+            return time.monotonic()
+
+    started = asyncio.run(scene())
+    assert time.monotonic() - started < 20
+    assert multiprocessing.active_children() == []
+
+
+HANGS = """
+import asyncio, sys
+from pathlib import Path
+from tests.sim.compute.small import SLEEPS, at_work
+
+async def scene():
+    async with at_work(2, Path(sys.argv[1])) as (graph, engine, _):
+        models = graph.lineage(None, "n")
+        base = models.initial()
+        await models.demand(models.scores(base))
+        futures = [models.demand(models.scores(models.trained(base, SLEEPS, 60 + i))) for i in (0, 1)]
+        await asyncio.sleep(0.3)
+        print(*(worker.process.pid for worker in engine._all), flush=True)
+        await asyncio.gather(*futures)
+
+if __name__ == "__main__":
+    asyncio.run(scene())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_the_program_even_amid_an_operation(
+    how: signal.Signals, tmp_path: Path
+) -> None:
+    script = tmp_path / "hangs.py"
+    script.write_text(HANGS)
+    program = subprocess.Popen(
+        [sys.executable, script, tmp_path / "store"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stdout is not None
+    workers = [int(text) for text in program.stdout.readline().split()]
+    assert len(workers) == 2
+    program.send_signal(how)
+    program.communicate(timeout=20)
+    deadline = time.monotonic() + 20
+    while any(map(_lives, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_lives, workers))
+
+
+def _lives(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

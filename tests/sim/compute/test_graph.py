@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Hashable, Sequence
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from sim.compute import ComputeError, Graph, ModelRef, engine_for
-from sim.compute.refs import Vector
-from tests.sim.compute.small import FAILS, Recorder, small
+from sim.compute import ComputeError, Graph, Lineage, ModelRef
+from sim.compute.graph import ATTEMPTS
+from tests.sim.compute.small import FAILS, Recorder, Stuck, at_work, memory, unused
 
 DEEP = 10_000
+FILE_BYTES = 8  # Two float32 in memory.
 
 
-def chain(graph: Graph, length: int) -> ModelRef:
-    model = graph.initial()
+def chain(lineage: Lineage, length: int, client: int = 0) -> ModelRef:
+    model = lineage.initial()
     for local_round in range(length):
-        model = graph.trained(model, 0, local_round)
+        model = lineage.trained(model, client, local_round)
     return model
 
 
@@ -30,196 +30,240 @@ def tip_at(model: ModelRef, back: int) -> ModelRef:
     return model
 
 
-class Stuck:
-    """An engine that never answers."""
-
-    async def compute(
-        self, spec: Hashable, kind: str, arguments: tuple[Any, ...], inputs: Sequence[Vector]
-    ) -> Any:
-        await asyncio.Event().wait()
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
 def test_a_score_is_the_number_that_the_operations_give() -> None:
     async def scene() -> dict[str, float]:
-        graph = Graph(None, "n", Recorder())
-        base = graph.initial()
-        one, three = graph.trained(base, 0, 0), graph.trained(base, 2, 0)
-        return await graph.demand(graph.scores(graph.averaged((one, three), (0.25, 0.75))))
+        async with at_work() as (graph, _, _):
+            models = graph.lineage(None, "n")
+            base = models.initial()
+            one, three = models.trained(base, 0, 0), models.trained(base, 2, 0)
+            merged = models.averaged((one, three), (0.25, 0.75))
+            return await models.demand(models.scores(merged))
 
     assert asyncio.run(scene()) == {"accuracy": 2.5}
 
 
 def test_equal_operations_are_one_and_different_ones_are_not() -> None:
-    graph, other = Graph(None, "n", Recorder()), Graph(None, "m", Recorder())
-    base = graph.initial()
-    assert graph.initial() is base
-    assert graph.trained(base, 1, 2) is graph.trained(base, 1, 2)
-    one, two = graph.trained(base, 1, 0), graph.trained(base, 2, 0)
-    models = [
+    graph = Graph(Stuck(), memory())
+    models, same, other = (graph.lineage(None, name) for name in "nnm")
+    base = models.initial()
+    assert models.initial() is same.initial() is base
+    assert models.trained(base, 1, 2) is same.trained(base, 1, 2)
+    one, two = models.trained(base, 1, 0), models.trained(base, 2, 0)
+    different = [
         base,
         one,
         two,
-        graph.trained(base, 1, 1),
-        graph.averaged((one, two), (0.5, 0.5)),
-        graph.averaged((two, one), (0.5, 0.5)),
-        graph.averaged((one, two), (0.25, 0.75)),
+        models.trained(base, 1, 1),
+        models.averaged((one, two), (0.5, 0.5)),
+        models.averaged((two, one), (0.5, 0.5)),
+        models.averaged((one, two), (0.25, 0.75)),
         other.initial(),
     ]
-    assert len({model.name for model in models}) == len(models)
-    assert graph.scores(one).name != graph.scores(one, "train").name
+    assert len({model.name for model in different}) == len(different)
+    assert models.scores(one).name != models.scores(one, "train").name
 
 
 def test_names_are_the_same_in_every_process_and_version_of_this_program() -> None:
-    graph = Graph(None, "n", Recorder())
-    model = graph.averaged((graph.initial(), chain(graph, 1)), (0.1, 0.9))
+    models = unused()
+    model = models.averaged((models.initial(), chain(models, 1)), (0.1, 0.9))
     assert model.name == "da6eebcd9c3f49609208f512a9d26f7e"
 
 
 def test_it_counts_what_was_asked_shared_computed_and_never_needed() -> None:
-    async def scene() -> Graph:
-        graph = Graph(None, "n", Recorder())
-        base = graph.initial()
-        graph.trained(base, 7, 0)
-        for _ in range(2):
-            await graph.demand(graph.scores(graph.trained(base, 1, 0)))
-        return graph
+    async def scene() -> None:
+        async with at_work() as (graph, _, _):
+            models = graph.lineage(None, "n", steps={1: 5, 7: 9})
+            base = models.initial()
+            models.trained(base, 7, 0)
+            for _ in range(2):
+                await models.demand(models.scores(models.trained(base, 1, 0)))
+            counts = (graph.asked, graph.shared, graph.computed, graph.never_needed)
+            assert counts == (6, 2, 3, 1)
+            assert (graph.trainings_demanded, graph.trainings_done) == (1, 1)
+            assert (graph.steps_asked, graph.steps_demanded, graph.steps_done) == (19, 5, 5)
 
-    graph = asyncio.run(scene())
-    assert (graph.asked, graph.shared, graph.computed, graph.never_needed) == (6, 2, 3, 1)
-    assert (graph.trained_demanded, graph.trained_done) == (1, 1)
+    asyncio.run(scene())
 
 
 def test_only_what_a_score_depends_on_is_computed_and_once() -> None:
-    engine = Recorder()
-
     async def scene() -> None:
-        graph = Graph(None, "n", engine)
-        base = graph.initial()
-        lost = graph.trained(base, 9, 0)
-        kept = graph.trained(base, 1, 0)
-        merged = graph.averaged((kept, kept), (0.5, 0.5))
-        scores = [graph.scores(kept), graph.scores(merged), graph.scores(kept)]
-        await asyncio.gather(*map(graph.demand, scores))
-        assert lost.vector is None
+        async with at_work() as (graph, engine, store):
+            models = graph.lineage(None, "n")
+            base = models.initial()
+            lost = models.trained(base, 9, 0)
+            kept = models.trained(base, 1, 0)
+            merged = models.averaged((kept, kept), (0.5, 0.5))
+            scores = [models.scores(kept), models.scores(merged), models.scores(kept)]
+            await asyncio.gather(*map(models.demand, scores))
+            assert not store.holds(lost.name)
+            assert isinstance(engine, Recorder)
+            assert engine.asked == [
+                ("initial", ()),
+                ("trained", (1, 0)),
+                ("scores", ("test",)),
+                ("averaged", (0.5, 0.5)),
+                ("scores", ("test",)),
+            ]
 
     asyncio.run(scene())
-    assert engine.asked == [
-        ("initial", ()),
-        ("trained", (1, 0)),
-        ("scores", ("test",)),
-        ("averaged", (0.5, 0.5)),
-        ("scores", ("test",)),
-    ]
 
 
 def test_ten_runs_ask_the_engine_for_the_same_in_the_same_order() -> None:
     def once() -> tuple[object, ...]:
-        engine = Recorder()
+        async def scene() -> tuple[object, ...]:
+            async with at_work() as (graph, engine, _):
+                models = graph.lineage(None, "n")
+                made = [chain(models, length, length) for length in (3, 1, 2)]
+                made.append(models.averaged(tuple(made), (0.2, 0.3, 0.5)))
+                await asyncio.gather(*(models.demand(models.scores(each)) for each in made))
+                assert isinstance(engine, Recorder)
+                return tuple(engine.asked)
 
-        async def scene() -> None:
-            graph = Graph(None, "n", engine)
-            models = [chain(graph, length) for length in (3, 1, 2)]
-            models.append(graph.averaged(tuple(models), (0.2, 0.3, 0.5)))
-            await asyncio.gather(*(graph.demand(graph.scores(each)) for each in models))
-
-        asyncio.run(scene())
-        return tuple(engine.asked)
+        return asyncio.run(scene())
 
     assert len({once() for _ in range(10)}) == 1
 
 
 def test_a_deep_lineage_is_computed_and_its_past_is_let_go() -> None:
     async def scene() -> None:
-        graph = Graph(None, "n", Recorder(), limit_bytes=0)
-        tip = chain(graph, DEEP)
-        past = weakref.ref(tip_at(tip, DEEP - 1))
-        scores = await graph.demand(graph.scores(tip))
-        assert scores == {"accuracy": float(DEEP)}
-        gc.collect()
-        assert past() is None
+        async with at_work(limit_bytes=0) as (graph, _, store):
+            models = graph.lineage(None, "n")
+            tip = chain(models, DEEP)
+            past, name = weakref.ref(tip_at(tip, DEEP - 1)), tip_at(tip, DEEP - 1).name
+            scores = await models.demand(models.scores(tip))
+            assert scores == {"accuracy": float(DEEP)}
+            gc.collect()
+            assert past() is None
+            assert not store.holds(name)
 
     asyncio.run(scene())
 
 
 def test_a_deep_lineage_that_nobody_demands_is_freed_without_being_computed() -> None:
-    engine = Recorder()
-    graph = Graph(None, "n", engine)
-    tip: ModelRef | None = chain(graph, DEEP)
+    graph = Graph(Stuck(), memory())
+    tip: ModelRef | None = chain(graph.lineage(None, "n"), DEEP)
     assert tip is not None
     past = weakref.ref(tip.inputs[0].inputs[0])
     tip = None
     gc.collect()
     assert past() is None
-    assert (engine.asked, graph.never_needed) == ([], DEEP + 1)
-
-
-def test_the_latest_vectors_stay_within_the_limit_and_older_ones_go() -> None:
-    size_bytes = 8
-
-    async def scene() -> None:
-        graph = Graph(None, "n", Recorder(), limit_bytes=3 * size_bytes)
-        for client in range(10):
-            await graph.demand(graph.scores(graph.trained(graph.initial(), client, 0)))
-        gc.collect()
-        held = [graph.trained(graph.initial(), client, 0).vector for client in range(10)]
-        assert 1 <= sum(vector is not None for vector in held) <= 3
-        assert held[-1] is not None
-
-    asyncio.run(scene())
+    assert (graph.computed, graph.never_needed) == (0, DEEP + 1)
 
 
 def test_what_is_computed_again_after_it_was_let_go_is_not_counted_as_needed_twice() -> None:
     async def scene() -> None:
-        graph = Graph(None, "n", Recorder(), limit_bytes=0)
-        for client in range(3):
-            await graph.demand(graph.scores(graph.trained(graph.initial(), client, 0)))
-        assert graph.computed > 7
-        assert graph.never_needed == 0
+        async with at_work(limit_bytes=0) as (graph, _, _):
+            models, others = graph.lineage(None, "n"), graph.lineage(None, "m")
+            for client in range(3):
+                await models.demand(models.scores(models.trained(models.initial(), client, 0)))
+                await others.demand(others.scores(chain(others, 2 + client)))
+            assert graph.computed > 16
+            assert graph.never_needed == 0
+
+    asyncio.run(scene())
+
+
+def test_a_model_whose_reference_is_held_stays_in_the_store() -> None:
+    async def scene() -> None:
+        async with at_work(limit_bytes=0) as (graph, _, store):
+            models = graph.lineage(None, "n")
+            held = chain(models, 3)
+            await models.demand(models.scores(held))
+            await models.demand(models.scores(chain(models, 3, client=1)))
+            assert store.holds(held.name)
+            longer = await models.demand(models.scores(models.trained(held, 0, 3)))
+            assert longer == {"accuracy": 4.0}
 
     asyncio.run(scene())
 
 
 def test_a_failure_reaches_whoever_waits_and_nobody_else() -> None:
     async def scene() -> None:
-        engine = engine_for(0, small)
-        graph = Graph(None, "n", engine)
-        base = graph.initial()
-        failing = graph.trained(graph.trained(base, FAILS, 0), 1, 1)
-        bad = [graph.demand(graph.scores(failing, name)) for name in ("test", "train")]
-        good = graph.demand(graph.scores(graph.trained(base, 1, 0)))
-        for future in bad:
-            with pytest.raises(ComputeError, match=r"trained.* failed: ValueError: no data"):
-                await future
-        assert await good == {"accuracy": 2.0}
-        engine.close()
+        async with at_work() as (graph, engine, _):
+            models = graph.lineage(None, "n")
+            base = models.initial()
+            failing = models.trained(models.trained(base, FAILS, 0), 1, 1)
+            bad = [models.demand(models.scores(failing, name)) for name in ("test", "train")]
+            good = models.demand(models.scores(models.trained(base, 1, 0)))
+            for future in bad:
+                with pytest.raises(ComputeError, match=r"trained.* failed: ValueError: no data"):
+                    await future
+            assert await good == {"accuracy": 2.0}
+            assert isinstance(engine, Recorder)
+            assert engine.asked.count(("trained", (FAILS, 0))) == ATTEMPTS == 3
+            later = models.demand(models.scores(models.trained(failing, 2, 2)))
+            with pytest.raises(ComputeError, match="no data"):
+                await later
 
     asyncio.run(scene())
 
 
 def test_the_throttle_holds_while_too_much_is_unfinished() -> None:
     async def scene() -> None:
-        graph = Graph(None, "n", Recorder(), pending_limit=4)
-        await graph.throttle()
-        future = graph.demand(graph.scores(chain(graph, 20)))
-        await graph.throttle()
-        assert not future.done()
-        assert graph.computed >= 20 + 2 - 4
-        await future
+        async with at_work(pending_limit=4) as (graph, _, _):
+            models = graph.lineage(None, "n")
+            await graph.throttle()
+            future = models.demand(models.scores(chain(models, 20)))
+            await graph.throttle()
+            assert not future.done()
+            assert graph.computed >= 20 + 2 - 4
+            await future
 
     asyncio.run(scene())
 
 
 def test_closing_leaves_nobody_waiting() -> None:
     async def scene() -> None:
-        graph = Graph(None, "n", Stuck())
-        future = graph.demand(graph.scores(graph.initial()))
+        graph = Graph(Stuck(), memory())
+        models = graph.lineage(None, "n")
+        future = models.demand(models.scores(models.initial()))
         await asyncio.sleep(0)
-        await graph.close()
+        graph.close()
         with pytest.raises(asyncio.CancelledError):
             await future
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(scene())
+
+
+# -- with a store that an earlier session has filled ---------------------------------------------
+
+
+def demanded(
+    folder: Path, length: int, limit_bytes: int = 1 << 30
+) -> tuple[list[tuple[str, tuple[object, ...]]], dict[str, float]]:
+    async def scene() -> tuple[list[tuple[str, tuple[object, ...]]], dict[str, float]]:
+        async with at_work(0, folder, limit_bytes=limit_bytes) as (graph, engine, _):
+            models = graph.lineage(None, "n")
+            scores = await models.demand(models.scores(chain(models, length)))
+            assert isinstance(engine, Recorder)
+            return engine.asked, scores
+
+    return asyncio.run(scene())
+
+
+def test_a_later_session_goes_on_where_the_store_ends(tmp_path: Path) -> None:
+    demanded(tmp_path, 5)
+    assert demanded(tmp_path, 5) == ([], {"accuracy": 5.0})
+    asked, scores = demanded(tmp_path, 7)
+    assert asked == [("trained", (0, 5)), ("trained", (0, 6)), ("scores", ("test",))]
+    assert scores == {"accuracy": 7.0}
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "gone"])
+def test_a_damaged_model_is_computed_again_and_said(
+    how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demanded(tmp_path, 3)
+    name = chain(unused(), 3).name
+    (file,) = tmp_path.rglob(f"*{name[2:]}*")
+    content = file.read_bytes()
+    if how == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[:-5] if how == "truncated" else content[:-9] + b"?" + content[-8:])
+    asked, scores = demanded(tmp_path, 4)
+    assert asked == [("trained", (0, 2)), ("trained", (0, 3)), ("scores", ("test",))]
+    assert scores == {"accuracy": 4.0}
+    said = capsys.readouterr().out
+    assert (name[:8] in said and "computed again" in said) == (how != "gone")

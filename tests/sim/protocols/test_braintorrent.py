@@ -102,10 +102,11 @@ def test_merge_of_vectors_made_by_hand() -> None:
     world = merging()
     vectors = {0: [1, 8], 1: [3, 0], 2: [6, 2]}
     models = {i: world.graph.trained(world.graph.initial(), i, 0) for i in vectors}
-    for index, vector in vectors.items():
-        models[index].vector = np.array(vector, dtype=np.float32)
+    by_name = {
+        models[index].name: np.array(vector, np.float32) for index, vector in vectors.items()
+    }
     merged = world.averaged(models)
-    rows = [model.vector for model in merged.inputs if model.vector is not None]
+    rows = [by_name[model.name] for model in merged.inputs]
     assert averaged(rows, merged.arguments).tolist() == [4.0, 3.0]
 
 

@@ -15,12 +15,13 @@ from models.parameters import averaged
 from models.partitions import PARTITIONS
 from models.tasks import TASKS
 from models.training import batches
-from sim.build import Facts, build
+from sim.build import build
 from sim.compute import Graph, engine_for
 from sim.protocols.fedavg import FedAvg
-from sim.simulation import learner_spec
+from sim.simulation import Data, Training, learner_spec
 from sim.world import World
 from tests.sim import tiny
+from tests.sim.compute.small import memory
 
 # One way, in seconds: client 0 to the server 0.25, client 1 to the server 0.5.
 LATENCY = [[0, 1.0, 0.25], [1.0, 0, 0.5], [0.25, 0.5, 0]]
@@ -278,27 +279,19 @@ def test_equals_the_textbook_on_digits_bit_for_bit() -> None:
 
 
 async def simulated(described: Any, rounds: int) -> Any:
-    spec = learner_spec(described, 5)
-    learner = Learner(spec)
-    facts = Facts(
-        learner.samples,
-        learner.steps,
-        learner.pooled_samples,
-        learner.pooled_steps,
-        learner.vector_length,
-    )
-    engine = engine_for(0, Learner)
+    data, store = Data(), memory()
+    engine = engine_for(0, Training(), store.models)
     try:
-        graph = Graph(spec, "digits", engine)
-        world, protocol = build(described, "fedavg", 5, graph, facts)
+        graph = data.lineage(Graph(engine, store), described, 5)
+        world, protocol = build(described, "fedavg", 5, graph, data.facts(described, 5))
         assert isinstance(protocol, FedAvg)
         while protocol.server_round < rounds:
             await world.clock.run_until(world.clock.now + 1.0)
         assert protocol.server_round == rounds
         await graph.demand(graph.scores(protocol.global_model))
-        return protocol.global_model.vector
+        return store.models.read(protocol.global_model.name)
     finally:
-        engine.close()
+        await engine.close()
 
 
 def textbook(described: Any, rounds: int) -> Any:

@@ -1,0 +1,43 @@
+"""An engine that counts operations and does none of them: for a dry run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from sim.compute.engines import Finished
+from sim.compute.refs import Job
+
+
+class Pretence:
+    """Every operation is done as soon as it is ready; a score has no metrics."""
+
+    workers = group_limit = 1
+
+    def __init__(self) -> None:
+        self.models = 0
+        self.evaluations = 0
+        self._busy = False
+
+    def connect(self, finished: Finished) -> None:
+        """See Engine."""
+        self._finished = finished
+
+    def seat(self) -> int | None:
+        """See Engine."""
+        return None if self._busy else 0
+
+    def submit(self, worker: int, jobs: Sequence[Job]) -> None:
+        """See Engine."""
+        self._busy = True
+        asyncio.get_running_loop().call_soon(self._count, worker, jobs)
+
+    def _count(self, worker: int, jobs: Sequence[Job]) -> None:
+        self._busy = False
+        evaluations = sum(job.kind == "scores" for job in jobs)
+        self.evaluations += evaluations
+        self.models += len(jobs) - evaluations
+        self._finished(worker, jobs, [{} if job.kind == "scores" else 0 for job in jobs])
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

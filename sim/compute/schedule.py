@@ -1,0 +1,124 @@
+"""Which operation goes next: longest remaining path first, near the worker that holds its input.
+
+The length of what still depends on an operation is its `height`, in optimiser steps. Taking the
+highest first keeps the chains that decide the end of a sweep from waiting for short ones.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from itertools import count
+
+from sim.compute.refs import ModelRef, ScoreRef
+
+# Among so many of the highest, one whose input the worker holds is preferred.
+LOOK_AHEAD = 8
+
+
+class Operation:
+    """A demanded model or score on its way: what it still waits for, and who waits for it."""
+
+    __slots__ = ("attempts", "height", "holder", "ref", "started", "waiters", "waits_for")
+
+    def __init__(self, ref: ModelRef | ScoreRef) -> None:
+        self.ref = ref
+        self.height: float = ref.cost
+        self.waits_for = 0
+        self.waiters: list[Operation] = []
+        self.started = False
+        self.attempts = 0
+        self.holder: int | None = None
+        """The worker that made its last input."""
+
+
+def raise_heights(
+    fresh: Iterable[Operation], unfinished: Mapping[str, Operation]
+) -> list[Operation]:
+    """Carry the heights of `fresh` operations down to all that they depend on; who was looked at.
+
+    Deepest first, so that each is looked at once, when its own height is final.
+    """
+    seen: list[Operation] = []
+    numbers = count()
+    queue = [(-each.ref.depth, next(numbers), each) for each in fresh]
+    heapq.heapify(queue)
+    queued = {each.ref.name for _, _, each in queue}
+    while queue:
+        _, _, each = heapq.heappop(queue)
+        queued.discard(each.ref.name)
+        seen.append(each)
+        for model in each.ref.inputs:
+            below = unfinished.get(model.name)
+            if below is None or below.height >= each.height + model.cost:
+                continue
+            below.height = each.height + model.cost
+            if model.name not in queued:
+                queued.add(model.name)
+                heapq.heappush(queue, (-model.depth, next(numbers), below))
+    return seen
+
+
+class Ready:
+    """Operations whose inputs are all there, by what may be trained together."""
+
+    def __init__(self) -> None:
+        self._heaps: dict[Hashable, list[tuple[float, int, Operation]]] = {}
+        self._numbers = count()
+
+    def add(self, operation: Operation) -> None:
+        """Add it, or add it again after its height has risen."""
+        ref = operation.ref
+        together = ref.together if isinstance(ref, ModelRef) and ref.kind == "trained" else None
+        heap = self._heaps.setdefault(together, [])
+        heapq.heappush(heap, (-operation.height, next(self._numbers), operation))
+
+    def take(self, worker: int, workers: int, limit: int) -> list[Operation]:
+        """The next operations for `worker`: one, or of those that go together up to `limit`.
+
+        A group leaves the other `workers` their share. Empty if nothing is ready.
+        """
+        heads = [(head, key) for key in list(self._heaps) if (head := self._head(key))]
+        if not heads:
+            return []
+        _, together = min(heads, key=lambda each: each[0][:2])
+        if together is None:
+            return [self._near(worker)]
+        heap = self._heaps[together]
+        share = min(limit, max(1, math.ceil(len(heap) / workers)))
+        group: list[Operation] = []
+        while heap and len(group) < share:
+            operation = heapq.heappop(heap)[2]
+            if not operation.started:
+                operation.started = True
+                group.append(operation)
+        return group
+
+    def _head(self, together: Hashable) -> tuple[float, int, Operation] | None:
+        heap = self._heaps[together]
+        while heap and heap[0][2].started:
+            heapq.heappop(heap)
+        if not heap:
+            del self._heaps[together]
+            return None
+        return heap[0]
+
+    def _near(self, worker: int) -> Operation:
+        heap = self._heaps[None]
+        seen: list[tuple[float, int, Operation]] = []
+        chosen: Operation | None = None
+        while heap and len(seen) < LOOK_AHEAD:
+            entry = heapq.heappop(heap)
+            if entry[2].started:
+                continue
+            if entry[2].holder in (worker, None):
+                chosen = entry[2]
+                break
+            seen.append(entry)
+        if chosen is None:
+            chosen = seen.pop(0)[2]
+        for entry in seen:
+            heapq.heappush(heap, entry)
+        chosen.started = True
+        return chosen

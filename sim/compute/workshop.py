@@ -1,0 +1,100 @@
+"""Does operations where it stands: reads the inputs, asks the learner, writes the result.
+
+The same code in this process, in a worker process and on a cluster: that is why they agree.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+
+from sim.compute.engines import DataPlane, Failure, Learner, Models, Result
+from sim.compute.refs import Job, Scores, Vector
+
+# The chain of one model mostly stays on one worker, which then has its last link at hand.
+RECENT_BYTES = 128 << 20
+
+
+class Workshop:
+    """Builds each learner once and applies operations to it."""
+
+    def __init__(self, plane: DataPlane, models: Models) -> None:
+        self._plane = plane
+        self._models = models
+        self._learners: dict[Hashable, Learner] = {}
+        self._recent: OrderedDict[str, Vector] = OrderedDict()
+        self._recent_bytes = 0
+
+    def results(self, jobs: Sequence[Job]) -> list[Result]:
+        """One result a job; never raises what an operation or the disk is to blame for."""
+        # All that goes wrong in an operation is its failure and not the worker's.
+        try:
+            if jobs[0].together is not None:
+                return self._together(jobs)
+            return [self._alone(job) for job in jobs]
+        except _Unreadable as failure:
+            name, why = failure.args
+            return [Failure(f"model {name[:8]}: {why}", name) for _ in jobs]
+        except Exception as failure:
+            return [Failure(_text(job, failure)) for job in jobs]
+
+    def _alone(self, job: Job) -> Result:
+        inputs = [self._read(name) for name in job.inputs]
+        made = operation(self._learner(job.spec), job, inputs)
+        return made if isinstance(made, dict) else self._write(job.output, made)
+
+    def _together(self, jobs: Sequence[Job]) -> list[Result]:
+        made = self._plane.trained_together(
+            [(self._learner(job.spec), self._read(job.inputs[0]), *job.arguments) for job in jobs]
+        )
+        return [self._write(job.output, vector) for job, vector in zip(jobs, made, strict=True)]
+
+    def _learner(self, spec: Hashable) -> Learner:
+        learner = self._learners.get(spec)
+        if learner is None:
+            learner = self._learners[spec] = self._plane.learner(spec)
+        return learner
+
+    def _read(self, name: str) -> Vector:
+        vector = self._recent.get(name)
+        if vector is not None:
+            self._recent.move_to_end(name)
+            return vector
+        try:
+            vector = self._models.read(name)
+        except Exception as failure:
+            raise _Unreadable(name, str(failure)) from failure
+        self._remember(name, vector)
+        return vector
+
+    def _write(self, name: str, vector: Vector) -> int:
+        size_bytes = self._models.write(name, vector)
+        self._remember(name, vector)
+        return size_bytes
+
+    def _remember(self, name: str, vector: Vector) -> None:
+        self._recent[name] = vector
+        self._recent_bytes += vector.nbytes
+        while self._recent_bytes > RECENT_BYTES:
+            self._recent_bytes -= self._recent.popitem(last=False)[1].nbytes
+
+
+class _Unreadable(RuntimeError):
+    """An input could not be read: (its name, why)."""
+
+
+def operation(learner: Learner, job: Job, inputs: Sequence[Vector]) -> Vector | Scores:
+    """What the operation gives: a model, or scores."""
+    match job.kind:
+        case "initial":
+            return learner.initial()
+        case "trained":
+            return learner.trained(inputs[0], *job.arguments)
+        case "averaged":
+            return learner.averaged(inputs, job.arguments)
+        case "scores":
+            return learner.scores(inputs[0], *job.arguments)
+
+
+def _text(job: Job, failure: Exception) -> str:
+    return f"{job.kind}{job.arguments} failed: {type(failure).__name__}: {failure}"

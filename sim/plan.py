@@ -1,0 +1,94 @@
+"""What a sweep will take, found out without training: a dry run.
+
+Every control plane runs to its end over a graph that counts its operations instead of doing them.
+What one operation costs is timed on one local round and one evaluation of the real learner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sim.compute import Graph
+from sim.compute.pretence import Pretence
+from sim.compute.store import MemoryStore
+from sim.scenario import Scenario
+from sim.simulation import Data, play, price
+
+WORKER_BYTES = 250e6
+"""What a worker process takes that has imported PyTorch, without its data."""
+_NO_LIMIT = 1 << 62
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of a sweep; times and sizes are estimates."""
+
+    points: int
+    runs: int
+    local_rounds: int
+    """Finished on virtual time, over all runs."""
+    steps_asked: int
+    """Optimiser steps if every run trained alone."""
+    steps: int
+    """Those left when equal work is done once, and what no score needs not at all."""
+    evaluations: int
+    models: int
+    """Trained or averaged, each of them kept while something needs it."""
+    workers: int
+    time_s: float
+    memory_bytes: float
+    store_bytes: float
+    """If every model were kept; the store's limit stands above it."""
+    may_stop_early: bool
+    """The scenario has `stop_when`, which can't be foreseen: all figures are upper bounds."""
+
+
+def plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
+    """Play every run of every scenario. Raises ScenarioError for data that can't be built."""
+    return asyncio.run(_plan(scenarios, workers))
+
+
+async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
+    data, engine = Data(), Pretence()
+    graph = Graph(engine, MemoryStore(_NO_LIMIT, lambda name: True, lambda text: None))
+    local_rounds = 0
+    work_s = store_bytes = 0.0
+    for scenario in scenarios:
+        steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations
+        local_rounds += await _played(scenario, graph, data)
+        cost = price(scenario)
+        work_s += (graph.steps_done - steps) * cost.step_s
+        work_s += (engine.evaluations - evaluations) * cost.evaluation_s
+        store_bytes += (engine.models - models) * cost.model_bytes
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    return Plan(
+        points=len(scenarios),
+        runs=sum(len(each.protocols) * len(each.seeds) for each in scenarios),
+        local_rounds=local_rounds,
+        steps_asked=graph.steps_asked,
+        steps=graph.steps_done,
+        evaluations=engine.evaluations,
+        models=engine.models,
+        workers=workers,
+        time_s=work_s / max(1, workers),
+        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit_bytes
+        + workers * WORKER_BYTES,
+        store_bytes=store_bytes,
+        may_stop_early=any(each.stop_when is not None for each in scenarios),
+    )
+
+
+async def _played(scenario: Scenario, graph: Graph, data: Data) -> int:
+    """Local rounds that the scenario's runs finish."""
+    whole = scenario.model_copy(update={"stop_when": None})
+    local_rounds = 0
+    for protocol in whole.protocols:
+        for seed in whole.seeds:
+            played = await play(whole, protocol, seed, graph, data, lambda world: None)
+            await played.scores()
+            local_rounds += played.record.counters["local_rounds"]
+    return local_rounds

@@ -1,0 +1,213 @@
+"""Does all runs of all points as one graph of real work, and writes each point when it is done.
+
+The control planes go ahead, since they cost milliseconds; what their scores depend on is computed
+once, whoever shares it, or found in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sim import results
+from sim.compute import ComputeError, Graph, engine_for
+from sim.compute.store import Store
+from sim.outcome import FAILED, Operations, Progress, RunRecord
+from sim.results import RunTables
+from sim.scenario import Scenario
+from sim.simulation import Data, Training, play
+from sim.world import World
+
+STORE_FOLDER = "store"
+# A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
+CLOCKS_WAITING_AT_MOST = 32
+SECONDS_BETWEEN_LOOKS = 0.2
+
+
+@dataclass(frozen=True)
+class Place:
+    """One point: what is run, and the result folder that it is written to."""
+
+    scenario: Scenario
+    folder: Path
+
+    @property
+    def runs(self) -> int:
+        """Protocols times seeds."""
+        return len(self.scenario.protocols) * len(self.scenario.seeds)
+
+
+@dataclass(frozen=True)
+class Session:
+    """How the work is done; none of it changes a result.
+
+    `home`: the folder with the store. `workers`: processes, 0 for none beside this one.
+    `report` gets what the user should know, `progress` looks several times a second.
+    """
+
+    home: Path
+    workers: int
+    store_limit_bytes: int
+    report: Callable[[str], None]
+    progress: Callable[[Progress], None]
+
+
+@dataclass
+class Done:
+    """What a session came to."""
+
+    operations: Operations
+    failed: list[RunRecord] = field(default_factory=list)
+
+
+async def run_places(places: Sequence[Place], session: Session) -> Done:
+    """Do every run of every place and write the places' result folders.
+
+    Nothing is done twice that an earlier session has stored. Raises ScenarioError for data that
+    can't be built as asked, before anything else is done, and OSError if nothing can be written.
+    """
+    data = Data()
+    for place in places:
+        for seed in place.scenario.seeds:
+            data.facts(place.scenario, seed)
+    work = _Work(places, session, data)
+    try:
+        await work.all()
+        work.tidy()
+    finally:
+        await work.close()
+    return Done(work.operations(), work.failed)
+
+
+class _Work:
+    """One session's graph, and the runs on their way."""
+
+    def __init__(self, places: Sequence[Place], session: Session, data: Data) -> None:
+        self._places = places
+        self._session = session
+        self._data = data
+        self._store = Store(
+            session.home / STORE_FOLDER,
+            session.store_limit_bytes,
+            lambda name: name in self._graph.models,
+            session.report,
+        )
+        self._engine = engine_for(session.workers, Training(), self._store.models)
+        self._graph = Graph(self._engine, self._store)
+        self._started_s = time.monotonic()
+        self._simulated = self._finished = 0
+        self._latest = ("", 0.0, 1.0, 0, 0, 0)
+        self.failed: list[RunRecord] = []
+
+    async def all(self) -> None:
+        """Every run; a run's failure is recorded, anything else ends all."""
+        with self._looked_at():
+            try:
+                waits = any(place.scenario.stop_when is not None for place in self._places)
+                clocks = asyncio.Semaphore(CLOCKS_WAITING_AT_MOST if waits else 1)
+                async with asyncio.TaskGroup() as group:
+                    for place in self._places:
+                        runs = [
+                            group.create_task(self._run(place.scenario, protocol, seed, clocks))
+                            for protocol in place.scenario.protocols
+                            for seed in place.scenario.seeds
+                        ]
+                        group.create_task(self._written(place, runs))
+            except BaseExceptionGroup as failures:
+                raise failures.exceptions[0] from None
+
+    async def _run(
+        self, scenario: Scenario, protocol: str, seed: int, clocks: asyncio.Semaphore
+    ) -> RunTables:
+        def look(world: World) -> None:
+            up = sum(node.up for node in world.nodes)
+            self._latest = (
+                f"{protocol} seed {seed}",
+                world.clock.now,
+                scenario.duration,
+                world.trace.counts["train"],
+                up,
+                len(world.nodes) - up,
+            )
+
+        record = RunRecord(protocol, seed, 0.0, 0, {})
+        try:
+            async with clocks:
+                played = await play(scenario, protocol, seed, self._graph, self._data, look)
+            self._simulated += 1
+            record = played.record
+            scores = await played.scores()
+        except ComputeError as failure:
+            record = replace(record, status=FAILED, cause=str(failure))
+            self.failed.append(record)
+            return results.tables(record, [], [])
+        finally:
+            self._finished += 1
+        return results.tables(record, scores, played.traces)
+
+    async def _written(self, place: Place, runs: Sequence[asyncio.Task[RunTables]]) -> None:
+        done = [await run for run in runs]
+        results.write(
+            place.folder,
+            done,
+            tuple(place.scenario.protocols),
+            wall_s=time.monotonic() - self._started_s,
+            workers=self._session.workers,
+            # Of several points that share their work, none can say which part was its own.
+            operations=self.operations() if len(self._places) == 1 else None,
+        )
+
+    def operations(self) -> Operations:
+        """What the graph has done so far."""
+        graph = self._graph
+        return Operations(
+            asked=graph.asked,
+            computed=graph.computed,
+            shared=graph.shared,
+            never_needed=graph.never_needed,
+            steps_asked=graph.steps_asked,
+            steps_demanded=graph.steps_demanded,
+            steps_computed=graph.steps_done,
+        )
+
+    @contextmanager
+    def _looked_at(self) -> Iterator[None]:
+        async def watch() -> None:
+            while True:
+                self._session.progress(self._progress())
+                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+        watcher = asyncio.get_running_loop().create_task(watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
+        self._session.progress(self._progress())
+
+    def _progress(self) -> Progress:
+        graph = self._graph
+        return Progress(
+            *self._latest,
+            simulated_runs=self._simulated,
+            finished_runs=self._finished,
+            total_runs=sum(place.runs for place in self._places),
+            trained=graph.trainings_done,
+            demanded=graph.trainings_demanded,
+            steps_done=graph.steps_done,
+            steps_demanded=graph.steps_demanded,
+        )
+
+    def tidy(self) -> None:
+        """Drop the models, which nothing needs any more; the scores are all that a result needs."""
+        if not self.failed:
+            self._store.forget_models()
+
+    async def close(self) -> None:
+        """Give up what is under way; what is stored stays."""
+        self._graph.close()
+        await self._engine.close()
+        self._store.close()
