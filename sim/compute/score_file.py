@@ -17,37 +17,34 @@ _TAIL_BYTES = len(b',"01234567"]\n')
 
 
 class ScoreFile:
-    """Appends lines to one file, of which this process is the only writer.
+    """The scores' JSON by name, both as bytes, in a file whose only writer is this process.
 
-    Raises OSError at construction if the file cannot be written.
+    `known`: what was there when it was opened. `damaged`: the numbers of the lines that are not
+    what was written. Raises OSError at construction if the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.known: dict[bytes, bytes] = {}
+        self.damaged: list[int] = []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self._end = 0
         self._unwritten = bytearray()
+        self._load()
 
-    def load(self) -> tuple[dict[bytes, bytes], list[int]]:
-        """The scores' JSON by name, both as bytes, and the numbers of the lines that are damaged.
-
-        A last line without its end is what a kill leaves: it is cut off.
-        """
+    def _load(self) -> None:
         # A million lines take about 2 s and 200 MB: names as 16 bytes, and JSON that is parsed
         # when somebody asks. As dictionaries of floats they would take 7 s and 530 MB.
-        found: dict[bytes, bytes] = {}
-        damaged: list[int] = []
         with open(self._file, "rb", closefd=False) as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
-                    break
+                    break  # What a kill leaves of the line that was being written.
                 self._end += len(line)
-                if not line.endswith(_tail(line[:-_TAIL_BYTES])):
-                    damaged.append(number)
-                    continue
-                found[unhexlify(line[2:34])] = line[36:-_TAIL_BYTES]
+                if line.endswith(_tail(line[:-_TAIL_BYTES])):
+                    self.known[unhexlify(line[2:34])] = line[36:-_TAIL_BYTES]
+                else:
+                    self.damaged.append(number)
         os.ftruncate(self._file, self._end)
-        return found, damaged
 
     def append(self, name: str, scores: bytes) -> None:
         """Hand a line to the system, which keeps it whatever becomes of this process.

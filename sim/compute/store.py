@@ -25,8 +25,8 @@ _as_json = json.JSONEncoder(separators=(",", ":")).encode
 class _Shelf:
     """The models that there are, oldest first, and which of them go when they are too many.
 
-    Those in use are never among them, whatever the limit. However many are in use, an addition
-    asks about few: some 2 + `_QUESTIONS`, in the long run.
+    Those in use are never among them, whatever the limit. However many are in use, the questions
+    are at most 1 + `_QUESTIONS` times the additions.
     """
 
     _QUESTIONS = 8
@@ -35,8 +35,8 @@ class _Shelf:
         self._limit_bytes = limit_bytes
         self._in_use = in_use
         # All in `_spared` are older than all in `_queue`: they were in use when they were asked
-        # about, and are asked about again when enough have been added since to pay for it. So
-        # at most an eighth more than are in use outstay the limit.
+        # about, and are asked about again when enough have been added since to pay for it. That
+        # is when there are an eighth more: no worse than a somewhat higher limit.
         self._spared: OrderedDict[str, int] = OrderedDict()
         self._queue: OrderedDict[str, int] = OrderedDict()
         self._total_bytes = 0
@@ -206,8 +206,8 @@ class Store(Books):
         models.mkdir(parents=True, exist_ok=True)
         super().__init__(VectorFolder(models), limit_bytes, in_use, report)
         self._file = ScoreFile(folder / "scores.jsonl")
-        self._scores, damaged = self._file.load()
-        if damaged:
+        self._scores = self._file.known
+        if damaged := self._file.damaged:
             which = ", ".join(map(str, damaged[:3])) + (", ..." if len(damaged) > 3 else "")
             self._report(
                 f"store: {self._file.path} has damaged lines ({len(damaged)}: {which}); "
