@@ -33,7 +33,7 @@ class ScoreFile:
         self._load()
 
     def _load(self) -> None:
-        # A million lines take about 2 s and 200 MB: names as 16 bytes, and JSON that is parsed
+        # A million lines take about 2 s and 240 MB: names as 16 bytes, and JSON that is parsed
         # when somebody asks. As dictionaries of floats they would take 7 s and 530 MB.
         with open(self._file, "rb", closefd=False) as lines:
             for number, line in enumerate(lines, start=1):

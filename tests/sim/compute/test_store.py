@@ -116,6 +116,13 @@ def test_the_oldest_go_first(store: Books) -> None:
     assert held(store, range(9)) == [3, 4, 5]
 
 
+def test_what_was_needed_is_forgotten_with_the_rest(store: Books, needs: Needs) -> None:
+    needs.names = {named(number) for number in range(4)}
+    add(store, 0, 1, 2, 3)
+    store.forget_models()
+    assert held(store, range(9)) == []
+
+
 def test_what_is_written_again_is_young_and_counts_once(store: Books) -> None:
     add(store, 0, 1, 2, 0)
     assert held(store, range(9)) == [0, 1, 2]
@@ -146,8 +153,11 @@ def test_when_it_is_needed_no_more_its_age_counts_again(store: Books, needs: Nee
     needs.names = {named(1)}
     add(store, 5)
     assert held(store, range(9)) == [1, 4, 5]
+    needs.names = {named(number) for number in (1, 4, 5, 6)}
+    add(store, 6)
+    assert held(store, range(9)) == [1, 4, 5, 6]
     needs.names = set()
-    add(store, 6, 7)
+    add(store, 7)
     assert held(store, range(9)) == [5, 6, 7]
 
 
@@ -199,7 +209,7 @@ def test_a_damaged_model_is_reported_removed_and_may_be_added_again(kept: Kept) 
     assert held(store, range(9)) == [2]
     assert held(store, range(9)) == [2]
     assert kept.reports == [
-        f"store: {kept.model(0)} is truncated, or its header is damaged; "
+        f"store: {kept.model(0)} is truncated, or not what its header says; "
         "the model is computed again",
         f"store: {kept.model(1)} does not match its checksum; the model is computed again",
     ]
@@ -230,6 +240,28 @@ def test_a_lower_limit_takes_the_oldest_of_earlier_sessions(kept: Kept) -> None:
     store = kept.reopened(limit_bytes=2 * size_bytes)
     store.added(named(4), store.models.write(named(4), VECTOR))
     assert held(store, range(9)) == [1, 4]
+    assert kept.reports == []
+
+
+def test_what_a_later_session_forgets_or_writes_itself_is_not_read(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(kept.store, 0)
+    store = kept.reopened()
+    monkeypatch.setattr(store.models, "read", pytest.fail)
+    add(store, 0)
+    assert store.holds(named(0))
+    store = kept.reopened()
+    store.forget_models()
+    assert not store.holds(named(0))
+    assert kept.reports == []
+
+
+def test_a_closed_store_keeps_no_file_open(kept: Kept) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    kept.store.close()
+    kept.store.close()
+    assert len(os.listdir("/proc/self/fd")) == before - 1
 
 
 # -- scores ------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from sim.compute.refs import Vector
 from sim.compute.vectors import Damaged, VectorFolder, VectorMemory, Vectors
 from tests.sim.compute.small_disk import largest_file
 
-NAME, OTHER = "1a" * 16, "1b" * 16
+NAME, OTHER = "1a" * 16, "2b" * 16
 SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-45, 3.4e38, 1 / 3], np.float32)
 
 
@@ -110,6 +110,16 @@ def test_a_file_with_any_byte_changed_added_or_left_out_is_damaged(tmp_path: Pat
     assert folder.read(NAME).tobytes() == SPECIAL[:2].tobytes()
 
 
+def test_a_file_with_something_after_it_is_damaged(tmp_path: Path) -> None:
+    folder = VectorFolder(tmp_path)
+    folder.write(NAME, SPECIAL)
+    for _ in range(8):
+        with file_of(tmp_path, NAME).open("ab") as file:
+            file.write(b"\n")
+        with pytest.raises(Damaged, match="not what its header says"):
+            folder.read(NAME)
+
+
 def test_a_file_of_zeros_is_damaged(tmp_path: Path) -> None:
     """What some file systems leave of a new file after a power failure."""
     folder = VectorFolder(tmp_path)
@@ -159,6 +169,24 @@ def test_the_sizes_are_oldest_first_and_leftovers_go(tmp_path: Path) -> None:
     folder.clear()
     kept = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     assert kept == {"notes.txt", f"{NAME[:2]}/notes.txt", f"ff/{NAME}.npy"}
+    assert not (tmp_path / OTHER[:2]).exists()
+
+
+def test_what_is_gone_before_it_is_counted_does_not_hurt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of a killed session gives its file the final name while it is looked at."""
+    folder, unlink = VectorFolder(tmp_path), os.unlink
+    size_bytes = folder.write(NAME, SPECIAL)
+    leftover = tmp_path / NAME[:2] / f"{OTHER}.npy.0123456789abcdef.tmp"
+    leftover.write_bytes(b"half")
+
+    def too_late(path: str) -> None:
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", too_late)
+    assert folder.sizes() == {NAME: size_bytes}
 
 
 def test_a_write_whose_unfinished_file_is_cleared_away_begins_again(
