@@ -27,12 +27,15 @@ SCENARIO_FILE = "scenario.yaml"
 SCORES_FILE = "scores.parquet"
 TRACE_FILE = "trace.parquet"
 RUN_FILE = "run.json"
+# What a sweep adds: its own scenario, and a result folder per point.
+SWEEP_FILE = "sweep.yaml"
+RUNS_FOLDER = "runs"
 
 # The row group size decides the bytes of a table, so it is never left to the library's default.
 ROWS_PER_GROUP = 65_536
 RECORDED_VERSIONS = ("braintorrent", "numpy", "pyarrow", "scikit-learn", "simpy", "torch")
 
-_ARROW_TYPES = {
+ARROW_TYPES = {
     str: pa.dictionary(pa.int32(), pa.string()),
     int: pa.int64(),
     float: pa.float64(),
@@ -175,7 +178,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 def arrow_schema(row: type[ScoreRow] | type[TraceRow]) -> pa.Schema:
     """Return a table's columns; strings are dictionary-encoded, times are float64 seconds."""
     return pa.schema(
-        [pa.field(name, _ARROW_TYPES[kind], nullable=False) for name, kind in _columns(row).items()]
+        [pa.field(name, ARROW_TYPES[kind], nullable=False) for name, kind in _columns(row).items()]
     )
 
 

@@ -1,0 +1,67 @@
+"""One program at a time in a result folder.
+
+A room of its own because two programs that write the same tables would each believe to be right.
+The operating system holds the lock, so it ends with its holder, however that one ends.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sim.errors import ScenarioError
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder``, which is made if need be; ScenarioError if another process holds it.
+
+    The lock's file stays behind: to remove it would part those who wait from those who come.
+    """
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ScenarioError(
+            f"--out {folder}: another braintorrent (process {_holder(folder)}) is working there; "
+            "wait for it, or choose another folder (--out DIR)"
+        ) from None
+    except OSError as error:
+        raise ScenarioError(f"--out {folder}: cannot write there: {error.strerror}") from None
+    try:
+        # In the file itself, so that it can't outlive the lock and be believed.
+        (folder / LOCK_FILE).write_text(f"{os.getpid()}\n", encoding="ascii")
+        yield
+    finally:
+        lock.release()
+
+
+def holder(folder: Path) -> str | None:
+    """The number of the process that holds ``folder`` ("?" if unknown); None if nobody does."""
+    path = folder / LOCK_FILE
+    if not path.is_file():
+        return None
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return _holder(folder)
+    except OSError:
+        return None  # a folder that can't be written to is nobody's workplace
+    lock.release()
+    return None
+
+
+def _holder(folder: Path) -> str:
+    try:
+        text = (folder / LOCK_FILE).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return "?"
+    return text if text.isdecimal() else "?"

@@ -1,0 +1,124 @@
+"""How far a folder has come: counts, causes of failure, and who works there."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.errors import ScenarioError
+from sim.folder_lock import locked
+from sim.grid import dump_sweep, grid
+from sim.scenario import dump, load
+from sim.status import Failure, as_dict, lines, status
+
+CAUSE = "OutOfMemoryError: 3 GiB"
+
+
+def finished(folder: Path, *failed: tuple[str, int]) -> None:
+    """Leave a `run.json` of two protocols and two seeds; older ones have no status."""
+    runs: list[dict[str, Any]] = [
+        {"protocol": protocol, "seed": seed}
+        | ({"status": "failed", "cause": CAUSE} if (protocol, seed) in failed else {})
+        for protocol in ("braintorrent", "fedavg")
+        for seed in (0, 1)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps({"runs": runs}), encoding="utf-8")
+
+
+def swept(folder: Path) -> Path:
+    """The folder of a sweep of three points, none of them finished."""
+    sweep = grid(
+        "churn", vary=["clients.count=2:4:1"], seeds=2, protocols=["braintorrent", "fedavg"]
+    )
+    (folder / "sweep.yaml").write_text(dump_sweep(sweep), encoding="utf-8")
+    return folder
+
+
+def text(folder: Path) -> str:
+    return "\n".join(lines(status(folder))).replace(str(folder), "DIR")
+
+
+def test_a_sweep_that_nobody_works_on(tmp_path: Path) -> None:
+    folder = swept(tmp_path)
+    assert text(folder) == (
+        "DIR: sweep of churn\n"
+        "points: 0 of 3 finished, 3 missing\n"
+        "runs: 0 of 12 finished, 12 missing"
+    )
+    assert [path.name for path in folder.iterdir()] == ["sweep.yaml"]
+
+
+def test_a_sweep_under_way_with_failures(tmp_path: Path) -> None:
+    folder = swept(tmp_path)
+    finished(folder / "runs" / "clients.count-2")
+    finished(folder / "runs" / "clients.count-4", ("fedavg", 1))
+    with locked(folder):
+        assert text(folder) == (
+            "DIR: sweep of churn\n"
+            f"another braintorrent (process {os.getpid()}) is working there\n"
+            "points: 2 of 3 finished, 1 running or waiting\n"
+            "runs: 7 of 12 finished, 1 failed, 4 running or waiting\n"
+            f"failed: clients.count-4 fedavg seed 1: {CAUSE}"
+        )
+    found = status(folder)
+    assert found.process is None
+    assert found.failures == (Failure("clients.count-4", "fedavg", 1, CAUSE),)
+    content = json.loads(json.dumps(as_dict(found)))
+    assert (content["points_open"], content["runs_open"]) == (1, 4)
+    assert content["failures"] == [
+        {"point": "clients.count-4", "protocol": "fedavg", "seed": 1, "cause": CAUSE}
+    ]
+
+
+def test_a_finished_sweep(tmp_path: Path) -> None:
+    folder = swept(tmp_path)
+    for count in (2, 3, 4):
+        finished(folder / "runs" / f"clients.count-{count}")
+    assert text(folder) == ("DIR: sweep of churn\npoints: 3 of 3 finished\nruns: 12 of 12 finished")
+
+
+def test_a_single_scenario_s_folder(tmp_path: Path) -> None:
+    scenario = load(
+        "churn", ["seeds=[0, 1]", "protocols={braintorrent: {}, fedavg: {deadline: 9 s}}"]
+    )
+    (tmp_path / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
+    assert text(tmp_path) == "DIR: run of churn\nruns: 0 of 4 finished, 4 missing"
+    finished(tmp_path, ("braintorrent", 0))
+    assert text(tmp_path) == (
+        f"DIR: run of churn\nruns: 3 of 4 finished, 1 failed\nfailed: braintorrent seed 0: {CAUSE}"
+    )
+
+
+def test_a_folder_that_is_neither_is_a_mistake(tmp_path: Path) -> None:
+    allowed = "allowed: a folder that `braintorrent sweep` or `run` writes"
+    with pytest.raises(ScenarioError) as caught:
+        status(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: (top): holds neither a sweep nor a run; {allowed}"
+    with pytest.raises(ScenarioError) as caught:
+        status(tmp_path / "no")
+    assert str(caught.value) == f"{tmp_path / 'no'}: (top): no such folder; {allowed}"
+
+
+def test_a_broken_sweep_file_is_a_mistake_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text("name: a\nname: b\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"sweep.yaml:2:1: name: duplicate key"):
+        status(tmp_path)
+
+
+def test_to_look_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from sim.status import status;"
+        "status(Path(sys.argv[1])); print({'torch', 'sklearn', 'simpy'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(swept(tmp_path))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "set()"
