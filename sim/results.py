@@ -30,6 +30,9 @@ RUN_FILE = "run.json"
 # What a sweep adds: its own scenario, and a result folder per point.
 SWEEP_FILE = "sweep.yaml"
 RUNS_FOLDER = "runs"
+# The status of a run in `run.json`; a record without one is of a finished run.
+FINISHED = "finished"
+FAILED = "failed"
 
 # The row group size decides the bytes of a table, so it is never left to the library's default.
 ROWS_PER_GROUP = 65_536
