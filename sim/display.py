@@ -17,7 +17,9 @@ from rich.text import Text
 
 from sim.outcome import Progress
 from sim.plan import Plan
+from sim.point_names import tails
 from sim.summary import ProtocolSummary, Spread, Summary
+from sim.sweep_summary import Estimate, SweepLine, SweepSummary
 
 # A log is read afterwards, where a line every few seconds tells enough.
 SECONDS_BETWEEN_LINES = 5.0
@@ -180,6 +182,55 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield "stop_when may end runs earlier"
 
 
+def sweep_table(summary: SweepSummary) -> Table:
+    """Return a sweep's summary as a table for a terminal of 100 columns."""
+    seeds = len(summary.seeds)
+    over = "1 seed" if seeds == 1 else f"mean ± 95 % interval over {seeds} seeds"
+    table = Table(
+        title=Text(f"{summary.scenario}: final {summary.metric}, {over}"),
+        caption=None
+        if all(_with_score(line) == line.seeds for line in summary.lines)
+        else "runs: those with a score, of all",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        title_justify="left",
+        caption_justify="left",
+    )
+    for tail in tails(summary.paths):
+        # A heading may break after each of its dots.
+        heading = Text(tail.replace(".", ".\n"))
+        table.add_column(heading, overflow="fold", max_width=16, justify="right")
+    columns = _sweep_columns(summary)
+    table.add_column("protocol", overflow="fold", max_width=16)
+    for title in columns:
+        table.add_column(Text(title), justify="right", overflow="fold")
+    last = None
+    for line in summary.lines:
+        values = line.written.values() if line.point != last else [""] * len(summary.paths)
+        last = line.point
+        cells = [*values, line.protocol, *(show(line) for show in columns.values())]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _sweep_columns(summary: SweepSummary) -> Mapping[str, Callable[[SweepLine], str]]:
+    columns: dict[str, Callable[[SweepLine], str]] = {
+        "mean\nclient": lambda line: _estimate_text(line.mean_client)
+    }
+    if any(line.aggregate for line in summary.lines):
+        columns["aggregate"] = lambda line: _estimate_text(line.aggregate)
+    if summary.reference is not None:
+        columns[f"minus\n{summary.reference}"] = lambda line: _estimate_text(line.difference, "+")
+    columns["runs"] = lambda line: (
+        f"{line.mean_client.count if line.mean_client else 0}/{line.seeds}"
+    )
+    return columns
+
+
+def _with_score(line: SweepLine) -> int:
+    return line.mean_client.count if line.mean_client else 0
+
+
 def time_text(seconds: float) -> str:
     """Return a virtual time as people say it, for example `12.5 min`."""
     # Minutes stay minutes up to two hours, because that is how long a simulated run lasts.
@@ -202,6 +253,13 @@ def _spread_text(spread: Spread | None, sign: str = "") -> str:
         return "-"
     mean = f"{spread.mean:{sign}.3f}"
     return mean if spread.std is None else f"{mean} ±{spread.std:.3f}"
+
+
+def _estimate_text(found: Estimate | None, sign: str = "") -> str:
+    if found is None:
+        return "-"
+    mean = f"{found.mean:{sign}.3f}"
+    return mean if found.half_width is None else f"{mean} ±{found.half_width:.3f}"
 
 
 def _target_text(line: ProtocolSummary, summary: Summary) -> str:

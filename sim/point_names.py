@@ -19,13 +19,12 @@ _FEWEST_PARTS = 2
 def point_names(paths: Sequence[str], combinations: Sequence[Sequence[str]]) -> list[str]:
     """A name for each combination of values, which are as written and in the order of ``paths``.
 
-    A value stands after the end of its path, two parts or as many as tell the paths apart:
-    ``server_crash.at-3min``. Names that would be too long or equal, without regard to case, end
-    in a few digits of a hash of what they mean. No paths: ``base``.
+    A value stands after its path's tail: ``server_crash.at-3min``. Names that would be too long or
+    equal, without regard to case, end in digits of a hash of what they mean. No paths: ``base``.
     """
-    tails = _tails(paths)
+    ends = tails(paths)
     names = [
-        ",".join(f"{tail}-{_portable(text)}" for tail, text in zip(tails, texts, strict=True))
+        ",".join(f"{tail}-{_portable(text)}" for tail, text in zip(ends, texts, strict=True))
         or BASE
         for texts in combinations
     ]
@@ -38,12 +37,13 @@ def point_names(paths: Sequence[str], combinations: Sequence[Sequence[str]]) -> 
     ]
 
 
-def _tails(paths: Sequence[str]) -> list[str]:
-    ends = [path.split(".") for path in paths]
-    for length in range(_FEWEST_PARTS, max(map(len, ends), default=0) + 1):
-        tails = [".".join(parts[-length:]) for parts in ends]
-        if len(set(tails)) == len(tails):
-            return tails
+def tails(paths: Sequence[str]) -> list[str]:
+    """The end of each path, two parts or as many as tell the paths apart."""
+    split = [path.split(".") for path in paths]
+    for length in range(_FEWEST_PARTS, max(map(len, split), default=0) + 1):
+        found = [".".join(parts[-length:]) for parts in split]
+        if len(set(found)) == len(found):
+            return found
     return list(paths)
 
 

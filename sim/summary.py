@@ -69,8 +69,7 @@ def summarise(
     scenario: "Scenario", scores: Iterable[ScoreRow], traces: Iterable[TraceRow]
 ) -> Summary:
     """Condense score and trace rows of all of the scenario's runs, in any order."""
-    target = scenario.evaluation.target
-    metric = target.metric if target else DEFAULT_METRIC
+    target, metric = scenario.evaluation.target, metric_of(scenario)
     crashes = [fault.at for fault in scenario.faults.values() if fault.kind == "crash"]
     looks: dict[_Run, _Looks] = defaultdict(lambda: defaultdict(dict))
     for row in scores:
@@ -92,9 +91,15 @@ def summarise(
     return Summary(**{**vars(frame), "protocols": lines})
 
 
+def metric_of(scenario: "Scenario") -> str:
+    """Return the metric that a scenario is judged by."""
+    target = scenario.evaluation.target
+    return target.metric if target else DEFAULT_METRIC
+
+
 def as_dict(summary: Summary) -> dict[str, Any]:
     """Return the summary as JSON-ready values; what isn't a finite number becomes None."""
-    content: dict[str, Any] = _finite(asdict(summary))
+    content: dict[str, Any] = json_ready(asdict(summary))
     return content
 
 
@@ -102,8 +107,10 @@ def _line(
     frame: Summary, protocol: str, runs: Sequence[_Looks], work: Mapping[str, int]
 ) -> ProtocolSummary:
     sign = -1.0 if frame.metric in LOWER_IS_BETTER else 1.0
-    finals = [_clients(run[max(run)]) for run in runs if run]
-    means = [{time: _mean(_clients(nodes)) for time, nodes in run.items()} for run in runs if run]
+    finals = [client_values(run[max(run)]) for run in runs if run]
+    means = [
+        {time: mean(client_values(nodes)) for time, nodes in run.items()} for run in runs if run
+    ]
     gains = [
         sign * (run[max(run)] - run[max(time for time in run if time <= frame.crash_s)])
         for run in means
@@ -119,7 +126,7 @@ def _line(
     seeds = max(1, len(finals))  # Without those that have failed.
     return ProtocolSummary(
         protocol=protocol,
-        mean_client=_spread([_mean(values) for values in finals]),
+        mean_client=_spread([mean(values) for values in finals]),
         worst_client=_spread([sign * _least([sign * value for value in run]) for run in finals]),
         aggregate=_spread([value for value in aggregates if value is not None]),
         time_to_target_s=_spread(arrivals),
@@ -140,12 +147,13 @@ def _work(traces: Iterable[TraceRow]) -> Mapping[str, Mapping[str, int]]:
     return work
 
 
-def _clients(nodes: Mapping[str, float]) -> list[float]:
+def client_values(nodes: Mapping[str, float]) -> list[float]:
     """Return the clients' scores; the one pooled model counts as a client of its own."""
     return [value for node, value in nodes.items() if node.startswith("client_") or node == POOLED]
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """Return the mean of one or more values; NaN if any of them isn't finite."""
     return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
 
 
@@ -157,16 +165,17 @@ def _least(values: Sequence[float]) -> float:
 def _spread(values: Sequence[float]) -> Spread | None:
     if not values:
         return None
-    mean = _mean(values)
+    center = mean(values)
     if len(values) == 1:
-        return Spread(mean, None, 1)
-    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return Spread(mean, math.sqrt(variance), len(values))
+        return Spread(center, None, 1)
+    variance = sum((value - center) ** 2 for value in values) / (len(values) - 1)
+    return Spread(center, math.sqrt(variance), len(values))
 
 
-def _finite(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
+    """Return nested values with None in place of what isn't a finite number."""
     if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: json_ready(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [json_ready(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
