@@ -17,9 +17,10 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sim.grid import Sweep
     from sim.scenario import Scenario
     from sim.summary import Summary
-    from sim.sweep import Done, Session
+    from sim.work import Done, Session
 
 EXIT_FAILED = 1
 EXIT_MISTAKE = 2
@@ -191,10 +192,9 @@ def check(
             try:
                 loaded = load(name)
                 if data:
-                    from sim.simulation import Data
+                    from sim.work import check_data
 
-                    for seed in loaded.seeds:
-                        Data().facts(loaded, seed)
+                    check_data([loaded])
             except ScenarioError as mistake:
                 mistakes += 1
                 _say(str(mistake))
@@ -244,7 +244,7 @@ def _session(folder: Path, workers: int | None, store_limit: str) -> "Iterator[S
     from sim import units
     from sim.display import progress_display
     from sim.errors import ScenarioError
-    from sim.sweep import Session
+    from sim.work import Session
 
     try:
         limit_bytes = int(units.parse(store_limit, "byte", STORE_LIMIT))
@@ -253,9 +253,7 @@ def _session(folder: Path, workers: int | None, store_limit: str) -> "Iterator[S
     console = _console(sys.stderr.isatty(), stderr=True)
     try:
         with progress_display(console) as progress:
-            yield Session(
-                folder, _worker_count(workers), limit_bytes, _say, progress
-            )
+            yield Session(folder, _worker_count(workers), limit_bytes, _say, progress)
     except KeyboardInterrupt:
         _say(f"interrupted: what is done is kept in {folder}; the same command continues")
         raise typer.Exit(EXIT_INTERRUPTED) from None

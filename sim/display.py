@@ -96,7 +96,7 @@ def plain_lines(
         if not ends and clock() - printed_s < SECONDS_BETWEEN_LINES:
             return
         printed_s, ended = clock(), ended or ends
-        world = f"{_world_text(now)}, " if now.simulated_runs < now.total_runs else ""
+        world = f"{_clock_text(now)}, " if now.simulated_runs < now.total_runs else ""
         console.print(
             f"{now.finished_runs}/{now.total_runs} runs, {world}{_work_text(now)}"
             + ("" if ends else f", {left}"),
@@ -109,10 +109,13 @@ def plain_lines(
 
 
 def _world_text(now: Progress) -> str:
-    if not now.run or now.simulated_runs == now.total_runs:
-        return f"{now.simulated_runs}/{now.total_runs} runs"
+    runs = f"{now.simulated_runs}/{now.total_runs} runs"
+    return runs if now.simulated_runs == now.total_runs else f"{runs}, {_clock_text(now)}"
+
+
+def _clock_text(now: Progress) -> str:
     return (
-        f"{now.simulated_runs}/{now.total_runs} runs, {now.run}: {time_text(now.virtual_s)}, "
+        f"{now.run or 'starting'}: {time_text(now.virtual_s)}, "
         f"{now.local_rounds:,} local rounds, {now.up} up {now.down} down"
     )
 
@@ -174,7 +177,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"({share:.0%}); {plan.evaluations:,} evaluations"
     )
     yield (
-        f"estimate: {time_text(plan.time_s)} of training with {max(1, plan.workers)} "
+        f"estimate: {time_text(plan.time_s)} in all with {max(1, plan.workers)} "
         f"worker{'' if plan.workers == 1 else 's'}, {bytes_text(plan.memory_bytes)} of memory, "
         f"{bytes_text(plan.store_bytes)} of models (--store-limit holds them to less)"
     )

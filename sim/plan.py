@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,10 +57,12 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
     data, engine = Data(), Pretence()
     graph = Graph(engine, MemoryStore(_NO_LIMIT, lambda name: True, lambda text: None))
     local_rounds = 0
-    work_s = store_bytes = 0.0
+    work_s = control_s = store_bytes = 0.0
     for scenario in scenarios:
         steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations
+        started_s = time.perf_counter()
         local_rounds += await _played(scenario, graph, data)
+        control_s += time.perf_counter() - started_s
         cost = price(scenario)
         work_s += (graph.steps_done - steps) * cost.step_s
         work_s += (engine.evaluations - evaluations) * cost.evaluation_s
@@ -74,7 +77,8 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
         evaluations=engine.evaluations,
         models=engine.models,
         workers=workers,
-        time_s=work_s / max(1, workers),
+        # Workers share the training; the control planes have one process.
+        time_s=control_s + work_s / max(1, workers),
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit_bytes
         + workers * WORKER_BYTES,
         store_bytes=store_bytes,

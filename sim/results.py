@@ -30,9 +30,6 @@ RUN_FILE = "run.json"
 # What a sweep adds: its own scenario, and a result folder per point.
 SWEEP_FILE = "sweep.yaml"
 RUNS_FOLDER = "runs"
-# The status of a run in `run.json`; a record without one is of a finished run.
-FINISHED = "finished"
-FAILED = "failed"
 
 # The row group size decides the bytes of a table, so it is never left to the library's default.
 ROWS_PER_GROUP = 65_536
@@ -109,11 +106,6 @@ def claim(folder: Path, file: str, text: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with whole(folder / file) as path:
         path.write_text(text, encoding="utf-8")
-
-
-def release(folder: Path, file: str) -> None:
-    """Give a claimed folder up, so that the corrected scenario isn't refused there."""
-    (folder / file).unlink(missing_ok=True)
 
 
 def tables(record: RunRecord, scores: Sequence[ScoreRow], traces: Sequence[TraceRow]) -> RunTables:

@@ -14,7 +14,8 @@ from typing import Any
 from sim.errors import Place, scenario_error
 from sim.folder_lock import holder
 from sim.grid import grid
-from sim.results import FAILED, RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record
+from sim.outcome import FAILED
+from sim.results import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record
 from sim.scenario import Scenario, load
 
 

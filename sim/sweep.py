@@ -21,11 +21,9 @@ from sim.grid import Sweep, dump_sweep
 from sim.results import FolderState
 from sim.scenario import Scenario, dump
 from sim.sweep_tables import write_tables
-from sim.work import Done, Place, Session, run_places
+from sim.work import Done, Place, Session, check_data, run_places
 
-SWEEP_FILE = "sweep.yaml"
 DONE_FILE = "sweep.json"
-RUNS_FOLDER = "runs"
 
 
 def run_one(scenario: Scenario, session: Session) -> Done | None:
@@ -36,8 +34,9 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     text = dump(scenario)
     if results.folder_state(session.home, text) is FolderState.FINISHED:
         return None
+    data = check_data([scenario])
     with _writing(session.home, results.SCENARIO_FILE, text):
-        return asyncio.run(run_places([Place(scenario, session.home)], session))
+        return asyncio.run(run_places([Place(scenario, session.home)], session, data))
 
 
 def run_sweep(sweep: Sweep, session: Session) -> Done | None:
@@ -48,10 +47,9 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     """
     started_s = time.monotonic()
     text = dump_sweep(sweep)
-    results.check_holder(session.home, SWEEP_FILE, text)
-    places = [
-        Place(point.scenario, point_folder(session.home, point.name)) for point in sweep.points
-    ]
+    results.check_holder(session.home, results.SWEEP_FILE, text)
+    runs = session.home / results.RUNS_FOLDER
+    places = [Place(point.scenario, runs / point.name) for point in sweep.points]
     states = [results.folder_state(place.folder, dump(place.scenario)) for place in places]
     missing = [
         place
@@ -60,34 +58,23 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     ]
     if not missing and (session.home / DONE_FILE).exists():
         return None
-    with _writing(session.home, SWEEP_FILE, text):
+    data = check_data(place.scenario for place in missing)
+    with _writing(session.home, results.SWEEP_FILE, text):
         for place in missing:
             results.claim(place.folder, results.SCENARIO_FILE, dump(place.scenario))
-        done = asyncio.run(run_places(missing, session))
+        done = asyncio.run(run_places(missing, session, data))
         write_tables(session.home, sweep)
         _write_record(session, done, len(places), time.monotonic() - started_s)
         return done
 
 
-def point_folder(home: Path, point: str) -> Path:
-    """Where the results of one point of a sweep are."""
-    return home / RUNS_FOLDER / point
-
-
 @contextmanager
 def _writing(home: Path, file: str, text: str) -> Iterator[None]:
-    """Hold the folder, and make it this scenario's; a scenario that proves wrong gives it up."""
-    existed = (home / file).exists()
+    """Hold the folder, and make it this scenario's."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
         with locked(home):
             results.claim(home, file, text)
-            try:
-                yield
-            except ScenarioError:
-                if not existed:
-                    results.release(home, file)
-                raise
+            yield
     except OSError as error:
         what = error.strerror or str(error)
         raise ScenarioError(

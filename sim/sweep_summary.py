@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sim import results
 from sim.grid import Point, Sweep, Value
-from sim.outcome import AGGREGATE, ScoreRow
+from sim.outcome import AGGREGATE, FAILED, ScoreRow
 from sim.summary import client_values, json_ready, mean, metric_of
 
 REFERENCE_KIND = "fedavg"
@@ -98,7 +98,7 @@ def read_finals(folder: Path, metric: str) -> dict[tuple[str, int], Final]:
     failed = {
         (run["protocol"], run["seed"])
         for run in results.read_record(folder)["runs"]
-        if run.get("status") == results.FAILED
+        if run.get("status") == FAILED
     }
     found = finals(results.read_scores(folder), metric)
     return {run: final for run, final in found.items() if run not in failed}

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from sim import results
 from sim.errors import ScenarioError
 from sim.grid import Point, Sweep, Value
-from sim.outcome import ScoreRow
+from sim.outcome import FINISHED, ScoreRow
 
 RUNS_FILE = "runs.parquet"
 """One row per point, protocol and seed."""
@@ -30,7 +30,7 @@ _RUN_COLUMNS = {
     "virtual_s": float,
     "events": int,
 }
-_DEFAULTS = {"status": results.FINISHED, "cause": "", "virtual_s": 0.0, "events": 0}
+_DEFAULTS = {"status": FINISHED, "cause": "", "virtual_s": 0.0, "events": 0}
 
 
 def write_tables(folder: Path, sweep: Sweep) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,16 +64,21 @@ class Done:
     failed: list[RunRecord] = field(default_factory=list)
 
 
-async def run_places(places: Sequence[Place], session: Session) -> Done:
+def check_data(scenarios: Iterable[Scenario]) -> Data:
+    """Build all data before any clock starts. Raises ScenarioError if that can't be done."""
+    data = Data()
+    for scenario in scenarios:
+        for seed in scenario.seeds:
+            data.facts(scenario, seed)
+    return data
+
+
+async def run_places(places: Sequence[Place], session: Session, data: Data) -> Done:
     """Do every run of every place and write the places' result folders.
 
-    Nothing is done twice that an earlier session has stored. Raises ScenarioError for data that
-    can't be built as asked, before anything else is done, and OSError if nothing can be written.
+    Nothing is done twice that an earlier session has stored. Raises OSError if nothing can be
+    written.
     """
-    data = Data()
-    for place in places:
-        for seed in place.scenario.seeds:
-            data.facts(place.scenario, seed)
     work = _Work(places, session, data)
     try:
         await work.all()

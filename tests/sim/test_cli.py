@@ -4,18 +4,19 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from sim import results
 from sim.cli import app
 from sim.errors import ScenarioError
-from sim.outcome import Operations, Outcome, Progress, RunRecord, ScoreRow, TraceRow
+from sim.outcome import Operations, Progress, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario
+from sim.work import Done, Place, Session
 
 SCENARIO = """\
 # Does the command line work?
@@ -34,49 +35,54 @@ evaluation: {every: 1 min, target: {metric: accuracy, value: 0.6}}
 """
 
 
-class FakeSimulation(ModuleType):
-    """Stands in for `sim.simulation`: remembers its calls, learns at once, fails when told to."""
+class FakeWork:
+    """Stands in for `sim.work`: remembers its calls, learns at once, fails when told to."""
 
     def __init__(self) -> None:
-        super().__init__("sim.simulation")
         self.calls: list[tuple[tuple[str, ...], tuple[int, ...], int]] = []
         self.failure: BaseException | None = None
+        self.interrupts = False
 
-    def check_data(self, scenario: Scenario) -> None:
+    def check_data(self, scenarios: Iterable[Scenario]) -> None:
         if self.failure:
             raise self.failure
 
-    async def simulate(
-        self,
-        scenario: Scenario,
-        protocols: Sequence[str],
-        seeds: Sequence[int],
-        workers: int,
-        progress: Callable[[Progress], None],
-    ) -> Outcome:
-        self.calls.append((tuple(protocols), tuple(seeds), workers))
+    async def run_places(self, places: Sequence[Place], session: Session, data: None) -> Done:
         await asyncio.sleep(0)
-        if self.failure:
-            raise self.failure
-        pairs = [(protocol, seed) for protocol in protocols for seed in seeds]
-        for number, (protocol, seed) in enumerate(pairs, 1):
-            progress(Progress(protocol, seed, 600.0, 600.0, 7, 14, 14, 1, 1, number, len(pairs)))
-        return Outcome(
-            [
-                ScoreRow(protocol, seed, time_s, "client_0", 1, 1, 0.0, "accuracy", value, True)
-                for protocol, seed in pairs
-                for time_s, value in ((0.0, 0.1), (300.0, 0.5), (600.0, 0.75))
-            ],
-            [TraceRow(*pair, 0.0, 2.0, "client_0", "train", "", 0, "") for pair in pairs],
-            [RunRecord(protocol, seed, 600.0, 42, {}) for protocol, seed in pairs],
-            Operations(3, 2, 1, 0),
-        )
+        if self.interrupts:
+            raise KeyboardInterrupt
+        for place in places:
+            protocols, seeds = tuple(place.scenario.protocols), place.scenario.seeds
+            self.calls.append((protocols, seeds, session.workers))
+            pairs = [(protocol, seed) for protocol in protocols for seed in seeds]
+            runs = [learned(protocol, seed) for protocol, seed in pairs]
+            for number in range(1, len(pairs) + 1):
+                counts = (number, number, len(pairs), 14, 14, 28, 28)
+                session.progress(Progress("local seed 5", 600.0, 600.0, 7, 1, 1, *counts))
+            results.write(
+                place.folder, runs, protocols, wall_s=1.0, workers=0, operations=OPERATIONS
+            )
+        return Done(OPERATIONS)
+
+
+OPERATIONS = Operations(3, 2, 1, 0, 30, 20, 20)
+
+
+def learned(protocol: str, seed: int) -> results.RunTables:
+    scores = [
+        ScoreRow(protocol, seed, time_s, "client_0", 1, 1, 0.0, "accuracy", value, True)
+        for time_s, value in ((0.0, 0.1), (300.0, 0.5), (600.0, 0.75))
+    ]
+    traces = [TraceRow(protocol, seed, 0.0, 2.0, "client_0", "train", "", 0, "")]
+    return results.tables(RunRecord(protocol, seed, 600.0, 42, {}), scores, traces)
 
 
 @pytest.fixture
-def simulation(monkeypatch: pytest.MonkeyPatch) -> FakeSimulation:
-    fake = FakeSimulation()
-    monkeypatch.setitem(sys.modules, "sim.simulation", fake)
+def simulation(monkeypatch: pytest.MonkeyPatch) -> FakeWork:
+    fake = FakeWork()
+    for module in ("sim.sweep", "sim.work"):
+        for name in ("check_data", "run_places"):
+            monkeypatch.setattr(f"{module}.{name}", getattr(fake, name))
     return fake
 
 
@@ -91,25 +97,21 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
-def test_run_writes_the_folder_and_prints_the_table(
-    scenario: str, simulation: FakeSimulation
-) -> None:
+def test_run_writes_the_folder_and_prints_the_table(scenario: str, simulation: FakeWork) -> None:
     result = invoke("run", scenario, "--workers", "0")
     assert result.exit_code == 0, result.output
     assert simulation.calls == [(("braintorrent", "local"), (3, 5), 0)]
     assert "0.750 ±0.000" in result.stdout and "10.0 min" in result.stdout
     assert "+0.250 ±0.000" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 100
-    assert "4/4 runs, local seed 5: 10.0 min, 7 local rounds, 1 up 1 down" in result.stderr
+    assert "4/4 runs, 14 of 14 trainings done" in result.stderr
     assert "results in results/tiny" in result.stderr
     assert sorted(path.name for path in Path("results/tiny").iterdir()) == [
-        *("run.json", "scenario.yaml", "scores.parquet", "trace.parquet")
+        *(".lock", "run.json", "scenario.yaml", "scores.parquet", "trace.parquet")
     ]
 
 
-def test_a_finished_folder_is_shown_and_not_run_again(
-    scenario: str, simulation: FakeSimulation
-) -> None:
+def test_a_finished_folder_is_shown_and_not_run_again(scenario: str, simulation: FakeWork) -> None:
     first = invoke("run", scenario, "--json")
     again = invoke("run", scenario, "--json")
     assert (again.exit_code, again.stdout) == (0, first.stdout)
@@ -117,14 +119,14 @@ def test_a_finished_folder_is_shown_and_not_run_again(
     assert len(simulation.calls) == 1
 
 
-def test_an_unfinished_folder_is_done_again(scenario: str, simulation: FakeSimulation) -> None:
+def test_an_unfinished_folder_is_done_again(scenario: str, simulation: FakeWork) -> None:
     invoke("run", scenario)
     Path("results/tiny/run.json").unlink()
     assert invoke("run", scenario).exit_code == 0
     assert len(simulation.calls) == 2
 
 
-def test_the_kept_scenario_gives_the_same_tables(scenario: str, simulation: FakeSimulation) -> None:
+def test_the_kept_scenario_gives_the_same_tables(scenario: str, simulation: FakeWork) -> None:
     invoke("run", scenario, "--set", "clients.count=3", "--seed", "5")
     kept = Path("results/tiny")
     result = invoke("run", str(kept / "scenario.yaml"), "--out", "copy")
@@ -133,7 +135,7 @@ def test_the_kept_scenario_gives_the_same_tables(scenario: str, simulation: Fake
         assert (kept / name).read_bytes() == Path("copy", name).read_bytes()
 
 
-def test_json_is_all_that_standard_output_holds(scenario: str, simulation: FakeSimulation) -> None:
+def test_json_is_all_that_standard_output_holds(scenario: str, simulation: FakeWork) -> None:
     summary = json.loads(invoke("run", scenario, "--json").stdout)
     assert (summary["scenario"], summary["crash_s"], summary["target"]) == ("tiny", 300.0, 0.6)
     line = summary["protocols"][0]
@@ -143,14 +145,14 @@ def test_json_is_all_that_standard_output_holds(scenario: str, simulation: FakeS
 
 
 def test_chosen_protocols_and_seeds_run_in_the_scenario_s_order(
-    scenario: str, simulation: FakeSimulation
+    scenario: str, simulation: FakeWork
 ) -> None:
     chosen = ("--seed", "5", "--seed", "3", "--protocol", "local", "--workers", "2")
     assert invoke("run", scenario, *chosen).exit_code == 0
     assert simulation.calls == [(("local",), (3, 5), 2)]
     refused = invoke("run", scenario)
     assert refused.exit_code == 2
-    assert "holds the results of a different scenario" in refused.stderr
+    assert "different scenario (protocols.braintorrent: " in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_chosen_protocols_and_seeds_run_in_the_scenario_s_order(
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
-    scenario: str, simulation: FakeSimulation, arguments: tuple[str, ...], message: str
+    scenario: str, simulation: FakeWork, arguments: tuple[str, ...], message: str
 ) -> None:
     result = invoke("run", scenario, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -176,7 +178,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 @pytest.mark.parametrize("option", [("--seed", "x"), ("--workers", "-1"), ("--nonsense",)])
 def test_a_malformed_option_exits_with_2(
-    scenario: str, simulation: FakeSimulation, option: tuple[str, ...]
+    scenario: str, simulation: FakeWork, option: tuple[str, ...]
 ) -> None:
     result = invoke("run", scenario, *option)
     assert result.exit_code == 2
@@ -184,7 +186,7 @@ def test_a_malformed_option_exits_with_2(
 
 
 def test_mistaken_data_leaves_the_folder_to_the_corrected_scenario(
-    scenario: str, simulation: FakeSimulation
+    scenario: str, simulation: FakeWork
 ) -> None:
     simulation.failure = ScenarioError("tiny.yaml:5:1: task: too few samples; allowed: more")
     result = invoke("run", scenario)
@@ -194,15 +196,17 @@ def test_mistaken_data_leaves_the_folder_to_the_corrected_scenario(
     assert invoke("run", scenario, "--set", "clients.count=3").exit_code == 0
 
 
-def test_ctrl_c_exits_with_130_and_says_what_is_kept(
-    scenario: str, simulation: FakeSimulation
-) -> None:
-    simulation.failure = KeyboardInterrupt()
+def test_ctrl_c_exits_with_130_and_says_what_is_kept(scenario: str, simulation: FakeWork) -> None:
+    simulation.interrupts = True
     result = invoke("run", scenario)
     assert (result.exit_code, result.stdout) == (130, "")
-    assert result.stderr.startswith("interrupted: kept results/tiny/scenario.yaml, no finished")
-    assert [path.name for path in Path("results/tiny").iterdir()] == ["scenario.yaml"]
-    simulation.failure = None
+    assert result.stderr == (
+        "interrupted: what is done is kept in results/tiny; the same command continues\n"
+    )
+    assert sorted(path.name for path in Path("results/tiny").iterdir()) == [
+        *(".lock", "scenario.yaml")
+    ]
+    simulation.interrupts = False
     assert invoke("run", scenario).exit_code == 0
 
 
@@ -218,7 +222,7 @@ def test_check_goes_through_all_scenarios_and_reports_each_mistake(
     assert second.startswith("missing.yaml:")
 
 
-def test_check_looks_at_the_data_only_when_asked(scenario: str, simulation: FakeSimulation) -> None:
+def test_check_looks_at_the_data_only_when_asked(scenario: str, simulation: FakeWork) -> None:
     simulation.failure = ScenarioError("tiny.yaml:5:1: task: too few samples; allowed: more")
     assert invoke("check", scenario).exit_code == 0
     result = invoke("check", "--data", scenario)
@@ -278,34 +282,44 @@ def test_the_module_runs_as_a_script() -> None:
 
 def _progress(**changes: Any) -> Progress:
     values: dict[str, Any] = {
-        "protocol": "local",
-        "seed": 0,
+        "run": "local seed 0",
         "virtual_s": 30.0,
         "duration_s": 60.0,
         "local_rounds": 1,
-        "trained": 1,
-        "demanded": 2,
         "up": 2,
         "down": 0,
+        "simulated_runs": 0,
         "finished_runs": 0,
         "total_runs": 2,
+        "trained": 1,
+        "demanded": 2,
+        "steps_done": 100,
+        "steps_demanded": 200,
     }
     return Progress(**values | changes)
 
 
-def test_plain_progress_prints_finished_runs_at_once_and_the_rest_rarely() -> None:
+def test_plain_progress_prints_rarely_and_once_at_the_end() -> None:
     from rich.console import Console
 
-    from sim.display import plain_lines
+    from sim.display import Remaining, plain_lines
 
     console, now_s = Console(width=40), 0.0
-    report = plain_lines(console, clock=lambda: now_s)
+    report = plain_lines(console, Remaining(lambda: now_s), clock=lambda: now_s)
     with console.capture() as capture:
-        for now_s, finished in ((1.0, 0), (2.0, 1), (3.0, 1), (6.9, 1), (7.0, 1)):
-            report(_progress(finished_runs=finished, virtual_s=now_s))
-    lines = capture.get().splitlines()
-    assert [line.split("s,")[0] for line in lines] == ["1/2 run", "1/2 run"]
-    assert "local seed 0: 2.0 s" in lines[0] and "local seed 0: 7.0 s" in lines[1]
+        for now_s, steps in ((1.0, 0), (2.0, 50), (4.9, 100), (6.0, 150)):
+            report(_progress(virtual_s=now_s, steps_done=steps))
+        now_s = 11.0
+        report(_progress(simulated_runs=2, finished_runs=1, steps_done=160))
+        for now_s in (12.0, 13.0):
+            report(_progress(simulated_runs=2, finished_runs=2, steps_done=200, trained=2))
+    assert capture.get().splitlines() == [
+        # 100 steps in the 4 s since the first were seen, and 50 to go.
+        "0/2 runs, local seed 0: 6.0 s, 1 local rounds, 2 up 0 down, "
+        "1 of 2 trainings done, at least 2.0 s left",
+        "1/2 runs, 1 of 2 trainings done, 3.3 s left",
+        "2/2 runs, 2 of 2 trainings done",
+    ]
 
 
 def test_the_live_display_shows_the_world_and_the_real_work() -> None:
@@ -316,8 +330,8 @@ def test_the_live_display_shows_the_world_and_the_real_work() -> None:
     from sim.display import progress_display
 
     screen = StringIO()
-    console = Console(file=screen, force_terminal=True, width=100)
+    console = Console(file=screen, force_terminal=True, width=120)
     with progress_display(console) as report:
         report(_progress())
-        report(_progress(protocol="fedavg", finished_runs=1, virtual_s=60.0, down=1))
+        report(_progress(run="fedavg seed 0", simulated_runs=1, virtual_s=60.0, down=1))
     assert "2 up 1 down" in screen.getvalue() and "1 of 2 trainings done" in screen.getvalue()

@@ -8,8 +8,8 @@ import pytest
 
 from sim import results
 from sim.errors import ScenarioError
-from sim.outcome import Operations, Outcome, RunRecord, ScoreRow, TraceRow
-from sim.results import FolderState
+from sim.outcome import FAILED, Operations, RunRecord, ScoreRow, TraceRow
+from sim.results import FolderState, RunTables
 
 SCENARIO = "name: tiny\n"
 
@@ -22,14 +22,23 @@ def trace(protocol: str, seed: int, time_s: float, detail: str = "") -> TraceRow
     return TraceRow(protocol, seed, time_s, 1.5, "client_0", "transfer", "client_1", 400, detail)
 
 
-def outcome(scores: list[ScoreRow], traces: list[TraceRow]) -> Outcome:
-    run = RunRecord("fedavg", 0, 60.0, 12, {"sent": 3, "delivered": 3})
-    return Outcome(scores, traces, [run], Operations(5, 3, 1, 1))
+def runs(scores: list[ScoreRow], traces: list[TraceRow]) -> list[RunTables]:
+    keys = dict.fromkeys((row.protocol, row.seed) for row in [*scores, *traces])
+    return [
+        results.tables(
+            RunRecord(*key, 60.0, 12, {"sent": 3, "delivered": 3}),
+            [row for row in scores if row[:2] == key],
+            [row for row in traces if row[:2] == key],
+        )
+        for key in keys
+    ]
 
 
-def written(folder: Path, done: Outcome, wall_s: float = 1.0, workers: int = 0) -> Path:
-    results.claim(folder, SCENARIO)
-    results.write(folder, done, ("fedavg", "braintorrent"), wall_s, workers)
+def written(folder: Path, done: list[RunTables], wall_s: float = 1.0, workers: int = 0) -> Path:
+    results.claim(folder, results.SCENARIO_FILE, SCENARIO)
+    protocols = ("fedavg", "braintorrent")
+    operations = Operations(5, 3, 1, 1, 50, 30, 30)
+    results.write(folder, done, protocols, wall_s=wall_s, workers=workers, operations=operations)
     return folder
 
 
@@ -40,30 +49,31 @@ def test_rows_come_back_sorted_by_protocol_of_scenario_seed_and_time(tmp_path: P
         score("fedavg", 0, 60.0),
         score("fedavg", 0, 0.0),
     ]
-    folder = written(tmp_path / "out", outcome(rows, []))
+    folder = written(tmp_path / "out", runs(rows, []))
     assert results.read_scores(folder) == [rows[3], rows[2], rows[1], rows[0]]
     assert results.read_traces(folder) == []
 
 
 def test_rows_of_one_instant_keep_the_order_of_their_events(tmp_path: Path) -> None:
     rows = [trace("fedavg", 0, 1.0, detail) for detail in ("z", "a", "m")]
-    folder = written(tmp_path / "out", outcome([], rows))
+    folder = written(tmp_path / "out", runs([], rows))
     assert [row.detail for row in results.read_traces(folder)] == ["z", "a", "m"]
 
 
 def test_tables_have_the_same_bytes_wherever_and_however_fast_they_were_made(
     tmp_path: Path,
 ) -> None:
-    done = outcome([score("fedavg", 0, 0.0)], [trace("fedavg", 0, 0.0)])
+    rows = [score("fedavg", 0, 0.0)]
+    done = runs(rows, [trace("fedavg", 0, 0.0)])
     one = written(tmp_path / "one", done, wall_s=1.0, workers=0)
     two = written(tmp_path / "protocol=two", done, wall_s=2.0, workers=2)
     for name in (results.SCORES_FILE, results.TRACE_FILE):
         assert (one / name).read_bytes() == (two / name).read_bytes()
-    assert results.read_scores(two) == results.read_scores(one) == done.scores
+    assert results.read_scores(two) == results.read_scores(one) == rows
 
 
 def test_columns_have_the_documented_names_and_types(tmp_path: Path) -> None:
-    folder = written(tmp_path / "out", outcome([score("fedavg", 0, 0.0)], []))
+    folder = written(tmp_path / "out", runs([score("fedavg", 0, 0.0)], []))
     text = "dictionary<values=string, indices=int32, ordered=0>"
     assert {field.name: str(field.type) for field in pq.read_schema(folder / "scores.parquet")} == {
         "protocol": text,
@@ -85,15 +95,18 @@ def test_columns_have_the_documented_names_and_types(tmp_path: Path) -> None:
 def test_row_groups_have_a_fixed_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "ROWS_PER_GROUP", 4)
     rows = [score("fedavg", 0, float(time_s)) for time_s in range(10)]
-    metadata = pq.read_metadata(written(tmp_path / "out", outcome(rows, [])) / "scores.parquet")
+    metadata = pq.read_metadata(written(tmp_path / "out", runs(rows, [])) / "scores.parquet")
     sizes = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     assert sizes == [4, 4, 2]
 
 
 def test_run_json_records_counts_digests_and_operations(tmp_path: Path) -> None:
-    folder = written(tmp_path / "out", outcome([score("fedavg", 0, 0.0)], []), 2.5, 2)
+    folder = written(tmp_path / "out", runs([score("fedavg", 0, 0.0)], []), 2.5, 2)
     record = results.read_record(folder)
-    assert record["operations"] == {"asked": 5, "computed": 3, "shared": 1, "never_needed": 1}
+    assert record["operations"] == {
+        **{"asked": 5, "computed": 3, "shared": 1, "never_needed": 1},
+        **{"steps_asked": 50, "steps_demanded": 30, "steps_computed": 30},
+    }
     assert record["rows"] == {"scores.parquet": 1, "trace.parquet": 0}
     assert record["runs"][0]["counters"] == {"sent": 3, "delivered": 3}
     assert (record["virtual_s"], record["wall_s"], record["workers"]) == (60.0, 2.5, 2)
@@ -104,9 +117,9 @@ def test_run_json_records_counts_digests_and_operations(tmp_path: Path) -> None:
 def test_a_folder_goes_from_free_to_unfinished_to_finished(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
     assert results.folder_state(folder, SCENARIO) is FolderState.FREE
-    results.claim(folder, SCENARIO)
+    results.claim(folder, results.SCENARIO_FILE, SCENARIO)
     assert results.folder_state(folder, SCENARIO) is FolderState.UNFINISHED
-    written(folder, outcome([], []))
+    written(folder, runs([], []))
     assert results.folder_state(folder, SCENARIO) is FolderState.FINISHED
     assert sorted(path.name for path in folder.iterdir()) == [
         *("run.json", "scenario.yaml", "scores.parquet", "trace.parquet")
@@ -116,10 +129,10 @@ def test_a_folder_goes_from_free_to_unfinished_to_finished(tmp_path: Path) -> No
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_folder_of_another_scenario_is_refused(tmp_path: Path, finished: bool) -> None:
     folder = tmp_path / "out"
-    results.claim(folder, SCENARIO)
+    results.claim(folder, results.SCENARIO_FILE, SCENARIO)
     if finished:
-        written(folder, outcome([], []))
-    with pytest.raises(ScenarioError, match="different scenario; allowed: .*--out DIR"):
+        written(folder, runs([], []))
+    with pytest.raises(ScenarioError, match=r"\(name: other was tiny\); allowed: .*--out DIR"):
         results.folder_state(folder, "name: other\n")
 
 
@@ -129,8 +142,8 @@ def test_a_folder_with_other_files_and_a_file_are_refused(tmp_path: Path) -> Non
         results.folder_state(tmp_path, SCENARIO)
     with pytest.raises(ScenarioError, match="is a file"):
         results.folder_state(tmp_path / "thesis.txt", SCENARIO)
-    with pytest.raises(ScenarioError, match="cannot write there"):
-        results.claim(tmp_path / "thesis.txt" / "out", SCENARIO)
+    with pytest.raises(OSError, match="Not a directory"):
+        results.claim(tmp_path / "thesis.txt" / "out", results.SCENARIO_FILE, SCENARIO)
 
 
 def test_an_empty_folder_and_a_killed_run_s_remains_are_free(tmp_path: Path) -> None:
@@ -141,7 +154,7 @@ def test_an_empty_folder_and_a_killed_run_s_remains_are_free(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["scores.parquet", "trace.parquet"])
 def test_tables_that_differ_from_their_digest_are_refused(tmp_path: Path, name: str) -> None:
-    folder = written(tmp_path / "out", outcome([], []))
+    folder = written(tmp_path / "out", runs([], []))
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[:-1] + b"?")
     with pytest.raises(ScenarioError, match="differ from the digests"):
@@ -153,7 +166,7 @@ def test_tables_that_differ_from_their_digest_are_refused(tmp_path: Path, name: 
 
 @pytest.mark.parametrize("content", ["", "[]", "{"])
 def test_a_broken_run_json_is_refused(tmp_path: Path, content: str) -> None:
-    folder = written(tmp_path / "out", outcome([], []))
+    folder = written(tmp_path / "out", runs([], []))
     (folder / "run.json").write_text(content)
     with pytest.raises(ScenarioError, match=r"run\.json"):
         results.folder_state(folder, SCENARIO)
@@ -168,7 +181,7 @@ def test_an_interrupted_write_leaves_neither_a_table_nor_a_temporary_file(
 
     monkeypatch.setattr(pq, "write_table", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        written(tmp_path / "out", outcome([], []))
+        written(tmp_path / "out", runs([], []))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["scenario.yaml"]
 
 
@@ -180,16 +193,24 @@ def test_a_rerun_that_fails_keeps_the_folder_unfinished(
 
     monkeypatch.setattr(json, "dumps", full)
     with pytest.raises(OSError, match="No space"):
-        written(tmp_path / "out", outcome([], []))
+        written(tmp_path / "out", runs([], []))
     assert results.folder_state(tmp_path / "out", SCENARIO) is FolderState.UNFINISHED
 
 
-def test_a_folder_that_is_given_up_is_free_for_the_corrected_scenario(tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    results.claim(folder, SCENARIO)
-    results.release(folder)
-    assert not folder.exists()
-    results.claim(folder, SCENARIO)
-    (folder / "notes.txt").write_text("mine")
-    results.release(folder)
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+def test_a_failed_run_has_no_rows_and_leaves_the_folder_unfinished(tmp_path: Path) -> None:
+    good = runs([score("fedavg", 0, 0.0)], [trace("fedavg", 0, 0.0)])
+    record = RunRecord("braintorrent", 0, 60.0, 12, {}, FAILED, "no data")
+    bad = results.tables(record, [score("braintorrent", 0, 0.0)], [])
+    folder = written(tmp_path / "out", [*good, bad])
+    assert [row.protocol for row in results.read_scores(folder)] == ["fedavg"]
+    states = [(run["status"], run["cause"]) for run in results.read_record(folder)["runs"]]
+    assert states == [("finished", ""), ("failed", "no data")]
+    assert results.folder_state(folder, SCENARIO) is FolderState.UNFINISHED
+
+
+def test_the_bytes_do_not_tell_in_which_order_runs_were_done(tmp_path: Path) -> None:
+    keys = [("braintorrent", 1), ("fedavg", 0), ("braintorrent", 0)]
+    done = runs([score(*key, 0.0) for key in keys], [trace(*key, 1.0) for key in keys])
+    one, two = written(tmp_path / "one", done), written(tmp_path / "two", done[::-1])
+    for name in (results.SCORES_FILE, results.TRACE_FILE):
+        assert (one / name).read_bytes() == (two / name).read_bytes()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.distributions import Constant, Lognormal
@@ -148,6 +148,7 @@ def test_a_latency_file_is_read_to_the_place_of_its_mistake(tmp_path: Path) -> N
         assert str(caught.value).startswith(f"{tmp_path / name}.csv{place}: {what}; allowed: ")
 
 
+@settings(deadline=None)  # A busy machine is no mistake.
 @given(
     question=st.text(st.characters(categories=("L", "N", "P", "Z", "S")), min_size=1),
     alpha=st.floats(min_value=0, exclude_min=True, allow_infinity=False),

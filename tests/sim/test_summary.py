@@ -60,6 +60,7 @@ def test_final_scores_are_of_the_last_look_and_spread_over_seeds() -> None:
         *looks("fedavg", 1, {30.0: clients(7.0, 7.0)}, metric="loss"),
     ]
     (line,) = summarise(scenario("fedavg", seeds=(0, 1)), rows, []).protocols
+    assert line.mean_client and line.worst_client
     assert line.mean_client.mean == pytest.approx(0.7)
     assert line.mean_client.std == pytest.approx(0.2 / math.sqrt(2))
     assert line.mean_client.count == 2
@@ -73,6 +74,7 @@ def test_aggregate_is_its_own_row_and_the_pooled_model_the_only_client() -> None
         *looks("pooled", 0, {0.0: {"pooled": 0.9}}),
     ]
     first, pooled = summarise(scenario("braintorrent", "pooled"), rows, []).protocols
+    assert first.mean_client
     assert first.mean_client.mean == pytest.approx(0.3)
     assert first.aggregate == Spread(0.6, None, 1)
     assert pooled.mean_client == pooled.worst_client == Spread(0.9, None, 1)
@@ -93,6 +95,7 @@ def test_a_loss_is_better_when_lower() -> None:
     rows = looks("local", 0, {0.0: clients(2.0, 2.2), 60.0: clients(0.4, 1.0)}, metric="loss")
     aim = scenario("local", target=0.75, metric="loss", crash_s=10.0)
     (line,) = summarise(aim, rows, []).protocols
+    assert line.worst_client
     assert line.worst_client.mean == 1.0
     assert line.time_to_target_s == Spread(60.0, None, 1)
     assert line.progress_after_crash is not None

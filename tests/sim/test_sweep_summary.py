@@ -10,7 +10,7 @@ from rich.console import Console
 from sim import results
 from sim.display import sweep_table
 from sim.grid import Sweep, grid
-from sim.outcome import Operations, Outcome, RunRecord, ScoreRow
+from sim.outcome import RunRecord, ScoreRow
 from sim.sweep_summary import (
     Estimate,
     Final,
@@ -113,10 +113,10 @@ def test_a_folder_s_failed_runs_have_no_scores(tmp_path: Path) -> None:
     swept = sweep("clients.count=2,3", seeds=1, protocols=("local",))
     for point, value in zip(swept.points, (0.25, 0.5), strict=True):
         folder = tmp_path / "runs" / point.name
-        results.claim(folder, "name: x\n")
+        results.claim(folder, results.SCENARIO_FILE, "name: x\n")
         rows = [score("local", 0, 60.0, "client_0", value)]
-        runs = [RunRecord("local", 0, 60.0, 1, {})]
-        results.write(folder, Outcome(rows, [], runs, Operations(0, 0, 0, 0)), ("local",), 1.0, 0)
+        runs = [results.tables(RunRecord("local", 0, 60.0, 1, {}), rows, [])]
+        results.write(folder, runs, ("local",), wall_s=1.0, workers=0)
     record = results.read_record(folder)
     record["runs"][0] |= {"status": "failed", "cause": "no memory"}
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")

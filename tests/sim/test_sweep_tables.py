@@ -11,7 +11,7 @@ import pytest
 from sim import results
 from sim.errors import ScenarioError
 from sim.grid import Sweep, grid
-from sim.outcome import Operations, Outcome, RunRecord, ScoreRow
+from sim.outcome import RunRecord, ScoreRow
 from sim.sweep_tables import RUNS_FILE, write_tables
 
 RATE = "faults.churn.failure_rate"
@@ -28,19 +28,23 @@ def finish(folder: Path, swept: Sweep, looks: int = 2) -> Path:
     for index, point in enumerate(swept.points):
         place = folder / "runs" / point.name
         runs = [
-            RunRecord(protocol, seed, 60.0, 10 + seed, {"sent": index, f"only_{index}": 7})
+            results.tables(
+                RunRecord(protocol, seed, 60.0, 10 + seed, {"sent": index, f"only_{index}": 7}),
+                [
+                    ScoreRow(
+                        *(protocol, seed, float(look), node, look),
+                        *(1, 0.5, "accuracy", index / 8, True),
+                    )
+                    for look in range(looks)
+                    for node in ("client_0", f"client_{index + 1}")
+                ],
+                [],
+            )
             for protocol in PROTOCOLS
             for seed in swept.base.seeds
         ]
-        rows = [
-            ScoreRow(protocol, seed, float(look), node, look, 1, 0.5, "accuracy", index / 8, True)
-            for protocol in PROTOCOLS
-            for seed in swept.base.seeds
-            for look in range(looks)
-            for node in ("client_0", f"client_{index + 1}")
-        ]
-        results.claim(place, "name: x\n")
-        results.write(place, Outcome(rows, [], runs, Operations(0, 0, 0, 0)), PROTOCOLS, 1.0, 0)
+        results.claim(place, results.SCENARIO_FILE, "name: x\n")
+        results.write(place, runs, PROTOCOLS, wall_s=1.0, workers=0)
     return folder
 
 

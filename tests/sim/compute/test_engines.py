@@ -205,7 +205,8 @@ async def scene():
         models = graph.lineage(None, "n")
         base = models.initial()
         await models.demand(models.scores(base))
-        futures = [models.demand(models.scores(models.trained(base, SLEEPS, 60 + i))) for i in (0, 1)]
+        trained = [models.trained(base, SLEEPS, 60 + i) for i in (0, 1)]
+        futures = [models.demand(models.scores(model)) for model in trained]
         await asyncio.sleep(0.3)
         print(*(worker.process.pid for worker in engine._all), flush=True)
         await asyncio.gather(*futures)

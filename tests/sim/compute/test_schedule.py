@@ -1,4 +1,4 @@
-"""Who goes next: the longest remaining path, near its worker, in groups that leave others theirs."""
+"""Who goes next: the longest remaining path, near its worker, in groups that share out."""
 
 from __future__ import annotations
 
