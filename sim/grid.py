@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -160,7 +161,7 @@ def _parsed(option: str) -> _Axis:
 
 def _parts(path: str) -> tuple[str, ...]:
     parts = (part.strip() for part in path.split("."))
-    return tuple(str(int(part)) if part.isdecimal() else part for part in parts)
+    return tuple(str(int(part)) if re.fullmatch("[0-9]{1,9}", part) else part for part in parts)
 
 
 def _check_apart(axes: Sequence[_Axis]) -> None:

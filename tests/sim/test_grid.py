@@ -77,6 +77,18 @@ def test_a_varied_kind_brings_its_own_defaults(tmp_path: Path) -> None:
     assert reloaded(sweep, tmp_path) == sweep
 
 
+def test_the_shipped_sweep_fails_server_and_clients_alike(tmp_path: Path) -> None:
+    sweep = grid("failure_rate_sweep")
+    assert sweep.base.name == "failure_rate_sweep" and len(sweep.base.seeds) >= 5
+    assert sweep.base.resolve("all") == (*sweep.base.client_names, "server")
+    rates = [point.values[RATE] for point in sweep.points]
+    assert rates == [0.0, 2 / 3600, 4 / 3600, 8 / 3600, 16 / 3600]
+    fault = sweep.base.faults["churn"]
+    assert isinstance(fault, ChurnSettings) and fault.nodes == "all"
+    assert {one.kind for one in sweep.base.protocols.values()} == {"braintorrent", "fedavg"}
+    assert reloaded(sweep, tmp_path) == sweep
+
+
 def test_nothing_varied_is_one_point() -> None:
     (point,) = grid("churn").points
     assert (point.name, point.values, point.scenario) == ("base", {}, load("churn"))
@@ -146,6 +158,8 @@ MISTAKES = [
         "failure_rate, mean_time_to_failure, mean_time_to_repair, loses_storage",
     ),
     (["model.hidden.1=3"], "--vary model.hidden.1: model.hidden.1: no such setting; allowed: 0"),
+    (["seeds" + "9" * 5000 + "=1"], "--vary seeds9999"),
+    (["model.hidden." + "9" * 5000 + "=1"], "--vary model.hidden.9999"),
     (["duration.x=1"], "--vary duration.x: duration.x: leads into a single value; allowed"),
     (
         ["stop_when.value=1"],
