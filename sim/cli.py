@@ -184,6 +184,7 @@ def check(
 ) -> None:
     """Validate scenarios without running them."""
     from sim.errors import ScenarioError
+    from sim.grid import grid
     from sim.scenario import load
 
     mistakes = 0
@@ -191,15 +192,17 @@ def check(
         for name in scenarios:
             try:
                 loaded = load(name)
+                points = [point.scenario for point in grid(name).points] if loaded.sweep else []
                 if data:
                     from sim.work import check_data
 
-                    check_data([loaded])
+                    check_data(points or [loaded])
             except ScenarioError as mistake:
                 mistakes += 1
                 _say(str(mistake))
             else:
-                typer.echo(f"{name}: ok, {_size_text(loaded)}")
+                size = f"{len(points)} points x " if points else ""
+                typer.echo(f"{name}: ok, {size}{_size_text(loaded)}")
     if mistakes:
         raise typer.Exit(EXIT_MISTAKE)
 

@@ -23,7 +23,9 @@ def trace(protocol: str, seed: int, time_s: float, detail: str = "") -> TraceRow
 
 
 def runs(scores: list[ScoreRow], traces: list[TraceRow]) -> list[RunTables]:
-    keys = dict.fromkeys((row.protocol, row.seed) for row in [*scores, *traces])
+    keys = dict.fromkeys(
+        [(row.protocol, row.seed) for row in scores] + [(row.protocol, row.seed) for row in traces]
+    )
     return [
         results.tables(
             RunRecord(*key, 60.0, 12, {"sent": 3, "delivered": 3}),
