@@ -68,3 +68,12 @@ def test_equals_a_plain_search(
 
     answers = read(history, *((i, float(t)) for i, t in asked), inclusive=inclusive)
     assert answers == [plain(*question) for question in asked]
+
+
+def test_the_past_of_what_has_changed_often() -> None:
+    history = History(1, 0)
+    for time in range(1, 6):
+        history.change(0, float(time), 10 * time)
+    asked = tuple((0, time + 0.5) for time in range(6))
+    for inclusive in (True, False):
+        assert read(history, *asked, inclusive=inclusive) == [0, 10, 20, 30, 40, 50]
