@@ -34,7 +34,8 @@ class Wiring:
     """The physics of one network of n nodes.
 
     `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second;
-    `partitions`: (from_s, to_s, group of each node [n]).
+    `partitions`: (from_s, to_s, group of each node [n]). `symmetric`: each pair's latency is the
+    same both ways, so that a row, which lies together in memory, serves for its column.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Wiring:
     sharing: Sharing = "none"
     message_loss: float = 0.0
     partitions: tuple[tuple[float, float, Ints], ...] = ()
+    symmetric: bool = False
 
 
 @dataclass

@@ -45,10 +45,6 @@ class World:
         """Clients by index, then the server."""
         return self.clients if self.server is None else [*self.clients, self.server]
 
-    def named(self, name: str) -> Node | None:
-        """The node of that name; None if this protocol has no such node."""
-        return next((node for node in self.nodes if node.name == name), None)
-
     def _membership_changed(self) -> None:
         changed, self.membership = self.membership, self.clock.event()
         changed.succeed()
