@@ -65,7 +65,10 @@ class Observer:
 
     def _look(self) -> list[Look]:
         world = self._world
-        clients = [self._seen(node) for node in world.clients]
+        staleness = self._running.staleness()
+        clients = [
+            self._seen(node, lag) for node, lag in zip(world.clients, staleness, strict=True)
+        ]
         models = {node.index: node.storage.model for node in world.clients}
         rounds = [look.local_round for look in clients]
         aggregate = Look(
@@ -81,7 +84,7 @@ class Observer:
         if isinstance(self._running, FedAvg):
             server, protocol = self._running.server, self._running
             seen.append(
-                self._seen(server)._replace(
+                self._seen(server, 0.0)._replace(
                     local_round=protocol.server_round,
                     version=protocol.server_round,
                     scores=self._demanded(protocol.global_model),
@@ -95,13 +98,13 @@ class Observer:
         # The clock stands still for a number that decides whether to stop.
         return graph.demand(graph.scores(model), urgent=self._stop_when is not None)
 
-    def _seen(self, node: Node) -> Look:
+    def _seen(self, node: Node, staleness: float) -> Look:
         return Look(
             self._world.clock.now,
             node.name,
             node.storage.rounds,
             node.version % INCARNATION,
-            self._running.staleness(node),
+            staleness,
             node.up,
             self._demanded(node.storage.model),
         )

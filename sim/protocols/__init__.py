@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from sim.node import Node
 from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.fedavg import FedAvg
 from sim.protocols.local import Alone
@@ -17,8 +16,8 @@ from sim.world import World
 class RunningProtocol(Protocol):
     """A protocol that has given each node of one world its behaviour."""
 
-    def staleness(self, node: Node) -> float:
-        """How far the node's current model lags behind, in rounds."""
+    def staleness(self) -> list[float]:
+        """How far each client's current model lags behind, in rounds."""
         ...
 
 

@@ -74,9 +74,15 @@ class BrainTorrent:
 
     def newer_models(self, node: Node) -> Generator[simpy.Event, Any, Arrived]:
         """Ping, then fetch: (model, version) of each peer with v_new > v_old that sent it."""
+        counter = node.attempts
+        newer = yield from self._newer(node)
+        senders = self._drawn(node, "senders", newer, self.settings.max_senders, counter)
+        return (yield from self._fetched(node, senders))
+
+    def _newer(self, node: Node) -> Generator[simpy.Event, Any, Ints]:
+        """Ping until all have answered or nobody is asked again: the peers worth fetching from."""
         peers = self._drawn(node, "peers", self._others(node), self.settings.peers)
         newer: list[Ints] = []
-        counter = node.attempts
         for _ in range(1 + self.settings.retries):
             ping = node.network.ping(
                 node.index, peers, self.settings.ping_timeout, self._pings[node.index]
@@ -93,9 +99,7 @@ class BrainTorrent:
             peers = peers[~ping.answered]
             if not len(peers):
                 break
-        senders = np.sort(np.concatenate(newer))
-        senders = self._drawn(node, "senders", senders, self.settings.max_senders, counter)
-        return (yield from self._fetched(node, senders))
+        return np.sort(np.concatenate(newer))
 
     def merged(self, node: Node, arrived: Arrived) -> Generator[simpy.Event, Any, ModelRef]:
         """The average over the client itself and those that sent, weighted by sample size."""
@@ -124,7 +128,7 @@ class BrainTorrent:
         key = node.attempts if counter is None else counter
         # One draw per client of the world: who is a candidate changes nobody else's luck.
         luck = node.streams.stream(purpose, node.name, key).random(len(self.world.clients))
-        return np.sort(among[np.argsort(luck[among], kind="stable")[:number]])
+        return lowest(among, luck, number)
 
     def _merged_versions(self, node: Node, peers: Ints) -> Ints:
         seen = node.storage.merged or {}
@@ -146,15 +150,41 @@ class BrainTorrent:
             missing = [sender for sender in missing if sender not in arrived]
         return {peer: got for peer, got in arrived.items() if got[1] % INCARNATION > 0}
 
-    def staleness(self, node: Node) -> float:
-        """How many local rounds each peer is ahead of what this client merged; mean over peers."""
-        others = self._others(node)
-        if not len(others):
-            return 0.0
-        now = np.array([self.world.clients[int(peer)].version for peer in others])
-        behind = now - self._merged_versions(node, others)
-        # Across a loss of storage the peer's new rounds count from its new incarnation.
-        return float(np.mean(np.where(behind >= INCARNATION, now % INCARNATION, behind)))
+    def staleness(self) -> list[float]:
+        """How many local rounds each peer is ahead of what a client merged; mean over peers.
+
+        What a client merged is a small part of all that there is, so the rounds of all are summed
+        once, and those that each client has merged are taken off.
+        """
+        clients = self.world.clients
+        if len(clients) == 1:
+            return [0.0]
+        now = np.array([node.version for node in clients])
+        rounds = now % INCARNATION
+        total = int(rounds.sum())
+        return [
+            (total - node.storage.rounds - _merged_rounds(node, now)) / (len(clients) - 1)
+            for node in clients
+        ]
+
+
+def lowest(among: Ints, draws: npt.NDArray[np.float64], number: int) -> Ints:
+    """Those `number` of `among`, which ascend, whose `draws` [n] are lowest; ascending."""
+    # Few are sorted: to sort ten thousand would take longer than to ping them.
+    theirs = draws[among]
+    few = np.flatnonzero(theirs <= np.partition(theirs, number - 1)[number - 1])
+    return np.sort(among[few[np.argsort(theirs[few], kind="stable")[:number]]])
+
+
+def _merged_rounds(node: Node, now: Ints) -> int:
+    """How many rounds of its peers, whose versions are `now` [n], the node has merged."""
+    seen = node.storage.merged or {}
+    peers = np.fromiter(seen, np.int64, len(seen))
+    merged = np.fromiter(seen.values(), np.int64, len(seen))
+    # Across a loss of storage the peer's new rounds count from its new incarnation.
+    behind = now[peers] - merged
+    rounds = now[peers] % INCARNATION
+    return int((rounds - behind)[behind < INCARNATION].sum())
 
 
 class Fetch:

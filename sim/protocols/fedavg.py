@@ -168,8 +168,6 @@ class FedAvg:
 
     # -- what the observer asks ----------------------------------------------------------------
 
-    def staleness(self, node: Node) -> float:
-        """Server rounds that were finished since the client's last global model."""
-        if node is self.server:
-            return 0.0
-        return float(max(0, self.server_round - self._received[node.index]))
+    def staleness(self) -> list[float]:
+        """Server rounds that were finished since each client's last global model."""
+        return [float(max(0, self.server_round - received)) for received in self._received]

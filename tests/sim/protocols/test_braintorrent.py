@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.parameters import averaged
 from sim.node import INCARNATION
+from sim.protocols.braintorrent import lowest
 from sim.random_streams import Streams
 from sim.world import World
 from tests.sim import tiny
@@ -290,3 +293,28 @@ def test_client_without_peers_trains_on_alone(schedule: str) -> None:
     trains = [event[:2] for event in tiny.events(world.trace, "train")]
     assert trains == [(0.0, 4.0), (4.0, 4.0), (8.0, 4.0)]
     assert world.network.end() == world.network.tally.sent == 0
+
+
+def test_staleness_counts_the_rounds_that_a_client_has_not_merged() -> None:
+    # At 11.75 the clients have done 2, 2 and 1 rounds, of which client 0 has merged one of each
+    # peer and the others none.
+    described = tiny.scenario(
+        LATENCY,
+        STEP_S,
+        {"braintorrent": {"ping_timeout": "2 s", "transfer_timeout": "4 s"}},
+        merge_time="0.25 s",
+    )
+    world, running = tiny.world(described, samples=SAMPLES, steps=STEPS)
+    tiny.run(world.clock, 11.75)
+    assert world.clients[0].storage.merged == {1: 1, 2: 1}
+    assert running.staleness() == [(1 + 0) / 2, (2 + 1) / 2, (2 + 2) / 2]
+
+
+@given(st.integers(0, 2**16), st.integers(1, 30), st.integers(1, 30))
+def test_drawn_peers_are_those_of_a_full_sort(seed: int, number: int, candidates: int) -> None:
+    generator = np.random.default_rng(seed)
+    # A coarse grid: many draws are equal, and then the lower index comes first.
+    draws = generator.integers(0, 5, size=30) / 5
+    among = np.sort(generator.choice(30, size=max(number, candidates), replace=False))
+    chosen = lowest(among, draws, number)
+    assert chosen.tolist() == sorted(sorted(among.tolist(), key=lambda i: draws[i])[:number])
