@@ -20,15 +20,21 @@ Sharing = Literal["max_min", "equal", "none"]
 
 
 class Flow:
-    """Bytes on their way from `source` to `target`."""
+    """Bytes on their way from `source` to `target`, over two `links`."""
 
-    __slots__ = ("finished", "rate", "remaining", "since_s", "source", "stamp", "target")
+    __slots__ = ("finished", "links", "rate", "remaining", "since_s", "source", "stamp", "target")
 
     def __init__(
-        self, source: int, target: int, size_bytes: float, finished: Callable[[], None]
+        self,
+        source: int,
+        target: int,
+        links: tuple[int, int],
+        size_bytes: float,
+        finished: Callable[[], None],
     ) -> None:
         self.source = source
         self.target = target
+        self.links = links
         self.remaining = size_bytes
         self.finished = finished
         self.rate = 0.0
@@ -68,15 +74,16 @@ class Flows:
         self, source: int, target: int, size_bytes: float, finished: Callable[[], None]
     ) -> Flow:
         """Put `size_bytes` on the links; `finished()` is called when the last byte is through."""
-        flow = Flow(source, target, size_bytes, finished)
+        flow = Flow(source, target, (source, self._count + target), size_bytes, finished)
         flow.since_s = self._clock.now
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         if self._sharing == "none":
-            self._set_rate(flow, min(self._capacity[link] for link in self._links(flow)))
+            up, down = flow.links
+            self._set_rate(flow, min(self._capacity[up], self._capacity[down]))
             self._wake()
         else:
-            for link in self._links(flow):
+            for link in flow.links:
                 self._on_link[link][flow] = None
             self._touch(flow)
         return flow
@@ -86,18 +93,15 @@ class Flows:
         self.running -= 1
         flow.stamp = -1
         if self._sharing != "none":
-            for link in self._links(flow):
+            for link in flow.links:
                 del self._on_link[link][flow]
             self._touch(flow)
-
-    def _links(self, flow: Flow) -> tuple[int, int]:
-        return flow.source, self._count + flow.target
 
     def _touch(self, flow: Flow) -> None:
         if not self._changed:
             event = self._clock.after(0.0, Tie.SETTLE)
             event.callbacks.append(lambda _: self._settle())
-        for link in self._links(flow):
+        for link in flow.links:
             self._changed[link] = None
 
     def _settle(self) -> None:
@@ -111,7 +115,7 @@ class Flows:
     def _equal(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
         capacity, on_link = self._capacity, self._on_link
         for flow in {flow: None for link in changed for flow in on_link[link]}:
-            up, down = self._links(flow)
+            up, down = flow.links
             yield flow, min(capacity[up] / len(on_link[up]), capacity[down] / len(on_link[down]))
 
     def _max_min(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
@@ -130,11 +134,13 @@ class Flows:
                 if flow in rates:
                     continue
                 rates[flow] = share
-                for other in self._links(flow):
-                    left[other] = max(0.0, left[other] - share)
-                    waiting[other] -= 1
-                    if waiting[other] and other != link:
-                        heapq.heappush(heap, (left[other] / waiting[other], other))
+                up, down = flow.links
+                other = down if up == link else up
+                left[other] = max(0.0, left[other] - share)
+                waiting[other] -= 1
+                if waiting[other]:
+                    heapq.heappush(heap, (left[other] / waiting[other], other))
+            waiting[link] = 0  # All its flows have their rates.
         return rates.items()
 
     def _component(self, changed: Iterable[int]) -> dict[int, None]:
@@ -142,7 +148,7 @@ class Flows:
         frontier = list(found)
         while frontier:
             for flow in self._on_link[frontier.pop()]:
-                for link in self._links(flow):
+                for link in flow.links:
                     if link not in found:
                         found[link] = None
                         frontier.append(link)
