@@ -181,10 +181,9 @@ def _merged_rounds(node: Node, now: Ints) -> int:
     seen = node.storage.merged or {}
     peers = np.fromiter(seen, np.int64, len(seen))
     merged = np.fromiter(seen.values(), np.int64, len(seen))
-    # Across a loss of storage the peer's new rounds count from its new incarnation.
-    behind = now[peers] - merged
-    rounds = now[peers] % INCARNATION
-    return int((rounds - behind)[behind < INCARNATION].sum())
+    # What a peer does after a loss of storage is new, whatever was merged before.
+    counts = merged // INCARNATION == now[peers] // INCARNATION
+    return int((merged[counts] % INCARNATION).sum())
 
 
 class Fetch:

@@ -297,17 +297,21 @@ def test_client_without_peers_trains_on_alone(schedule: str) -> None:
 
 def test_staleness_counts_the_rounds_that_a_client_has_not_merged() -> None:
     # At 11.75 the clients have done 2, 2 and 1 rounds, of which client 0 has merged one of each
-    # peer and the others none.
+    # peer and the others none. At 12 client 1 loses its storage: its rounds are gone, and those
+    # of them that client 0 has merged don't make up for rounds that client 1 will do anew.
     described = tiny.scenario(
         LATENCY,
         STEP_S,
         {"braintorrent": {"ping_timeout": "2 s", "transfer_timeout": "4 s"}},
         merge_time="0.25 s",
+        faults=crash("client_1", "12 s", loses_storage=True),
     )
     world, running = tiny.world(described, samples=SAMPLES, steps=STEPS)
     tiny.run(world.clock, 11.75)
     assert world.clients[0].storage.merged == {1: 1, 2: 1}
     assert running.staleness() == [(1 + 0) / 2, (2 + 1) / 2, (2 + 2) / 2]
+    tiny.run(world.clock, 12.0)
+    assert running.staleness() == [(0 + 0) / 2, (2 + 1) / 2, (2 + 0) / 2]
 
 
 @given(st.integers(0, 2**16), st.integers(1, 30), st.integers(1, 30))
