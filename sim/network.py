@@ -85,7 +85,7 @@ class Transfer:
         self.payload = payload
         self.start_s = clock.now
         self.flow: Flow | None = None
-        self.acknowledged: simpy.Event = clock.event()
+        self.acknowledged = simpy.Event(clock)
 
 
 class Network:

@@ -35,9 +35,10 @@ class Ping:
         self.start_s = network.clock.now
         self.end_s = self.start_s + timeout_s
         wiring = network.wiring
-        self.reached_s = self.start_s + wiring.latency_s[source, peers]
-        way_back = (source, peers) if wiring.symmetric else (peers, source)
-        self._back_s = self.reached_s + wiring.latency_s[way_back]
+        there_s = wiring.latency_s[source][peers]
+        back_s = there_s if wiring.symmetric else wiring.latency_s[peers, source]
+        self.reached_s = self.start_s + there_s
+        self._back_s = self.reached_s + back_s
         lost = np.zeros((2, len(peers)), dtype=np.bool_)
         if wiring.message_loss > 0:
             name = wiring.names[source]
