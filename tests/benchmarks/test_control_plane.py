@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 
 from sim.build import Facts, build
-from sim.compute import Graph
+from sim.compute import Graph, Lineage
+from sim.compute.pretence import Pretence
 from sim.compute.refs import ScoreRef
+from sim.compute.store import MemoryStore
 from sim.node import Behaviour
 from sim.observer import Observer
 from sim.scenario import Scenario, load
@@ -48,17 +50,17 @@ class Measured:
         return 1e3 * self.cpu_s / self.local_rounds
 
 
-class Naming(Graph):
+class Naming(Lineage):
     """Names models and scores; what is demanded is never computed."""
 
-    def demand(self, score: ScoreRef) -> asyncio.Future[dict[str, float]]:
+    def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[dict[str, float]]:
         """No future comes of it."""
         return asyncio.get_running_loop().create_future()
 
 
-def naming_graph() -> Graph:
+def naming_graph() -> Lineage:
     """The only place here that knows how a graph is made."""
-    return Naming(None, "benchmark", engine=None)  # type: ignore[arg-type]
+    return Naming(Graph(Pretence(), MemoryStore(0, bool, print)), None, "benchmark")
 
 
 def described(clients: int, sharing: str, peers: str) -> Scenario:
