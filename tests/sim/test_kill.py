@@ -85,5 +85,4 @@ def test_twenty_kills_cost_little_work_and_change_no_byte(tmp_path: Path) -> Non
 
     assert tables(killed) == tables(calm)
     assert len(tables(calm)) == 2 + 2 * 2
-    print(f"steps: {steps(calm_journal)} undisturbed, {steps(journal)} with {KILLS} kills")
     assert steps(journal) <= 1.2 * steps(calm_journal)
