@@ -48,6 +48,7 @@ class Data:
 
     def __init__(self) -> None:
         self._facts: dict[LearnerSpec, Facts] = {}
+        self._names: dict[LearnerSpec, str] = {}
 
     def facts(self, scenario: Scenario, seed: int) -> Facts:
         """Build the data of one seed. Raises ScenarioError if it can't be built as asked."""
@@ -61,7 +62,9 @@ class Data:
         """The names of the models that this seed's learner makes."""
         spec, facts = learner_spec(scenario, seed), self.facts(scenario, seed)
         steps = dict(enumerate(facts.steps)) | {POOLED_CLIENT: facts.pooled_steps}
-        return graph.lineage(spec, _content_name(spec), None, steps)
+        if spec not in self._names:
+            self._names[spec] = _content_name(spec)
+        return graph.lineage(spec, self._names[spec], None, steps)
 
 
 def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
