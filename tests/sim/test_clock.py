@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
+import weakref
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 import simpy
 
-from sim.clock import EVENTS_PER_TURN, Clock, Tie
+from sim.clock import EVENTS_PER_TURN, MOST_YOUNG, Clock, Tie
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -178,3 +180,42 @@ def test_the_loop_and_the_throttle_get_their_turn() -> None:
         clock.after(1.0)
     asyncio.run(clock.run_until(1.0, throttle))
     assert turns == [EVENTS_PER_TURN, 2 * EVENTS_PER_TURN]
+
+
+def test_the_garbage_collector_is_back_after_a_run_and_after_a_failure() -> None:
+    clock = Clock()
+    seen: list[bool] = []
+
+    def failing() -> Process:
+        yield clock.after(1.0)
+        seen.append(gc.isenabled())
+        yield clock.after(1.0)
+        raise RuntimeError
+
+    clock.process(failing())
+    run(clock, 1.0)
+    assert gc.isenabled()
+    with pytest.raises(RuntimeError):
+        run(clock, 2.0)
+    assert gc.isenabled()
+    assert seen == [False]
+
+
+def test_new_garbage_is_collected_while_the_clock_runs() -> None:
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    clock = Clock()
+    cycles: list[weakref.ref[Cycle]] = []
+    left: list[bool] = []
+
+    def littering() -> Process:
+        cycles.extend(weakref.ref(Cycle()) for _ in range(MOST_YOUNG))
+        for _ in range(2 * EVENTS_PER_TURN):
+            yield clock.after(0.0)
+        left.append(any(cycle() is not None for cycle in cycles))
+
+    clock.process(littering())
+    run(clock, 1.0)
+    assert left == [False]
