@@ -190,10 +190,9 @@ class Books:
 class Store(Books):
     """A folder's books, kept by the one process that holds its lock.
 
+    `models`: where they are if not in the folder, which then has the scores only.
     Raises OSError at construction if the folder cannot be written.
     """
-
-    models: VectorFolder
 
     def __init__(
         self,
@@ -201,10 +200,11 @@ class Store(Books):
         limit_bytes: int,
         in_use: Callable[[str], bool],
         report: Callable[[str], None],
+        models: Vectors | None = None,
     ) -> None:
-        models = folder / "models"
-        models.mkdir(parents=True, exist_ok=True)
-        super().__init__(VectorFolder(models), limit_bytes, in_use, report)
+        (folder / "models").mkdir(parents=True, exist_ok=True)
+        models = models or VectorFolder(folder / "models")
+        super().__init__(models, limit_bytes, in_use, report)
         self._file = ScoreFile(folder / "scores.jsonl")
         self._scores = self._file.known
         if damaged := self._file.damaged:
