@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+from models.environment import environment
 from models.learner import Learner, LearnerSpec, fingerprint
 from models.parameters import Vector
 from models.settings import DataError
@@ -32,6 +33,10 @@ class Training:
     def group_limit(self) -> int:
         """See DataPlane."""
         return 1
+
+    def environment(self) -> dict[str, str]:
+        """See DataPlane."""
+        return environment()
 
     def learner(self, spec: Hashable) -> Learner:
         """See DataPlane."""

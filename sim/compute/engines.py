@@ -7,7 +7,7 @@ the same description gives the same bits wherever it is built.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -56,9 +56,17 @@ class Learner(Protocol):
 class DataPlane(Protocol):
     """Builds learners; picklable, since every worker gets one."""
 
+    def __hash__(self) -> int:
+        """Equal planes build equal learners."""
+        ...
+
     @property
     def group_limit(self) -> int:
         """How many trainings may be done together."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """What decides bits in this process beside a spec, by what it is; for people to read."""
         ...
 
     def learner(self, spec: Hashable) -> Learner:

@@ -17,7 +17,7 @@ from sim.compute.engines import Finished, InProcessEngine
 from sim.compute.refs import Job, Vector
 from sim.compute.store import Books, MemoryStore, Store
 
-FAILS, SLEEPS, DIES, TELLS_PROCESS, DIES_ONCE = -10, -11, -12, -13, -14
+FAILS, SLEEPS, DIES, TELLS_PROCESS, DIES_ONCE, FAILS_ONCE = -10, -11, -12, -13, -14, -15
 NO_LIMIT = 1 << 40
 
 
@@ -37,10 +37,12 @@ class Small:
             time.sleep(local_round)
         if client == DIES:
             os._exit(3)
-        if client == DIES_ONCE:
+        if client in (DIES_ONCE, FAILS_ONCE):
             mark = Path(str(self._spec))
             if not mark.exists():
                 mark.touch()
+                if client == FAILS_ONCE:
+                    raise OSError("no luck")
                 os._exit(3)
         if client == TELLS_PROCESS:
             time.sleep(0.3)
@@ -59,6 +61,9 @@ class SmallPlane:
     """Builds those; a worker finds it by its name."""
 
     group_limit: int = 4
+
+    def environment(self) -> dict[str, str]:
+        return {"arithmetic": os.environ.get("SMALL_ARITHMETIC", "exact")}
 
     def learner(self, spec: Hashable) -> Small:
         return Small(spec)
