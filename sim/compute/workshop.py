@@ -36,7 +36,7 @@ class Workshop:
             name, why = failure.args
             return [Failure(f"model {name[:8]}: {why}", name) for _ in jobs]
         except Exception as failure:
-            return [Failure(_text(job, failure)) for job in jobs]
+            return [Failure(failure_text(job, failure)) for job in jobs]
 
     def _alone(self, job: Job) -> Result:
         inputs = [self._read(name) for name in job.inputs]
@@ -96,5 +96,6 @@ def operation(learner: Learner, job: Job, inputs: Sequence[Vector]) -> Vector | 
             return learner.scores(inputs[0], *job.arguments)
 
 
-def _text(job: Job, failure: Exception) -> str:
+def failure_text(job: Job, failure: Exception) -> str:
+    """Which operation failed, and of what."""
     return f"{job.kind}{job.arguments} failed: {type(failure).__name__}: {failure}"

@@ -1,0 +1,80 @@
+"""What a Dask worker does: one operation at a time, in the environment that the names stand for.
+
+A room of its own because workers import nothing else of the engine: a task carries all it needs,
+so that Dask may do it again on any worker, with or without the program that asked for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from distributed import Reschedule, get_worker
+
+from sim.compute.engines import DataPlane, Learner
+from sim.compute.refs import Job, Scores, Vector
+from sim.compute.workshop import operation
+
+REFUSED = "braintorrent-refused"
+"""The topic of the events by which a worker tells that it has refused itself."""
+# A worker may serve many sweeps; each learner holds its data.
+_LEARNERS_KEPT = 256
+# A learner is not thread-safe, and a worker may have been given more than one thread.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What Dask calls with a job and the vectors of its inputs.
+
+    `environment`: the data plane's own in the program that named the operations.
+    """
+
+    plane: DataPlane
+    environment: Mapping[str, str]
+
+    def __call__(self, job: Job, *inputs: Vector) -> Vector | Scores:
+        """The job's result; it stays on the worker until somebody wants it."""
+        found = environment_of(self.plane)
+        if found != self.environment:
+            _leave(differences(self.environment, found))
+        import torch
+
+        with _one_at_a_time:
+            # At each operation, since any other task of the process may have changed it.
+            torch.set_num_threads(1)
+            return operation(_learner(self.plane, job.spec), job, inputs)
+
+
+@cache
+def environment_of(plane: DataPlane) -> Mapping[str, str]:
+    """The plane's environment in this process.
+
+    Once, and as soon as its code is loaded: files that change later are not what runs here.
+    """
+    return plane.environment()
+
+
+def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """Where `found` departs from `expected`, in words."""
+    parts = [
+        f"{part} {found.get(part, 'unknown')} instead of {expected.get(part, 'none')}"
+        for part in [*expected, *(found.keys() - expected.keys())]
+        if found.get(part) != expected.get(part)
+    ]
+    return ", ".join(parts)
+
+
+@lru_cache(_LEARNERS_KEPT)
+def _learner(plane: DataPlane, spec: Hashable) -> Learner:
+    return plane.learner(spec)
+
+
+def _leave(why: str) -> None:
+    """Close this worker: its numbers would differ. Its tasks go to others."""
+    worker = get_worker()
+    worker.log_event(REFUSED, f"worker {worker.address} is refused: it has {why}")
+    worker.loop.add_callback(worker.close, executor_wait=False, reason=why)
+    raise Reschedule
