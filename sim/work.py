@@ -12,15 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sim import results
-from sim.compute import ComputeError, Graph, engine_for
+from sim.compute import ComputeError, Engine, Graph, engine_for
 from sim.compute.store import Store
 from sim.outcome import FAILED, Operations, Progress, RunRecord
 from sim.results import RunTables
 from sim.scenario import Scenario
 from sim.simulation import Data, Training, play
 from sim.world import World
+
+if TYPE_CHECKING:
+    from sim.compute.cluster import ClusterEngine
 
 STORE_FOLDER = "store"
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
@@ -46,6 +50,7 @@ class Session:
     """How the work is done; none of it changes a result.
 
     `home`: the folder with the store. `workers`: processes, 0 for none beside this one.
+    `scheduler`: a Dask cluster's address, or its scheduler file, to work there instead.
     `report` gets what the user should know, `progress` looks several times a second.
     """
 
@@ -54,6 +59,7 @@ class Session:
     store_limit_bytes: int
     report: Callable[[str], None]
     progress: Callable[[Progress], None]
+    scheduler: str | None = None
 
 
 @dataclass
@@ -76,10 +82,10 @@ def check_data(scenarios: Iterable[Scenario]) -> Data:
 async def run_places(places: Sequence[Place], session: Session, data: Data) -> Done:
     """Do every run of every place and write the places' result folders.
 
-    Nothing is done twice that an earlier session has stored. Raises OSError if nothing can be
-    written.
+    Nothing is done twice that an earlier session has stored. Raises ScenarioError for a cluster
+    that can't be used, before anything else is done, and OSError if nothing can be written.
     """
-    work = _Work(places, session, data)
+    work = _Work(places, session, data, await _cluster(session))
     try:
         await work.all()
         work.tidy()
@@ -88,10 +94,24 @@ async def run_places(places: Sequence[Place], session: Session, data: Data) -> D
     return Done(work.operations(), work.failed)
 
 
-class _Work:
-    """One session's graph, and the runs on their way."""
+async def _cluster(session: Session) -> ClusterEngine | None:
+    if session.scheduler is None:
+        return None
+    from sim.compute.cluster import cluster_engine
 
-    def __init__(self, places: Sequence[Place], session: Session, data: Data) -> None:
+    return await cluster_engine(session.scheduler, Training(), session.report)
+
+
+class _Work:
+    """One session's graph, and the runs on their way; on `cluster`, if there is one."""
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        session: Session,
+        data: Data,
+        cluster: ClusterEngine | None,
+    ) -> None:
         self._places = places
         self._session = session
         self._data = data
@@ -100,8 +120,11 @@ class _Work:
             session.store_limit_bytes,
             lambda name: name in self._graph.models,
             session.report,
+            cluster.models if cluster else None,
         )
-        self._engine = engine_for(session.workers, Training(), self._store.models)
+        self._engine: Engine = cluster or engine_for(
+            session.workers, Training(), self._store.models
+        )
         self._graph = Graph(self._engine, self._store)
         self._started_s = time.monotonic()
         self._simulated = self._finished = 0
