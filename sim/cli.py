@@ -91,6 +91,13 @@ _StoreLimit = Annotated[
     str,
     typer.Option(metavar="SIZE", help="How much disk the models under way may take."),
 ]
+_Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Train on a Dask cluster: its scheduler's tcp:// or tls:// address, or its file.",
+    ),
+]
 _Json = Annotated[
     bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")
 ]
@@ -104,6 +111,7 @@ def run(
     seed: _Seeds = None,
     workers: _Workers = None,
     store_limit: _StoreLimit = STORE_LIMIT,
+    scheduler: _Scheduler = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Result folder. Default: results/<name>.")
     ] = None,
@@ -123,7 +131,7 @@ def run(
         folder = out or Path("results") / wanted.name
         from sim.sweep import run_one
 
-        with _session(folder, workers, store_limit) as session:
+        with _session(folder, workers, store_limit, scheduler) as session:
             done = run_one(wanted, session)
         summary = summarise(wanted, results.read_scores(folder), results.read_traces(folder))
         _print_summary(summary, as_json)
@@ -148,6 +156,7 @@ def sweep(
     protocol: _Protocols = None,
     workers: _Workers = None,
     store_limit: _StoreLimit = STORE_LIMIT,
+    scheduler: _Scheduler = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take, without training.")
     ] = False,
@@ -168,7 +177,7 @@ def sweep(
             return
         from sim.sweep import run_sweep
 
-        with _session(folder, workers, store_limit) as session:
+        with _session(folder, workers, store_limit, scheduler) as session:
             done = run_sweep(wanted, session)
         _print_sweep(wanted, folder, as_json)
         _say(f"results in {folder}")
@@ -242,7 +251,9 @@ def schema() -> None:
 
 
 @contextmanager
-def _session(folder: Path, workers: int | None, store_limit: str) -> "Iterator[Session]":
+def _session(
+    folder: Path, workers: int | None, store_limit: str, scheduler: str | None
+) -> "Iterator[Session]":
     """How work is done from here: with progress on the terminal, and a word when interrupted."""
     from sim import units
     from sim.display import progress_display
@@ -256,7 +267,7 @@ def _session(folder: Path, workers: int | None, store_limit: str) -> "Iterator[S
     console = _console(sys.stderr.isatty(), stderr=True)
     try:
         with progress_display(console) as progress:
-            yield Session(folder, _worker_count(workers), limit_bytes, _say, progress)
+            yield Session(folder, _worker_count(workers), limit_bytes, _say, progress, scheduler)
     except KeyboardInterrupt:
         _say(f"interrupted: what is done is kept in {folder}; the same command continues")
         raise typer.Exit(EXIT_INTERRUPTED) from None

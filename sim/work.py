@@ -85,7 +85,13 @@ async def run_places(places: Sequence[Place], session: Session, data: Data) -> D
     Nothing is done twice that an earlier session has stored. Raises ScenarioError for a cluster
     that can't be used, before anything else is done, and OSError if nothing can be written.
     """
-    work = _Work(places, session, data, await _cluster(session))
+    cluster = await _cluster(session)
+    try:
+        work = _Work(places, session, data, cluster)
+    except OSError:
+        if cluster is not None:
+            await cluster.close()
+        raise
     try:
         await work.all()
         work.tidy()

@@ -51,8 +51,8 @@ def test_memory_of_a_million_operations() -> None:
             computed, cpu_s, peak_mib = pool.submit(measured, rounds).result()
         peaks.append(peak_mib)
         print(
-            f"\n{computed:,} operations: {cpu_s:.1f} s of processor, {1e6 * cpu_s / computed:.0f} us"
-            f" each, peak {peak_mib:.0f} MiB"
+            f"\n{computed:,} operations: {cpu_s:.1f} s of processor, "
+            f"{1e6 * cpu_s / computed:.0f} us each, peak {peak_mib:.0f} MiB"
         )
     assert computed > 1_000_000
     # Ten times the operations: what grows is their names, not what is pending.

@@ -22,7 +22,7 @@ from sim.compute.cluster import ClusterEngine, cluster_engine
 from sim.compute.store import Books
 from sim.errors import ScenarioError
 from sim.scenario import load
-from sim.work import Done, Place, Session, run_places
+from sim.work import Done, Place, Session, check_data, run_places
 from tests.sim.compute.small import (
     DIES_ONCE,
     FAILS,
@@ -354,7 +354,7 @@ def test_a_run_that_loses_a_worker_gives_the_same_bytes(own: Cluster, tmp_path: 
     async def run(name: str, scheduler: str | None) -> Done:
         folder = tmp_path / name
         session = Session(folder, 0, NO_LIMIT, print, lambda _: None, scheduler)
-        return await run_places([Place(scenario, folder)], session)
+        return await run_places([Place(scenario, folder)], session, check_data([scenario]))
 
     def tables(name: str) -> list[bytes]:
         return [(tmp_path / name / table).read_bytes() for table in TABLES]
