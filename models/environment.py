@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Sequence
 
 import torch
 
 from models.learner import fingerprint
+from models.settings import TrainingSettings
 
 
-def environment() -> dict[str, str]:
-    """By what it is; equal in two processes if the same operation gives the same bits in both."""
+def environment(trainings: Sequence[TrainingSettings]) -> dict[str, str]:
+    """By what it is; equal in two processes if the same operation gives the same bits in both.
+
+    `trainings`: those that will be done here; device and compiler matter only as far as they use
+    them. Raises DataError if this machine lacks one that they need.
+    """
     libraries = ("torch", "numpy", "scikit-learn")
+    prints = sorted({fingerprint(training)[:12] for training in trainings})
     return {
         "Python": ".".join(platform.python_version_tuple()[:2]),
         **{name: importlib.metadata.version(name) for name in libraries},
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        "fingerprint": fingerprint()[:12],
+        "fingerprint": " ".join(prints),
     }

@@ -9,20 +9,36 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from models import parameters
+from models import devices, parameters
+from models.batched import GROUP_LIMIT, Group
+from models.compiled import compiler_version
 from models.generators import generator
 from models.networks import NETWORKS
 from models.parameters import FlatModule, Vector
 from models.partitions import PARTITIONS
+from models.places import Member
 from models.settings import CnnSettings, MlpSettings, TaskSettings, TrainingSettings
-from models.tasks import TASKS
+from models.tasks import data_key, task_for
 from models.training import fine_tune, steps_per_round
+
+__all__ = [
+    "GROUP_LIMIT",
+    "POOLED",
+    "Learner",
+    "LearnerSpec",
+    "TrainingJob",
+    "fingerprint",
+    "prepare",
+    "trained_together",
+]
 
 POOLED = -1
 """The client number that stands for all clients' data together."""
@@ -38,33 +54,49 @@ class LearnerSpec:
     clients: int
     seed: int
 
+    @property
+    def together(self) -> Hashable | None:
+        """Equal for descriptions whose `trained` operations may share a group; None: they never do.
+
+        Neither clients nor seeds matter, nor learning rates and lengths of local rounds.
+        """
+        training = self.training
+        if training.arithmetic == "exact":
+            return None
+        data = data_key(self.task)
+        return data, self.model, training.optimizer, training.batch_size, training.device
+
 
 class Learner:
     """Data of every client, and the four operations; a model is a float32 vector [vector_length].
 
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round.
-    Raises DataError if the data can't be divided among the clients as the description asks.
+    Raises DataError if the data can't be divided among the clients as the description asks, if
+    there is no such device, or if the network can't be trained in batched arithmetic.
     """
 
     def __init__(self, spec: LearnerSpec) -> None:
         self._spec = spec
-        self._task = TASKS[spec.task.name](spec.task)
+        self._device = devices.device(spec.training.device)
+        self._task = task_for(spec.task, self._device)
         partition = spec.task.partition
-        parts = PARTITIONS[partition.kind](
+        self._parts = PARTITIONS[partition.kind](
             partition,
-            self._task.labels.numpy(),
+            self._task.labels.cpu().numpy(),
             spec.clients,
             generator(spec.seed, "data_partition"),
         )
-        # Each client's data stands alone: one copy at the start instead of one at each step.
-        self._data = [(self._task.inputs[part], self._task.labels[part]) for part in parts]
         self._flat = self._network()
         self._initial = self._flat.vector()
         self.vector_length = self._flat.length
-        self.samples = tuple(len(part) for part in parts)
+        self.samples = tuple(len(part) for part in self._parts)
         self.pooled_samples = len(self._task.labels)
         self.steps = tuple(steps_per_round(n, spec.training) for n in self.samples)
         self.pooled_steps = steps_per_round(self.pooled_samples, spec.training)
+        self._test_inputs = self._flat.arranged(self._task.test_inputs)
+        self._group = self._shared_group()
+        # Each client's data stands alone: one copy at the first use instead of one at each step.
+        self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def _network(self) -> FlatModule:
         draws = generator(self._spec.seed, "initial_weights")
@@ -73,7 +105,14 @@ class Learner:
             module = NETWORKS[self._spec.model.name](
                 self._spec.model, self._task.input_shape, self._task.outputs
             )
-        return FlatModule(module, torch.device("cpu"))
+        return FlatModule(module, self._device)
+
+    def _shared_group(self) -> Group | None:
+        """The group of all learners of this process with the same `together`."""
+        key, training = self._spec.together, self._spec.training
+        if key is not None and key not in _GROUPS:
+            _GROUPS[key] = Group(self._flat, self._task, training.optimizer, training.batch_size)
+        return None if key is None else _GROUPS[key]
 
     def initial(self) -> Vector:
         """The initial model, common to all clients of this seed."""
@@ -81,14 +120,26 @@ class Learner:
 
     def trained(self, base: Vector, client: int, local_round: int) -> Vector:
         """`base` fine-tuned on the client's data; the batch order belongs to the local round."""
-        if client == POOLED:
-            inputs, labels = self._task.inputs, self._task.labels
-        else:
-            inputs, labels = self._data[client]
+        if self._group is not None:
+            return self._group.trained([self.member(base, client, local_round)])[0]
+        if client not in self._data:
+            samples = torch.from_numpy(self._samples(client)).to(self._device)
+            inputs = self._flat.arranged(self._task.inputs[samples])
+            self._data[client] = (inputs, self._task.labels[samples])
         self._flat.load(base)
         order = generator(self._spec.seed, "batches", client, local_round)
-        fine_tune(self._flat.module, inputs, labels, self._task.loss, self._spec.training, order)
+        fine_tune(
+            self._flat.module, *self._data[client], self._task.loss, self._spec.training, order
+        )
         return self._flat.vector()
+
+    def member(self, base: Vector, client: int, local_round: int) -> Member:
+        """`trained` with these arguments, as a member of a group that may train it."""
+        order = generator(self._spec.seed, "batches", client, local_round)
+        return Member(base, self._samples(client), self._spec.training, order)
+
+    def _samples(self, client: int) -> npt.NDArray[np.int64]:
+        return np.arange(self.pooled_samples) if client == POOLED else self._parts[client]
 
     def averaged(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
         """The weighted sum of models, rows in the order given; see `parameters.averaged`."""
@@ -101,12 +152,55 @@ class Learner:
         self._flat.load(model)
         self._flat.module.eval()
         with torch.inference_mode():
-            output = self._flat.module(self._task.test_inputs)
+            output = self._flat.module(self._test_inputs)
             return self._task.metrics(output, self._task.test_labels)
 
+    @property
+    def group(self) -> Group | None:
+        """Where this learner's rounds are trained beside others; None in exact arithmetic."""
+        return self._group
 
-def fingerprint() -> str:
-    """Names what decides bits beside a learner's description: code, libraries, CPU, threads."""
+
+_GROUPS: dict[Hashable, Group] = {}
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One `learner.trained(base, client, local_round)` to be computed beside others."""
+
+    learner: Learner
+    base: Vector
+    client: int
+    local_round: int
+
+
+def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
+    """The result of each job's `trained` [P], bit for bit, in the order given.
+
+    1 to GROUP_LIMIT jobs whose learners' descriptions have one `together`, which is not None; else
+    raises ValueError. Jobs with like numbers of steps waste least. Raises DataError if the first
+    use of a network shows that it can't be compiled.
+    """
+    groups = {id(job.learner.group): job.learner.group for job in jobs}
+    group = next(iter(groups.values()), None)
+    if group is None or len(groups) > 1:
+        raise ValueError("these jobs can't be trained in one group")
+    return group.trained(
+        [job.learner.member(job.base, job.client, job.local_round) for job in jobs]
+    )
+
+
+def prepare(learner: Learner) -> None:
+    """Compile what `learner` needs ahead of its first use; nothing in exact arithmetic."""
+    if learner.group is not None:
+        learner.group.prepare()
+
+
+def fingerprint(training: TrainingSettings) -> str:
+    """Names what decides bits beside a learner's description: code, libraries, CPU, compiler.
+
+    Raises DataError if the machine lacks the device or, in batched arithmetic, a compiler.
+    """
     digest = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
@@ -114,6 +208,10 @@ def fingerprint() -> str:
         digest.update(path.read_bytes())
     for library in ("torch", "numpy", "scikit-learn"):
         digest.update(importlib.metadata.version(library).encode())
-    digest.update(f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}".encode())
-    digest.update(b"threads=1 layout=contiguous arithmetic=exact device=cpu")
+    compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
+    digest.update(
+        f"{platform.machine()} cpu={torch.backends.cpu.get_cpu_capability()} threads=1 "
+        f"layout=channels_last arithmetic={training.arithmetic} compiler={compiled_by} "
+        f"device={devices.described(training.device)}".encode()
+    )
     return digest.hexdigest()

@@ -1,7 +1,12 @@
-"""A model as one contiguous float32 vector: parameters, then buffers, in the module's order."""
+"""A model as one contiguous float32 vector: parameters, then buffers, in the module's order.
+
+A tensor of four dimensions lies in the vector as it lies in memory, channels last: that is how
+convolutions are fastest, and so no step makes a hidden copy. Its view has the usual shape.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,27 +20,47 @@ Vector = npt.NDArray[np.float32]
 class FlatModule:
     """A module whose parameters and float buffers are views of one vector.
 
-    Integer buffers (batch-norm's counter) are carried as float32, exact up to 2^24.
+    Integer buffers (batch-norm's counter) are carried as float32, exact up to 2^24. `names`,
+    `shapes`: of all tensors; the first `parameters` of them are parameters.
     """
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
         self.module = module.to(device)
+        self.device = device
+        self.parameters = len(list(module.parameters()))
         tensors = [*module.named_parameters(), *module.named_buffers()]
         self.names = tuple(name for name, _ in tensors)
         self.shapes = tuple(tuple(tensor.shape) for _, tensor in tensors)
-        self._tensors = [tensor for _, tensor in tensors]
-        self.length = sum(tensor.numel() for tensor in self._tensors)
+        self.length = sum(math.prod(shape) for shape in self.shapes)
         self._flat = torch.zeros(self.length, dtype=torch.float32, device=device)
         self._integers: list[tuple[torch.Tensor, torch.Tensor]] = []
-        start = 0
-        for tensor in self._tensors:
-            view = self._flat[start : start + tensor.numel()].view(tensor.shape)
+        for (_, tensor), view in zip(tensors, self.views(self._flat), strict=True):
             view.copy_(tensor.detach())
             if tensor.dtype == torch.float32:
                 tensor.data = view
             else:
                 self._integers.append((tensor, view))
-            start += tensor.numel()
+
+    def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        """`flat` [..., P], one model or several, as views [..., *shape] in the order of `names`."""
+        result = []
+        start = 0
+        for shape in self.shapes:
+            piece = flat[..., start : start + math.prod(shape)]
+            start += math.prod(shape)
+            if len(shape) == 4:
+                outputs, inputs, height, width = shape
+                stored = piece.view((*flat.shape[:-1], outputs, height, width, inputs))
+                result.append(stored.movedim(-1, -3))
+            else:
+                result.append(piece.view((*flat.shape[:-1], *shape)))
+        return result
+
+    def arranged(self, inputs: torch.Tensor) -> torch.Tensor:
+        """`inputs` in the memory layout that suits the module; a copy only if it differs."""
+        images = any(len(shape) == 4 for shape in self.shapes)
+        layout = torch.channels_last if images else torch.contiguous_format
+        return inputs.contiguous(memory_format=layout)
 
     def load(self, vector: Vector) -> None:
         """Make `vector` [P] the module's state. Raises ValueError for another length."""

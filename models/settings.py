@@ -13,7 +13,14 @@ from pydantic_core import PydanticCustomError
 
 
 class DataError(ValueError):
-    """A user's mistake in the data: the message says what is wrong and what is allowed."""
+    """A user's mistake that shows only when a learner is built: "what is wrong; allowed: what".
+
+    `path`: the setting that is to blame, from the scenario's top. Survives pickling.
+    """
+
+    def __init__(self, message: str, path: tuple[str, ...] = ("task", "partition")) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 def mistake(what: str, allowed: str, *path: str | int) -> PydanticCustomError:
@@ -142,6 +149,13 @@ class TrainingSettings(Settings):
     )
     local_steps: Count | None = Field(
         default=None, description="steps per local round, instead of local_epochs"
+    )
+    arithmetic: Literal["exact", "batched"] = Field(
+        default="exact",
+        description="bit class; batched: operations of small networks are trained together",
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="cpu", description="where tensors live; auto: cuda where there is one"
     )
 
     @model_validator(mode="after")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -69,16 +71,26 @@ def steps_per_round(samples: int, settings: TrainingSettings) -> int:
     return settings.local_epochs * -(-samples // settings.batch_size)
 
 
+def epochs(
+    samples: int, settings: TrainingSettings, generator: np.random.Generator
+) -> Iterator[npt.NDArray[np.int64]]:
+    """The order [samples] of each epoch of a local round; the round may end within the last."""
+    left = steps_per_round(samples, settings)
+    while left > 0:
+        yield generator.permutation(samples)
+        left -= -(-samples // settings.batch_size)
+
+
 def batches(
     samples: int, settings: TrainingSettings, generator: np.random.Generator
 ) -> Iterator[torch.Tensor]:
     """Sample indices of each step: epoch after epoch, each in a new random order."""
-    left = steps_per_round(samples, settings)
-    while left:
-        order = torch.from_numpy(generator.permutation(samples))
-        for batch in torch.split(order, settings.batch_size)[:left]:
-            yield batch
-            left -= 1
+    steps = (
+        batch
+        for order in epochs(samples, settings, generator)
+        for batch in torch.split(torch.from_numpy(order), settings.batch_size)
+    )
+    return itertools.islice(steps, steps_per_round(samples, settings))
 
 
 def fine_tune(
@@ -94,6 +106,7 @@ def fine_tune(
     parameters = list(module.parameters())
     update = OPTIMIZERS[settings.optimizer](parameters, settings)
     for batch in batches(len(labels), settings, generator):
+        batch = batch.to(labels.device)
         gradients = torch.autograd.grad(loss(module(inputs[batch]), labels[batch]), parameters)
         with torch.no_grad():
             update(gradients)

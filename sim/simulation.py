@@ -9,13 +9,22 @@ import functools
 import hashlib
 import math
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from models.environment import environment
-from models.learner import Learner, LearnerSpec, fingerprint
+from models.learner import (
+    GROUP_LIMIT,
+    Learner,
+    LearnerSpec,
+    TrainingJob,
+    fingerprint,
+    prepare,
+    trained_together,
+)
 from models.parameters import Vector
-from models.settings import DataError
+from models.settings import DataError, TrainingSettings
 from sim.build import POOLED_CLIENT, Facts, build
 from sim.compute import ComputeError, Graph, Lineage
 from sim.compute.engines import one_thread
@@ -27,16 +36,21 @@ from sim.world import World
 
 @dataclass(frozen=True)
 class Training:
-    """The data plane that workers do their operations with: real learners."""
+    """The data plane that workers do their operations with: real learners.
+
+    `settings`: all ways of training that the learners will use.
+    """
+
+    settings: tuple[TrainingSettings, ...] = ()
 
     @property
     def group_limit(self) -> int:
         """See DataPlane."""
-        return 1
+        return GROUP_LIMIT
 
     def environment(self) -> dict[str, str]:
         """See DataPlane."""
-        return environment()
+        return environment(self.settings)
 
     def learner(self, spec: Hashable) -> Learner:
         """See DataPlane."""
@@ -45,7 +59,7 @@ class Training:
 
     def trained_together(self, jobs: Sequence[tuple[Learner, Vector, int, int]]) -> list[Vector]:
         """See DataPlane."""
-        return [learner.trained(base, client, number) for learner, base, client, number in jobs]
+        return trained_together([TrainingJob(*job) for job in jobs])
 
 
 class Data:
@@ -54,6 +68,7 @@ class Data:
     def __init__(self) -> None:
         self._facts: dict[LearnerSpec, Facts] = {}
         self._names: dict[LearnerSpec, str] = {}
+        self._prepared: set[Hashable] = set()
 
     def facts(self, scenario: Scenario, seed: int) -> Facts:
         """Build the data of one seed. Raises ScenarioError if it can't be built as asked."""
@@ -69,7 +84,20 @@ class Data:
         steps = dict(enumerate(facts.steps)) | {POOLED_CLIENT: facts.pooled_steps}
         if spec not in self._names:
             self._names[spec] = _content_name(spec)
-        return graph.lineage(spec, self._names[spec], None, steps)
+        return graph.lineage(spec, self._names[spec], spec.together, steps)
+
+    def prepare(self, scenario: Scenario, report: Callable[[str], None]) -> None:
+        """Compile what the scenario's training needs, once for all; nothing in exact arithmetic.
+
+        Raises ScenarioError if that can't be done here.
+        """
+        spec = learner_spec(scenario, scenario.seeds[0])
+        if spec.together is None or spec.together in self._prepared:
+            return
+        report("batched arithmetic: compiling, or finding what was compiled before")
+        with _mistakes_placed(scenario, spec), one_thread():
+            prepare(Learner(spec))
+        self._prepared.add(spec.together)
 
 
 def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
@@ -79,13 +107,20 @@ def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
     )
 
 
-def _facts(scenario: Scenario, spec: LearnerSpec) -> Facts:
+@contextmanager
+def _mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
+    """Let a mistake that shows only when a learner is built say where it was written."""
     try:
-        learner = Learner(spec)
+        yield
     except DataError as mistake:
         what, _, allowed = str(mistake).partition("; allowed: ")
-        path = ("task", "partition")
-        raise scenario.mistake(path, f"{what} (seed {spec.seed})", allowed) from None
+        seed = f" (seed {spec.seed})" if mistake.path[0] == "task" else ""
+        raise scenario.mistake(mistake.path, f"{what}{seed}", allowed) from None
+
+
+def _facts(scenario: Scenario, spec: LearnerSpec) -> Facts:
+    with _mistakes_placed(scenario, spec):
+        learner = Learner(spec)
     return Facts(
         learner.samples,
         learner.steps,
@@ -103,7 +138,7 @@ def _content_name(spec: LearnerSpec) -> str:
         spec.training.model_dump_json(),
         str(spec.clients),
         str(spec.seed),
-        fingerprint(),
+        fingerprint(spec.training),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -190,14 +225,18 @@ def _price(spec: LearnerSpec) -> Price:
     learner = Learner(spec)
     model = learner.initial()
     client = max(range(spec.clients), key=lambda each: learner.samples[each])
+    group = GROUP_LIMIT if spec.together is not None else 1
     round_s = evaluation_s = math.inf
     with one_thread():
         for _ in range(_TIMED):
             started_s = time.perf_counter()
-            model = learner.trained(model, client, 0)
+            if group == 1:
+                model = learner.trained(model, client, 0)
+            else:
+                trained_together([TrainingJob(learner, model, client, 0)] * group)
             trained_s = time.perf_counter()
             learner.scores(model)
-            round_s = min(round_s, trained_s - started_s)
+            round_s = min(round_s, (trained_s - started_s) / group)
             evaluation_s = min(evaluation_s, time.perf_counter() - trained_s)
     return Price(round_s / learner.steps[client], evaluation_s, model.nbytes)
 

@@ -21,7 +21,7 @@ from sim.grid import Sweep, dump_sweep
 from sim.results import FolderState
 from sim.scenario import Scenario, dump
 from sim.sweep_tables import write_tables
-from sim.work import Done, Place, Session, check_data, run_places
+from sim.work import Done, Place, Session, prepared, run_places
 
 DONE_FILE = "sweep.json"
 
@@ -34,7 +34,7 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     text = dump(scenario)
     if results.folder_state(session.home, text) is FolderState.FINISHED:
         return None
-    data = check_data([scenario])
+    data = prepared([scenario], session.report)
     with _writing(session.home, results.SCENARIO_FILE, text):
         return asyncio.run(run_places([Place(scenario, session.home)], session, data))
 
@@ -58,7 +58,7 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     ]
     if not missing and (session.home / DONE_FILE).exists():
         return None
-    data = check_data(place.scenario for place in missing)
+    data = prepared([place.scenario for place in missing], session.report)
     with _writing(session.home, results.SWEEP_FILE, text):
         for place in missing:
             results.claim(place.folder, results.SCENARIO_FILE, dump(place.scenario))

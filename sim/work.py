@@ -79,13 +79,21 @@ def check_data(scenarios: Iterable[Scenario]) -> Data:
     return data
 
 
+def prepared(scenarios: Sequence[Scenario], report: Callable[[str], None]) -> Data:
+    """Build all data and compile all that has to be. Raises ScenarioError if that can't be done."""
+    data = check_data(scenarios)
+    for scenario in scenarios:
+        data.prepare(scenario, report)
+    return data
+
+
 async def run_places(places: Sequence[Place], session: Session, data: Data) -> Done:
     """Do every run of every place and write the places' result folders.
 
     Nothing is done twice that an earlier session has stored. Raises ScenarioError for a cluster
     that can't be used, before anything else is done, and OSError if nothing can be written.
     """
-    cluster = await _cluster(session)
+    cluster = await _cluster(places, session)
     try:
         work = _Work(places, session, data, cluster)
     except OSError:
@@ -100,12 +108,16 @@ async def run_places(places: Sequence[Place], session: Session, data: Data) -> D
     return Done(work.operations(), work.failed)
 
 
-async def _cluster(session: Session) -> ClusterEngine | None:
+async def _cluster(places: Sequence[Place], session: Session) -> ClusterEngine | None:
     if session.scheduler is None:
         return None
     from sim.compute.cluster import cluster_engine
 
-    return await cluster_engine(session.scheduler, Training(), session.report)
+    return await cluster_engine(session.scheduler, _training(places), session.report)
+
+
+def _training(places: Sequence[Place]) -> Training:
+    return Training(tuple(dict.fromkeys(place.scenario.training for place in places)))
 
 
 class _Work:
@@ -129,7 +141,7 @@ class _Work:
             cluster.models if cluster else None,
         )
         self._engine: Engine = cluster or engine_for(
-            session.workers, Training(), self._store.models
+            session.workers, _training(places), self._store.models
         )
         self._graph = Graph(self._engine, self._store)
         self._started_s = time.monotonic()

@@ -5,6 +5,8 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
@@ -36,6 +38,7 @@ def digits(settings: DigitsSettings) -> Task:
         10,
         functional.cross_entropy,
         _metrics,
+        partial(functional.cross_entropy, reduction="none"),
     )
 
 

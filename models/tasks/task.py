@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 
 @dataclass(frozen=True)
 class Task:
-    """Data on the CPU, and how a network's output is judged.
+    """Data on one device, and how a network's output is judged.
 
     `inputs` [n, ...] float32, `labels` [n] int64 for training; `test_*` the held-out samples of
     all sites. `input_shape`, `outputs`: what a network must accept and give. `loss(output,
     labels)` is a differentiable scalar; `metrics(output, labels)` a name -> value mapping.
+    `losses(output, labels)` [n]: the loss of each sample, if `loss` is their mean, else None.
     """
 
     inputs: torch.Tensor
@@ -25,3 +26,14 @@ class Task:
     outputs: int
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     metrics: Callable[[torch.Tensor, torch.Tensor], dict[str, float]]
+    losses: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
+
+    def to(self, device: torch.device) -> Task:
+        """The same task with its data on `device`."""
+        return replace(
+            self,
+            inputs=self.inputs.to(device),
+            labels=self.labels.to(device),
+            test_inputs=self.test_inputs.to(device),
+            test_labels=self.test_labels.to(device),
+        )

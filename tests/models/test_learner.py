@@ -70,6 +70,8 @@ def plain_loop(of: LearnerSpec, client: int, local_round: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(of.seed, "initial_weights").integers(2**63)))
         module = NETWORKS[of.model.name](of.model, task.input_shape, task.outputs)
+    module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
     rate, decay = of.training.learning_rate, of.training.weight_decay
     optimizer: torch.optim.Optimizer
     if of.training.optimizer == "adam":
@@ -89,7 +91,8 @@ def plain_loop(of: LearnerSpec, client: int, local_round: int) -> Any:
             torch.autograd.backward(loss)
             optimizer.step()
     state = [*module.parameters(), *module.buffers()]
-    return torch.cat([tensor.detach().float().flatten() for tensor in state]).numpy()
+    stored = [tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor for tensor in state]
+    return torch.cat([tensor.detach().float().flatten() for tensor in stored]).numpy()
 
 
 @pytest.mark.parametrize("client", [0, 3, POOLED])
@@ -143,10 +146,11 @@ def test_no_global_generator_is_touched(model: MlpSettings | CnnSettings) -> Non
         return torch.get_rng_state().numpy().tobytes(), repr(words), random.getstate()
 
     before = state()
-    learner = Learner(spec(model, "adam"))
+    learning = spec(model, "adam")
+    learner = Learner(learning)
     result = learner.trained(learner.initial(), 0, 0)
     learner.scores(learner.averaged([result, result], (0.5, 0.5)))
-    fingerprint()
+    fingerprint(learning.training)
     assert state() == before
 
 
@@ -229,5 +233,14 @@ def test_a_description_survives_pickling_and_names_itself() -> None:
 
 
 def test_the_fingerprint_is_a_digest_and_stays_the_same() -> None:
-    assert fingerprint() == fingerprint()
-    assert len(bytes.fromhex(fingerprint())) == 32
+    training = spec().training
+    assert fingerprint(training) == fingerprint(training)
+    assert len(bytes.fromhex(fingerprint(training))) == 32
+
+
+def test_each_bit_class_has_its_own_fingerprint() -> None:
+    exact = spec().training
+    batched = exact.model_copy(update={"arithmetic": "batched"})
+    assert fingerprint(exact) != fingerprint(batched)
+    # What a description holds already is not in it.
+    assert fingerprint(exact) == fingerprint(exact.model_copy(update={"learning_rate": 0.3}))

@@ -38,7 +38,8 @@ def test_a_vector_survives_the_way_into_a_module_and_back(settings: Any) -> None
 def test_the_vector_is_the_modules_state_in_the_modules_order(settings: Any) -> None:
     one = flat(settings)
     tensors = [*one.module.named_parameters(), *one.module.named_buffers()]
-    expected = torch.cat([tensor.detach().float().flatten() for _, tensor in tensors])
+    stored = [tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor for _, tensor in tensors]
+    expected = torch.cat([tensor.detach().float().flatten() for tensor in stored])
     assert np.array_equal(one.vector(), expected.numpy())
     assert one.names == tuple(name for name, _ in tensors)
     assert one.shapes == tuple(tuple(tensor.shape) for _, tensor in tensors)
@@ -52,7 +53,27 @@ def test_flattening_keeps_a_networks_output(settings: Any) -> None:
         plain = NETWORKS[settings.name](settings, (1, 8, 8), 10).eval()
     inputs = torch.linspace(0, 1, 3 * 64).reshape(3, 1, 8, 8)
     with torch.inference_mode():
-        assert torch.equal(plain(inputs), flat(settings).module.eval()(inputs))
+        output = flat(settings).module.eval()(inputs)
+        assert torch.allclose(plain(inputs), output, atol=1e-6)
+        # To the bit, if it lies in memory in the same way.
+        plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        assert torch.equal(plain(inputs), output)
+
+
+def test_several_models_are_seen_as_each_of_them_is() -> None:
+    one = flat(NETS[1])
+    rows = torch.arange(2 * one.length, dtype=torch.float32).view(2, -1)
+    for both, first, second in zip(
+        one.views(rows), one.views(rows[0]), one.views(rows[1]), strict=True
+    ):
+        assert torch.equal(both, torch.stack([first, second]))
+        assert both.untyped_storage().data_ptr() == rows.untyped_storage().data_ptr()
+
+
+def test_images_are_arranged_for_convolutions_only() -> None:
+    images = torch.zeros(2, 3, 8, 8)
+    assert flat(NETS[1]).arranged(images).is_contiguous(memory_format=torch.channels_last)
+    assert flat(NETS[0]).arranged(images) is images
 
 
 def test_counters_of_batch_normalisation_travel_with_the_vector() -> None:

@@ -57,6 +57,7 @@ def trained(
     inputs, labels = data(seed)
     flat.load(base)
     order = generator(7, "batches", 0, local_round)
+    inputs = flat.arranged(inputs)
     fine_tune(flat.module, inputs, labels, functional.cross_entropy, training, order)
     return flat.vector().tobytes()
 
@@ -95,8 +96,10 @@ def test_equals_a_plain_torch_loop_bit_for_bit(
     flat = FlatModule(network(model), torch.device("cpu"))
     ours = trained(flat, flat.vector(), settings(name, weight_decay=decay))
 
-    plain = network(model)
+    # The layout of `arranged`; a dense network has no weights that it concerns.
+    plain = network(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     inputs, labels = data()
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
     stepper = optimizer(plain.parameters(), decay)
     order = generator(7, "batches", 0, 1)
     for _ in range(2):
@@ -107,7 +110,8 @@ def test_equals_a_plain_torch_loop_bit_for_bit(
             functional.cross_entropy(plain(inputs[batch]), labels[batch]).backward()  # type: ignore[no-untyped-call]
             stepper.step()
     state = [*plain.parameters(), *plain.buffers()]
-    theirs = torch.cat([tensor.detach().to(torch.float32).flatten() for tensor in state])
+    stored = [tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor for tensor in state]
+    theirs = torch.cat([tensor.detach().to(torch.float32).flatten() for tensor in stored])
     assert ours == theirs.numpy().tobytes()
 
 

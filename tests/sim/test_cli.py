@@ -80,9 +80,9 @@ def learned(protocol: str, seed: int) -> results.RunTables:
 @pytest.fixture
 def simulation(monkeypatch: pytest.MonkeyPatch) -> FakeWork:
     fake = FakeWork()
-    for module in ("sim.sweep", "sim.work"):
-        for name in ("check_data", "run_places"):
-            monkeypatch.setattr(f"{module}.{name}", getattr(fake, name))
+    monkeypatch.setattr("sim.work.check_data", fake.check_data)
+    monkeypatch.setattr("sim.sweep.prepared", lambda scenarios, _: fake.check_data(scenarios))
+    monkeypatch.setattr("sim.sweep.run_places", fake.run_places)
     return fake
 
 

@@ -1,0 +1,99 @@
+"""Compiled code: how it is asked for, where it is kept, and what is wrong when it can't be had.
+
+A room of its own because a compiler is the one thing in this tower that a machine may lack, and
+because code that silently runs uncompiled would give other bits, and slowly.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.settings import DataError
+
+PATH = ("training", "arithmetic")
+
+
+def compiler() -> str:
+    """The C++ compiler's command, as PyTorch chooses it. Raises DataError if there is none."""
+    wanted = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    found = shutil.which(shlex.split(wanted)[0]) if wanted.strip() else None
+    if found is None:
+        raise DataError(
+            f"batched arithmetic compiles its steps, and no C++ compiler called {wanted!r} was "
+            "found; allowed: exact, or batched after installing g++ or naming another in CXX",
+            PATH,
+        )
+    return found
+
+
+@cache
+def compiler_version() -> str:
+    """The compiler's first line about itself. Raises DataError if there is no compiler."""
+    output = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=True)
+    return output.stdout.partition("\n")[0]
+
+
+def compiled(step: Callable[..., None]) -> Callable[..., None]:
+    """`step` compiled as a whole at its first call, for the shapes of that call and no others.
+
+    Any later call with other shapes raises instead of running uncompiled. Generated code runs on
+    one thread. Compile it within `compiling()`.
+    """
+    _keep_on_disk()
+    # The annotations of torch.compile lag behind its arguments.
+    compile_: Any = torch.compile
+    function: Callable[..., None] = compile_(
+        step,
+        fullgraph=True,
+        dynamic=False,
+        # Two compiled forms of one function know nothing of each other, and each has one form.
+        isolate_recompiles=True,
+        recompile_limit=1,
+        options={
+            "cpp.threads": 1,
+            # The code of a step never changes: only its tensors' shapes are looked at each time.
+            "guard_filter_fn": torch.compiler.keep_tensor_guards_unsafe,
+        },
+    )
+    return function
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Where first calls belong. Raises DataError if the C++ compiler fails."""
+    compiler()
+    import torch._inductor.config as inductor
+    from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
+
+    # Workers are processes already: none of them needs a pool of its own to compile in.
+    settings: Any = inductor.patch(compile_threads=1)
+    with settings, warnings.catch_warnings():
+        # What PyTorch says about its own insides is not the user's business.
+        warnings.filterwarnings("ignore", module=r"torch\..*")
+        try:
+            yield
+        except (CppCompileError, InvalidCxxCompiler) as failure:
+            raise DataError(
+                f"the C++ compiler failed: {failure}; allowed: exact, or batched with a compiler "
+                "that works",
+                PATH,
+            ) from failure
+
+
+def _keep_on_disk() -> None:
+    """Let code outlive the process, in the user's cache folder unless PyTorch is told another."""
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(root) / "braintorrent" / "inductor")
