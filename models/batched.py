@@ -25,7 +25,7 @@ from models.settings import DataError, TrainingSettings
 from models.tasks import Task
 from models.training import Loss
 
-GROUP_SIZES = (8, 32)
+GROUP_SIZES = (8, 16, 32)
 """How many models one compiled step trains; a smaller group leaves places idle."""
 
 GROUP_LIMIT = GROUP_SIZES[-1]

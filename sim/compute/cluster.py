@@ -164,7 +164,7 @@ class ClusterEngine:
     """
 
     # Groups would be one task each and tie their members to one worker.
-    group_limit = 1
+    seats = group_limit = 1
 
     def __init__(self, client: Client, address: str, plane: DataPlane) -> None:
         self.models = ClusterModels()

@@ -94,8 +94,8 @@ class Engine(Protocol):
     """Does operations and tells when they are done."""
 
     @property
-    def workers(self) -> int:
-        """How many groups of operations can run at once."""
+    def seats(self) -> int:
+        """How many workers would take a group now: they share what is ready."""
         ...
 
     @property
@@ -136,7 +136,7 @@ def one_thread() -> Iterator[None]:
 class InProcessEngine:
     """Computes in this process and on its one thread."""
 
-    workers = 1
+    seats = 1
 
     def __init__(self, plane: DataPlane, models: Models) -> None:
         from sim.compute.workshop import Workshop

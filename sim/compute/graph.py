@@ -104,6 +104,7 @@ class Graph:
         self._operations: dict[str, Operation] = {}
         self._fresh: list[Operation] = []
         self._ready = Ready()
+        self._alone = 0  # Operations under way that are in no group.
         self._woken = False
         self._closed = False
         self._drained = asyncio.Event()
@@ -211,14 +212,16 @@ class Graph:
             group = self._next(worker)
             if not group:
                 return
-            self._engine.submit(worker, [each.ref.job() for each in group])
+            jobs = [each.ref.job() for each in group]
+            self._alone += jobs[0].together is None
+            self._engine.submit(worker, jobs)
 
     def _next(self, worker: int) -> list[Operation]:
-        engine = self._engine
-        group = self._ready.take(worker, engine.workers, engine.group_limit)
+        seats, limit, growing = self._engine.seats, self._engine.group_limit, self._alone > 0
+        group = self._ready.take(worker, seats, limit, growing)
         if not group and self._fresh:
             self._settle()
-            group = self._ready.take(worker, engine.workers, engine.group_limit)
+            group = self._ready.take(worker, seats, limit, growing)
         return group
 
     def _settle(self) -> None:
@@ -236,6 +239,7 @@ class Graph:
     def _finished(self, worker: int, jobs: Sequence[Job], results: Sequence[Result]) -> None:
         if self._closed:
             return
+        self._alone -= jobs[0].together is None
         for job, result in zip(jobs, results, strict=True):
             operation = self._operations[job.output]
             if isinstance(result, Failure):

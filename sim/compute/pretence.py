@@ -12,7 +12,7 @@ from sim.compute.refs import Job
 class Pretence:
     """Every operation is done as soon as it is ready; a score has no metrics."""
 
-    workers = group_limit = 1
+    seats = group_limit = 1
 
     def __init__(self) -> None:
         self.models = 0

@@ -74,19 +74,23 @@ class Ready:
         heap = self._heaps.setdefault(together, [])
         heapq.heappush(heap, (-operation.height, next(self._numbers), operation))
 
-    def take(self, worker: int, workers: int, limit: int) -> list[Operation]:
+    def take(self, worker: int, seats: int, limit: int, growing: bool) -> list[Operation]:
         """The next operations for `worker`: one, or of those that go together up to `limit`.
 
-        A group leaves the other `workers` their share. Empty if nothing is ready.
+        What goes alone goes first: it is short, and a group grows by what waits for it. While that
+        is under way (`growing`), only a full group starts. A group leaves each of the free `seats`
+        a share. Empty if nothing is ready, or nothing should start yet.
         """
         heads = [(head, key) for key in list(self._heaps) if (head := self._head(key))]
+        if None in self._heaps:
+            return [self._near(worker)]
         if not heads:
             return []
         _, together = min(heads, key=lambda each: each[0][:2])
-        if together is None:
-            return [self._near(worker)]
         heap = self._heaps[together]
-        share = min(limit, max(1, math.ceil(len(heap) / workers)))
+        if growing and len(heap) < limit:
+            return []
+        share = min(limit, math.ceil(len(heap) / max(1, seats)))
         group: list[Operation] = []
         while heap and len(group) < share:
             operation = heapq.heappop(heap)[2]

@@ -30,7 +30,6 @@ class WorkerPoolEngine:
     """`workers` spawned processes with one thread each; each builds its learners once."""
 
     def __init__(self, workers: int, plane: DataPlane, models: Models) -> None:
-        self.workers = workers
         self.group_limit = plane.group_limit
         self._plane = plane
         self._models = models
@@ -49,6 +48,11 @@ class WorkerPoolEngine:
         """See Engine."""
         best = min(self._all, key=lambda worker: len(worker.groups))
         return best.index if self._hopeless or best.has_room else None
+
+    @property
+    def seats(self) -> int:
+        """See Engine."""
+        return sum(worker.has_room for worker in self._all)
 
     def submit(self, worker: int, jobs: Sequence[Job]) -> None:
         """See Engine."""

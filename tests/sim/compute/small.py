@@ -91,7 +91,7 @@ class Recorder(InProcessEngine):
 class Stuck:
     """An engine that never answers."""
 
-    workers, group_limit = 1, 1
+    seats, group_limit = 1, 1
 
     def __init__(self) -> None:
         self.taken: list[Job] = []

@@ -116,7 +116,7 @@ def test_trainings_that_go_together_are_done_in_groups(workers: int, tmp_path: P
             engine.submit = noting  # type: ignore[method-assign]
             assert await demanded(graph, "together") == await demanded(plain)
             # Six are ready at once; a group holds four, and leaves another worker its share.
-            assert sorted(size for size in groups if size > 1) == [[2, 4], [], [2, 3]][workers]
+            assert sorted(size for size in groups if size > 1) == [[2, 4], [], [3, 3]][workers]
 
     asyncio.run(scene())
 

@@ -66,12 +66,12 @@ def names(group: list[Operation]) -> str:
 
 def test_the_highest_goes_first_and_of_equals_the_first() -> None:
     queue = ready(("a", 1, None, None), ("b", 3, None, None), ("c", 3, None, None))
-    assert [names(queue.take(0, 1, 1)) for _ in range(4)] == ["b", "c", "a", ""]
+    assert [names(queue.take(0, 1, 1, False)) for _ in range(4)] == ["b", "c", "a", ""]
 
 
 def test_among_the_highest_a_worker_takes_what_it_holds() -> None:
     queue = ready(("a", 9, 1, None), ("b", 8, 0, None), ("c", 7, 1, None))
-    assert [names(queue.take(worker, 2, 1)) for worker in (0, 0, 1)] == ["b", "a", "c"]
+    assert [names(queue.take(worker, 2, 1, False)) for worker in (0, 0, 1)] == ["b", "a", "c"]
 
 
 def test_what_has_risen_goes_by_its_new_height_and_once() -> None:
@@ -82,17 +82,24 @@ def test_what_has_risen_goes_by_its_new_height_and_once() -> None:
         queue.add(operation)
     low.height = 9
     queue.add(low)
-    assert [names(queue.take(0, 1, 1)) for _ in range(3)] == ["low", "high", ""]
+    assert [names(queue.take(0, 1, 1, False)) for _ in range(3)] == ["low", "high", ""]
 
 
-def test_a_group_is_of_one_kind_and_leaves_the_other_worker_its_share() -> None:
-    queue = ready(*((f"x{i}", 5 - i, None, "x") for i in range(5)), ("alone", 4.5, None, None))
-    assert names(queue.take(0, 2, 8)) == "x0 x1 x2"
-    assert names(queue.take(0, 2, 8)) == "alone"
-    assert names(queue.take(0, 2, 8)) == "x3"
-    assert names(queue.take(0, 2, 8)) == "x4"
+def test_what_goes_alone_goes_before_a_group_that_leaves_each_free_seat_its_share() -> None:
+    queue = ready(*((f"x{i}", 5 - i, None, "x") for i in range(5)), ("alone", 1, None, None))
+    assert names(queue.take(0, 2, 8, False)) == "alone"
+    assert names(queue.take(0, 2, 8, False)) == "x0 x1 x2"
+    assert names(queue.take(0, 1, 8, False)) == "x3 x4"
+    assert names(queue.take(0, 1, 8, False)) == ""
+
+
+def test_a_group_waits_while_it_may_grow_unless_it_is_full() -> None:
+    queue = ready(*((f"x{i}", 1, None, "x") for i in range(5)))
+    assert names(queue.take(0, 1, 4, True)) == "x0 x1 x2 x3"
+    assert names(queue.take(0, 1, 4, True)) == ""
+    assert names(queue.take(0, 1, 4, False)) == "x4"
 
 
 def test_a_group_has_at_most_the_limit() -> None:
     queue = ready(*((f"x{i}", 1, None, "x") for i in range(5)))
-    assert names(queue.take(0, 1, 3)) == "x0 x1 x2"
+    assert names(queue.take(0, 1, 3, False)) == "x0 x1 x2"

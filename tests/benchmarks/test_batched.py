@@ -1,0 +1,60 @@
+"""What training small networks together is worth, against a plain loop over the same steps."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+
+from sim.grid import grid
+from sim.scenario import Scenario
+from tests.benchmarks.yardstick import bare_loop, cnn, mlp, whole_run, work_of
+
+pytestmark = pytest.mark.benchmark
+PAIRS, WORKERS = 3, 2
+# The bare loop takes minutes: one round in so many is enough to know what it takes.
+BARE_EVERY = 4
+SHORT = "{learning_rate: 0.05, batch_size: 32, local_epochs: 2, arithmetic: batched}"
+# Then training is what a run takes, rather than the names and files of its models.
+LONG = "{learning_rate: 0.05, batch_size: 32, local_steps: 100, arithmetic: batched}"
+
+
+def sweep(network: str, training: str, *overrides: str) -> list[Scenario]:
+    """Three failure rates by five seeds, twenty clients, all protocols."""
+    settings = [f"model={{name: {network}}}", f"training={training}", "clients.count=20"]
+    rates = "faults.churn.failure_rate=0 / h,4 / h,8 / h"
+    found = grid("churn", [*settings, "evaluation.every=5 min", *overrides], [rates], seeds=5)
+    return [point.scenario for point in found.points]
+
+
+@pytest.mark.parametrize(
+    ("network", "training", "at_least"),
+    [("mlp", LONG, 10.0), ("cnn", LONG, 4.0), ("mlp", SHORT, 1.0)],
+    ids=["mlp", "cnn", "mlp with short rounds"],
+)
+def test_a_sweep_in_batched_arithmetic(
+    tmp_path: Path, network: str, training: str, at_least: float
+) -> None:
+    wanted = sweep(network, training)
+    work = work_of(*wanted)
+    # One short run: what it takes is the compiler, and later the start and finding what it made.
+    least = sweep(network, training, "duration=5 min", "protocols={local: {}}", "seeds=[0]")[:1]
+    compiling_s = time.perf_counter()
+    whole_run(least, WORKERS, tmp_path / "first")
+    compiling_s = time.perf_counter() - compiling_s
+    start_s = whole_run(least, WORKERS, tmp_path / "again")
+    times = []
+    for number in range(PAIRS):
+        bare_s = bare_loop(work, {"mlp": mlp, "cnn": cnn}[network], BARE_EVERY)
+        times.append((bare_s, whole_run(wanted, WORKERS, tmp_path / str(number))))
+    ratio = statistics.median(bare / (ours - start_s) for bare, ours in times)
+    bare_s, ours_s = (statistics.median(column) for column in zip(*times, strict=True))
+    print(
+        f"\n{network}: {len(work.rounds):,} local rounds, {work.steps:,} steps: bare loop "
+        f"{bare_s:.1f} s, {WORKERS} workers {ours_s:.1f} s of which {start_s:.1f} s are the start "
+        f"({compiling_s:.1f} s the first time): {bare_s / ours_s:.1f} times as fast in all, "
+        f"{ratio:.1f} times after the start"
+    )
+    assert ratio >= at_least
