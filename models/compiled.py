@@ -75,7 +75,7 @@ def compiling() -> Iterator[None]:
     """Where first calls belong. Raises DataError if the C++ compiler fails."""
     compiler()
     import torch._inductor.config as inductor
-    from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
+    from torch._inductor.exc import CppCompileError, InductorError, InvalidCxxCompiler
 
     # Workers are processes already: none of them needs a pool of its own to compile in.
     settings: Any = inductor.patch(compile_threads=1)
@@ -84,9 +84,13 @@ def compiling() -> Iterator[None]:
         warnings.filterwarnings("ignore", module=r"torch\..*")
         try:
             yield
-        except (CppCompileError, InvalidCxxCompiler) as failure:
+        except InductorError as failure:
+            why = failure.inner_exception
+            if not isinstance(why, CppCompileError | InvalidCxxCompiler):
+                raise
+            text = next(iter(str(why).splitlines()), "")
             raise DataError(
-                f"the C++ compiler failed: {failure}; allowed: exact, or batched with a compiler "
+                f"the C++ compiler failed: {text}; allowed: exact, or batched with a compiler "
                 "that works",
                 PATH,
             ) from failure

@@ -1,0 +1,59 @@
+"""Compiled code: a compiler that is missing or fails is said, and nothing runs uncompiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch._dynamo.exc import FailOnRecompileLimitHit
+
+from models.compiled import compiled, compiler, compiler_version, compiling
+from models.settings import DataError
+
+
+def add(x: torch.Tensor) -> None:
+    x += 1
+
+
+def test_a_compiler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(DataError, match=r"no C\+\+ compiler called 'no-such-compiler'") as refusal:
+        compiler()
+    assert "allowed: exact, or batched after installing g++" in str(refusal.value)
+    assert refusal.value.path == ("training", "arithmetic")
+    monkeypatch.setenv("CXX", "")
+    with pytest.raises(DataError, match=r"no C\+\+ compiler"):
+        compiler()
+
+
+def test_the_compilers_version_is_its_own_first_line() -> None:
+    assert compiler_version()
+    assert "\n" not in compiler_version()
+
+
+@pytest.mark.slow
+def test_a_compiler_that_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken-compiler"
+    broken.write_text("#!/bin/sh\necho 'out of luck' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    torch.compiler.reset()
+    with (
+        pytest.raises(DataError, match=r"the C\+\+ compiler failed: No working.*; allowed: exact"),
+        compiling(),
+    ):
+        compiled(add)(torch.zeros(1000))
+
+
+@pytest.mark.slow
+def test_other_shapes_raise_instead_of_running_uncompiled() -> None:
+    step = compiled(add)
+    x = torch.zeros(1000)
+    with compiling():
+        step(x)
+    step(x)
+    assert x.tolist() == [2.0] * 1000
+    with pytest.raises(FailOnRecompileLimitHit):
+        step(torch.zeros(3, 5))
