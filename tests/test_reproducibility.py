@@ -85,3 +85,50 @@ def test_a_run_stops_when_its_score_is_reached_at_the_same_look(tmp_path: Path) 
     assert reached[-1].value >= 0.3
     assert all(row.value < 0.3 for row in reached[:-1])
     assert 0 < reached[-1].time_s < 1800
+
+
+BATCHED = [*SMALL, "--set=training.arithmetic=batched"]
+
+
+@pytest.mark.slow
+def test_batched_results_have_the_same_bytes_whatever_computes_them(tmp_path: Path) -> None:
+    here = tables(tmp_path / "here", 0, "churn", *BATCHED)
+    assert tables(tmp_path / "two", 2, "churn", *BATCHED) == here
+    # Beside other seeds and another failure rate, a round stands in other groups.
+    arguments = ["sweep", "churn", *SMALL[:2], *SMALL[3:4], "--set=training.arithmetic=batched"]
+    rates = "--vary=faults.churn.failure_rate=10 / h,30 / h"
+    folder = tmp_path / "sweep"
+    done = CliRunner().invoke(app, [*arguments, rates, "--seeds=2", f"--out={folder}"])
+    assert done.exit_code == 0, done.output
+    point = folder / "runs" / "churn.failure_rate-30perh"
+    assert [(point / name).read_bytes() for name in TABLES] == here
+
+
+@pytest.mark.slow
+def test_the_bit_classes_agree_on_the_accuracy_within_its_spread_over_seeds(
+    tmp_path: Path,
+) -> None:
+    scores = {}
+    for arithmetic in ("exact", "batched"):
+        folder = tmp_path / arithmetic
+        setting = f"--set=training.arithmetic={arithmetic}"
+        tables(folder, 2, "no_faults", "--set=duration=10 min", setting)
+        rows = results.read_scores(folder)
+        end_s = max(row.time_s for row in rows)
+        scores[arithmetic] = {
+            (row.protocol, row.seed): row.value
+            for row in rows
+            if row.node in ("aggregate", "pooled")
+            and row.metric == "accuracy"
+            and row.time_s == end_s
+        }
+    exact, batched = scores["exact"], scores["batched"]
+    assert exact.keys() == batched.keys()
+    assert len(exact) >= 4 * 3
+    for protocol in {protocol for protocol, _ in exact}:
+        one, other = (
+            [value for (name, _), value in each.items() if name == protocol]
+            for each in (exact, batched)
+        )
+        spread = max(one) - min(one)
+        assert abs(sum(one) - sum(other)) / len(one) <= spread
