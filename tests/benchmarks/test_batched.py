@@ -15,17 +15,17 @@ from tests.benchmarks.yardstick import bare_loop, cnn, mlp, whole_run, work_of
 pytestmark = pytest.mark.benchmark
 PAIRS, WORKERS = 3, 2
 # The bare loop takes minutes: one round in so many is enough to know what it takes.
-BARE_EVERY = 4
+BARE_EVERY = 8
 SHORT = "{learning_rate: 0.05, batch_size: 32, local_epochs: 2, arithmetic: batched}"
 # Then training is what a run takes, rather than the names and files of its models.
 LONG = "{learning_rate: 0.05, batch_size: 32, local_steps: 100, arithmetic: batched}"
 
 
 def sweep(network: str, training: str, *overrides: str) -> list[Scenario]:
-    """Three failure rates by five seeds, twenty clients, all protocols."""
+    """Three failure rates by ten seeds, twenty clients, all protocols."""
     settings = [f"model={{name: {network}}}", f"training={training}", "clients.count=20"]
     rates = "faults.churn.failure_rate=0 / h,4 / h,8 / h"
-    found = grid("churn", [*settings, "evaluation.every=5 min", *overrides], [rates], seeds=5)
+    found = grid("churn", [*settings, "evaluation.every=5 min", *overrides], [rates], seeds=10)
     return [point.scenario for point in found.points]
 
 
