@@ -165,12 +165,18 @@ class Results:
         Choices, order and errors as in `scores`; `kinds` are of `KINDS`. Columns: `point`, the
         varied paths, `protocol`, `seed`, `time_s` (its beginning), `duration_s`, `node` (missing
         for the network's own), `kind`, `peer` (missing if there is none), `bytes`, `detail`.
-        Traces are long: choose the kinds and columns that are needed.
+        Traces are long: choose the kinds and columns that are needed. The frame's `attrs` keep the
+        chosen kinds and nodes, and metrics refuse a trace without what they need.
         """
         wanted = self._wanted(protocols, seeds, nodes)
         if kinds is not None:
             wanted["kind"] = self._chosen("kind", kinds, KINDS)
-        return self._read(files.TRACE_FILE, files.TRACE, points, wanted, columns)
+        frame = self._read(files.TRACE_FILE, files.TRACE, points, wanted, columns)
+        # A metric that needs what was left out would take it for what never happened.
+        frame.attrs = {
+            f"{name}s": tuple(wanted[name]) for name in ("kind", "node") if name in wanted
+        }
+        return frame
 
     def _wanted(
         self, protocols: Names | None, seeds: Seeds | None, nodes: Names | None
