@@ -24,6 +24,7 @@ NOT_WRITTEN = "not finished: its folder has no run.json"
 NOT_LISTED = "run.json does not list it"
 
 Record = Mapping[str, Any]
+_STATUS = ordered((FINISHED, FAILED, MISSING))
 
 
 def runs_frame(
@@ -43,31 +44,20 @@ def runs_frame(
     rows = [
         row for point in points for row in _rows(point, records[point.name], folders[point.name])
     ]
-    counters = sorted({name for row in rows for name in row["counters"]})
-    there = [row["status"] != MISSING for row in rows]
-    frame = pd.DataFrame(
-        {
-            "point": pd.Categorical([row["point"] for row in rows], dtype=types["point"]),
-            "protocol": pd.Categorical([row["protocol"] for row in rows], dtype=types["protocol"]),
-            "seed": pd.array([row["seed"] for row in rows], dtype="int64"),
-            "status": pd.Categorical(
-                [row["status"] for row in rows], dtype=ordered((FINISHED, FAILED, MISSING))
-            ),
-            "cause": pd.array([row["cause"] for row in rows], dtype="str"),
-            "virtual_s": pd.array([row["virtual_s"] for row in rows], dtype="float64"),
-            "events": pd.array([row["events"] for row in rows], dtype="Int64"),
-            **{
-                name: pd.array(
-                    [
-                        row["counters"].get(name, 0) if known else None
-                        for row, known in zip(rows, there, strict=True)
-                    ],
-                    dtype="Int64",
-                )
-                for name in counters
-            },
-        }
-    )
+    columns: dict[str, Any] = {
+        "point": pd.Categorical([row["point"] for row in rows], dtype=types["point"]),
+        "protocol": pd.Categorical([row["protocol"] for row in rows], dtype=types["protocol"]),
+        "seed": pd.array([row["seed"] for row in rows], dtype="int64"),
+        "status": pd.Categorical([row["status"] for row in rows], dtype=_STATUS),
+        "cause": pd.array([row["cause"] for row in rows], dtype="str"),
+        "virtual_s": pd.array([row["virtual_s"] for row in rows], dtype="float64"),
+        "events": pd.array([row["events"] for row in rows], dtype="Int64"),
+    }
+    for name in sorted({name for row in rows for name in row["counters"]}):
+        absent = [None if row["status"] == MISSING else 0 for row in rows]
+        counts = [row["counters"].get(name, none) for row, none in zip(rows, absent, strict=True)]
+        columns[name] = pd.array(counts, dtype="Int64")
+    frame = pd.DataFrame(columns)
     return leading.merge(frame, on="point", how="right")
 
 
