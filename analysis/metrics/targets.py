@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.metrics.common import LOOK, PerPoint, check, first, per_point, sign
+from analysis.errors import ResultError
+from analysis.metrics.common import LOOK, PerPoint, check, first, index_of, per_point, sign
 from analysis.metrics.progress import CURVE, final
 
 
@@ -38,8 +39,17 @@ def to_target(
 
 
 def with_work(over_time: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
-    """`over_time` with the columns of `work`, as `cumulated` gives it for whole runs."""
+    """`over_time` with the columns of `work`, as `cumulated` gives it for whole runs.
+
+    Raises ResultError if `work` is by node, or lacks a look of `over_time`.
+    """
     keys = [name for name in LOOK if name != "metric"]
     check(over_time, LOOK, "over_time")
     check(work, keys, "work")
-    return over_time.merge(work, on=keys, how="left", validate="many_to_one")
+    if work.duplicated(keys).any():
+        raise ResultError("work: has several rows of one look; allowed: one, of the whole run")
+    if (index_of(over_time, work, keys) < 0).any():
+        raise ResultError("work: lacks looks of over_time; allowed: work of the same runs")
+    # Both tell how many clients there are; of survivors, over_time knows better.
+    told = [name for name in work if name in over_time and name not in keys]
+    return over_time.merge(work.drop(columns=told), on=keys, how="left")

@@ -2,7 +2,11 @@
 
 import math
 
+import pytest
+
+from analysis.errors import ResultError
 from analysis.metrics.clients import over_clients
+from analysis.metrics.common import LOOK
 from analysis.metrics.targets import to_target, with_work
 from analysis.metrics.work import cumulated
 from tests.analysis.made import plain, scores, together, trace, train
@@ -50,3 +54,12 @@ def test_other_costs_than_time() -> None:
         found = to_target(frame, target, cost="local_rounds")
         assert plain(found, "value", "reached") == [(rounds, reached)]
     assert to_target(frame, 0.9, cost="local_epochs")["value"].tolist() == [6.0]
+    assert list(frame)[:7] == [*LOOK, "clients", "up"] and "local_rounds" in frame
+
+
+def test_work_has_to_be_of_the_same_runs() -> None:
+    looks = scores({"client_0": [0.0, 0.5], "client_1": [0.0, 0.5]})
+    with pytest.raises(ResultError, match="work: has several rows of one look; allowed: one"):
+        with_work(over_clients(looks), cumulated(trace(), looks, by_node=True))
+    with pytest.raises(ResultError, match="work: lacks looks of over_time"):
+        with_work(over_clients(looks), cumulated(trace(), looks).query("time_s == 0"))
