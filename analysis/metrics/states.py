@@ -1,0 +1,147 @@
+"""How nodes spend their time: down, computing, communicating or idle, and when they are down.
+
+A room of its own because "idle" needs one definition, and because overlapping things must be
+counted once: a client that receives two models while it trains is busy once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.metrics.common import (
+    RUN,
+    Floats,
+    Ints,
+    PerPoint,
+    check_trace,
+    ended_s,
+    index_of,
+    nodes_of,
+    per_point,
+)
+
+STATE_KINDS = ("train", "train_lost", "merge", "transfer", "transfer_lost", "crash", "recover")
+"""What `time_by_state` needs of a trace."""
+OUTAGE_KINDS = ("crash", "recover")
+"""What `outages` needs of a trace."""
+_COMPUTING = ("train", "train_lost", "merge")
+_TALKING = ("transfer", "transfer_lost")
+_STATES = ["down", "computing", "communicating"]
+"""In this order one hides the next; what is left is idle."""
+
+
+def outages(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Every time that a node was down.
+
+    `trace`: with the kinds of `OUTAGE_KINDS`, and detail; `scores` tells the nodes and the ends.
+
+    Columns: point, protocol, seed, node; `fault`, which brought it down first; `crash_s`,
+    `recover_s` (virtual times; NaN if it did not come back); `down_s`, until then or the run's
+    end; `recovered`. Sorted by run, node and time.
+    """
+    check_trace(trace, scores, OUTAGE_KINDS, ["detail"])
+    nodes = nodes_of(scores)
+    rows = trace[trace["kind"].isin(list(OUTAGE_KINDS))]
+    rows = rows.assign(place=index_of(rows, nodes, [*RUN, "node"]))
+    rows = rows[rows["place"] >= 0].sort_values(["place", "time_s"], kind="stable")
+    # A node that is down does not crash again: the next row of each crash is its recovery.
+    after = rows.groupby("place")["time_s"].shift(-1)
+    crashed = (rows["kind"] == "crash").to_numpy()
+    found = nodes.iloc[rows["place"][crashed]].reset_index(drop=True)
+    found["fault"] = rows["detail"][crashed].astype("str").to_numpy()
+    found["crash_s"] = rows["time_s"][crashed].to_numpy()
+    found["recover_s"] = after[crashed].to_numpy()
+    found["recovered"] = found["recover_s"].notna()
+    found["down_s"] = found["recover_s"].fillna(found["end_s"]) - found["crash_s"]
+    return found[[*RUN, "node", "fault", "crash_s", "recover_s", "down_s", "recovered"]]
+
+
+def time_by_state(
+    trace: pd.DataFrame, scores: pd.DataFrame, *, until_s: PerPoint | None = None
+) -> pd.DataFrame:
+    """How long each node was in each state, from 0 to the run's end, or to `until_s` before it.
+
+    `trace`: with the kinds of `STATE_KINDS`, and peer; `scores` tells the nodes and the ends.
+
+    At each instant a node is in the first of these states that fits. *Down*: a fault holds it.
+    *Computing*: it trains or merges, even if that is lost later. *Communicating*: a model is on its
+    way from it or to it, from the moment it is sent until it arrives or is given up, latency
+    included. *Idle*: it is up and does neither. Waiting for others' answers is idle: pings and
+    requests take no bandwidth. A server's aggregation has no row in the trace, so it counts as
+    idle or, as models come and go, as communicating.
+
+    The trace has what has ended. What is under way at the end of a run is not in it and would count
+    as idle, at most a local round or a transfer per client; with an `until_s` that lies a longest
+    round before the end, nothing is missed.
+
+    Columns: point, protocol, seed, node; `span_s`; `down_s`, `up_s`, which add up to it;
+    `computing_s`, `communicating_s`, `idle_s`, which add up to up_s; `idle_share` of up_s, NaN for
+    a node that was never up.
+    """
+    check_trace(trace, scores, STATE_KINDS, ["peer"])
+    nodes = nodes_of(scores)
+    end_s = nodes["end_s"].to_numpy(np.float64)
+    if until_s is not None:
+        end_s = np.minimum(end_s, per_point(nodes["point"], until_s, "until_s"))
+    spent = _spent(_intervals(trace, scores, nodes), end_s)
+    found = nodes[[*RUN, "node"]].assign(span_s=end_s, down_s=spent[:, 0])
+    found["up_s"] = found["span_s"] - found["down_s"]
+    found["computing_s"], found["communicating_s"] = spent[:, 1], spent[:, 2]
+    busy_s = found["computing_s"] + found["communicating_s"]
+    # The states cover each instant once; what rounding leaves below zero is zero.
+    found["idle_s"] = np.maximum(found["up_s"] - busy_s, 0.0)
+    found["idle_share"] = found["idle_s"] / found["up_s"].where(found["up_s"] > 0)
+    return found
+
+
+def _intervals(trace: pd.DataFrame, scores: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
+    """`place` (a row of `nodes`), `state` (a place in `_STATES`), `start_s`, `stop_s`."""
+    keys, ends = [*RUN, "node"], ended_s(trace)
+    down = outages(trace.assign(detail=""), scores)
+    stops = down["recover_s"].fillna(np.inf)
+    parts = [_part(index_of(down, nodes, keys), 0, down["crash_s"].to_numpy(), stops.to_numpy())]
+    for state, kinds, ends_of in ((1, _COMPUTING, ("node",)), (2, _TALKING, ("node", "peer"))):
+        chosen = trace["kind"].isin(list(kinds)).to_numpy()
+        rows = trace[chosen]
+        for end in ends_of:
+            whose = rows[[*RUN, end]].rename(columns={end: "node"})
+            places = index_of(whose, nodes, keys)
+            parts.append(_part(places, state, rows["time_s"].to_numpy(), ends[chosen]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _part(places: Ints, state: int, start_s: Floats, stop_s: Floats) -> pd.DataFrame:
+    frame = pd.DataFrame({"place": places, "state": state, "start_s": start_s, "stop_s": stop_s})
+    return frame[frame["place"] >= 0]
+
+
+def _spent(intervals: pd.DataFrame, end_s: Floats) -> Floats:
+    """Seconds that each node [n] spent in each state [n, states], each instant counted once.
+
+    A sweep along time: at each start a state's depth rises, at each stop it falls; between two
+    such instants the first state whose depth isn't zero has the time.
+    """
+    place = intervals["place"].to_numpy(np.intp)
+    limit_s = end_s[place]
+    starts = np.minimum(intervals["start_s"].to_numpy(np.float64), limit_s)
+    stops = np.minimum(intervals["stop_s"].to_numpy(np.float64), limit_s)
+    places, times = np.concatenate([place, place]), np.concatenate([starts, stops])
+    steps = np.zeros((len(times), len(_STATES)), dtype=np.int64)
+    state = intervals["state"].to_numpy(np.intp)
+    rows = np.arange(len(place))
+    steps[rows, state] = 1
+    steps[len(place) + rows, state] = -1
+    order = np.lexsort((times, places))
+    places, times = places[order], times[order]
+    # Each node's steps add up to zero, so one sum over all of them starts afresh at each node.
+    active = np.cumsum(steps[order], axis=0) > 0
+    width_s = np.zeros(len(times))
+    width_s[:-1] = np.where(places[1:] == places[:-1], np.diff(times), 0.0)
+    spent = np.zeros((len(end_s), len(_STATES)))
+    hidden = np.zeros(len(times), dtype=np.bool_)
+    for column in range(len(_STATES)):
+        shown = active[:, column] & ~hidden
+        spent[:, column] = np.bincount(places, np.where(shown, width_s, 0.0), len(end_s))
+        hidden |= shown
+    return spent

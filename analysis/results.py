@@ -1,0 +1,238 @@
+"""The results of a run or a sweep: what was asked, what came of each run, and its tables.
+
+A room of its own because everything that studies results takes this one value, while only loading
+knows how it is found on disk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from analysis import files
+from analysis.errors import ResultError
+from analysis.frames import CLIENT, frame_of, listed
+from analysis.grid import Point, Settings
+from analysis.runs import FINISHED
+
+Names = str | Iterable[str]
+Seeds = int | Iterable[int]
+
+KINDS = (
+    *("train", "train_lost", "ping", "transfer", "transfer_lost", "message_lost", "merge"),
+    *("round", "round_failed", "crash", "recover", "storage_lost", "slowdown"),
+    *("partition", "heal"),
+)
+"""What a trace may tell of; the README says what each means."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Results:
+    """A run or a sweep. Its frames are shared by all who ask for them: copy before you change one.
+
+    Text columns are categoricals in the scenario's order: `point`, `protocol`, varied paths whose
+    values are text, and `node` and `peer` (client_0, client_1, ..., server, aggregate, pooled).
+    """
+
+    folder: Path
+    name: str
+    """The scenario's."""
+    question: str | None
+    is_sweep: bool
+    settings: Settings
+    """The scenario with every default, nested; quantities are text ("600.0 s")."""
+    paths: tuple[str, ...]
+    """The varied settings, in the sweep's order; none in a run."""
+    points: pd.DataFrame
+    """One row per point: `point`, then a column per varied path, float64 in base units (s, B, B/s,
+    1/s) if all its values are numbers, else text. The only point of a run is "base"."""
+    written: pd.DataFrame
+    """The same values as the user wrote them ("5 min"), as text."""
+    conditions: pd.DataFrame
+    """By point: `duration_s`, `crash_s` (the first `crash` fault's time) and `target`, as the
+    point's own settings have them; NaN where there is none."""
+    protocols: tuple[str, ...]
+    kinds: Mapping[str, str]
+    """Of each protocol: braintorrent, fedavg, pooled or local."""
+    seeds: tuple[int, ...]
+    metric: str
+    """What the scenario is judged by: its target's metric, else accuracy."""
+    runs: pd.DataFrame
+    """One row per point, protocol and seed that should be there: `point`, the varied paths,
+    `protocol`, `seed`, `status` (finished, failed, missing), `cause` (why it isn't finished),
+    `virtual_s`, `events` and the counters of `run.json` (nullable integers, <NA> if missing)."""
+    _points: Mapping[str, Point] = field()
+    _folders: Mapping[str, Path] = field()
+    _rows: Mapping[str, Mapping[str, int]] = field()
+    _types: Mapping[str, pd.CategoricalDtype] = field()
+
+    def __repr__(self) -> str:
+        kind = "sweep" if self.is_sweep else "run"
+        done, all_runs = int((self.runs["status"] == FINISHED).sum()), len(self.runs)
+        return f"<{kind} {self.name} in {self.folder}: {done} of {all_runs} runs finished>"
+
+    @property
+    def missing(self) -> pd.DataFrame:
+        """The rows of `runs` that have no scores, because they failed or are not there."""
+        return self.runs[self.runs["status"] != FINISHED].reset_index(drop=True)
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The names of all clients, of the point that has most of them."""
+        names = (str(name) for name in self._types["node"].categories)
+        return tuple(name for name in names if name.startswith(CLIENT))
+
+    @property
+    def duration_s(self) -> float:
+        """Virtual seconds that a run covers; of the longest, where points differ."""
+        return float(self.conditions["duration_s"].max())
+
+    @property
+    def crash_s(self) -> float | None:
+        """When the first `crash` fault strikes; None if none does, or if points differ."""
+        return self._common("crash_s")
+
+    @property
+    def target(self) -> float | None:
+        """The score to reach; None if there is none, or if points differ."""
+        return self._common("target")
+
+    def _common(self, column: str) -> float | None:
+        values = self.conditions[column].unique()
+        return float(values[0]) if len(values) == 1 and math.isfinite(values[0]) else None
+
+    def settings_at(self, point: str) -> Settings:
+        """The settings of one point; the varied ones are as the user wrote them ("5 min")."""
+        return self._points[self._chosen("point", point, self._points)[0]].settings
+
+    def with_values(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with the varied paths' columns behind its `point` column."""
+        if "point" not in frame:
+            raise ResultError(f"{self.folder}: the frame has no column point")
+        found = frame.drop(columns=[path for path in self.paths if path in frame])
+        rows = pd.Index(list(self._points)).get_indexer(pd.Index(frame["point"].astype("str")))
+        place = list(found.columns).index("point")
+        for path in reversed(self.paths):
+            found.insert(place + 1, path, self.points[path].array.take(rows))
+        return found
+
+    def scores(
+        self,
+        *,
+        points: Names | None = None,
+        protocols: Names | None = None,
+        seeds: Seeds | None = None,
+        nodes: Names | None = None,
+        metric: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The scores of finished runs, read now: one row per metric, model and look.
+
+        None chooses all; a name or number one, several of them several. Columns: `point`, the
+        varied paths, `protocol`, `seed`, `time_s` (virtual), `node`, `local_round`, `version`,
+        `staleness`, `metric`, `value`, `up`; or those of them in `columns`. Sorted by point,
+        protocol, seed and time. No row where no chosen run is finished: see `missing`.
+
+        Raises ResultError for a choice that the scenario or the tables don't have.
+        """
+        wanted = self._wanted(protocols, seeds, nodes)
+        if metric is not None:
+            wanted["metric"] = [metric]
+        frame = self._read(files.SCORES_FILE, files.SCORES, points, wanted, columns)
+        if metric is not None and frame.empty:
+            self._check_metric(metric)
+        return frame
+
+    def trace(
+        self,
+        *,
+        points: Names | None = None,
+        protocols: Names | None = None,
+        seeds: Seeds | None = None,
+        nodes: Names | None = None,
+        kinds: Names | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """What happened in finished runs, read now: one row per thing that happened.
+
+        Choices, order and errors as in `scores`; `kinds` are of `KINDS`. Columns: `point`, the
+        varied paths, `protocol`, `seed`, `time_s` (its beginning), `duration_s`, `node` (missing
+        for the network's own), `kind`, `peer` (missing if there is none), `bytes`, `detail`.
+        Traces are long: choose the kinds and columns that are needed. The frame's `attrs` keep the
+        chosen kinds and nodes, and metrics refuse a trace without what they need.
+        """
+        wanted = self._wanted(protocols, seeds, nodes)
+        if kinds is not None:
+            wanted["kind"] = self._chosen("kind", kinds, KINDS)
+        frame = self._read(files.TRACE_FILE, files.TRACE, points, wanted, columns)
+        # A metric that needs what was left out would take it for what never happened.
+        frame.attrs = {
+            f"{name}s": tuple(wanted[name]) for name in ("kind", "node") if name in wanted
+        }
+        return frame
+
+    def _wanted(
+        self, protocols: Names | None, seeds: Seeds | None, nodes: Names | None
+    ) -> dict[str, Sequence[Any]]:
+        wanted: dict[str, Sequence[Any]] = {}
+        if protocols is not None:
+            wanted["protocol"] = self._chosen("protocol", protocols, self.protocols)
+        if seeds is not None:
+            wanted["seed"] = self._chosen("seed", seeds, self.seeds)
+        if nodes is not None:
+            wanted["node"] = self._chosen("node", nodes, self._types["node"].categories)
+        return wanted
+
+    def _chosen(self, what: str, chosen: Any, among: Iterable[Any]) -> list[Any]:
+        known = list(among)
+        several = [chosen] if isinstance(chosen, str | int) else list(chosen)
+        for one in several:
+            if one not in known:
+                allowed = listed(known)
+                raise ResultError(f"{self.folder}: has no {what} {one!r}; allowed: {allowed}")
+        return several
+
+    def _read(
+        self,
+        file: str,
+        fields: Mapping[str, pa.DataType],
+        points: Names | None,
+        wanted: Mapping[str, Sequence[Any]],
+        columns: Sequence[str] | None,
+    ) -> pd.DataFrame:
+        leading = list(self.points.columns)
+        all_columns = [*leading, *fields]
+        chosen = all_columns if columns is None else self._chosen("column", columns, all_columns)
+        schema = pa.schema([(name, kind) for name, kind in fields.items() if name in chosen])
+        names = self._folders if points is None else self._chosen("point", points, self._folders)
+        # In the scenario's order, whatever the order of the choice.
+        tables = [
+            (
+                row,
+                files.read_table(
+                    self._folders[name] / file, schema, wanted, self._rows[name].get(file)
+                ),
+            )
+            for row, name in enumerate(self._folders)
+            if name in names and name in self._rows
+        ]
+        whole = pa.concat_tables([schema.empty_table(), *(table for _, table in tables)])
+        found = frame_of(whole, self._types, self.folder)
+        rows = np.repeat([row for row, _ in tables], [table.num_rows for _, table in tables])
+        for name in leading:
+            found[name] = self.points[name].array.take(rows.astype(np.intp))
+        # Nobody else holds these columns, and a copy would be the peak of memory.
+        kept = {name: found[name] for name in all_columns if name in chosen}
+        return pd.DataFrame(kept, copy=False)
+
+    def _check_metric(self, metric: str) -> None:
+        present = self._read(files.SCORES_FILE, files.SCORES, None, {}, ["metric"])["metric"]
+        if len(present) and metric not in present.cat.categories:
+            self._chosen("metric", metric, present.cat.categories)

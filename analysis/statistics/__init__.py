@@ -1,0 +1,24 @@
+"""What the seeds of an experiment allow one to say: intervals, pairs, survival, and how many more.
+
+A room of its own because a difference without its uncertainty is an anecdote. Nothing here drops a
+value in silence: what can't be counted is counted as left out.
+"""
+
+from analysis.statistics.intervals import METHODS, Interval, Method, mean_interval, over_seeds
+from analysis.statistics.pairs import differences, paired_differences
+from analysis.statistics.seeds import more_seeds, seeds_needed
+from analysis.statistics.survival import kaplan_meier, median_time
+
+__all__ = [
+    "METHODS",
+    "Interval",
+    "Method",
+    "differences",
+    "kaplan_meier",
+    "mean_interval",
+    "median_time",
+    "more_seeds",
+    "over_seeds",
+    "paired_differences",
+    "seeds_needed",
+]

@@ -1,0 +1,83 @@
+"""A run's timeline as a file for a viewer.
+
+A room of its own because it is where a user's choice, of a run and of a format, meets the code: a
+new format is one file, and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from analysis import perfetto
+from analysis.errors import ResultError
+from analysis.layout import layout
+from analysis.loading import load
+from analysis.results import Results
+from analysis.runs import FINISHED
+from analysis.timeline import Timeline
+from analysis.whole_file import whole_file
+
+# Called with (timeline, title, what the file is about); gives the lines of the file.
+FORMATS: dict[str, Callable[[Timeline, str, Mapping[str, str]], Iterator[str]]] = {
+    "perfetto": perfetto.lines,
+}
+
+
+def export(
+    folder: Path,
+    *,
+    file_format: str = "perfetto",
+    point: str | None = None,
+    protocol: str | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+) -> Path:
+    """Write the timeline of one run in `folder`; returns the file's path.
+
+    A choice may be left out where there is only one; without `out` the file stands in the folder.
+    Raises ResultError for a choice that the folder does not have, or a run that isn't finished.
+    """
+    if file_format not in FORMATS:
+        raise ResultError(f"--format {file_format}: unknown; allowed: {', '.join(FORMATS)}")
+    results = load(folder)
+    point = _only(results, "point", point, results.points["point"])
+    protocol = _only(results, "protocol", protocol, results.protocols)
+    chosen_seed = int(_only(results, "seed", None if seed is None else str(seed), results.seeds))
+    _check_finished(results, point, protocol, chosen_seed)
+    run: dict[str, Any] = {"points": point, "protocols": protocol, "seeds": chosen_seed}
+    shown = layout(results.trace(**run), results.scores(**run), results.metric)
+    named = [point] if results.is_sweep else []
+    about = {"scenario": results.name, "point": point, "protocol": protocol}
+    lines = FORMATS[file_format](
+        shown,
+        " ".join([results.name, *named, protocol, f"seed {chosen_seed}"]),
+        about | {"seed": str(chosen_seed), "clock": "virtual time"},
+    )
+    name = "-".join([*named, protocol, f"seed{chosen_seed}"])
+    target = out or folder / f"{name}.{file_format}.json"
+    with whole_file(target) as path, path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    return target
+
+
+def _only(results: Results, what: str, chosen: str | None, among: Iterable[object]) -> str:
+    known = [str(one) for one in among]
+    if chosen is None and len(known) == 1:
+        return known[0]
+    if chosen is None:
+        raise ResultError(f"--{what}: is needed, one of several; allowed: {', '.join(known)}")
+    if chosen not in known:
+        what = f"--{what} {chosen}: not in {results.folder}"
+        raise ResultError(f"{what}; allowed: {', '.join(known)}")
+    return chosen
+
+
+def _check_finished(results: Results, point: str, protocol: str, seed: int) -> None:
+    runs = results.runs
+    chosen = (runs["point"] == point) & (runs["protocol"] == protocol) & (runs["seed"] == seed)
+    for status, cause in runs.loc[chosen, ["status", "cause"]].itertuples(index=False, name=None):
+        if status != FINISHED:
+            what = f"{protocol} seed {seed} is {status}: {cause}"
+            raise ResultError(f"{results.folder}: {what}; allowed: a finished run")

@@ -1,0 +1,103 @@
+"""Result folders of tiny hand-made rows, written by the simulator's own writers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from sim import results
+from sim.grid import Sweep, dump_sweep, grid
+from sim.outcome import FAILED, RunRecord, ScoreRow, TraceRow
+from sim.scenario import Scenario, dump, load
+
+Run = tuple[str, str, int]
+"""Point, protocol, seed."""
+Rows = Callable[[Run], tuple[Sequence[ScoreRow], Sequence[TraceRow]]]
+
+RATE = "faults.churn.failure_rate"
+
+
+def score(
+    run: Run, time_s: float, node: str, value: float, *, metric: str = "accuracy", up: bool = True
+) -> ScoreRow:
+    """A score row in which only these things matter."""
+    return ScoreRow(run[1], run[2], time_s, node, 3, 3, 0.5, metric, value, up)
+
+
+def trace(run: Run, time_s: float, node: str, kind: str, detail: str = "") -> TraceRow:
+    """A trace row in which only these things matter."""
+    return TraceRow(run[1], run[2], time_s, 1.0, node, kind, "", 0, detail)
+
+
+def two_looks(run: Run) -> tuple[Sequence[ScoreRow], Sequence[TraceRow]]:
+    """Two clients and their aggregate, at 0 and at 60 s; each client trains once."""
+    names = ("client_0", "client_1", "aggregate")
+    scores = [
+        score(run, time_s, name, (time_s / 60 + place) / 4, metric=metric)
+        for time_s in (0.0, 60.0)
+        for place, name in enumerate(names)
+        for metric in ("accuracy", "loss")
+    ]
+    return scores, [trace(run, 1.0, "client_0", "train"), trace(run, 2.0, "client_1", "train")]
+
+
+def described(
+    *overrides: str, protocols: str = "{local: {}, fedavg: {deadline: 1 min}}"
+) -> Scenario:
+    """A scenario of two clients for one minute."""
+    return load("churn", [*_changes(protocols), *overrides])
+
+
+def swept(
+    *vary: str, seeds: int = 2, protocols: str = "{local: {}, fedavg: {deadline: 1 min}}"
+) -> Sweep:
+    """A sweep of the same."""
+    return grid("churn", _changes(protocols), vary, seeds)
+
+
+def _changes(protocols: str) -> list[str]:
+    return ["clients.count=2", "duration=1 min", "seeds=[0, 1]", f"protocols={protocols}"]
+
+
+def write_run(
+    folder: Path,
+    scenario: Scenario,
+    rows: Rows = two_looks,
+    *,
+    point: str = "base",
+    failed: Iterable[Run] = (),
+) -> Path:
+    """A finished result folder; `failed` runs have no rows."""
+    bad = set(failed)
+    results.claim(folder, results.SCENARIO_FILE, dump(scenario))
+    runs = []
+    for protocol in scenario.protocols:
+        for seed in scenario.seeds:
+            run = (point, protocol, seed)
+            record = RunRecord(protocol, seed, 60.0, 7, {"local_rounds": 2})
+            if run in bad:
+                record = RunRecord(protocol, seed, 60.0, 7, {}, FAILED, "out of memory")
+            scores, traces = ([], []) if run in bad else rows(run)
+            runs.append(results.tables(record, scores, traces))
+    results.write(folder, runs, tuple(scenario.protocols), wall_s=1.0, workers=0)
+    return folder
+
+
+def write_sweep(
+    folder: Path,
+    sweep: Sweep,
+    rows: Rows = two_looks,
+    *,
+    failed: Iterable[Run] = (),
+    unfinished: Iterable[str] = (),
+) -> Path:
+    """A sweep's folder; `unfinished` points have been claimed, but not finished."""
+    results.claim(folder, results.SWEEP_FILE, dump_sweep(sweep))
+    left = set(unfinished)
+    for point in sweep.points:
+        place = folder / results.RUNS_FOLDER / point.name
+        if point.name in left:
+            results.claim(place, results.SCENARIO_FILE, dump(point.scenario))
+        else:
+            write_run(place, point.scenario, rows, point=point.name, failed=failed)
+    return folder

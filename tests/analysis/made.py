@@ -1,0 +1,115 @@
+"""Frames of one run each, made by hand, of the types that loading gives; `together` joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames import node_names, ordered
+
+# Not in the order of the alphabet, as a scenario's need not be.
+PROTOCOLS = ("swarm", "fedavg", "local")
+POINTS = ("high", "low")
+NODES = node_names(12)
+LOOK_S = 60.0
+
+Event = tuple[float, float, str, str, str, int, str]
+"""time_s, duration_s, node, kind, peer, bytes, detail."""
+
+
+def scores(
+    values: Mapping[str, Sequence[float]],
+    *,
+    point: str = "high",
+    protocol: str = "swarm",
+    seed: int = 0,
+    metric: str = "accuracy",
+    down: Collection[tuple[str, int]] = (),
+    staleness: Mapping[str, Sequence[float]] | None = None,
+) -> pd.DataFrame:
+    """Each node's scores at 0, 60, 120, ... s; `down`: (node, number of the look)."""
+    rows = [
+        {
+            "time_s": LOOK_S * look,
+            "node": node,
+            "local_round": look,
+            "version": look,
+            "staleness": (staleness or {}).get(node, series)[look] if staleness else 0.0,
+            "metric": metric,
+            "value": value,
+            "up": (node, look) not in down,
+        }
+        for node, series in values.items()
+        for look, value in enumerate(series)
+    ]
+    return _typed(pd.DataFrame(rows).sort_values("time_s", kind="stable"), point, protocol, seed)
+
+
+def trace(
+    *events: Event, point: str = "high", protocol: str = "swarm", seed: int = 0
+) -> pd.DataFrame:
+    """What happened in one run."""
+    columns = ["time_s", "duration_s", "node", "kind", "peer", "bytes", "detail"]
+    frame = pd.DataFrame(events, columns=columns)
+    types: dict[str, Any] = {"time_s": "float64", "duration_s": "float64", "bytes": "int64"}
+    return _typed(frame.astype(types), point, protocol, seed)
+
+
+def train(time_s: float, duration_s: float, node: str) -> Event:
+    """A finished local round."""
+    return (time_s, duration_s, node, "train", "", 0, "round=0 attempt=0")
+
+
+def lost(time_s: float, duration_s: float, node: str, cause: str = "churn") -> Event:
+    """A local round that a fault ended."""
+    return (time_s, duration_s, node, "train_lost", "", 0, f"round=0 attempt=0 cause={cause}")
+
+
+def sent(
+    time_s: float, duration_s: float, node: str, peer: str, size: int, cause: str = ""
+) -> Event:
+    """A model that was delivered, or lost by `cause`."""
+    return (time_s, duration_s, node, "transfer_lost" if cause else "transfer", peer, size, cause)
+
+
+def crash(time_s: float, node: str, fault: str = "churn") -> Event:
+    """A node goes down."""
+    return (time_s, 0.0, node, "crash", "", 0, fault)
+
+
+def recover(time_s: float, node: str, fault: str = "churn") -> Event:
+    """A node comes back."""
+    return (time_s, 0.0, node, "recover", "", 0, fault)
+
+
+def together(*frames: pd.DataFrame) -> pd.DataFrame:
+    """The rows of several runs."""
+    return pd.concat(frames, ignore_index=True)
+
+
+def plain(frame: pd.DataFrame, *columns: str) -> list[Any]:
+    """The rows of some columns; one column's values alone."""
+    rows = frame[list(columns)].astype(object)
+    if len(columns) == 1:
+        return list(rows[columns[0]])
+    return list(rows.itertuples(index=False, name=None))
+
+
+def _typed(frame: pd.DataFrame, point: str, protocol: str, seed: int) -> pd.DataFrame:
+    run: dict[str, Any] = {
+        "point": pd.Categorical([point] * len(frame), dtype=ordered(POINTS)),
+        "protocol": pd.Categorical([protocol] * len(frame), dtype=ordered(PROTOCOLS)),
+        "seed": np.full(len(frame), seed, dtype=np.int64),
+    }
+    frame = pd.DataFrame(run).join(frame.reset_index(drop=True))
+    for name in ("node", "peer"):
+        if name in frame:
+            values = frame[name].where(frame[name] != "")
+            frame[name] = pd.Categorical(values, dtype=ordered(NODES))
+    for name in ("metric", "kind", "detail"):
+        if name in frame:
+            frame[name] = frame[name].astype("str").astype("category")
+    return frame

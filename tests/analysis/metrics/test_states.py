@@ -1,0 +1,137 @@
+"""States: intervals by hand, each instant once; a real run's add up to its time."""
+
+import math
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.metrics.states import outages, time_by_state
+from tests.analysis.made import (
+    Event,
+    crash,
+    lost,
+    plain,
+    recover,
+    scores,
+    sent,
+    together,
+    trace,
+    train,
+)
+
+TWO = {"client_0": [0.0, 0.5, 1.0], "client_1": [0.0, 0.5, 1.0], "aggregate": [0.0, 0.5, 1.0]}
+SECONDS = ("span_s", "down_s", "up_s", "computing_s", "communicating_s", "idle_s")
+
+
+def merge(time_s: float, duration_s: float, node: str) -> Event:
+    return (time_s, duration_s, node, "merge", "", 0, "client_1")
+
+
+def test_each_instant_counts_once() -> None:
+    happened = trace(
+        train(0.0, 40.0, "client_0"),
+        sent(30.0, 20.0, "client_1", "client_0", 100),  # 10 s of it while client_0 trains.
+        sent(45.0, 10.0, "client_1", "client_0", 100),  # Half of it beside the other.
+        merge(60.0, 5.0, "client_0"),
+        lost(70.0, 10.0, "client_0"),
+        crash(80.0, "client_0"),
+        recover(100.0, "client_0"),
+    )
+    found = time_by_state(happened, scores(TWO))
+    # client_0: down 80-100; computes 0-40, 60-65, 70-80; else a model is under way 40-55.
+    # client_1: sends 30-55.
+    assert plain(found, "node", *SECONDS) == [
+        ("client_0", 120.0, 20.0, 100.0, 55.0, 15.0, 30.0),
+        ("client_1", 120.0, 0.0, 120.0, 0.0, 25.0, 95.0),
+    ]
+    assert found["idle_share"].tolist() == [0.3, 95.0 / 120.0]
+
+
+def test_what_runs_on_is_cut_at_the_end() -> None:
+    happened = trace(train(0.0, 90.0, "client_0"), crash(100.0, "client_0"))
+    found = time_by_state(happened, scores(TWO), until_s=60.0)
+    assert plain(found, *SECONDS)[0] == (60.0, 0.0, 60.0, 60.0, 0.0, 0.0)
+    found = time_by_state(happened, scores(TWO), until_s=1e9)
+    assert plain(found, *SECONDS)[0] == (120.0, 20.0, 100.0, 90.0, 0.0, 10.0)
+
+
+def test_a_transfer_to_a_node_that_is_down_is_no_work_of_its_own() -> None:
+    happened = trace(
+        crash(0.0, "client_0"), sent(10.0, 30.0, "client_1", "client_0", 100, "timeout")
+    )
+    found = time_by_state(happened, scores(TWO))
+    assert plain(found, *SECONDS) == [
+        (120.0, 120.0, 0.0, 0.0, 0.0, 0.0),
+        (120.0, 0.0, 120.0, 0.0, 30.0, 90.0),
+    ]
+    assert math.isnan(found["idle_share"][0])
+
+
+def test_a_run_in_which_nothing_happened_was_idle() -> None:
+    both = together(scores(TWO), scores(TWO, seed=1))
+    found = time_by_state(trace(train(0.0, 120.0, "client_0")), both)
+    assert plain(found, "seed", "node", "idle_s") == [
+        (0, "client_0", 0.0),
+        (0, "client_1", 120.0),
+        (1, "client_0", 120.0),
+        (1, "client_1", 120.0),
+    ]
+
+
+def test_outages_are_crashes_with_what_ended_them() -> None:
+    happened = together(
+        trace(
+            crash(10.0, "client_1", "churn"),
+            recover(15.0, "client_1", "churn"),
+            crash(20.0, "client_0", "boom"),
+            crash(50.0, "client_1", "churn"),
+            recover(50.0, "client_1", "churn"),
+            crash(60.0, "client_1", "churn"),
+        ),
+        trace(crash(30.0, "client_1"), seed=1),
+    )
+    both = together(scores(TWO), scores(TWO, seed=1))
+    found = outages(happened, both)
+    columns = ("seed", "node", "fault", "crash_s", "down_s", "recovered")
+    assert plain(found, *columns) == [
+        (0, "client_0", "boom", 20.0, 100.0, False),
+        (0, "client_1", "churn", 10.0, 5.0, True),
+        (0, "client_1", "churn", 50.0, 0.0, True),
+        (0, "client_1", "churn", 60.0, 60.0, False),
+        (1, "client_1", "churn", 30.0, 90.0, False),
+    ]
+    assert found["recover_s"].isna().tolist() == [True, False, False, True, True]
+    assert outages(trace(), both).empty
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["train", "transfer", "merge"]),
+            st.integers(0, 119),
+            st.integers(0, 60),
+        ),
+        max_size=12,
+    ),
+    st.lists(st.integers(0, 119), unique=True, max_size=4),
+)
+def test_states_are_those_of_each_second(
+    busy: list[tuple[str, int, int]], flips: list[int]
+) -> None:
+    events: list[Event] = [
+        (float(start), float(length), "client_0", kind, "", 0, "") for kind, start, length in busy
+    ]
+    down = np.zeros(120, dtype=np.bool_)
+    for number, at in enumerate(sorted(flips)):
+        events.append((crash if number % 2 == 0 else recover)(float(at), "client_0"))
+        down[at:] = number % 2 == 0
+    computing, talking = np.zeros(120, dtype=np.bool_), np.zeros(120, dtype=np.bool_)
+    for kind, start, length in busy:
+        (talking if kind == "transfer" else computing)[start : start + length] = True
+    found = time_by_state(trace(*events), scores({"client_0": [0.0, 0.5, 1.0]})).iloc[0]
+    assert found["down_s"] == down.sum()
+    assert found["computing_s"] == (computing & ~down).sum()
+    assert found["communicating_s"] == (talking & ~computing & ~down).sum()
+    assert found["idle_s"] == (~talking & ~computing & ~down).sum()
