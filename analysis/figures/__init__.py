@@ -1,0 +1,20 @@
+"""Figures of results, by name; each is a function that takes results and returns a figure.
+
+A room of its own because matplotlib takes long to import, and who only wants numbers never waits
+for it: `analysis` itself does not import this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from analysis.figures.convergence import convergence
+from analysis.figures.failure_rate import failure_rate
+
+# Called with results, and keyword options of its own.
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "convergence": convergence,
+    "failure_rate": failure_rate,
+}
