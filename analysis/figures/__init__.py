@@ -11,10 +11,16 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from analysis.figures.convergence import convergence
+from analysis.figures.difference import difference
 from analysis.figures.failure_rate import failure_rate
+from analysis.figures.merges import merges
+from analysis.figures.time_to_target import time_to_target
 
 # Called with results, and keyword options of its own.
 FIGURES: dict[str, Callable[..., Figure]] = {
     "convergence": convergence,
     "failure_rate": failure_rate,
+    "difference": difference,
+    "time_to_target": time_to_target,
+    "merges": merges,
 }

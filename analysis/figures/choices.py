@@ -100,3 +100,12 @@ def varied_path(results: Results, path: str | None, points: Names | None = None)
             f" choose points= with one value of it; allowed: {listed(frame['point'])}"
         )
     return found
+
+
+def only_protocol(results: Results, protocol: str | None) -> str:
+    """The named protocol, or the first of kind braintorrent, or else the first."""
+    if protocol is not None and protocol not in results.protocols:
+        allowed = listed(results.protocols)
+        raise ResultError(f"{results.folder}: has no protocol {protocol!r}; allowed: {allowed}")
+    peers = [name for name, kind in results.kinds.items() if kind == "braintorrent"]
+    return protocol or [*peers, *results.protocols][0]

@@ -97,13 +97,15 @@ def styles(results: Results) -> dict[str, Style]:
     return found
 
 
-def panels(count: int, *, columns: int = _MOST_COLUMNS) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels with common axes, which its width decides the height of."""
+def panels(
+    count: int, *, columns: int = _MOST_COLUMNS, height_in: float | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels with common axes; `height_in` is of each of them."""
     across = min(columns, count)
     if count == 4 and columns == _MOST_COLUMNS:
         across = 2
     down = -(-count // across)
-    each_in = _ALONE_HEIGHT_IN if down == 1 else _PANEL_HEIGHT_IN
+    each_in = height_in or (_ALONE_HEIGHT_IN if down == 1 else _PANEL_HEIGHT_IN)
     figure = Figure(figsize=(WIDTH_IN, each_in * down + _FRAME_IN), layout="constrained")
     axes = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     for left_over in axes[count:]:
@@ -128,17 +130,26 @@ def key_of(name: str, style: Style, *, marker: bool = True) -> Line2D:
     )  # fmt: skip
 
 
-def keys_of(results: Results, found: pd.DataFrame, *, bars: bool = False) -> list[Key]:
-    """The entries of the protocols that a frame has, and of intervals if it has any.
+def keys_of(
+    results: Results,
+    found: pd.DataFrame,
+    *,
+    interval: str = INTERVAL,
+    bars: bool = False,
+    markers: bool = True,
+) -> list[Key]:
+    """The entries of the protocols that a frame has, and of `interval`s if it has any.
 
-    `bars`: they are drawn as bars, not as bands.
+    `bars`: they are drawn as bars, not as bands; `markers`: lines have them.
     """
     present = set(found["protocol"])
     keys: list[Key] = [
-        key_of(name, style) for name, style in styles(results).items() if name in present
+        key_of(name, style, marker=markers)
+        for name, style in styles(results).items()
+        if name in present
     ]
     if found["low"].notna().any():
-        keys.append(_bar_key(INTERVAL) if bars else band_key(INTERVAL))
+        keys.append(tick_key(interval) if bars else band_key(interval))
     return keys
 
 
@@ -147,7 +158,8 @@ def band_key(label: str) -> Patch:
     return Patch(color=GREY, alpha=2 * BAND_ALPHA, linewidth=0, label=label)
 
 
-def _bar_key(label: str) -> Line2D:
+def tick_key(label: str) -> Line2D:
+    """The entry of an upright stroke."""
     return Line2D([], [], color=GREY, linestyle="", marker="|", markersize=11, label=label)
 
 
