@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from analysis.figures.clients import clients
 from analysis.figures.convergence import convergence
 from analysis.figures.difference import difference
 from analysis.figures.failure_rate import failure_rate
 from analysis.figures.merges import merges
+from analysis.figures.network_use import network_use
 from analysis.figures.time_to_target import time_to_target
 
 # Called with results, and keyword options of its own.
@@ -22,5 +24,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "failure_rate": failure_rate,
     "difference": difference,
     "time_to_target": time_to_target,
+    "network_use": network_use,
+    "clients": clients,
     "merges": merges,
 }

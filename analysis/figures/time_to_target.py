@@ -20,7 +20,7 @@ from analysis.results import Names, Results
 from analysis.statistics import kaplan_meier
 
 _RUNS = ["point", "protocol"]
-_APART = 0.015
+_APART = 0.01
 
 
 def time_to_target_data(
@@ -92,6 +92,6 @@ def _draw(
         )  # fmt: skip
         ticks = ended[ended["protocol"] == name]
         axis.plot(
-            ticks["time"] * scale.factor, ticks["survival"] - lower, color=style.color, linestyle="",
-            marker="|", markersize=10, markeredgewidth=1.6,
+            ticks["time"] * scale.factor, ticks["survival"] - lower, color=style.color,
+            linestyle="", marker="|", markersize=10, markeredgewidth=1.6,
         )  # fmt: skip
