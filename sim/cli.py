@@ -243,6 +243,39 @@ def status(
 
 
 @app.command()
+def plot(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which figure. Default: failure_rate if a number is varied, else convergence.",
+        ),
+    ] = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this point of a sweep; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .png, .svg or .pdf. Default: DIR/<figure>.png."),
+    ] = None,
+) -> None:
+    """Draw a figure of the results."""
+    with _mistakes_reported():
+        from analysis.errors import ResultError
+        from sim.errors import ScenarioError
+
+        try:
+            from analysis.figures import saving
+
+            target = saving.plot(folder, figure=figure, points=point, out=out)
+        except ResultError as mistake:
+            raise ScenarioError(str(mistake)) from None
+        _say(f"figure in {target}")
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a scenario, for editors."""
     from sim import scenario

@@ -1,0 +1,30 @@
+"""Figures of results, by name; each is a function that takes results and returns a figure.
+
+A room of its own because matplotlib takes long to import, and who only wants numbers never waits
+for it: `analysis` itself does not import this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from analysis.figures.clients import clients
+from analysis.figures.convergence import convergence
+from analysis.figures.difference import difference
+from analysis.figures.failure_rate import failure_rate
+from analysis.figures.merges import merges
+from analysis.figures.network_use import network_use
+from analysis.figures.time_to_target import time_to_target
+
+# Called with results, and keyword options of its own.
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "convergence": convergence,
+    "failure_rate": failure_rate,
+    "difference": difference,
+    "time_to_target": time_to_target,
+    "network_use": network_use,
+    "clients": clients,
+    "merges": merges,
+}

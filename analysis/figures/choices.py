@@ -1,0 +1,111 @@
+"""What a figure is made of: the chosen finished runs' curves, points and varied setting.
+
+A room of its own because every figure must refuse the same questions in the same words: a folder
+without finished runs, more points than fit, a sweep that varies no number.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from analysis.errors import ResultError
+from analysis.frames import listed
+from analysis.metrics import over_clients
+from analysis.results import Names, Results
+
+MOST_PANELS = 6
+
+
+def scores_of(
+    results: Results,
+    *,
+    points: Names | None = None,
+    protocols: Names | None = None,
+    metric: str | None = None,
+) -> pd.DataFrame:
+    """The scores of one metric, the scenario's own if none is named. Raises if there are none."""
+    scores = results.scores(points=points, protocols=protocols, metric=metric or results.metric)
+    if scores.empty:
+        raise ResultError(
+            f"{results.folder}: none of the chosen runs is finished;"
+            " allowed: a folder with at least one finished run"
+        )
+    return scores
+
+
+def curves(
+    results: Results, *, points: Names | None = None, metric: str | None = None
+) -> pd.DataFrame:
+    """The clients' scores at each look, as `over_clients` gives them."""
+    return over_clients(scores_of(results, points=points, metric=metric))
+
+
+def few_points(results: Results, points: Names | None) -> list[str]:
+    """The chosen points, one a panel. Raises ResultError if they are too many to be read."""
+    names = chosen_points(results, points)
+    if len(names) > MOST_PANELS:
+        raise ResultError(
+            f"{results.folder}: {len(names)} points are too many for one figure;"
+            f" choose at most {MOST_PANELS} with points=; allowed: {listed(names)}"
+        )
+    return names
+
+
+def only_point(results: Results, points: Names | None) -> str:
+    """The one point that a figure is about. Raises ResultError if it is not clear which."""
+    names = chosen_points(results, points)
+    if len(names) != 1:
+        raise ResultError(
+            f"{results.folder}: this figure shows one point;"
+            f" choose it with points=; allowed: {listed(names)}"
+        )
+    return names[0]
+
+
+def chosen_points(results: Results, points: Names | None) -> list[str]:
+    """The names in the scenario's order; all if none is chosen."""
+    known = [str(name) for name in results.points["point"]]
+    wanted = known if points is None else [points] if isinstance(points, str) else list(points)
+    for name in wanted:
+        if name not in known:
+            raise ResultError(f"{results.folder}: has no point {name!r}; allowed: {listed(known)}")
+    return [name for name in known if name in wanted]
+
+
+def numeric_paths(results: Results) -> list[str]:
+    """The varied settings whose values are numbers."""
+    return [path for path in results.paths if is_numeric_dtype(results.points[path])]
+
+
+def varied_path(results: Results, path: str | None, points: Names | None = None) -> str:
+    """The varied number that an axis shows.
+
+    Raises ResultError if there is none, if it is not clear which, or if another setting is varied
+    beside it, so that a line would join what differs in more than this.
+    """
+    numeric = numeric_paths(results)
+    if not numeric or (path is not None and path not in numeric):
+        what = f"{path!r} is not a varied number" if path else "no number is varied"
+        allowed = listed(numeric) if numeric else "a sweep over numbers, such as a failure rate"
+        raise ResultError(f"{results.folder}: {what}; allowed: {allowed}")
+    frame = results.points[results.points["point"].isin(chosen_points(results, points))]
+    varied = [name for name in results.paths if frame[name].nunique() > 1]
+    candidates = [name for name in varied if name in numeric] or numeric
+    found = path or candidates[0]
+    others = [name for name in varied if name != found]
+    if others:
+        raise ResultError(
+            f"{results.folder}: {listed(others)} varies beside {found};"
+            f" choose points= with one value of it; allowed: {listed(frame['point'])}"
+        )
+    return found
+
+
+def only_protocol(results: Results, protocol: str | None) -> str:
+    """The named protocol, or the first of kind braintorrent, or else the first."""
+    if protocol is not None and protocol not in results.protocols:
+        allowed = listed(results.protocols)
+        raise ResultError(f"{results.folder}: has no protocol {protocol!r}; allowed: {allowed}")
+    peers = [name for name, kind in results.kinds.items() if kind == "braintorrent"]
+    return protocol or [*peers, *results.protocols][0]

@@ -1,0 +1,85 @@
+"""Each client's own score over virtual time, side by side.
+
+A room of its own because a mean hides who pays: a client with rare data, a slow one, or one that
+was down when it mattered.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.errors import ResultError
+from analysis.figures import look
+from analysis.figures.choices import only_point, scores_of
+from analysis.figures.scale import point_name, time_scale
+from analysis.frames import CLIENT, listed
+from analysis.results import Names, Results
+from analysis.statistics import over_seeds
+
+MOST_CLIENTS = 20
+_COLUMNS = 5
+_PANEL_HEIGHT_IN = 1.5
+
+
+def clients_data(
+    results: Results,
+    *,
+    points: Names | None = None,
+    metric: str | None = None,
+    nodes: Names | None = None,
+) -> pd.DataFrame:
+    """One row per client, protocol and look, over the seeds.
+
+    Columns: node, protocol, time_s, mean, low, high (95 %), std, count, left_out. Raises
+    ResultError for more clients than a figure has room for.
+    """
+    point = only_point(results, points)
+    chosen = (
+        results.clients if nodes is None else [nodes] if isinstance(nodes, str) else list(nodes)
+    )
+    if len(chosen) > MOST_CLIENTS:
+        raise ResultError(
+            f"{results.folder}: {len(chosen)} clients are too many for one figure;"
+            f" choose at most {MOST_CLIENTS} with nodes=; allowed: {listed(results.clients)}"
+        )
+    scores = scores_of(results, points=point, metric=metric)
+    rows = scores[scores["node"].isin(chosen)]
+    if rows.empty:
+        raise ResultError(
+            f"{results.folder}: has no scores of {listed(chosen)};"
+            f" allowed: {listed(results.clients)}"
+        )
+    return over_seeds(rows, "value", by=("node", "protocol", "time_s"))
+
+
+@look.looked
+def clients(
+    results: Results,
+    *,
+    points: Names | None = None,
+    metric: str | None = None,
+    nodes: Names | None = None,
+) -> Figure:
+    """A panel per client, a line per protocol with a band over seeds."""
+    point = only_point(results, points)
+    found = clients_data(results, points=point, metric=metric, nodes=nodes)
+    names = [str(name) for name in found["node"].unique()]
+    height_in = _PANEL_HEIGHT_IN if len(names) > _COLUMNS else 2 * _PANEL_HEIGHT_IN
+    figure, axes = look.panels(len(names), columns=_COLUMNS, height_in=height_in)
+    scale = time_scale(float(found["time_s"].max()))
+    for axis, name in zip(axes, names, strict=True):
+        for protocol, style in look.styles(results).items():
+            rows = found[(found["node"] == name) & (found["protocol"] == protocol)]
+            x = (rows["time_s"] * scale.factor).to_numpy()
+            axis.fill_between(
+                x, rows["low"], rows["high"], color=style.color, alpha=look.BAND_ALPHA, linewidth=0
+            )
+            axis.plot(x, rows["mean"], color=style.color, linestyle=style.line, linewidth=1.4)
+        axis.set_title(name.replace(CLIENT, "client "))
+    shown = metric or results.metric
+    look.name_outer(axes, scale.label("virtual time"), shown)
+    at = f", {point_name(results, point)}" if results.paths else ""
+    look.title(figure, results, f"each client's {shown}{at}")
+    look.legend(figure, look.keys_of(results, found, markers=False))
+    return figure

@@ -1,0 +1,84 @@
+"""How much better clients end up than with the reference, under the same failures.
+
+A room of its own because a pair of runs shares its seed: the interval of their difference is the
+honest answer to which is better, where two overlapping intervals answer nothing.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.errors import ResultError
+from analysis.figures import look
+from analysis.figures.choices import curves, varied_path
+from analysis.figures.rates import draw_lines, rate_axis
+from analysis.figures.scale import path_name
+from analysis.frames import listed
+from analysis.metrics import final
+from analysis.results import Names, Results
+from analysis.statistics import paired_differences
+
+_REFERENCE_KIND = "fedavg"
+
+
+def difference_data(
+    results: Results,
+    *,
+    path: str | None = None,
+    points: Names | None = None,
+    metric: str | None = None,
+    reference: str | None = None,
+) -> pd.DataFrame:
+    """One row per protocol but the reference and value of the varied `path`, sorted by both.
+
+    `reference`: the first protocol of kind fedavg, if none is named. Columns: point, protocol,
+    `varied` (base units), and the mean client's last score minus the reference's: mean, low, high
+    (95 %, over pairs of one seed), std, count, left_out, unpaired.
+    """
+    path = varied_path(results, path, points)
+    reference = reference_of(results, reference)
+    last = final(curves(results, points=points, metric=metric))
+    found = paired_differences(last, "mean", reference)
+    if found.empty:
+        raise ResultError(f"{results.folder}: no protocol but {reference} has a finished run")
+    found.insert(2, "varied", results.with_values(found)[path].to_numpy())
+    return found.sort_values(["protocol", "varied"], ignore_index=True)
+
+
+def reference_of(results: Results, reference: str | None) -> str:
+    """The protocol that others are compared with. Raises ResultError if there is none."""
+    if reference is None:
+        for name, kind in results.kinds.items():
+            if kind == _REFERENCE_KIND:
+                return name
+    elif reference in results.protocols:
+        return reference
+    what = f"no protocol of kind {_REFERENCE_KIND}" if reference is None else f"no {reference!r}"
+    allowed = listed(results.protocols)
+    raise ResultError(f"{results.folder}: has {what}; allowed as reference=: {allowed}")
+
+
+@look.looked
+def difference(
+    results: Results,
+    *,
+    path: str | None = None,
+    points: Names | None = None,
+    metric: str | None = None,
+    reference: str | None = None,
+) -> Figure:
+    """A line per protocol with intervals, above zero where its clients' score is larger."""
+    path = varied_path(results, path, points)
+    reference = reference_of(results, reference)
+    found = difference_data(results, path=path, points=points, metric=metric, reference=reference)
+    figure, (axis,) = look.panels(1)
+    scale = rate_axis(axis, results, path)
+    axis.axhline(0.0, color=look.GREY, linewidth=1.2)
+    draw_lines(axis, found, look.styles(results), scale)
+    shown = metric or results.metric
+    axis.set_ylabel(f"mean client's {shown}, minus {reference}'s")
+    look.title(figure, results, f"difference to {reference} at the end, by {path_name(path)}")
+    bars = look.keys_of(results, found, bars=True, interval="95 % interval over pairs of one seed")
+    look.legend(figure, [*bars, look.line_key(reference, width=1.2)])
+    return figure

@@ -1,0 +1,72 @@
+"""Who merged whose models, and how often.
+
+A room of its own because it shows what a topology, a slow link or a crash does to the spread of
+knowledge: a client whose column is pale is one that nobody learnt from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.errors import ResultError
+from analysis.figures import look
+from analysis.figures.choices import only_point, only_protocol
+from analysis.figures.scale import point_name
+from analysis.frames import CLIENT
+from analysis.results import Names, Results
+from analysis.runs import FINISHED
+
+_MOST_COUNTED = 16
+
+
+def merges_data(
+    results: Results, *, points: Names | None = None, protocol: str | None = None
+) -> pd.DataFrame:
+    """A square of merges per run, over the seeds: who merged (rows), whose model (columns).
+
+    `protocol`: the first of kind braintorrent, if none is named. A client that merged nothing has a
+    row of zeros. Raises ResultError if nobody merged: with a server, nobody does.
+    """
+    point, protocol = only_point(results, points), only_protocol(results, protocol)
+    trace = results.trace(points=point, protocols=protocol, kinds="merge")
+    if trace.empty:
+        what = f"no merges in finished runs of {protocol}"
+        raise ResultError(f"{results.folder}: {what}; allowed: a protocol whose clients merge")
+    pairs = pd.DataFrame(
+        {"into": trace["node"].astype("str"), "model": trace["detail"].astype("str").str.split()}
+    ).explode("model")
+    runs = results.runs
+    finished = (runs["point"] == point) & (runs["protocol"] == protocol)
+    seeds = int((finished & (runs["status"] == FINISHED)).sum())
+    clients = list(results.clients)
+    counts = pd.crosstab(pairs["into"], pairs["model"]) / seeds
+    return counts.reindex(index=clients, columns=clients, fill_value=0.0).astype("float64")
+
+
+@look.looked
+def merges(results: Results, *, points: Names | None = None, protocol: str | None = None) -> Figure:
+    """A square per pair of clients, darker where there were more merges."""
+    point, protocol = only_point(results, points), only_protocol(results, protocol)
+    found = merges_data(results, points=point, protocol=protocol)
+    figure, (axis,) = look.panels(1, height_in=5.0)
+    axis.grid(visible=False)
+    shown = found.to_numpy()
+    image = axis.imshow(shown, cmap="Blues", vmin=0.0)
+    names = [name.removeprefix(CLIENT) for name in found.index]
+    every = -(-len(names) // _MOST_COUNTED)
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_ticks(np.arange(0, len(names), every), names[::every])
+    if every == 1:
+        size = min(8.0, 80 / len(names))
+        for row, column in np.ndindex(shown.shape):
+            value = shown[row, column]
+            color = "white" if value > 0.6 * shown.max() else "black"
+            axis.text(column, row, f"{value:.3g}", ha="center", va="center", color=color, size=size)
+    axis.set_xlabel("client whose model was merged")
+    axis.set_ylabel("client that merged it")
+    figure.colorbar(image, ax=axis, label="merges per run")
+    at = f", {point_name(results, point)}" if results.paths else ""
+    look.title(figure, results, f"who merged whom, {protocol}{at}")
+    return figure

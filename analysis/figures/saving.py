@@ -1,0 +1,72 @@
+"""Figures as files: the same bytes for the same results, and whole or not there.
+
+A room of its own because it is where a user's choice, of a folder, a figure and a format, meets
+the code; whoever calls the figures themselves does with them what they like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from analysis import figures
+from analysis.errors import ResultError
+from analysis.figures import look
+from analysis.figures.choices import numeric_paths
+from analysis.loading import load
+from analysis.results import Results
+from analysis.whole_file import whole_file
+
+# By a file's ending the metadata that would differ from day to day, or between versions.
+FORMATS: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
+_SALT = "braintorrent"
+
+
+def plot(
+    folder: Path,
+    *,
+    figure: str | None = None,
+    points: Sequence[str] | None = None,
+    out: Path | None = None,
+) -> Path:
+    """Draw one figure of the results in `folder`; returns its file's path.
+
+    Without `figure` it is `default_figure`; without `out` a PNG in the folder. Raises ResultError
+    for an unknown figure or ending, and where the results can't be shown in it.
+    """
+    if figure is not None and figure not in figures.FIGURES:
+        raise ResultError(f"--figure {figure}: unknown; allowed: {', '.join(figures.FIGURES)}")
+    if out is not None:
+        _check_ending(out)
+    results = load(folder)
+    name = figure or default_figure(results)
+    target = out or folder / f"{name}.png"
+    save(figures.FIGURES[name](results, points=points), target)
+    return target
+
+
+def default_figure(results: Results) -> str:
+    """The one that answers what the results were made for."""
+    return "failure_rate" if numeric_paths(results) else "convergence"
+
+
+def save(figure: Figure, target: Path) -> None:
+    """Write a figure as PNG, SVG or PDF, by the file's ending. Raises ResultError for another."""
+    ending = _check_ending(target)
+    with whole_file(target) as path, rc_context({"svg.hashsalt": _SALT}):
+        figure.savefig(path, format=ending[1:], dpi=look.DPI, metadata=FORMATS[ending])
+
+
+def _check_ending(target: Path) -> str:
+    ending = target.suffix.lower()
+    if ending not in FORMATS:
+        raise ResultError(f"{target}: unknown ending; allowed: {', '.join(FORMATS)}")
+    return ending

@@ -1,0 +1,86 @@
+"""Units for axes: what a number in base units is shown in, and what a varied setting is called.
+
+A room of its own because results are in seconds and bytes so that they can be computed with, while
+a reader thinks in failures per hour and megabits per second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analysis.results import Results
+
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
+_SIZE = re.compile(r"(?:bits?|bytes?|B)$")
+_MINUTE_S, _HOUR_S = 60.0, 3600.0
+_LONG_S, _VERY_LONG_S = 120.0, 4 * _HOUR_S
+_NAMED_PARTS = 2
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Shown is the value in base units times `factor`, in `unit` (none: a plain number)."""
+
+    factor: float
+    unit: str
+
+    def label(self, name: str) -> str:
+        """An axis's name with its unit."""
+        return f"{name} ({self.unit})" if self.unit else name
+
+
+def time_scale(longest_s: float) -> Scale:
+    """Seconds, minutes or hours, by how long it lasts."""
+    if longest_s >= _VERY_LONG_S:
+        return Scale(1 / _HOUR_S, "h")
+    return Scale(1 / _MINUTE_S, "min") if longest_s >= _LONG_S else Scale(1.0, "s")
+
+
+def size_scale(largest_bytes: float) -> Scale:
+    """Bytes, kB, MB or GB."""
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if largest_bytes >= size:
+            return Scale(1 / size, unit)
+    return Scale(1.0, "B")
+
+
+def dimension(written: Iterable[str]) -> str:
+    """What values as a user wrote them are counted in: s, B, B/s, 1/s, or "" for plain numbers.
+
+    A zero may stand without a unit among others that have one.
+    """
+    for text in written:
+        unit = _NUMBER.sub("", text.strip(), count=1)
+        if not unit:
+            continue
+        counted, per, _ = (part.strip() for part in unit.partition("/"))
+        if per:
+            return "B/s" if _SIZE.search(counted) else "1/s"
+        return "B" if _SIZE.search(counted) else "s"
+    return ""
+
+
+def scale_of(results: Results, path: str) -> Scale:
+    """How a varied setting's numbers are shown; events per second as events per hour."""
+    largest = float(results.points[path].abs().max())
+    kind = dimension(str(text) for text in results.written[path])
+    if kind == "s":
+        return time_scale(largest)
+    if kind == "B":
+        return size_scale(largest)
+    return {"1/s": Scale(_HOUR_S, "per hour"), "B/s": Scale(8e-6, "Mbit/s")}.get(
+        kind, Scale(1.0, "")
+    )
+
+
+def path_name(path: str) -> str:
+    """A varied setting's name for a reader: "churn failure rate"."""
+    return " ".join(path.split(".")[-_NAMED_PARTS:]).replace("_", " ")
+
+
+def point_name(results: Results, point: str) -> str:
+    """A panel's title: the values of a point as the user wrote them; "" in a run."""
+    row = results.written[results.written["point"] == point].iloc[0]
+    return ", ".join(f"{path_name(path)} {row[path]}" for path in results.paths)

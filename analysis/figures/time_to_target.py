@@ -1,0 +1,97 @@
+"""How long runs take to reach the target, where some never do.
+
+A room of its own because it must not show the mean time of those that got there: it draws the
+share of runs that have not, and marks where the others ended.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.errors import ResultError
+from analysis.figures import look
+from analysis.figures.choices import curves, few_points
+from analysis.figures.scale import Scale, point_name, time_scale
+from analysis.frames import listed
+from analysis.metrics import to_target
+from analysis.results import Names, Results
+from analysis.statistics import kaplan_meier
+
+_RUNS = ["point", "protocol"]
+_APART = 0.01
+
+
+def time_to_target_data(
+    results: Results, *, points: Names | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The curves as `kaplan_meier` gives them, with `until` where each ends, and the censored runs.
+
+    The second frame has a row per time at which runs ended without: point, protocol, `time`, the
+    curve's `survival` there, `runs`. Raises ResultError if a chosen point has no target.
+    """
+    targets = results.conditions["target"]
+    names = few_points(results, points)
+    lacking = [name for name in names if targets[name] != targets[name]]
+    if lacking:
+        what = f"no target at {listed(lacking)}"
+        raise ResultError(f"{results.folder}: {what}; allowed: points with evaluation.target")
+    arrivals = to_target(curves(results, points=names), targets)
+    found = kaplan_meier(arrivals)
+    ends = arrivals.groupby(_RUNS, observed=True)["value"].max().rename("until").reset_index()
+    censored = arrivals[~arrivals["reached"]].groupby([*_RUNS, "value"], observed=True).size()
+    ended = censored.rename("runs").reset_index().rename(columns={"value": "time"})
+    ended = ended.merge(found[[*_RUNS, "time", "survival"]], on=[*_RUNS, "time"], how="left")
+    return found.merge(ends, on=_RUNS), ended
+
+
+@look.looked
+def time_to_target(results: Results, *, points: Names | None = None) -> Figure:
+    """A falling line per protocol with its interval; a panel per point."""
+    names = few_points(results, points)
+    found, ended = time_to_target_data(results, points=names)
+    figure, axes = look.panels(len(names))
+    scale = time_scale(results.duration_s)
+    for axis, name in zip(axes, names, strict=True):
+        at = (found["point"] == name, ended["point"] == name)
+        _draw(axis, results, found[at[0]], ended[at[1]], scale)
+        axis.set_title(point_name(results, name))
+        axis.set_ylim(-0.08, 1.06)
+    look.name_outer(axes, scale.label("virtual time"), "share of runs not there yet")
+    target = results.target
+    aim = f"{results.metric} {target:g}" if target is not None else f"the {results.metric} wanted"
+    look.title(figure, results, f"time until the mean client reaches {aim}")
+    keys = look.keys_of(results, found, interval="95 % interval", markers=False)
+    if len(ended):
+        keys.append(look.tick_key("ended without"))
+    look.legend(figure, keys)
+    return figure
+
+
+def _draw(
+    axis: Axes, results: Results, found: pd.DataFrame, ended: pd.DataFrame, scale: Scale
+) -> None:
+    for place, (name, style) in enumerate(look.styles(results).items()):
+        rows = found[found["protocol"] == name]
+        if rows.empty:
+            continue
+        # A little apart, or protocols that never get there would hide each other.
+        lower = place * _APART
+        # The last step holds until the last run's end.
+        last = rows.iloc[[-1]].assign(time=rows["until"].iloc[-1])
+        rows = pd.concat([rows, last], ignore_index=True)
+        x = (rows["time"] * scale.factor).to_numpy()
+        axis.fill_between(
+            x, rows["low"], rows["high"], step="post", color=style.color,
+            alpha=look.BAND_ALPHA, linewidth=0,
+        )  # fmt: skip
+        axis.plot(
+            x, rows["survival"] - lower, color=style.color, linestyle=style.line,
+            linewidth=look.MEAN_WIDTH, drawstyle="steps-post",
+        )  # fmt: skip
+        ticks = ended[ended["protocol"] == name]
+        axis.plot(
+            ticks["time"] * scale.factor, ticks["survival"] - lower, color=style.color,
+            linestyle="", marker="|", markersize=10, markeredgewidth=1.6,
+        )  # fmt: skip

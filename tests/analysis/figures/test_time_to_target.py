@@ -1,0 +1,35 @@
+"""Time to the target: steps where runs get there, strokes where they end without."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import ResultError
+from analysis.figures.time_to_target import time_to_target, time_to_target_data
+from tests.analysis.figures.looked_at import a_run, drawn, keys
+from tests.analysis.folders import Run
+
+TARGET = "evaluation.target={metric: accuracy, value: 0.5}"
+
+
+def one_of_two(run: Run) -> Mapping[str, Sequence[float]]:
+    """Of fedavg seed 1 gets there after 30 s; nobody else does."""
+    top = 0.9 if run[1] == "fedavg" and run[2] == 1 else 0.1
+    return {"client_0": [0.0, top, top]}
+
+
+def test_steps_and_strokes(tmp_path: Path) -> None:
+    results = a_run(tmp_path, one_of_two, changes=[TARGET])
+    found, ended = time_to_target_data(results)
+    rows = found[found["protocol"] == "fedavg"][["time", "survival", "until"]]
+    assert rows.values.tolist() == [[0.0, 1.0, 60.0], [30.0, 0.5, 60.0], [60.0, 0.5, 60.0]]
+    columns = ["protocol", "time", "survival", "runs"]
+    assert ended[columns].values.tolist() == [["local", 60.0, 1.0, 2], ["fedavg", 60.0, 0.5, 1]]
+    assert keys(drawn(time_to_target(results)))[-1] == "ended without"
+
+
+def test_no_target(tmp_path: Path) -> None:
+    results = a_run(tmp_path, changes=["evaluation={every: 30 s}"])
+    with pytest.raises(ResultError, match="no target at base; allowed: points with evaluation"):
+        time_to_target(results)
