@@ -5,6 +5,7 @@ A room of its own because it explains a single run where all other figures compa
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import pandas as pd
@@ -20,9 +21,11 @@ from analysis.frames import AGGREGATE
 from analysis.metrics import STATE_KINDS, outages
 from analysis.results import Names, Results
 
-WINDOW_S = 60.0
+WINDOW_S = 15.0
 """What is shown before and after a crash, or twice from the beginning, if nothing is chosen."""
 _MOST_ARROWS = 400
+# An edge would cover what lasts a moment.
+_BRIEF = ("send", "receive")
 
 
 class _Bar(NamedTuple):
@@ -102,16 +105,11 @@ def timeline(
 ) -> Figure:
     """A row per node, arrows from whose model it was to who merged it.
 
-    The stretch is the minute before and after the crash, or the first two, if none is chosen.
+    The stretch is the 15 s before and after the crash, or the first 30 s, if none is chosen.
     """
     point, name, number = _run(results, points, protocol, seed)
     did, merged = timeline_data(results, points=point, protocol=name, seed=number)
-    crash_s = float(results.conditions["crash_s"][point])
-    around = WINDOW_S if crash_s != crash_s else crash_s
-    start_s = max(0.0, around - WINDOW_S) if from_s is None else from_s
-    stop_s = start_s + 2 * WINDOW_S if until_s is None else until_s
-    if not start_s < stop_s:
-        raise ResultError(f"until_s: is {stop_s:g}; allowed: more than from_s, {start_s:g}")
+    start_s, stop_s = _stretch(float(results.conditions["crash_s"][point]), from_s, until_s)
     did = did[(did["stop_s"] >= start_s) & (did["start_s"] <= stop_s)]
     merged = merged[merged["time_s"].between(start_s, stop_s)]
     nodes = _nodes(results, point, name, number)
@@ -126,18 +124,31 @@ def timeline(
     axis.set_xlabel(scale.label("virtual time"))
     at = f", {point_name(results, point)}" if results.paths else ""
     look.title(figure, results, f"{name}, seed {number}{at}")
+    look.legend(figure, _keys(did, merged))
+    return figure
+
+
+def _stretch(crash_s: float, from_s: float | None, until_s: float | None) -> tuple[float, float]:
+    middle_s = WINDOW_S if math.isnan(crash_s) else crash_s
+    start_s = max(0.0, middle_s - WINDOW_S) if from_s is None else from_s
+    stop_s = start_s + 2 * WINDOW_S if until_s is None else until_s
+    if not start_s < stop_s:
+        raise ResultError(f"until_s: is {stop_s:g}; allowed: more than from_s, {start_s:g}")
+    return start_s, stop_s
+
+
+def _keys(did: pd.DataFrame, merged: pd.DataFrame) -> list[look.Key]:
     present = set(did["state"])
     keys: list[look.Key] = [
         Patch(facecolor=bar.color, hatch=bar.hatch, edgecolor="white", label=bar.label)
         for state, bar in _BARS.items()
         if state in present
     ]
-    if len(merged):
-        few = len(merged) <= _MOST_ARROWS
-        what = "is merged by" if few else f"{len(merged)} merges: too many to draw"
-        keys.append(look.line_key(what))
-    look.legend(figure, keys)
-    return figure
+    if len(merged) > _MOST_ARROWS:
+        keys.append(look.line_key(f"{len(merged)} merges: too many to draw"))
+    elif len(merged):
+        keys.append(look.line_key("is merged by"))
+    return keys
 
 
 def _nodes(results: Results, point: str, protocol: str, seed: int) -> list[str]:
@@ -156,7 +167,8 @@ def _draw_bars(axis: Axes, did: pd.DataFrame, nodes: list[str], factor: float) -
         )
         axis.broken_barh(
             list(spans), (place + bar.bottom, bar.height), facecolors=bar.color,
-            edgecolor="white", linewidth=0.4, hatch=bar.hatch, zorder=1 if state == "down" else 2,
+            edgecolor="white", linewidth=0 if state in _BRIEF else 0.4, hatch=bar.hatch,
+            zorder=1 if state == "down" else 2,
         )  # fmt: skip
 
 
