@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,6 +98,12 @@ _Scheduler = Annotated[
         help="Train on a Dask cluster: its scheduler's tcp:// or tls:// address, or its file.",
     ),
 ]
+_Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="Show the results in mlflow or tensorboard, too; repeatable."
+    ),
+]
 _Json = Annotated[
     bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")
 ]
@@ -115,6 +121,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Result folder. Default: results/<name>.")
     ] = None,
+    track: _Track = None,
     as_json: _Json = False,
 ) -> None:
     """Run a scenario, continue it, or show its results if it has been run."""
@@ -124,6 +131,7 @@ def run(
         from sim.selection import restricted
         from sim.summary import summarise
 
+        _check_trackers(track)
         wanted = restricted(load(scenario, overrides or ()), protocol or (), seed or ())
         if wanted.sweep:
             _say("the scenario's sweep section is left out here; `braintorrent sweep` runs it")
@@ -136,6 +144,7 @@ def run(
         summary = summarise(wanted, results.read_scores(folder), results.read_traces(folder))
         _print_summary(summary, as_json)
         _say(f"results in {folder}")
+        _track(track, folder)
         _report(done)
 
 
@@ -164,12 +173,14 @@ def sweep(
         Path | None,
         typer.Option(metavar="DIR", help="Result folder. Default: results/<name>_sweep."),
     ] = None,
+    track: _Track = None,
     as_json: _Json = False,
 ) -> None:
     """Run a scenario over a grid of settings, or continue; what points share is trained once."""
     with _mistakes_reported():
         from sim.grid import grid
 
+        _check_trackers(track)
         wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or ())
         folder = out or Path("results") / f"{wanted.base.name}_sweep"
         if dry_run:
@@ -181,6 +192,7 @@ def sweep(
             done = run_sweep(wanted, session)
         _print_sweep(wanted, folder, as_json)
         _say(f"results in {folder}")
+        _track(track, folder)
         _report(done)
 
 
@@ -240,6 +252,36 @@ def status(
             return
         for line in found.lines(state):
             typer.echo(line)
+
+
+@app.command()
+def trace(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    protocol: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose run. Default: the only one.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Which seed. Default: the only one.")
+    ] = None,
+    point: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one."),
+    ] = None,
+    file_format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="For ui.perfetto.dev: perfetto.")
+    ] = "perfetto",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: in DIR, named after the run.")
+    ] = None,
+) -> None:
+    """Write one run's timeline as a file for a viewer: who did what, when, on virtual time."""
+    with _mistakes_reported(), _analysis():
+        from analysis.trace_export import export
+
+        target = export(
+            folder, file_format=file_format, point=point, protocol=protocol, seed=seed, out=out
+        )
+        _say(f"timeline in {target}; https://ui.perfetto.dev opens it")
 
 
 @app.command()
@@ -303,6 +345,33 @@ def _session(
             yield Session(folder, _worker_count(workers), limit_bytes, _say, progress, scheduler)
     except KeyboardInterrupt:
         _say(f"interrupted: what is done is kept in {folder}; the same command continues")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _check_trackers(names: list[str] | None) -> None:
+    """Refuse, before any work, what could not be told of it."""
+    if names:
+        with _analysis():
+            from analysis import trackers
+
+            trackers.check(names)
+
+
+def _track(names: list[str] | None, folder: Path) -> None:
+    """Show what is finished in experiment trackers, which read it from the folder."""
+    if not names:
+        return
+    from sim.folder_lock import locked
+
+    try:
+        # Some of them print, and standard output may be somebody's JSON.
+        with _analysis(), locked(folder), redirect_stdout(sys.stderr):
+            from analysis import trackers
+
+            for place in trackers.log(names, folder):
+                _say(f"logged to {place}")
+    except KeyboardInterrupt:
+        _say(f"interrupted: the results are in {folder}; the same command logs them")
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
@@ -393,6 +462,18 @@ def _mistakes_reported() -> Iterator[None]:
     except KeyboardInterrupt:
         _say("interrupted before anything was written")
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+@contextmanager
+def _analysis() -> Iterator[None]:
+    """Let the analysis tell a mistake as all other rooms do; it is imported for this alone."""
+    from analysis.errors import ResultError
+    from sim.errors import ScenarioError
+
+    try:
+        yield
+    except ResultError as mistake:
+        raise ScenarioError(str(mistake)) from None
 
 
 if __name__ == "__main__":

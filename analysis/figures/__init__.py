@@ -17,6 +17,7 @@ from analysis.figures.failure_rate import failure_rate
 from analysis.figures.merges import merges
 from analysis.figures.network_use import network_use
 from analysis.figures.time_to_target import time_to_target
+from analysis.figures.timeline import timeline
 
 # Called with results, and keyword options of its own.
 FIGURES: dict[str, Callable[..., Figure]] = {
@@ -24,6 +25,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "failure_rate": failure_rate,
     "difference": difference,
     "time_to_target": time_to_target,
+    "timeline": timeline,
     "network_use": network_use,
     "clients": clients,
     "merges": merges,

@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from analysis import trackers
+from analysis.errors import ResultError
+from analysis.results import Results
 from sim import results
 from sim.cli import app
 from sim.errors import ScenarioError
 from sim.outcome import Operations, Progress, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario
 from sim.work import Done, Place, Session
+from tests.analysis.folders import described, write_run
 
 SCENARIO = """\
 # Does the command line work?
@@ -239,6 +243,131 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
     words = {line.split()[0] for line in lines if line.startswith("  ")}
     assert {"braintorrent", "fedavg", "churn", "digits", "cnn", "dirichlet"} <= words
     assert any("ping_timeout" in line and "default 1.0 s" in line for line in lines)
+
+
+def test_trackers_are_told_after_the_results_are_written(
+    scenario: str, simulation: FakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Results] = []
+
+    def tell(found: Results) -> str:
+        sys.stdout.write("a library that prints\n")
+        told.append(found)
+        return "somewhere"
+
+    monkeypatch.setitem(trackers.TRACKERS, "mlflow", trackers.Tracker((), tell))
+    plain = invoke("run", scenario, "--json")
+    both = ("--track", "mlflow", "--track", "tensorboard", "--track", "mlflow")
+    result = invoke("run", scenario, "--json", *both)
+    assert (result.exit_code, result.stdout) == (0, plain.stdout)
+    assert result.stderr.splitlines() == [
+        "results in results/tiny",
+        "a library that prints",
+        "logged to mlflow: somewhere",
+        "logged to tensorboard: results/tiny/tensorboard",
+        "finished already; remove the folder to run it again",
+    ]
+    assert [found.seeds for found in told] == [(3, 5)]
+
+
+def test_what_trackers_leave_in_a_folder_does_not_block_it(
+    scenario: str, simulation: FakeWork
+) -> None:
+    assert invoke("run", scenario, "--track", "tensorboard").exit_code == 0
+    folder = Path("results/tiny")
+    (folder / "mlruns").mkdir()
+    tables = [(folder / name).read_bytes() for name in ("scores.parquet", "trace.parquet")]
+    assert "finished already" in invoke("run", scenario).stderr
+    # What is unfinished is continued, too.
+    (folder / "run.json").unlink()
+    assert invoke("run", scenario).exit_code == 0
+    assert len(simulation.calls) == 2
+    assert tables == [(folder / name).read_bytes() for name in ("scores.parquet", "trace.parquet")]
+    assert {"mlruns", "tensorboard"} <= {path.name for path in folder.iterdir()}
+
+
+def test_a_sweep_tells_trackers_of_all_points(scenario: str, simulation: FakeWork) -> None:
+    vary = ("--vary", "clients.count=2,3", "--track", "tensorboard")
+    for _ in range(2):
+        result = invoke("sweep", scenario, *vary)
+        assert result.exit_code == 0, result.output
+        assert "logged to tensorboard: results/tiny_sweep/tensorboard" in result.stderr
+    assert len(list(Path("results/tiny_sweep/tensorboard").glob("*/local/seed_3/*"))) == 2
+    assert len(simulation.calls) == 2
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_a_tracker_that_is_not_there_is_refused_before_any_work(
+    scenario: str, simulation: FakeWork, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    unknown = invoke(command, scenario, "--track", "x")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert unknown.stderr == "--track x: unknown; allowed: mlflow, tensorboard\n"
+    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
+    missing = invoke(command, scenario, "--track", "tensorboard")
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert "pip install 'braintorrent[tensorboard]'" in missing.stderr
+    assert missing.stderr.count("\n") == 1
+    assert not simulation.calls and not Path("results").exists()
+
+
+def test_a_tracker_that_fails_leaves_the_results(
+    scenario: str, simulation: FakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(found: Results) -> str:
+        raise ResultError("--track mlflow: cannot log to x: no")
+
+    monkeypatch.setitem(trackers.TRACKERS, "mlflow", trackers.Tracker((), fail))
+    result = invoke("run", scenario, "--track", "mlflow")
+    assert result.exit_code == 2 and "0.750 ±0.000" in result.stdout
+    assert result.stderr.endswith("--track mlflow: cannot log to x: no\n")
+    assert "finished already" in invoke("run", scenario).stderr
+
+
+def test_ctrl_c_while_a_tracker_is_told_says_where_the_results_are(
+    scenario: str, simulation: FakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(found: Results) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(trackers.TRACKERS, "mlflow", trackers.Tracker((), interrupt))
+    result = invoke("run", scenario, "--track", "mlflow")
+    assert result.exit_code == 130
+    assert result.stderr.endswith(
+        "interrupted: the results are in results/tiny; the same command logs them\n"
+    )
+
+
+def test_trace_writes_a_timeline_into_the_folder(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "out", described())
+    result = invoke("trace", str(folder), "--protocol", "local", "--seed", "1")
+    target = folder / "local-seed1.perfetto.json"
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"timeline in {target}; https://ui.perfetto.dev opens it\n"
+    assert json.loads(target.read_text())["otherData"]["protocol"] == "local"
+    elsewhere = tmp_path / "new" / "t.json"
+    again = ("--seed", "1", "--protocol", "local", "--format", "perfetto", "--out", str(elsewhere))
+    assert invoke("trace", str(folder), *again).exit_code == 0
+    assert elsewhere.read_bytes() == target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--protocol", "x"), "--protocol x: not in out; allowed: local, fedavg"),
+        (("--protocol", "local"), "--seed: is needed, one of several; allowed: 0, 1"),
+        (("--format", "svg"), "--format svg: unknown; allowed: perfetto"),
+    ],
+)
+def test_a_timeline_that_is_not_there_is_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "out", described())
+    result = invoke("trace", "out", *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", message + "\n")
+    missing = invoke("trace", "nowhere")
+    assert missing.exit_code == 2 and missing.stderr.startswith("nowhere: no such folder; allowed")
 
 
 def test_schema_is_json() -> None:

@@ -1,0 +1,53 @@
+"""Experiment trackers that finished results can be shown in: one file each, one line in a dict.
+
+A room of its own because a tracker is told of results after they are written, and reads them from
+there: nothing of it can reach a result. Its library is an extra, and imported when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from analysis.errors import ResultError
+from analysis.loading import load
+from analysis.results import Results
+from analysis.trackers import mlflow, tensorboard
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """`log` shows all finished runs and returns where; what is shown already is not repeated."""
+
+    needs: tuple[str, ...]
+    """The modules that its extra, which has its name, installs."""
+    log: Callable[[Results], str]
+
+
+TRACKERS: dict[str, Tracker] = {
+    "mlflow": Tracker(("mlflow", "sqlalchemy", "alembic"), mlflow.log),
+    "tensorboard": Tracker(("tensorboard",), tensorboard.log),
+}
+
+
+def check(names: Iterable[str]) -> None:
+    """Raise ResultError for a tracker that is unknown, or whose extra is not installed."""
+    for name in names:
+        if name not in TRACKERS:
+            allowed = ", ".join(TRACKERS)
+            raise ResultError(f"--track {name}: unknown; allowed: {allowed}")
+        missing = [module for module in TRACKERS[name].needs if find_spec(module) is None]
+        if missing:
+            extra = f"pip install 'braintorrent[{name}]'"
+            raise ResultError(
+                f"--track {name}: needs the extra: {extra} (no module {', '.join(missing)})"
+            )
+
+
+def log(names: Iterable[str], folder: Path) -> Iterator[str]:
+    """Show the results in `folder` in each tracker once; yields where. Raises ResultError."""
+    results = load(folder)
+    for name in dict.fromkeys(names):
+        yield f"{name}: {TRACKERS[name].log(results)}"

@@ -1,0 +1,103 @@
+"""What every tracker is told about a run: its settings and its scores over virtual time.
+
+A room of its own because all trackers are to show the same, under the same names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.files import RUNS_FOLDER
+from analysis.frames import AGGREGATE, SERVER
+from analysis.metrics import over_clients
+from analysis.results import Results
+from analysis.runs import FINISHED
+
+Value = str | int | float | bool
+_OF_CLIENTS = {"mean": "mean_client", "worst": "worst_client"}
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """One finished run; `point` is empty where there is only one."""
+
+    point: str
+    protocol: str
+    seed: int
+    virtual_s: float
+    folder: Path
+    """The result folder that holds it, and others of the same point."""
+    settings: Mapping[str, Value]
+    """By path, of this run alone: without the other protocols, and without the list of seeds."""
+    curves: pd.DataFrame
+    """`time_s`, `name` (`accuracy/mean_client`) and `value`, sorted by time."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What tells it from the others."""
+        found = {"protocol": self.protocol, "seed": str(self.seed)}
+        return found | {"point": self.point} if self.point else found
+
+    @property
+    def name(self) -> str:
+        """The same, to be read; fit for a path."""
+        return "/".join(filter(None, (self.point, self.protocol, f"seed_{self.seed}")))
+
+
+def tracked_runs(results: Results) -> Iterator[TrackedRun]:
+    """The finished runs in the scenario's order; each point's tables are read when it is reached.
+
+    Raises ResultError if a table can't be read.
+    """
+    finished = results.runs[results.runs["status"] == FINISHED]
+    for point, runs in finished.groupby("point", observed=True):
+        curves = dict(iter(_curves(results, str(point)).groupby(["protocol", "seed"])))
+        place = results.folder / RUNS_FOLDER / str(point) if results.is_sweep else results.folder
+        for protocol, seed, virtual_s in runs[["protocol", "seed", "virtual_s"]].itertuples(
+            index=False, name=None
+        ):
+            yield TrackedRun(
+                str(point) if results.is_sweep else "",
+                protocol,
+                seed,
+                virtual_s,
+                place,
+                _own_settings(results.settings_at(str(point)), protocol),
+                curves[protocol, seed][["time_s", "name", "value"]],
+            )
+
+
+def _curves(results: Results, point: str) -> pd.DataFrame:
+    """protocol, seed, time_s, name, value: the clients' mean and worst, and the two models."""
+    scores = results.scores(points=point)
+    keys = ["protocol", "seed", "time_s", "metric"]
+    clients = over_clients(scores).melt(keys, list(_OF_CLIENTS), var_name="of")
+    clients["of"] = clients["of"].map(_OF_CLIENTS)
+    models = scores.loc[scores["node"].isin([AGGREGATE, SERVER]), [*keys, "node", "value"]]
+    models = models.rename(columns={"node": "of"}).astype({"of": "str"})
+    found = pd.concat([clients, models], ignore_index=True)
+    found["name"] = found["metric"].astype("str") + "/" + found["of"].astype("str")
+    found["protocol"] = found["protocol"].astype("str")
+    return found.sort_values(["time_s", "name"], kind="stable", ignore_index=True)
+
+
+def _own_settings(settings: Mapping[str, Any], protocol: str) -> dict[str, Value]:
+    own = {name: part for name, part in settings.items() if name != "seeds"}
+    own["protocols"] = {protocol: settings["protocols"][protocol]}
+    return dict(_flat(own, ""))
+
+
+def _flat(part: Any, path: str) -> Iterator[tuple[str, Value]]:
+    if isinstance(part, Mapping) and part:
+        for name, inner in part.items():
+            yield from _flat(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(part, Value):
+        yield path, part
+    else:
+        yield path, json.dumps(part)
