@@ -26,7 +26,15 @@ PATH = ("training", "arithmetic")
 
 
 def compiler() -> str:
-    """The C++ compiler's command, as PyTorch chooses it. Raises DataError if there is none."""
+    """The C++ compiler's command, as PyTorch chooses it. Raises DataError if it can't be used."""
+    if " " in torch.__file__:
+        # PyTorch does not quote its own folder when it calls the compiler.
+        raise DataError(
+            f"batched arithmetic can't be compiled with PyTorch in a folder with a blank in its "
+            f"name ({Path(torch.__file__).parent}); allowed: exact, or batched with PyTorch "
+            "installed elsewhere",
+            PATH,
+        )
     wanted = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     found = shutil.which(shlex.split(wanted)[0]) if wanted.strip() else None
     if found is None:
@@ -75,7 +83,8 @@ def compiling() -> Iterator[None]:
     """Where first calls belong. Raises DataError if the C++ compiler fails."""
     compiler()
     import torch._inductor.config as inductor
-    from torch._inductor.exc import CppCompileError, InductorError, InvalidCxxCompiler
+    from torch._dynamo.exc import BackendCompilerFailed
+    from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
 
     # Workers are processes already: none of them needs a pool of its own to compile in.
     settings: Any = inductor.patch(compile_threads=1)
@@ -84,7 +93,7 @@ def compiling() -> Iterator[None]:
         warnings.filterwarnings("ignore", module=r"torch\..*")
         try:
             yield
-        except InductorError as failure:
+        except BackendCompilerFailed as failure:
             why = failure.inner_exception
             if not isinstance(why, CppCompileError | InvalidCxxCompiler):
                 raise

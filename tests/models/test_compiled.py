@@ -30,6 +30,12 @@ def test_a_compiler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) 
         compiler()
 
 
+def test_a_folder_that_pytorch_would_not_quote_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__file__", "/home/me/my folder/torch/__init__.py")
+    with pytest.raises(DataError, match=r"a blank in its name \(/home/me/my folder/torch\)"):
+        compiler()
+
+
 def test_the_compilers_version_is_its_own_first_line() -> None:
     assert compiler_version()
     assert "\n" not in compiler_version()
