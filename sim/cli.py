@@ -304,16 +304,10 @@ def plot(
     ] = None,
 ) -> None:
     """Draw a figure of the results."""
-    with _mistakes_reported():
-        from analysis.errors import ResultError
-        from sim.errors import ScenarioError
+    with _mistakes_reported(), _analysis():
+        from analysis.figures import saving
 
-        try:
-            from analysis.figures import saving
-
-            target = saving.plot(folder, figure=figure, points=point, out=out)
-        except ResultError as mistake:
-            raise ScenarioError(str(mistake)) from None
+        target = saving.plot(folder, figure=figure, points=point, out=out)
         _say(f"figure in {target}")
 
 

@@ -216,8 +216,13 @@ class Price:
 
 
 def price(scenario: Scenario) -> Price:
-    """Time one client's local round and one evaluation; equal descriptions are timed once."""
-    return _price(learner_spec(scenario, scenario.seeds[0]))
+    """Time one client's local round and one evaluation; equal descriptions are timed once.
+
+    Raises ScenarioError if that can't be done here.
+    """
+    spec = learner_spec(scenario, scenario.seeds[0])
+    with _mistakes_placed(scenario, spec):
+        return _price(spec)
 
 
 @functools.cache

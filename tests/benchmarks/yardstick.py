@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
+from models.learner import LearnerSpec
 from sim.compute import Graph
 from sim.compute.pretence import Pretence
 from sim.compute.refs import Job
@@ -72,7 +73,8 @@ def work_of(*scenarios: Scenario) -> Work:
     rounds = []
     for job in engine.jobs:
         if job.kind == "trained":
-            facts = data.facts(scenarios[0], job.spec.seed)  # type: ignore[attr-defined]
+            assert isinstance(job.spec, LearnerSpec)
+            facts = data.facts(scenarios[0], job.spec.seed)
             client = job.arguments[0]
             pooled = facts.pooled_samples, facts.pooled_steps
             rounds.append(pooled if client < 0 else (facts.samples[client], facts.steps[client]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.errors import ResultError
-from analysis.figures.convergence import convergence, convergence_data
+from analysis.figures.convergence import Over, convergence, convergence_data
 from analysis.loading import load
 from sim.outcome import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, xs
@@ -33,10 +33,11 @@ def test_the_means_over_seeds_with_their_intervals(tmp_path: Path) -> None:
 
 def test_over_what_it_took(tmp_path: Path) -> None:
     results = a_run(tmp_path, events=trains)
-    for over, expected in [("local_rounds", [0, 1, 2]), ("local_epochs", [0, 2, 4])]:
-        found = convergence_data(results, over=over)  # type: ignore[arg-type]
+    costs: dict[Over, list[int]] = {"local_rounds": [0, 1, 2], "local_epochs": [0, 2, 4]}
+    for over, expected in costs.items():
+        found = convergence_data(results, over=over)
         assert found[found["protocol"] == "local"]["cost"].tolist() == expected
-        drawn(convergence(results, over=over))  # type: ignore[arg-type]
+        drawn(convergence(results, over=over))
     assert (convergence_data(results, over="bytes")["cost"] == 0).all()
 
 
