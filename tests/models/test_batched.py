@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
-import torch
 
 from models import batched, learner
 from models.learner import GROUP_LIMIT, POOLED, Learner, LearnerSpec, TrainingJob, trained_together
@@ -28,14 +27,6 @@ Optimizer = Literal["sgd", "momentum", "adam"]
 MLP = MlpSettings(name="mlp", hidden=(16,))
 CNN = CnnSettings(name="cnn", channels=(3, 5))
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,6 @@ MLP = MlpSettings(name="mlp", hidden=(17,))
 CNN = CnnSettings(name="cnn", channels=(3, 5))
 
 Optimizer = Callable[[Any, float], torch.optim.Optimizer]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def settings(optimizer: str = "sgd", **changes: Any) -> TrainingSettings:
