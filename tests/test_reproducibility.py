@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ SMALL = [
     "--seed=0",
     "--seed=1",
 ]
+ROOT = Path(__file__).parents[1]
 TABLES = ("scores.parquet", "trace.parquet")
 
 
@@ -102,6 +104,20 @@ def test_batched_results_have_the_same_bytes_whatever_computes_them(tmp_path: Pa
     assert done.exit_code == 0, done.output
     point = folder / "runs" / "churn.failure_rate-30perh"
     assert [(point / name).read_bytes() for name in TABLES] == here
+
+
+@pytest.mark.slow
+def test_a_batched_run_that_was_killed_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "sim.cli", "run", "churn", *BATCHED, "--workers=2"]
+    program = subprocess.Popen([*command, f"--out={killed}"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while len(list(killed.glob("store/models/*/*.npy"))) < 20 and program.poll() is None:
+        time.sleep(0.01)
+    program.kill()
+    program.wait()
+    assert not (killed / "run.json").exists(), "the run is too short to be killed"
+    assert list(killed.glob("store/models/*/*.npy")), "nothing is left to continue from"
+    assert tables(killed, 2, "churn", *BATCHED) == tables(tmp_path / "calm", 0, "churn", *BATCHED)
 
 
 @pytest.mark.slow
