@@ -70,6 +70,26 @@ def plot(
         say(f"figure in {target}")
 
 
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    point: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The point of a sweep whose nodes are shown. Default: the last."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .html. Default: DIR/report.html.")
+    ] = None,
+) -> None:
+    """Write one HTML page about the results, with figures to switch and zoom."""
+    with mistakes_reported(), _analysis():
+        from analysis.report import report as write
+
+        target = write(folder, point=point, out=out)
+        say(f"report in {target}; any browser opens it, without a network")
+
+
 def check_trackers(names: list[str] | None) -> None:
     """Refuse, before any work, what could not be told of it."""
     if names:

@@ -28,7 +28,9 @@ _MOST_ARROWS = 400
 _BRIEF = ("send", "receive")
 
 
-class _Bar(NamedTuple):
+class Bar(NamedTuple):
+    """What a state looks like; `bottom` and `height` are parts of a node's row."""
+
     label: str
     color: str
     hatch: str
@@ -36,14 +38,14 @@ class _Bar(NamedTuple):
     height: float
 
 
-# By state; what a node sends is below what it does, and what it receives below that.
-_BARS = {
-    "down": _Bar("down", "#C8C8C8", "////", -0.42, 0.84),
-    "train": _Bar("trains", "#0072B2", "", -0.40, 0.44),
-    "train_lost": _Bar("trains in vain", "#E69F00", "xxxx", -0.40, 0.44),
-    "send": _Bar("sends", "#D55E00", "", 0.06, 0.15),
-    "receive": _Bar("receives", "#009E73", "", 0.23, 0.15),
+BARS = {
+    "down": Bar("down", "#C8C8C8", "////", -0.42, 0.84),
+    "train": Bar("trains", "#0072B2", "", -0.40, 0.44),
+    "train_lost": Bar("trains in vain", "#E69F00", "xxxx", -0.40, 0.44),
+    "send": Bar("sends", "#D55E00", "", 0.06, 0.15),
+    "receive": Bar("receives", "#009E73", "", 0.23, 0.15),
 }
+"""By state; what a node sends is below what it does, and what it receives below that."""
 
 
 def timeline_data(
@@ -141,7 +143,7 @@ def _keys(did: pd.DataFrame, merged: pd.DataFrame) -> list[look.Key]:
     present = set(did["state"])
     keys: list[look.Key] = [
         Patch(facecolor=bar.color, hatch=bar.hatch, edgecolor="white", label=bar.label)
-        for state, bar in _BARS.items()
+        for state, bar in BARS.items()
         if state in present
     ]
     if len(merged) > _MOST_ARROWS:
@@ -161,7 +163,7 @@ def _draw_bars(axis: Axes, did: pd.DataFrame, nodes: list[str], factor: float) -
     for (node, state), rows in did.groupby(["node", "state"]):
         if node not in nodes:
             continue
-        bar, place = _BARS[str(state)], nodes.index(str(node))
+        bar, place = BARS[str(state)], nodes.index(str(node))
         spans = zip(
             rows["start_s"] * factor, (rows["stop_s"] - rows["start_s"]) * factor, strict=True
         )

@@ -1,0 +1,173 @@
+"""The page's timeline: when each node trained, sent, received, waited and was down.
+
+A room of its own because of what does not fit: a run has thousands of such spans, so the page has
+those of one point, of as many seeds as `MOST_BARS` allows, and of at most `MOST_NODES` nodes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.errors import ResultError
+from analysis.figures.scale import Scale, point_name, time_scale
+from analysis.figures.timeline import BARS, timeline_data
+from analysis.frames import CLIENT, listed
+from analysis.metrics.common import nodes_of
+from analysis.report.drawing import Figure, Switch, View, escaped, layout
+from analysis.results import Results
+from analysis.runs import FINISHED
+
+MOST_BARS = 60_000
+MOST_NODES = 40
+WINDOW_S = 60.0
+"""What is shown before and after a crash, by a button."""
+WAITS = Switch("waits", "#EDF1F5", is_line=False)
+_DIGITS = 5
+_ROW_PX, _FRAME_PX = 26, 90
+
+Run = tuple[str, int]
+"""Protocol and seed."""
+
+
+def timeline(results: Results, point: str | None = None) -> Figure:
+    """The nodes of one point's runs; a view for each protocol and seed.
+
+    `point`: the last one with a finished run, if none is named. Raises ResultError if it is no
+    point, or has no finished run.
+    """
+    chosen = _point(results, point)
+    scores = results.scores(points=chosen, metric=results.metric)
+    nodes = nodes_of(scores)
+    scale = time_scale(float(nodes["end_s"].max()))
+    kept, spans, left_out = _spans(results, chosen, nodes)
+    views = [_view(run, nodes, span, scale) for run, span in zip(kept, spans, strict=True)]
+    rows = max(len(view.bars["nodes"]) for view in views if view.bars)
+    crash_s = float(results.conditions["crash_s"][chosen])
+    around = (max(0.0, crash_s - WINDOW_S) * scale.factor, (crash_s + WINDOW_S) * scale.factor)
+    at = f" at {point_name(results, chosen)}" if results.paths else ""
+    return Figure(
+        name="nodes",
+        title=f"What the nodes did{at}",
+        note=f"A row a node; pale where it is up and waits.{left_out}",
+        views=tuple(views),
+        switches=(
+            *(Switch(bar.label, bar.color, is_line=False) for bar in BARS.values()),
+            WAITS,
+        ),
+        selectors=("protocol", "seed"),
+        windows=(("Around the crash", around),) if math.isfinite(crash_s) else (),
+        height_px=_ROW_PX * rows + _FRAME_PX,
+    )
+
+
+def _point(results: Results, point: str | None) -> str:
+    finished = results.runs.loc[results.runs["status"] == FINISHED, "point"]
+    known = [str(name) for name in finished.unique()]
+    if point is None:
+        return known[-1]
+    if point not in known:
+        what = f"--point {point}: has no finished run in {results.folder}"
+        raise ResultError(f"{what}; allowed: {listed(known)}")
+    return point
+
+
+def _spans(
+    results: Results, point: str, nodes: pd.DataFrame
+) -> tuple[list[Run], list[pd.DataFrame], str]:
+    """The runs whose spans fit, these spans, and in words what does not."""
+    runs = nodes[["protocol", "seed"]].drop_duplicates().sort_values(["seed", "protocol"])
+    all_runs = [(str(name), int(seed)) for name, seed in runs.itertuples(index=False)]
+    kept: list[Run] = []
+    spans: list[pd.DataFrame] = []
+    for _, runs_of_seed in itertools.groupby(all_runs, key=lambda run: run[1]):
+        found = {run: _shown(results, point, run, nodes) for run in runs_of_seed}
+        if kept and sum(map(len, [*spans, *found.values()])) > MOST_BARS:
+            break
+        kept += found
+        spans += found.values()
+    most = most_each([len(one) for one in spans], MOST_BARS)
+    said = ""
+    if len(kept) < len(all_runs):
+        said += f" {len(kept)} of {len(all_runs)} runs are in this page."
+    if max(map(len, spans)) > most:
+        said += f" Of a run with more than {most:,} spans the first are shown."
+    if nodes.groupby(["protocol", "seed"], observed=True).size().max() > MOST_NODES:
+        said += f" Of more than {MOST_NODES} nodes the first are shown."
+    return kept, [one.head(most) for one in spans], said
+
+
+def most_each(wanted: Sequence[int], most: int) -> int:
+    """How much each may have at most, so that all have no more than `most`, and it is used."""
+    left, share = most, most
+    for place, one in enumerate(sorted(wanted)):
+        share = left // (len(wanted) - place)
+        if one > share:
+            return share
+        left -= one
+    return max(share, *wanted)
+
+
+def _shown(results: Results, point: str, run: Run, nodes: pd.DataFrame) -> pd.DataFrame:
+    """node, state, start_s, stop_s of a run's nodes that have a row, in order of time."""
+    did, _ = timeline_data(results, points=point, protocol=run[0], seed=run[1])
+    did = did[did["node"].isin(_names(nodes, run))]
+    return did.sort_values(["start_s", "stop_s"], kind="stable", ignore_index=True)
+
+
+def _names(nodes: pd.DataFrame, run: Run) -> list[str]:
+    """The nodes that have a row, the server first, since it is what a crash is about."""
+    own = nodes.loc[_of(nodes, run), "node"].astype("str")
+    return sorted(own, key=lambda name: name.startswith(CLIENT))[:MOST_NODES]
+
+
+def _of(nodes: pd.DataFrame, run: Run) -> pd.Series:
+    return (nodes["protocol"] == run[0]) & (nodes["seed"] == run[1])
+
+
+def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, scale: Scale) -> View:
+    names = _names(nodes, run)
+    end_s = float(nodes.loc[_of(nodes, run), "end_s"].iloc[0])
+    places = {name: place for place, name in enumerate(names)}
+    decimals = max(0, _DIGITS - math.ceil(math.log10(max(end_s * scale.factor, 1e-9))))
+    states = []
+    for state, bar in BARS.items():
+        rows = spans[spans["state"] == state]
+        times = (rows[["start_s", "stop_s"]] * scale.factor).round(decimals)
+        states.append(
+            {
+                **{"name": bar.label, "color": bar.color, "pattern": bar.hatch[:1]},
+                **{"bottom": bar.bottom, "height": bar.height},
+                "node": [places[name] for name in rows["node"]],
+                **{"start": times["start_s"].tolist(), "stop": times["stop_s"].tolist()},
+            }
+        )
+    labels = [escaped(name.replace("_", " ")) for name in names]
+    end = round(end_s * scale.factor, decimals)
+    bars = {"nodes": labels, "end": end, "unit": scale.unit, "states": states}
+    rows_axis = {"tickvals": list(range(len(names))), "ticktext": labels, "fixedrange": True}
+    frame = layout(
+        scale.label("virtual time"),
+        "",
+        xaxis={"range": [0, end]},
+        yaxis={**rows_axis, "range": [len(names) - 0.4, -0.6], "showgrid": False},
+    )
+    return View((run[0], str(run[1])), _said(run, names, spans, end, scale.unit), frame, bars=bars)
+
+
+def _said(run: Run, names: Sequence[str], spans: pd.DataFrame, end: float, unit: str) -> str:
+    counts = {str(state): len(rows) for state, rows in spans.groupby("state")}
+    told = [
+        f"{counts.get('train', 0):,} local rounds finished",
+        f"{counts.get('train_lost', 0):,} lost",
+        f"{counts.get('send', 0):,} models sent",
+        f"{counts.get('receive', 0):,} received",
+        f"{counts.get('down', 0):,} outages",
+    ]
+    down = spans.loc[spans["state"] == "down", "node"].drop_duplicates()
+    who = f" of {listed(down.tolist())}" if len(down) else ""
+    head = f"Timeline of {run[0]}, seed {run[1]}: {len(names)} nodes over {end:g} {unit}"
+    return f"{head}; {', '.join(told)}{who}."

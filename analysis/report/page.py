@@ -1,0 +1,127 @@
+"""From a result folder to one HTML file that holds all it needs.
+
+A room of its own because it is where a user's choice meets the code, and where everything that a
+user has named is put into HTML: the template escapes whatever it is given.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
+
+from analysis import files
+from analysis.errors import ResultError
+from analysis.loading import load
+from analysis.report import curves, nodes
+from analysis.report.cautions import cautions
+from analysis.report.drawing import Figure
+from analysis.report.settings import settings_tables
+from analysis.report.tables import Table, compared, table
+from analysis.report.words import time_text
+from analysis.results import Results
+from analysis.runs import FINISHED
+from analysis.whole_file import whole_file
+
+FILE = "report.html"
+ENDINGS = (".html", ".htm")
+
+
+def report(folder: Path, *, point: str | None = None, out: Path | None = None) -> Path:
+    """Write a page about the results in `folder`; returns its path.
+
+    `point`: whose nodes' timelines it has; see `nodes`. Without `out` it is `report.html` in the
+    folder. The same results give the same bytes. Raises ResultError for a folder without results,
+    an unknown point or ending, and a place that can't be written.
+    """
+    if out is not None and out.suffix.lower() not in ENDINGS:
+        raise ResultError(f"{out}: unknown ending; allowed: {', '.join(ENDINGS)}")
+    target = out or folder / FILE
+    text = _page(load(folder), _commands(folder, point, out), point)
+    with whole_file(target) as path:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return target
+
+
+def _page(results: Results, commands: Table, point: str | None) -> str:
+    found = compared(results)
+    figures = list(_figures(results, point))
+    environment = Environment(
+        loader=PackageLoader("analysis.report", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        results=results,
+        kind="sweep" if results.is_sweep else "run",
+        cautions=cautions(results, found),
+        figures=figures,
+        table=table(results, found),
+        settings=settings_tables(results),
+        source=_source(results),
+        origin=_origin(results),
+        commands=commands,
+        data=[_for_the_script(figure) for figure in figures],
+        plotly=get_plotlyjs(),
+    )
+
+
+def _figures(results: Results, point: str | None) -> Iterator[Figure]:
+    """What answers the question first."""
+    if results.paths:
+        yield curves.at_the_end(results)
+    yield curves.over_time(results)
+    yield nodes.timeline(results, point)
+
+
+def _for_the_script(figure: Figure) -> dict[str, Any]:
+    views = [
+        {
+            **{"keys": view.keys, "alternative": view.alternative, "layout": view.layout},
+            **{"traces": view.traces, "bars": view.bars},
+        }
+        for view in figure.views
+    ]
+    return {"name": figure.name, "views": views}
+
+
+def _source(results: Results) -> str:
+    """The stored scenario, as it is."""
+    file = files.SWEEP_FILE if results.is_sweep else files.SCENARIO_FILE
+    return (results.folder / file).read_text(encoding="utf-8")
+
+
+def _commands(folder: Path, point: str | None, out: Path | None) -> Table:
+    """How the results and the page are made again; what the user typed is not recorded."""
+    kind, file = (
+        ("sweep", files.SWEEP_FILE)
+        if (folder / files.SWEEP_FILE).is_file()
+        else ("run", files.SCENARIO_FILE)
+    )
+    again = ["braintorrent", kind, str(folder / file), "--out", "FOLDER"]
+    page = ["braintorrent", "report", str(folder)]
+    page += ["--point", point] if point is not None else []
+    page += ["--out", str(out)] if out is not None else []
+    rows = (("the same results in another folder", again), ("this page", page))
+    return Table(
+        "Commands", ("what", "command"), tuple((what, shlex.join(words)) for what, words in rows), 1
+    )
+
+
+def _origin(results: Results) -> Table:
+    """What `run.json` tells; of a sweep, that of the first point that has been finished."""
+    finished = results.runs.loc[results.runs["status"] == FINISHED, "point"]
+    first = results.folder / files.RUNS_FOLDER / str(finished.iloc[0])
+    record = files.read_record(first if results.is_sweep else results.folder) or {}
+    rows = [(str(name), str(text)) for name, text in record.get("versions", {}).items()]
+    virtual_s = float(results.runs["virtual_s"].sum())
+    rows.append(("virtual time of all runs", time_text(virtual_s)))
+    if not results.is_sweep and "wall_s" in record:
+        rows.append(("wall time", time_text(float(record["wall_s"]))))
+    return Table("Versions and times", ("what", "value"), tuple(rows), 1)

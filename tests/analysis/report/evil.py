@@ -1,0 +1,27 @@
+"""A run in which everything that a user can name would be markup, if it were let."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sim import results
+from tests.analysis.folders import described, two_looks, write_run
+
+NAMES = ("<b>one</b>", "</script><script>alert(1)</script>", "&lt;'\"%{x}${y}")
+QUESTION = "<img src=http://127.0.0.1:9/a onerror=alert(2)> & why?"
+CAUSE = "<a href='http://127.0.0.1:9/b'>out of memory</a>"
+
+
+def an_evil_run(folder: Path) -> Path:
+    """Three protocols of kind local, with two seeds, one of which has failed once."""
+    scenario = described("question=what?")
+    local = scenario.protocols["local"]
+    update = {"protocols": dict.fromkeys(NAMES, local), "question": QUESTION, "name": "<i>evil</i>"}
+    scenario = scenario.model_copy(update=update)
+    write_run(folder, scenario, two_looks, failed=[("base", NAMES[0], 1)])
+    record = json.loads((folder / results.RUN_FILE).read_text())
+    for run in record["runs"]:
+        run["cause"] = CAUSE if run["status"] == "failed" else ""
+    (folder / results.RUN_FILE).write_text(json.dumps(record))
+    return folder

@@ -1,0 +1,131 @@
+"""Each warning, where it is due and only there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from analysis.loading import load
+from analysis.report.cautions import Caution, cautions
+from analysis.report.tables import compared
+from analysis.results import Results
+from analysis.statistics import seeds_needed
+from sim.outcome import TraceRow
+from tests.analysis.figures.looked_at import a_run, a_sweep, linear
+from tests.analysis.folders import RATE, Run, described, swept, trace, write_run, write_sweep
+
+PEERS = ["protocols={braintorrent: {}, fedavg: {deadline: 1 min}, local: {}}"]
+ONE_SEED = "One seed tells no spread: there are no intervals. Add at least one more."
+
+
+def said(results: Results) -> tuple[Caution, ...]:
+    return cautions(results, compared(results))
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    assert said(a_run(tmp_path)) == ()
+
+
+def test_failed_and_missing_runs(tmp_path: Path) -> None:
+    folder = write_sweep(
+        tmp_path,
+        swept(f"{RATE}=0 / h,1 / h,2 / h"),
+        failed=[("churn.failure_rate-0perh", "local", 1)],
+        unfinished=["churn.failure_rate-1perh"],
+    )
+    failed, missing, *_ = said(load(folder))
+    assert failed == Caution(
+        "1 of 12 runs have failed; figures and tables are without them.",
+        ("churn failure rate 0 / h: local seed 1: out of memory",),
+    )
+    assert missing.text == "4 of 12 runs are missing; figures and tables are without them."
+    assert len(missing.details) == 4
+
+
+def test_one_seed(tmp_path: Path) -> None:
+    assert said(a_run(tmp_path, changes=["seeds=[0]"])) == (Caution(ONE_SEED),)
+
+
+def apart(run: Run) -> Mapping[str, Sequence[float]]:
+    """Local is 0.1 better in seed 0, and 0.2 in seed 1."""
+    value = (0.1 + 0.1 * run[2]) * (run[1] == "local")
+    return {"client_0": [value] * 3}
+
+
+def test_too_few_seeds_and_how_many_more(tmp_path: Path) -> None:
+    (found,) = said(a_run(tmp_path, apart))
+    assert found.text == ("1 of 1 differences to fedavg cannot be told from zero with these seeds.")
+    # 0.15 with a standard deviation of 0.1 / sqrt 2: t of 3 degrees, 3.18, times 0.0354 is enough.
+    assert seeds_needed(0.1 / math.sqrt(2), 0.15) == 4
+    assert found.details == ("local: +0.150 ±0.635; about 2 more seeds would be needed",)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [(-0.1, "no number of seeds would do"), (-0.0999, "more than 1,000 seeds would be needed")],
+)
+def test_no_difference_needs_no_seeds(tmp_path: Path, second: float, words: str) -> None:
+    def values(run: Run) -> Mapping[str, Sequence[float]]:
+        return {"client_0": [(run[1] == "local") * (0.1, second)[run[2]]] * 3}
+
+    (found,) = said(a_run(tmp_path, values))
+    assert found.details[0].endswith(words)
+
+
+def test_equal_in_all_seeds(tmp_path: Path) -> None:
+    (found,) = said(a_run(tmp_path, lambda run: {"client_0": [0.5] * 3}))
+    assert found.details == ("local: +0.000 ±0.000; equal in all seeds",)
+
+
+def test_diverged(tmp_path: Path) -> None:
+    def values(run: Run) -> Mapping[str, Sequence[float]]:
+        bad = run[1:] == ("local", 1)
+        return {"client_0": [0.0, 0.0, math.inf if bad else 0.5]}
+
+    found = said(a_run(tmp_path, values))
+    assert found[0] == Caution(
+        "Models have diverged; the means are without their seeds.", ("local: 1 of 2 seeds",)
+    )
+
+
+def rounds(braintorrent: int, fedavg: int) -> Mapping[str, int]:
+    return {"braintorrent": braintorrent, "fedavg": fedavg, "local": 99}
+
+
+@pytest.mark.parametrize(("fedavg", "is_equal"), [(11, True), (12, False), (0, False)])
+def test_unequal_work_of_protocols_that_are_no_bounds(
+    tmp_path: Path, fedavg: int, is_equal: bool
+) -> None:
+    def events(run: Run) -> Sequence[TraceRow]:
+        count = rounds(10, fedavg)[run[1]]
+        return [trace(run, float(number), "client_0", "train") for number in range(count)]
+
+    def better(run: Run) -> Mapping[str, Sequence[float]]:
+        return {"client_0": [{"braintorrent": 0.3, "fedavg": 0.2, "local": 0.1}[run[1]]] * 3}
+
+    found = said(a_run(tmp_path, better, events, PEERS))
+    if is_equal:
+        assert found == ()
+        return
+    (caution,) = found
+    assert caution.text.startswith("Equal virtual time is not equal work: protocols differ by more")
+    assert "10 % in local rounds" in caution.text
+    assert caution.details == (
+        f"braintorrent 10 local rounds and 0 B, fedavg {fedavg} local rounds and 0 B",
+    )
+
+
+def test_a_sweep_s_points_are_named(tmp_path: Path) -> None:
+    found = said(a_sweep(tmp_path, values=lambda run: {**linear(run), "client_1": [0.5] * 3}))
+    assert [one.split(": ")[0] for one in found[0].details] == [
+        "churn failure rate 1 / h",
+        "churn failure rate 3 / h",
+    ]
+
+
+def test_a_single_pair(tmp_path: Path) -> None:
+    results = load(write_run(tmp_path, described(), failed=[("base", "local", 1)]))
+    assert said(results)[1].details[0].endswith("at least two seeds of both are needed")

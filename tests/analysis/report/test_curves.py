@@ -1,0 +1,100 @@
+"""The page's figures of scores: their data, and what they say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.figures import look
+from analysis.report import curves
+from analysis.report.curves import at_the_end, over_time
+from analysis.report.drawing import View
+from tests.analysis.figures.looked_at import a_run, a_sweep
+from tests.analysis.folders import RATE
+
+CRASH = "faults={server_crash: {kind: crash, node: server, at: 30 s}}"
+
+
+def named(view: View, name: str) -> list[dict[str, Any]]:
+    return [trace for trace in view.traces if trace["meta"] == name]
+
+
+def test_the_end_of_a_sweep(tmp_path: Path) -> None:
+    figure = at_the_end(a_sweep(tmp_path))
+    assert figure.title == "Accuracy after the run, by churn failure rate"
+    (view,) = figure.views
+    assert view.keys == () and figure.choices == []
+    local, fedavg = view.traces
+    # Failures per hour, a little apart: 0.6 % of the width, half of it to each side.
+    assert (local["x"], fedavg["x"]) == ([0.994, 2.994], [1.006, 3.006])
+    assert (local["y"], fedavg["y"]) == ([0.325, 0.325], [0.425, 0.425])
+    assert local["error_y"]["array"] == [0.31766, 0.31766]
+    assert fedavg["text"] == ["fedavg 0.425 ±0.318 at 1", "fedavg 0.425 ±0.318 at 3"]
+    assert view.alternative == (
+        "Lines of the mean client's accuracy after the run against churn failure rate (per hour): "
+        "local 0.325 ±0.318 at 1 and 0.325 ±0.318 at 3; "
+        "fedavg 0.425 ±0.318 at 1 and 0.425 ±0.318 at 3."
+    )
+
+
+def test_colours_are_those_of_the_other_figures(tmp_path: Path) -> None:
+    results = a_sweep(tmp_path)
+    for figure in (at_the_end(results), over_time(results)):
+        for name, style in look.styles(results).items():
+            lines = [
+                trace["line"]["color"] for trace in named(figure.views[0], name) if "line" in trace
+            ]
+            assert lines and lines == [style.color] * len(lines)
+            (switch,) = (one for one in figure.switches if one.name == name)
+            assert switch.color == style.color
+
+
+def test_what_varies_beside_the_number_is_chosen(tmp_path: Path) -> None:
+    results = a_sweep(tmp_path, "network.sharing=none,equal", f"{RATE}=1 / h,3 / h")
+    figure = at_the_end(results)
+    assert figure.choices == [("network sharing", ["none", "equal"])]
+    assert [view.keys for view in figure.views] == [("none",), ("equal",)]
+    assert "(per hour), network sharing equal: local" in figure.views[1].alternative
+    assert [len(trace["y"]) for view in figure.views for trace in view.traces] == [2] * 4
+
+
+def test_texts_make_an_axis_of_names(tmp_path: Path) -> None:
+    figure = at_the_end(a_sweep(tmp_path, "network.sharing=none,equal"))
+    (view,) = figure.views
+    assert view.layout["xaxis"]["type"] == "category"
+    assert [trace["x"] for trace in view.traces] == [["none", "equal"]] * 2
+
+
+def test_a_run_over_time(tmp_path: Path) -> None:
+    (view,) = over_time(a_run(tmp_path, changes=[CRASH])).views
+    band, mean, worst = named(view, "local")
+    assert (mean["x"], mean["y"]) == ([0.0, 30.0, 60.0], [0.0, 0.225, 0.325])
+    assert worst["y"] == [0.0, 0.0, 0.0]
+    assert band["x"] == [0.0, 30.0, 60.0, 60.0, 30.0, 0.0]
+    assert band["y"] == [0.0, 0.54266, 0.64266, 0.0073449, -0.092655, 0.0]
+    assert [shape["x0"] for shape in view.layout["shapes"]] == [30.0]
+    assert view.alternative == (
+        "Lines of the mean client's accuracy over 60 s of virtual time. At the end: "
+        "local 0.325 ±0.318; fedavg 0.425 ±0.318. The crash at 30 s is marked."
+    )
+
+
+def test_one_seed_has_no_band(tmp_path: Path) -> None:
+    (view,) = over_time(a_run(tmp_path, changes=["seeds=[1]"])).views
+    assert [trace["mode"] for trace in named(view, "local")] == ["lines+markers", "lines"]
+    assert "shapes" not in view.layout
+    assert "local 0.350; fedavg 0.450." in view.alternative
+
+
+def test_of_many_points_some_are_in_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curves, "MOST_POINTS", 2)
+    figure = over_time(a_sweep(tmp_path, f"{RATE}=1 / h,2 / h,3 / h"))
+    assert [view.keys for view in figure.views] == [
+        ("churn failure rate 1 / h",),
+        ("churn failure rate 3 / h",),
+    ]
+    assert figure.note.endswith("2 of 3 points are in this page.")

@@ -1,0 +1,100 @@
+"""The comparison: numbers worked out by hand, as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import ResultError
+from analysis.loading import load
+from analysis.report.tables import compared, table
+from sim.outcome import TraceRow
+from tests.analysis.figures.looked_at import a_run, a_sweep
+from tests.analysis.folders import Run, described, score, trace, two_looks, write_run
+
+CAPTION = "Accuracy at the end, means over seeds ± 95 % interval"
+
+
+def work(run: Run) -> Sequence[TraceRow]:
+    """Three rounds of 1 s, one of them lost, and 2 kB; only of fedavg."""
+    if run[1] == "local":
+        return ()
+    return [
+        trace(run, 1.0, "client_0", "train"),
+        trace(run, 2.0, "client_1", "train"),
+        trace(run, 3.0, "client_1", "train_lost", "round=1 attempt=1 cause=churn"),
+        TraceRow(run[1], run[2], 4.0, 1.0, "client_1", "transfer", "server", 2000, ""),
+    ]
+
+
+def test_a_run(tmp_path: Path) -> None:
+    results = a_run(
+        tmp_path, events=work, changes=["evaluation.target={metric: accuracy, value: 0.42}"]
+    )
+    found = table(results, compared(results))
+    assert (found.caption, found.heads) == (CAPTION, 1)
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    # Seeds 0.3 and 0.35, 0.4 and 0.45; of two values t is 12.706 standard errors of 0.025.
+    assert rows[0] == {
+        **{"protocol": "local", "seeds": "2 of 2", "mean client": "0.325 ±0.318"},
+        **{"minus fedavg's": "−0.100 ±0.000 (worse)", "worst client": "0.000 ±0.000"},
+        **{"aggregate": "–", "time to target": "not reached (0 of 2)"},
+        **{"local rounds": "0", "rounds lost": "0", "lost work": "–", "received": "0 B"},
+    }
+    assert rows[1] == {
+        **{"protocol": "fedavg", "seeds": "2 of 2", "mean client": "0.425 ±0.318"},
+        **{"minus fedavg's": "–", "worst client": "0.000 ±0.000", "aggregate": "–"},
+        **{"time to target": "60 s (1 of 2)", "local rounds": "2", "rounds lost": "1"},
+        **{"lost work": "33.3 %", "received": "2 kB"},
+    }
+
+
+def test_a_sweep_s_rows_begin_with_what_is_varied(tmp_path: Path) -> None:
+    results = a_sweep(tmp_path)
+    found = table(results, compared(results))
+    assert (found.columns[:2], found.heads) == (("churn failure rate", "protocol"), 2)
+    assert [row[:2] for row in found.rows] == [
+        ("1 / h", "local"),
+        ("1 / h", "fedavg"),
+        ("3 / h", "local"),
+        ("3 / h", "fedavg"),
+    ]
+
+
+def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
+    changes = ["evaluation.target={metric: loss, value: 0.1}"]
+    folder = write_run(
+        tmp_path,
+        described(*changes),
+        lambda run: ([score(run, 0.0, "client_0", float(run[1] == "fedavg"), metric="loss")], []),
+    )
+    results = load(folder)
+    found = table(results, compared(results))
+    assert found.rows[0][3] == "−1.000 ±0.000 (better)"
+
+
+def test_without_the_reference_there_is_no_difference(tmp_path: Path) -> None:
+    failed = [("base", "fedavg", seed) for seed in (0, 1)]
+    results = load(write_run(tmp_path, described(), failed=failed))
+    found = compared(results)
+    assert (found.reference, found.differences) == (None, {})
+    assert "minus fedavg's" not in table(results, found).columns
+    (row,) = table(results, found).rows
+    assert row[:2] == ("local", "2 of 2")
+
+
+def test_a_seed_that_failed_is_not_counted(tmp_path: Path) -> None:
+    results = load(write_run(tmp_path, described(), two_looks, failed=[("base", "local", 1)]))
+    rows = table(results, compared(results)).rows
+    assert [row[1] for row in rows] == ["1 of 2", "2 of 2"]
+    # (1 + 0) / 4 and (1 + 1) / 4 of the two clients; one seed has no interval.
+    assert rows[0][2] == "0.375"
+
+
+def test_nothing_finished_is_a_mistake(tmp_path: Path) -> None:
+    failed = [("base", name, seed) for name in ("local", "fedavg") for seed in (0, 1)]
+    results = load(write_run(tmp_path, described(), failed=failed))
+    with pytest.raises(ResultError, match="none of the chosen runs is finished; allowed: "):
+        compared(results)
