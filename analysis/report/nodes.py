@@ -26,7 +26,7 @@ MOST_NODES = 40
 WINDOW_S = 60.0
 """What is shown before and after a crash, by a button."""
 WAITS = Switch("waits", "#EDF1F5", is_line=False)
-_DIGITS = 5
+_DIGITS = 6
 _ROW_PX, _FRAME_PX = 26, 90
 
 Run = tuple[str, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from pathlib import Path
 
@@ -22,8 +23,10 @@ def test_a_report_of_500_runs_is_small_and_opens_soon(tmp_path: Path) -> None:
     page = report(folder)
     wrote_s = time.perf_counter() - started_s
     with browser(tmp_path / "profile") as window:
-        opened_s = window.open(page)
+        # The first opening starts the browser, too.
+        opened_s = [window.open(page) for _ in range(3)]
     megabytes = page.stat().st_size / 1e6
-    print(f"\n500 runs: {megabytes:.1f} MB, written in {wrote_s:.1f} s, opened in {opened_s:.1f} s")
+    times = ", ".join(f"{one:.1f}" for one in opened_s)
+    print(f"\n500 runs: {megabytes:.1f} MB, written in {wrote_s:.1f} s, opened in {times} s")
     assert megabytes < MEGABYTES
-    assert opened_s < SECONDS
+    assert statistics.median(opened_s) < SECONDS

@@ -43,6 +43,7 @@ function show(figure) {
   const plot = place.querySelector(".plot");
   const selects = [...place.querySelectorAll("select")];
   const switches = [...place.querySelectorAll(".switch")];
+  let all = [0, 0];
   const view = () => figure.views.find(
     one => one.keys.every((key, number) => key === selects[number].value));
   const isOn = name => switches.every(
@@ -57,6 +58,19 @@ function show(figure) {
     const layout = structuredClone({...shown.layout, dragmode: DRAG, autosize: true});
     plot.setAttribute("aria-label", shown.alternative);
     Plotly.react(plot, traces, layout, CONFIG);
+    all = [...plot._fullLayout.xaxis.range];
+  }
+
+  // Another run is looked at through the same window.
+  function choose() {
+    const range = [...plot._fullLayout.xaxis.range];
+    const isWhole = range.every((end, number) => end === all[number]);
+    draw();
+    if (!isWhole) look(range);
+  }
+
+  function look(range) {
+    Plotly.relayout(plot, {"xaxis.range": range, "xaxis.autorange": false});
   }
 
   function zoom(button) {
@@ -64,12 +78,11 @@ function show(figure) {
     if (zoom === "all") return draw();
     const [start, stop] = plot._fullLayout.xaxis.range;
     const middle = (start + stop) / 2, half = zoom * (stop - start) / 2;
-    const range = from ? [+from, +to] : [middle - half, middle + half];
-    Plotly.relayout(plot, {"xaxis.range": range, "xaxis.autorange": false});
+    look(from ? [+from, +to] : [middle - half, middle + half]);
   }
 
   figure.views[0].keys.forEach((key, number) => { selects[number].value = key; });
-  selects.forEach(one => one.addEventListener("change", draw));
+  selects.forEach(one => one.addEventListener("change", choose));
   switches.forEach(one => one.addEventListener("click", () => {
     one.setAttribute("aria-pressed", one.getAttribute("aria-pressed") !== "true");
     Plotly.restyle(plot, {visible: plot.data.map(trace => isOn(trace.meta))});

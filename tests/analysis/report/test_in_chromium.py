@@ -145,6 +145,16 @@ def test_another_run_s_timeline_is_chosen(window: Page, run_page: Path) -> None:
     )
 
 
+def test_runs_are_compared_through_the_same_window(window: Page, run_page: Path) -> None:
+    window.open(run_page)
+    click(window, "#nodes [aria-label='Zoom in']")
+    choose(window, "nodes", 0, "fedavg")
+    assert window.value(RANGE.format("nodes")) == [15, 45]
+    click(window, "#nodes [data-zoom=all]")
+    choose(window, "nodes", 0, "local")
+    assert window.value(RANGE.format("nodes")) == [0, 60]
+
+
 def test_a_run_that_is_not_there_says_so(window: Page, tmp_path: Path) -> None:
     window.open(report(an_evil_run(tmp_path)))
     absent = "document.querySelector('#nodes .absent').hidden"
