@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +25,15 @@ from models.networks import NETWORKS
 from models.parameters import FlatModule, Vector
 from models.partitions import PARTITIONS
 from models.places import Member
-from models.settings import CnnSettings, MlpSettings, TaskSettings, TrainingSettings
+from models.settings import DigitsSettings, ModelSettings, TaskSettings, TrainingSettings
 from models.tasks import data_key, task_for
 from models.training import fine_tune, steps_per_round
 
 __all__ = [
+    "FINAL",
     "GROUP_LIMIT",
     "POOLED",
+    "TEST",
     "Learner",
     "LearnerSpec",
     "TrainingJob",
@@ -43,13 +45,16 @@ __all__ = [
 POOLED = -1
 """The client number that stands for all clients' data together."""
 
+TEST, FINAL = "test", "final"
+"""The held-out data of all sites, judged as at any look, or as at a run's end."""
+
 
 @dataclass(frozen=True)
 class LearnerSpec:
     """Everything that a learner is built from; picklable, and equal if the learners are."""
 
     task: TaskSettings
-    model: MlpSettings | CnnSettings
+    model: ModelSettings
     training: TrainingSettings
     clients: int
     seed: int
@@ -63,7 +68,7 @@ class LearnerSpec:
         training = self.training
         if training.arithmetic == "exact":
             return None
-        data = data_key(self.task)
+        data = data_key(self.task, self.clients)
         return data, self.model, training.optimizer, training.batch_size, training.device
 
 
@@ -78,14 +83,8 @@ class Learner:
     def __init__(self, spec: LearnerSpec) -> None:
         self._spec = spec
         self._device = devices.device(spec.training.device)
-        self._task = task_for(spec.task, self._device)
-        partition = spec.task.partition
-        self._parts = PARTITIONS[partition.kind](
-            partition,
-            self._task.labels.cpu().numpy(),
-            spec.clients,
-            generator(spec.seed, "data_partition"),
-        )
+        self._task = task_for(spec.task, spec.clients, self._device)
+        self._parts = self._dealt_out()
         self._flat = self._network()
         self._initial = self._flat.vector()
         self.vector_length = self._flat.length
@@ -97,6 +96,17 @@ class Learner:
         self._group = self._shared_group()
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def _dealt_out(self) -> Sequence[npt.NDArray[np.int64]]:
+        """The training samples of each client."""
+        sites, clients = self._task.sites, self._spec.clients
+        if sites is not None:
+            return [np.flatnonzero(sites == client) for client in range(clients)]
+        assert isinstance(self._spec.task, DigitsSettings)
+        partition = self._spec.task.partition
+        draws = generator(self._spec.seed, "data_partition")
+        labels = self._task.labels.cpu().numpy()
+        return PARTITIONS[partition.kind](partition, labels, clients, draws)
 
     def _network(self) -> FlatModule:
         draws = generator(self._spec.seed, "initial_weights")
@@ -145,15 +155,25 @@ class Learner:
         """The weighted sum of models, rows in the order given; see `parameters.averaged`."""
         return parameters.averaged(models, weights)
 
-    def scores(self, model: Vector, dataset: str = "test") -> dict[str, float]:
-        """The task's metrics of `model` on the held-out data of all sites ("test")."""
-        if dataset != "test":
-            raise ValueError(f"no data set is called {dataset!r}; allowed: 'test'")
+    def scores(self, model: Vector, dataset: str = TEST) -> dict[str, float]:
+        """The task's metrics of `model` on the held-out data of all sites.
+
+        `dataset`: TEST, or FINAL for the metrics that take long as well.
+        """
+        if dataset not in (TEST, FINAL):
+            raise ValueError(f"no data set is called {dataset!r}; allowed: {TEST!r}, {FINAL!r}")
+        task = self._task
         self._flat.load(model)
         self._flat.module.eval()
         with torch.inference_mode():
-            output = self._flat.module(self._test_inputs)
-            return self._task.metrics(output, self._task.test_labels)
+            found = task.metrics(self._outputs(), task.test_labels)
+            if dataset == FINAL and task.final_metrics is not None:
+                found |= task.final_metrics(self._outputs(), task.test_labels)
+        return found
+
+    def _outputs(self) -> Iterator[torch.Tensor]:
+        size = self._task.test_batch or len(self._test_inputs)
+        return (self._flat.module(batch) for batch in self._test_inputs.split(size))
 
     @property
     def group(self) -> Group | None:
