@@ -1,8 +1,12 @@
-"""What can be learned."""
+"""What can be learned.
+
+`metrics` of a task are those that a run can aim at, the first of them what it is judged by unless
+the scenario says otherwise; `final_metrics` are found at a run's end only.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +16,9 @@ from models.settings.partitions import PartitionSettings
 
 class DigitsSettings(Settings):
     """1,797 handwritten digits of 8x8 pixels in ten classes, as shipped with scikit-learn."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "loss")
+    final_metrics: ClassVar[tuple[str, ...]] = ()
 
     name: Literal["digits"] = Field(description="the task's name")
     partition: PartitionSettings = Field(description="how the training samples fall to clients")
@@ -33,6 +40,9 @@ class BrainsSettings(Settings):
     Needs the extra `brains`. The atlas: Neuromorphometrics, Inc., from OASIS scans; see
     models/tasks/brains.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = ("dice",)
+    final_metrics: ClassVar[tuple[str, ...]] = ("hd95_mm",)
 
     name: Literal["brains"] = Field(description="the task's name")
     training_subjects: _Subjects = Field(
@@ -59,5 +69,8 @@ class NiftiSettings(Settings):
 
     Needs the extra `brains`.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = ("dice",)
+    final_metrics: ClassVar[tuple[str, ...]] = ("hd95_mm",)
 
     name: Literal["nifti"] = Field(description="the task's name")
