@@ -17,7 +17,7 @@ LATENCY = [[0.0, 0.125], [0.125, 0.0]]
 
 
 class Judged(Lineage):
-    """Scores all models alike: 0.5 on all sites, i / 10 at site `i`, and a dear metric at the end."""
+    """Scores all models alike: 0.5 on all sites, i / 10 at site `i`; at the end one metric more."""
 
     def __init__(self, names: Lineage) -> None:
         self.__dict__ |= vars(names)
