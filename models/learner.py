@@ -21,7 +21,7 @@ from models import devices, parameters
 from models.batched import GROUP_LIMIT, Group
 from models.compiled import compiler_version
 from models.generators import generator
-from models.networks import NETWORKS
+from models.networks import network
 from models.parameters import FlatModule, Vector
 from models.partitions import PARTITIONS
 from models.places import Member
@@ -116,9 +116,7 @@ class Learner:
         draws = generator(self._spec.seed, "initial_weights")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(draws.integers(2**63)))
-            module = NETWORKS[self._spec.model.name](
-                self._spec.model, self._task.input_shape, self._task.outputs
-            )
+            module = network(self._spec.model, self._task)
         return FlatModule(module, self._device)
 
     def _shared_group(self) -> Group | None:
