@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from models.settings.base import Count, Positive, Seed, Settings
+from models.settings.base import Count, Positive, Seed, Settings, mistake
 from models.settings.partitions import PartitionSettings
 
 
@@ -32,6 +32,8 @@ class DigitsSettings(Settings):
 
 _Subjects = Count | Annotated[tuple[Count, ...], Field(strict=False)]
 _Ages = Annotated[tuple[Positive, Positive], Field(strict=False)]
+# How ventricles grow is known for adults only.
+_YOUNGEST, _OLDEST = 18.0, 100.0
 
 
 class BrainsSettings(Settings):
@@ -62,6 +64,23 @@ class BrainsSettings(Settings):
     data_seed: Seed = Field(
         default=0, description="draws subjects and scanners, the same ones for every run's seed"
     )
+
+    @property
+    def age_ranges(self) -> tuple[tuple[float, float], ...]:
+        """(youngest, oldest) in years: one for all sites, or one per site."""
+        ranges = tuple(entry for entry in self.ages if isinstance(entry, tuple))
+        return ranges or (self.ages,)  # type: ignore[return-value]
+
+    @model_validator(mode="after")
+    def _ages_are_ranges_of_adults(self) -> BrainsSettings:
+        for low, high in self.age_ranges:
+            if not _YOUNGEST <= low <= high <= _OLDEST:
+                raise mistake(
+                    f"from {low:g} to {high:g} years",
+                    f"the youngest first, both from {_YOUNGEST:g} to {_OLDEST:g} years",
+                    "ages",
+                )
+        return self
 
 
 class NiftiSettings(Settings):
