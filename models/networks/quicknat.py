@@ -49,7 +49,7 @@ class QuickNat(nn.Module):
         x = self.bottleneck(x)
         for block in self.up:
             skipped, indices = kept.pop()
-            x = block(torch.cat([skipped, unpooled(x, indices)], dim=1))
+            x = block(_beside(skipped, unpooled(x, indices)))
         result: torch.Tensor = self.classifier(x)
         return result
 
@@ -62,7 +62,7 @@ class _Dense(nn.Module):
 
     def __init__(self, inputs: int, filters: int) -> None:
         super().__init__()
-        self.activation = nn.PReLU()
+        self.activation = _Activation()
         self.normalisations = nn.ModuleList(
             nn.BatchNorm2d(inputs + number * filters) for number in range(3)
         )
@@ -72,11 +72,22 @@ class _Dense(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        maps: tuple[torch.Tensor, ...] = ()
-        for normalise, convolve in zip(self.normalisations, self.convolutions, strict=True):
-            x = x if not maps else torch.cat([x, maps[-1]], dim=1)
-            maps = (*maps, convolve(self.activation(normalise(x))))
-        return maps[-1]
+        x = _beside(x, self._maps(0, x))
+        x = _beside(x, self._maps(1, x))
+        return self._maps(2, x)
+
+    def _maps(self, number: int, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.convolutions[number](
+            self.activation(self.normalisations[number](x))
+        )
+        return result
+
+
+class _Activation(nn.PReLU):
+    """PReLU with one slope, in half the time that torch takes for its gradient."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.lerp(functional.relu(x), x, self.weight)
 
 
 class _ChannelExcitation(nn.Module):
@@ -122,6 +133,14 @@ _EXCITATIONS: dict[str, Callable[[int], nn.Module]] = {
     "spatial": _SpatialExcitation,
     "both": _BothExcitations,
 }
+
+
+def _beside(*maps: torch.Tensor) -> torch.Tensor:
+    """All maps [n, c, h, w] in one tensor, channels last.
+
+    `torch.cat` alone would leave that layout where one of them has a single channel.
+    """
+    return torch.cat([each.permute(0, 2, 3, 1) for each in maps], dim=3).permute(0, 3, 1, 2)
 
 
 def unpooled(x: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
