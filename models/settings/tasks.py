@@ -6,9 +6,10 @@ the scenario says otherwise; `final_metrics` are found at a run's end only.
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from models.settings.base import Count, Positive, Seed, Settings, mistake
 from models.settings.partitions import PartitionSettings
@@ -83,13 +84,47 @@ class BrainsSettings(Settings):
         return self
 
 
-class NiftiSettings(Settings):
-    """Segmentation of your own scans (NIfTI), each client one site.
+def _stands_alone(path: str) -> str:
+    if not os.path.isabs(path):
+        raise mistake(f"{path!r} is a relative path", "an absolute path here")
+    return path
 
-    Needs the extra `brains`.
+
+_Path = Annotated[str, AfterValidator(_stands_alone)]
+"""A file's or folder's place. One that a scenario's file names is relative to that file."""
+
+
+class NiftiSettings(Settings):
+    """Segmentation of your own scans (NIfTI), each client one site, in the sites' order by name.
+
+    Needs the extra `brains`. Any orientation and voxel size; intensities are scaled so that the
+    1st and 99th percentile of a scan's voxels other than 0 become 0 and 1.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("dice",)
     final_metrics: ClassVar[tuple[str, ...]] = ("hd95_mm",)
 
     name: Literal["nifti"] = Field(description="the task's name")
+    scans: _Path = Field(
+        description="a CSV file: site, subject, image, labels and, if you like, split "
+        "(train or test); or a folder: SITE/SUBJECT/image.nii.gz and labels.nii.gz"
+    )
+    label_map: _Path = Field(
+        description="a CSV file: id, name, group; ids of a group are one structure, an empty group "
+        "is the name, the group `background` is ignored"
+    )
+    voxel_size_mm: Positive = Field(
+        default=2.0, description="a pixel's side, and the distance between slices"
+    )
+    plane: Literal["coronal", "axial", "sagittal"] = Field(
+        default="coronal", description="how the scans are sliced"
+    )
+    image_size: Annotated[int, Field(ge=8, le=512)] = Field(
+        default=64, description="pixels of a slice's side, centred on what is labelled"
+    )
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.25, description="share of each site's subjects held out, without a column split"
+    )
+    split_seed: Seed = Field(
+        default=0, description="draws the held-out subjects, the same ones for every run's seed"
+    )

@@ -18,7 +18,10 @@ from models.settings import NETWORKS as SETTINGS
 from models.settings import CnnSettings, DataError, MlpSettings, QuicknatSettings, UnetSettings
 from models.tasks.task import Task
 
-DENSE: list[Any] = [QuicknatSettings(name="quicknat", filters=4), UnetSettings(name="unet", channels=(4, 8))]
+DENSE: list[Any] = [
+    QuicknatSettings(name="quicknat", filters=4),
+    UnetSettings(name="unet", channels=(4, 8)),
+]
 FLAT: list[Any] = [MlpSettings(name="mlp", hidden=(5,)), CnnSettings(name="cnn", channels=(2, 3))]
 
 
