@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,21 +21,27 @@ from models import devices, parameters
 from models.batched import GROUP_LIMIT, Group
 from models.compiled import compiler_version
 from models.generators import generator
-from models.networks import NETWORKS
+from models.networks import network
 from models.parameters import FlatModule, Vector
 from models.partitions import PARTITIONS
 from models.places import Member
-from models.settings import CnnSettings, MlpSettings, TaskSettings, TrainingSettings
-from models.tasks import data_key, task_for
+from models.settings import DigitsSettings, ModelSettings, TaskSettings, TrainingSettings
+from models.tasks import Report, data_key, task_for
 from models.training import fine_tune, steps_per_round
 
 __all__ = [
+    "FINAL",
     "GROUP_LIMIT",
+    "LIBRARIES",
     "POOLED",
+    "TEST",
     "Learner",
     "LearnerSpec",
+    "Report",
     "TrainingJob",
     "fingerprint",
+    "libraries",
+    "load_data",
     "prepare",
     "trained_together",
 ]
@@ -43,13 +49,16 @@ __all__ = [
 POOLED = -1
 """The client number that stands for all clients' data together."""
 
+TEST, FINAL = "test", "final"
+"""The held-out data of all sites, judged as at any look, or as at a run's end."""
+
 
 @dataclass(frozen=True)
 class LearnerSpec:
     """Everything that a learner is built from; picklable, and equal if the learners are."""
 
     task: TaskSettings
-    model: MlpSettings | CnnSettings
+    model: ModelSettings
     training: TrainingSettings
     clients: int
     seed: int
@@ -63,7 +72,7 @@ class LearnerSpec:
         training = self.training
         if training.arithmetic == "exact":
             return None
-        data = data_key(self.task)
+        data = data_key(self.task, self.clients)
         return data, self.model, training.optimizer, training.batch_size, training.device
 
 
@@ -78,14 +87,8 @@ class Learner:
     def __init__(self, spec: LearnerSpec) -> None:
         self._spec = spec
         self._device = devices.device(spec.training.device)
-        self._task = task_for(spec.task, self._device)
-        partition = spec.task.partition
-        self._parts = PARTITIONS[partition.kind](
-            partition,
-            self._task.labels.cpu().numpy(),
-            spec.clients,
-            generator(spec.seed, "data_partition"),
-        )
+        self._task = task_for(spec.task, spec.clients, self._device)
+        self._parts = self._dealt_out()
         self._flat = self._network()
         self._initial = self._flat.vector()
         self.vector_length = self._flat.length
@@ -98,13 +101,22 @@ class Learner:
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
+    def _dealt_out(self) -> Sequence[npt.NDArray[np.int64]]:
+        """The training samples of each client."""
+        sites, clients = self._task.sites, self._spec.clients
+        if sites is not None:
+            return [np.flatnonzero(sites == client) for client in range(clients)]
+        assert isinstance(self._spec.task, DigitsSettings)
+        partition = self._spec.task.partition
+        draws = generator(self._spec.seed, "data_partition")
+        labels = self._task.labels.cpu().numpy()
+        return PARTITIONS[partition.kind](partition, labels, clients, draws)
+
     def _network(self) -> FlatModule:
         draws = generator(self._spec.seed, "initial_weights")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(draws.integers(2**63)))
-            module = NETWORKS[self._spec.model.name](
-                self._spec.model, self._task.input_shape, self._task.outputs
-            )
+            module = network(self._spec.model, self._task)
         return FlatModule(module, self._device)
 
     def _shared_group(self) -> Group | None:
@@ -113,6 +125,11 @@ class Learner:
         if key is not None and key not in _GROUPS:
             _GROUPS[key] = Group(self._flat, self._task, training.optimizer, training.batch_size)
         return None if key is None else _GROUPS[key]
+
+    @property
+    def data_digest(self) -> str:
+        """Names the samples, of training and held out, by their content."""
+        return self._task.digest
 
     def initial(self) -> Vector:
         """The initial model, common to all clients of this seed."""
@@ -145,15 +162,25 @@ class Learner:
         """The weighted sum of models, rows in the order given; see `parameters.averaged`."""
         return parameters.averaged(models, weights)
 
-    def scores(self, model: Vector, dataset: str = "test") -> dict[str, float]:
-        """The task's metrics of `model` on the held-out data of all sites ("test")."""
-        if dataset != "test":
-            raise ValueError(f"no data set is called {dataset!r}; allowed: 'test'")
+    def scores(self, model: Vector, dataset: str = TEST) -> dict[str, float]:
+        """The task's metrics of `model` on the held-out data of all sites.
+
+        `dataset`: TEST, or FINAL for the metrics that take long as well.
+        """
+        if dataset not in (TEST, FINAL):
+            raise ValueError(f"no data set is called {dataset!r}; allowed: {TEST!r}, {FINAL!r}")
+        task = self._task
         self._flat.load(model)
         self._flat.module.eval()
         with torch.inference_mode():
-            output = self._flat.module(self._test_inputs)
-            return self._task.metrics(output, self._task.test_labels)
+            found = task.metrics(self._outputs(), task.test_labels)
+            if dataset == FINAL and task.final_metrics is not None:
+                found |= task.final_metrics(self._outputs(), task.test_labels)
+        return found
+
+    def _outputs(self) -> Iterator[torch.Tensor]:
+        size = self._task.test_batch or len(self._test_inputs)
+        return (self._flat.module(batch) for batch in torch.split(self._test_inputs, size))
 
     @property
     def group(self) -> Group | None:
@@ -190,14 +217,40 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
     )
 
 
+def load_data(spec: LearnerSpec, report: Report) -> None:
+    """Load the data of `spec` ahead of its learner, and `report` what takes long.
+
+    Raises DataError if it can't be had as the description asks.
+    """
+    task_for(spec.task, spec.clients, devices.device(spec.training.device), report)
+
+
 def prepare(learner: Learner) -> None:
     """Compile what `learner` needs ahead of its first use; nothing in exact arithmetic."""
     if learner.group is not None:
         learner.group.prepare()
 
 
-def fingerprint(training: TrainingSettings) -> str:
+LIBRARIES = ("torch", "numpy", "scikit-learn")
+
+
+def libraries(task: TaskSettings) -> tuple[str, ...]:
+    """What computes this task's networks and metrics."""
+    return LIBRARIES if isinstance(task, DigitsSettings) else (*LIBRARIES, "monai")
+
+
+def library_version(name: str) -> str:
+    """The version of a library, or "missing"."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+def fingerprint(training: TrainingSettings, used: Sequence[str] = LIBRARIES) -> str:
     """Names what decides bits beside a learner's description: code, libraries, CPU, compiler.
+
+    `used`: the names of the libraries.
 
     Raises DataError if the machine lacks the device or, in batched arithmetic, a compiler.
     """
@@ -206,8 +259,8 @@ def fingerprint(training: TrainingSettings) -> str:
     for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
-    for library in ("torch", "numpy", "scikit-learn"):
-        digest.update(importlib.metadata.version(library).encode())
+    for library in used:
+        digest.update(library_version(library).encode())
     compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
     digest.update(
         f"{platform.machine()} cpu={torch.backends.cpu.get_cpu_capability()} threads=1 "

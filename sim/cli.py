@@ -217,7 +217,7 @@ def check(
                 if data:
                     from sim.work import check_data
 
-                    check_data(points or [loaded])
+                    check_data(points or [loaded], say)
             except ScenarioError as mistake:
                 mistakes += 1
                 say(str(mistake))

@@ -57,6 +57,26 @@ def plot(
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this point of a sweep; repeatable."),
     ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose run, in timeline and merges.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Which seed, in timeline. Default: the first.")
+    ] = None,
+    node: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this client, in clients; repeatable."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which score. Default: the scenario's.")
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The convergence figure's axis: time, local_rounds, local_epochs or bytes.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .png, .svg or .pdf. Default: DIR/<figure>.png."),
@@ -66,7 +86,10 @@ def plot(
     with mistakes_reported(), _analysis():
         from analysis.figures import saving
 
-        target = saving.plot(folder, figure=figure, points=point, out=out)
+        target = saving.plot(
+            folder, figure=figure, out=out, points=point, protocol=protocol, seed=seed,
+            nodes=node, metric=metric, over=over,
+        )  # fmt: skip
         say(f"figure in {target}")
 
 

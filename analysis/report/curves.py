@@ -48,7 +48,7 @@ def at_the_end(results: Results) -> Figure:
     path = [*numeric_paths(results), *results.paths][0]
     others = [one for one in results.paths if one != path]
     found["varied"] = results.with_values(found)[path].array  # whose text has an order
-    written = found[["point"]].merge(results.written, on="point", how="left")[others]
+    written = results.with_values(found[["point"]], as_written=True)[others]
     keys = [tuple(map(str, row)) for row in written.itertuples(index=False)]
     views = []
     for key in dict.fromkeys(keys):

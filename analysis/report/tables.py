@@ -72,7 +72,7 @@ class Comparison:
     differences: Mapping[Key, Interval]
     """Of the mean client to the reference's under the same seeds; none without a reference."""
     reference: str | None
-    """The protocol that others are compared with, the first of kind fedavg, if it has a run."""
+    """That of the results, if it has a finished run, and another protocol has one."""
 
 
 def compared(results: Results) -> Comparison:
@@ -84,11 +84,10 @@ def compared(results: Results) -> Comparison:
     # Those of one point that are text become one type again.
     runs = runs.astype({name: results.runs[name].dtype for name in POINT_AND_PROTOCOL})
     means = {column: _intervals(over_seeds(runs, column)) for column in (*SCORES, *WORK)}
-    reference = next((name for name, kind in results.kinds.items() if kind == "fedavg"), None)
-    if reference is None or not (runs["protocol"] == reference).any():
+    if not {results.reference} < {str(name) for name in runs["protocol"].unique()}:
         return Comparison(runs, means, {}, None)
-    differences = _intervals(paired_differences(runs, "mean", reference))
-    return Comparison(runs, means, differences, reference)
+    differences = _intervals(paired_differences(runs, "mean", results.reference))
+    return Comparison(runs, means, differences, results.reference)
 
 
 def _intervals(frame: pd.DataFrame) -> dict[Key, Interval]:
@@ -153,7 +152,7 @@ def _difference(results: Results, found: Comparison, here: Key) -> str:
     one = found.differences[here]
     if not is_told(one):
         return difference_text(one)
-    is_better = (one.mean > 0) != (results.metric in LOWER_IS_BETTER)
+    is_better = (one.mean > 0) != results.metric.startswith(LOWER_IS_BETTER)
     return f"{difference_text(one)} ({'better' if is_better else 'worse'})"
 
 

@@ -5,6 +5,7 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -14,11 +15,14 @@ from torch.nn import functional
 
 from models.generators import generator
 from models.settings import DigitsSettings
-from models.tasks.task import Task
+from models.tasks.task import Report, Task
 
 
-def digits(settings: DigitsSettings) -> Task:
-    """Inputs [n, 1, 8, 8] in 0..1; the held-out split is stratified by class."""
+def digits(settings: DigitsSettings, clients: int, report: Report) -> Task:
+    """The same data for any number of `clients`, and nothing to `report`.
+
+    Inputs [n, 1, 8, 8] in 0..1; the held-out split is stratified by class.
+    """
     data = load_digits()
     images = (data.images / 16.0).astype(np.float32)[:, None]
     labels = data.target.astype(np.int64)
@@ -42,7 +46,8 @@ def digits(settings: DigitsSettings) -> Task:
     )
 
 
-def _metrics(output: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+def _metrics(outputs: Iterable[torch.Tensor], labels: torch.Tensor) -> dict[str, float]:
+    output = torch.cat(list(outputs))
     correct = (output.argmax(dim=1) == labels).sum().item()
     return {
         "accuracy": correct / len(labels),

@@ -63,6 +63,18 @@ def test_a_sweep_s_rows_begin_with_what_is_varied(tmp_path: Path) -> None:
     ]
 
 
+def test_without_a_server_the_first_protocol_is_the_reference(tmp_path: Path) -> None:
+    results = a_run(tmp_path, changes=["protocols={local: {}, braintorrent: {}}"])
+    found = table(results, compared(results))
+    assert found.columns[3] == "minus local's"
+    assert [row[3] for row in found.rows] == ["–", "+0.000 ±0.000"]
+
+
+def test_a_protocol_alone_has_no_reference(tmp_path: Path) -> None:
+    found = compared(a_run(tmp_path, changes=["protocols={fedavg: {deadline: 1 min}}"]))
+    assert (found.reference, found.differences) == (None, {})
+
+
 def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
     changes = ["evaluation.target={metric: loss, value: 0.1}"]
     folder = write_run(

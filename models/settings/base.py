@@ -1,0 +1,62 @@
+"""What all settings share: strictness, and how a mistake says what is allowed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class DataError(ValueError):
+    """A user's mistake that shows only when a learner is built: "what is wrong; allowed: what".
+
+    `path`: the setting that is to blame, from the scenario's top. Survives pickling.
+    """
+
+    def __init__(self, message: str, path: tuple[str, ...] = ("task", "partition")) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def mistake(what: str, allowed: str, *path: str | int) -> PydanticCustomError:
+    """An error for a validator to raise, at ``path`` below the value that it validates."""
+    return PydanticCustomError(
+        "mistake", "{what}; allowed: {allowed}", {"what": what, "allowed": allowed, "path": path}
+    )
+
+
+class Settings(BaseModel):
+    """A frozen description; unknown keys, implicit conversions and non-finite numbers are refused.
+
+    Raises ``pydantic.ValidationError`` on construction from anything that does not fit.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_fit(cls, data: Any) -> Any:
+        """Say what is allowed beside an unknown or missing key, which pydantic alone does not."""
+        if not isinstance(data, dict):
+            return data
+        for key in data:
+            if key not in cls.model_fields:
+                raise mistake("unknown key", ", ".join(cls.model_fields), str(key))
+        for key, field in cls.model_fields.items():
+            if field.is_required() and key not in data:
+                names = (
+                    get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+                )
+                raise mistake("is missing", ", ".join(names) or str(field.description), key)
+        return data
+
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]

@@ -1,0 +1,44 @@
+"""How a client trains."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from models.settings.base import Count, Positive, Settings, mistake
+
+
+class TrainingSettings(Settings):
+    """How a client fine-tunes during one local round; the optimiser starts afresh each time."""
+
+    optimizer: Literal["sgd", "momentum", "adam"] = Field(
+        default="sgd", description="the rule for one step"
+    )
+    learning_rate: Positive = Field(description="the optimiser's step size")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.9, description="used by the momentum optimiser only"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="L2 penalty added to the gradient"
+    )
+    batch_size: Count = Field(description="samples per step")
+    local_epochs: Count | None = Field(
+        default=None, description="passes over the client's data per local round"
+    )
+    local_steps: Count | None = Field(
+        default=None, description="steps per local round, instead of local_epochs"
+    )
+    arithmetic: Literal["exact", "batched"] = Field(
+        default="exact",
+        description="bit class; batched: operations of small networks are trained together",
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="cpu", description="where tensors live; auto: cuda where there is one"
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSettings:
+        if (self.local_epochs is None) == (self.local_steps is None):
+            raise mistake("a local round needs one length", "either local_epochs or local_steps")
+        return self

@@ -1,0 +1,42 @@
+"""Subjects and the sites that they were scanned at: what every segmentation task is made of.
+
+A room of its own because where scans come from (a generator, a user's files) and what is learned
+from them (`segmentation`) meet here alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One person's scan as a stack of neighbouring slices, with the structure of each pixel.
+
+    `site`: number of the site, which is the client's number. `held_out`: tested on, never trained
+    on. `images` float32 and `labels` uint8 [slices, height, width]; a label is 0 for background,
+    else 1 + the number of the structure. `affine` float64 [4, 4]: (slice, row, column, 1) to
+    millimetres, RAS+.
+    """
+
+    name: str
+    site: int
+    held_out: bool
+    images: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
+    affine: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """All subjects of all sites, and the names of the structures that were labelled.
+
+    Every subject has the same height, width and voxel size; every site has at least one subject
+    to train on, and the cohort one that is held out.
+    """
+
+    subjects: tuple[Subject, ...]
+    structures: tuple[str, ...]
