@@ -94,7 +94,7 @@ def test_unpooling_is_torchs_to_the_bit(channels: int, layout: torch.memory_form
         values, indices = functional.max_pool2d(pooling, 2, return_indices=True)
         ours, theirs = values.requires_grad_(), values.detach().clone().requires_grad_()
         result = unpooled(ours, indices)
-        expected = functional.max_unpool2d(theirs, indices, [2])
+        expected = functional.max_unpool2d(theirs, indices, (2, 2))
         assert torch.equal(result, expected)
         weight = image(channels)
         (one,) = torch.autograd.grad((result * weight).sum(), ours)
