@@ -63,7 +63,7 @@ class Results:
     """Of each protocol: braintorrent, fedavg, pooled or local."""
     seeds: tuple[int, ...]
     metric: str
-    """What the scenario is judged by: its target's metric, else accuracy."""
+    """What the scenario is judged by: its target's metric, else its task's first."""
     runs: pd.DataFrame
     """One row per point, protocol and seed that should be there: `point`, the varied paths,
     `protocol`, `seed`, `status` (finished, failed, missing), `cause` (why it isn't finished),

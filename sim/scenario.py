@@ -30,6 +30,7 @@ from sim import overrides as _overrides
 from sim import ranges
 from sim.errors import Place, ScenarioError, scenario_error
 from sim.latency_file import with_latency_file
+from sim.scan_paths import with_scan_paths
 from sim.settings.faults import FaultSettings
 from sim.settings.protocols import ProtocolSettings
 from sim.settings.world import (
@@ -160,6 +161,7 @@ def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenari
     if not isinstance(document.value, dict):
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
     with_latency_file(document, folder)
+    with_scan_paths(document, folder)
     return validated(document)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.settings.base import Count, DataError, Positive, Seed, Settings, mistake
+from models.settings.metrics import LOWER_IS_BETTER, seen_from, site_metric
 from models.settings.networks import CnnSettings, MlpSettings, QuicknatSettings, UnetSettings
 from models.settings.partitions import (
     DirichletSettings,
@@ -46,6 +47,7 @@ PARTITIONS: dict[str, type[Settings]] = {
 }
 
 __all__ = [
+    "LOWER_IS_BETTER",
     "NETWORKS",
     "PARTITIONS",
     "TASKS",
@@ -69,4 +71,6 @@ __all__ = [
     "TrainingSettings",
     "UnetSettings",
     "mistake",
+    "seen_from",
+    "site_metric",
 ]
