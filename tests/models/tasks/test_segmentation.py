@@ -11,7 +11,7 @@ import torch
 from models.generators import generator
 from models.networks import network
 from models.parameters import FlatModule
-from models.settings import QuicknatSettings, TrainingSettings, site_metric
+from models.settings import DataError, QuicknatSettings, TrainingSettings, site_metric
 from models.tasks.cohort import Subject
 from models.tasks.overlap import Labels
 from models.tasks.segmentation import segmentation
@@ -125,6 +125,11 @@ def test_what_no_held_out_subject_has_is_left_out() -> None:
         "hd95_mm": 0.0,
         "hd95_mm_left": 0.0,
     }
+
+
+def test_nothing_to_be_tested_on_is_refused() -> None:
+    with pytest.raises(DataError, match="no held-out subject has a structure .*; allowed: at"):
+        segmentation(cohort(SUBJECTS[0], subject("g", 0, True, volume())))
 
 
 def test_quicknat_learns_a_bright_square() -> None:
