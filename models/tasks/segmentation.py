@@ -89,7 +89,7 @@ def _measured(
     measure: Measure, batches: Iterable[torch.Tensor], subjects: Sequence[Subject]
 ) -> Values:
     """`measure` of each subject's volume [subjects, structures]; NaN where the truth has none."""
-    # Of each batch only the classes are kept: all outputs would take a gigabyte.
+    # Of each batch only the classes are kept: a byte a pixel, not four for each structure.
     classes = [batch.argmax(dim=1).to(torch.uint8).cpu() for batch in batches]
     ends = np.cumsum([len(subject.labels) for subject in subjects])
     volumes = np.split(torch.cat(classes).numpy(), ends[:-1])
