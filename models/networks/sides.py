@@ -6,11 +6,15 @@ from models.settings import DataError
 
 
 def check_sides(name: str, input_shape: tuple[int, ...], halvings: int) -> None:
-    """Raises DataError unless height and width are divisible by 2 to the power of `halvings`."""
+    """Raises DataError unless both sides are divisible by 2 to the power of `halvings`.
+
+    The deepest maps must keep more than one pixel, too: one sample has no variance there.
+    """
     _, height, width = input_shape
-    if height % 2**halvings or width % 2**halvings:
+    factor = 2**halvings
+    if height % factor or width % factor or height == width == factor:
         raise DataError(
             f"network `{name}` halves images {halvings} times, and they are {height}x{width} "
-            f"pixels; allowed: sides divisible by {2**halvings}",
+            f"pixels; allowed: sides divisible by {factor} that leave more than one pixel",
             ("model", "name"),
         )

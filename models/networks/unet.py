@@ -26,6 +26,8 @@ def unet(settings: UnetSettings, input_shape: tuple[int, ...], outputs: int) -> 
         out_channels=outputs,
         channels=settings.channels,
         strides=(2,) * halvings,
+        # Residual units cost 2.4 times as much and score lower after as many steps on `brains`.
+        num_res_units=0,
         norm="batch",
     )
     return net

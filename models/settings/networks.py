@@ -36,7 +36,8 @@ class QuicknatSettings(Settings):
     name: Literal["quicknat"] = Field(description="the network's name")
     filters: Count = Field(default=64, description="feature maps of each convolution")
     squeeze_excite: Literal["none", "channel", "spatial", "both"] = Field(
-        default="none", description="recalibration after each block; arXiv 1808.08127"
+        default="none",
+        description="recalibration after each block but the deepest; arXiv 1808.08127",
     )
 
 
@@ -48,5 +49,6 @@ class UnetSettings(Settings):
 
     name: Literal["unet"] = Field(description="the network's name")
     channels: Annotated[tuple[Count, ...], Field(strict=False, min_length=2)] = Field(
-        default=(16, 32, 64, 128), description="feature maps of each level; each halves the image"
+        default=(16, 32, 64, 128),
+        description="feature maps of each level; the image is halved between them",
     )

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from models.settings import site_metric
+from models.settings import DataError, site_metric
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.overlap import Labels, Values, dice, hd95_mm
 from models.tasks.segmentation_loss import segmentation_loss, weights
@@ -30,13 +30,18 @@ def segmentation(cohort: Cohort) -> Task:
     Metrics are of whole subjects: `dice_<structure>` is the mean over the held-out subjects that
     have the structure; `dice` the mean over subjects of the mean over each one's structures, and
     `site_metric("dice", site)` the same for one site's subjects; `hd95_mm` likewise, at a run's
-    end. What no subject has is left out, so no value is NaN.
+    end. What no subject has is left out, so no value is NaN. Raises DataError if that is all.
     """
     training = [subject for subject in cohort.subjects if not subject.held_out]
     held_out = [subject for subject in cohort.subjects if subject.held_out]
     outputs = 1 + len(cohort.structures)
     inputs, labels = _samples(training)
     test_inputs, test_labels = _samples(held_out)
+    if not test_labels.any():
+        raise DataError(
+            "no held-out subject has a structure to be tested on; allowed: at least one that has",
+            ("task", "name"),
+        )
     sites = np.repeat(
         [subject.site for subject in training], [len(subject.labels) for subject in training]
     ).astype(np.int64)
@@ -84,7 +89,7 @@ def _measured(
     measure: Measure, batches: Iterable[torch.Tensor], subjects: Sequence[Subject]
 ) -> Values:
     """`measure` of each subject's volume [subjects, structures]; NaN where the truth has none."""
-    # Of each batch only the classes are kept: all outputs would take a gigabyte.
+    # Of each batch only the classes are kept: a byte a pixel, not four for each structure.
     classes = [batch.argmax(dim=1).to(torch.uint8).cpu() for batch in batches]
     ends = np.cumsum([len(subject.labels) for subject in subjects])
     volumes = np.split(torch.cat(classes).numpy(), ends[:-1])

@@ -72,22 +72,24 @@ def test_one_class_per_pixel_is_too_much_for_images(settings: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "halvings", "allowed"),
+    ("settings", "halvings", "factor"),
     [
         (QuicknatSettings(name="quicknat", filters=4), 4, 16),
         (UnetSettings(name="unet", channels=(4, 8, 8, 8)), 3, 8),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
-@pytest.mark.parametrize(("height", "width"), [(16, 20), (20, 16)])
+@pytest.mark.parametrize(("rows", "columns"), [(2, 2.5), (2.5, 2), (1, 1)])
 def test_sides_that_cannot_be_halved_are_refused(
-    settings: Any, halvings: int, allowed: int, height: int, width: int
+    settings: Any, halvings: int, factor: int, rows: float, columns: float
 ) -> None:
+    height, width = int(factor * rows), int(factor * columns)
     with pytest.raises(DataError) as refusal:
         network(settings, task(True, height, width))
     assert str(refusal.value) == (
         f"network `{settings.name}` halves images {halvings} times, and they are "
-        f"{height}x{width} pixels; allowed: sides divisible by {allowed}"
+        f"{height}x{width} pixels; allowed: sides divisible by {factor} that leave more "
+        "than one pixel"
     )
     assert refusal.value.path == ("model", "name")
 
