@@ -72,7 +72,8 @@ def read_label_map(file: Path) -> LabelMap:
 
 def _id(row: Row) -> int:
     text = row.cells["id"]
-    if not (text.isascii() and text.isdecimal() and int(text) <= LARGEST_ID):
+    digits = text.isascii() and text.isdecimal() and len(text) < 10
+    if not digits or int(text) > LARGEST_ID:
         what = f"{row.place}: {text!r} is no label id"
         raise refusal(what, f"whole numbers up to {LARGEST_ID}", LABEL_MAP)
     return int(text)

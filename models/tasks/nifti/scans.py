@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +32,7 @@ def scans_at(path: Path) -> tuple[Scan, ...]:
     Their order in the file decides nothing. Raises DataError if the file or folder does not say
     what a scan needs, or names a subject or an image twice.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise refusal(f"{path}: no such file or folder", _LAYOUT)
     scans = _in_folder(path) if path.is_dir() else _in_table(path)
     scans.sort(key=lambda scan: (scan.site, scan.subject))
@@ -76,7 +77,11 @@ def _in_folder(folder: Path) -> list[Scan]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    try:
+        inside = list(folder.iterdir())
+    except OSError as error:
+        raise refusal(f"{folder}: can't be read ({error.strerror})", _LAYOUT) from None
+    return [one for one in inside if one.is_dir() and not one.name.startswith(".")]
 
 
 def _volume(subject: Path, name: str) -> Path:

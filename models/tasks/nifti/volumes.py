@@ -26,6 +26,8 @@ _DAMAGE = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.
 _SAME_PLACE_MM = 1e-3
 _FEWEST_VOXELS = 4
 """Along each axis; smoothing needs them."""
+_MILLIMETRES = (2, 0)
+"""The format's code for them, and for no unit; the bits above are the unit of time."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ def opened(scan: Scan) -> Opened:
 
 
 def _opened(file: Path) -> nibabel.Nifti1Image:
-    if not file.is_file():
-        raise refusal(f"{file}: no such file", "a NIfTI file")
     try:
         image = nibabel.load(file, mmap=False)
+    except FileNotFoundError:
+        raise refusal(f"{file}: no such file", "a NIfTI file") from None
     except _DAMAGE:
         raise refusal(f"{file}: is no NIfTI file", ".nii, .nii.gz") from None
     if not isinstance(image, nibabel.Nifti1Image):
@@ -94,14 +96,15 @@ def _fault(image: nibabel.Nifti1Image) -> tuple[str, str]:
     """What is wrong with a header, and what is allowed; empty if it can be used."""
     shape, affine, header = image.shape, _affine(image), image.header
     sizes = "x".join(map(str, shape))
+    # Some programs call a single volume the only one of a series.
     if len(shape) < 3 or any(size != 1 for size in shape[3:]):
         return f"has {len(shape)} dimensions ({sizes})", "one volume of 3"
     if min(shape[:3]) < _FEWEST_VOXELS:
         return f"has {sizes} voxels", f"{_FEWEST_VOXELS} or more along each axis"
     if header.get_data_dtype().kind not in "iuf":
         return f"holds {header.get_data_dtype()}", "real numbers"
-    if header.get_xyzt_units()[0] not in ("mm", "unknown"):
-        return f"is measured in {header.get_xyzt_units()[0]}", "millimetres"
+    if int(header["xyzt_units"]) % 8 not in _MILLIMETRES:
+        return "is not measured in millimetres", "millimetres, or no unit"
     if not (header["sform_code"] or header["qform_code"]):
         return "does not say how it is oriented", "an sform or a qform"
     sizes_mm = voxel_sizes(affine)

@@ -145,6 +145,36 @@ def test_voxel_sizes_are_evened_out(tmp_path: Path, source_mm: float) -> None:
     assert np.isclose((first.labels > 0).sum() * 8, volume_mm3, rtol=0.1)
 
 
+def test_finer_slices_reach_to_the_outermost_voxels_edges(tmp_path: Path) -> None:
+    _, ids = head()
+    scans = write_sites(tmp_path, {"site": 2})
+    for subject in ("site-0", "site-1"):
+        write_subject(scans, "site", subject, voxel_size_mm=3.0)
+    first, _ = loaded(scans, voxel_size_mm=1.0, image_size=64).subjects
+    # Slices to the front, rows down, columns to the right; three pixels to a voxel.
+    expected = numbered(ids).transpose(1, 2, 0)[:, ::-1].repeat(3, 0).repeat(3, 1).repeat(3, 2)
+    boxes = [np.argwhere(labels) for labels in (first.labels, expected)]
+    found, wanted = (
+        labels[tuple(map(slice, box.min(0), box.max(0) + 1))]
+        for labels, box in zip((first.labels, expected), boxes, strict=True)
+    )
+    assert np.array_equal(found, wanted)
+
+
+def test_a_slice_whose_structures_vanish_is_no_first_slice(tmp_path: Path) -> None:
+    write_table(tmp_path / "map.csv", MAP)
+    ids = np.zeros((29, 29, 29), dtype=np.int16)
+    ids[8:21, 8:21, 8:21] = 3
+    ids[10, 4, 10] = 7  # between the pixels of the slice at 4 mm
+    for subject in ("one", "two"):
+        write(tmp_path / "scans/site" / subject / "labels.nii.gz", ids, np.eye(4))
+        signal = np.indices(ids.shape).sum(axis=0).astype(np.float32)
+        write(tmp_path / "scans/site" / subject / "image.nii.gz", signal, np.eye(4))
+    first, _ = loaded(tmp_path / "scans", voxel_size_mm=4.0).subjects
+    assert points_mm(first)[:, 0, 0, 1].tolist() == [8, 12, 16, 20]
+    assert (first.labels == 1).sum(axis=(1, 2)).tolist() == [16] * 4
+
+
 def test_fine_voxels_are_averaged(tmp_path: Path) -> None:
     write_table(tmp_path / "map.csv", MAP)
     shape = (40, 48, 36)
