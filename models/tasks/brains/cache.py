@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock
 
 from models import generators
@@ -35,7 +37,13 @@ def cache_path(description: Mapping[str, Any]) -> Path:
     """
     sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(generators.__file__)]
     code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    content = json.dumps({**description, "libraries": _versions(), "code": code}, sort_keys=True)
+    made_by = {
+        "libraries": _versions(),
+        "code": code,
+        # Decides last bits too, and several machines may share a home.
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+    }
+    content = json.dumps({**description, **made_by}, sort_keys=True)
     name = hashlib.sha256(content.encode()).hexdigest()[:32]
     return cache_folder("brains") / f"{name}.npz"
 
@@ -76,7 +84,8 @@ def _versions() -> dict[str, str]:
 def _read(path: Path) -> Cohort | None:
     """The cohort of a whole file; reading it to the end checks every array against its CRC."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a damaged file open that it has opened itself.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             names, sites, held_out = file["names"], file["sites"], file["held_out"]
             images, labels, affines = file["images"], file["labels"], file["affines"]
             structures = tuple(map(str, file["structures"]))

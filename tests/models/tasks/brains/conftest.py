@@ -15,7 +15,7 @@ from models.tasks.cohort import Cohort
 
 SMALL: dict[str, Any] = {
     "name": "brains",
-    "training_subjects": 3,
+    "training_subjects": 2,
     "test_subjects": 1,
     "slices": 6,
 }
@@ -36,7 +36,7 @@ def cache(tmp_path_factory: TempPathFactory) -> Any:
 def generate(cache: Any) -> Generate:
     """generate(clients, **settings): a cohort like `SMALL` but for the settings."""
 
-    def cohort(clients: int = 3, **settings: Any) -> Cohort:
+    def cohort(clients: int = 2, **settings: Any) -> Cohort:
         return brains(BrainsSettings(**SMALL | settings), clients, lambda line: None)
 
     return cohort

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pytest import MonkeyPatch
 
 from models.settings import BrainsSettings, DataError
 from models.tasks.brains import brains
@@ -37,7 +38,6 @@ def test_subjects_are_named_and_dealt_to_the_sites_in_turn(cohort: Cohort) -> No
     assert [(s.name, s.site, s.held_out) for s in cohort.subjects] == [
         ("training_00", 0, False),
         ("training_01", 1, False),
-        ("training_02", 2, False),
         ("test_00", 0, True),
     ]
     assert cohort.structures == tuple(STRUCTURES)
@@ -56,6 +56,7 @@ def test_images_are_normalised_and_no_slice_is_empty(cohort: Cohort) -> None:
         assert not subject.labels[:, :, [0, -1]].any()
 
 
+@pytest.mark.slow
 def test_signal_is_that_of_t1(generate: Generate) -> None:
     subject = generate(site_effects=0.0).subjects[0]
     signal = {
@@ -83,23 +84,22 @@ def test_every_slice_lies_right_in_a_viewer(cohort: Cohort) -> None:
         assert rows.mean() > 32  # below: row 0 is on top
 
 
-@pytest.mark.parametrize("clients", [1, 2])
-def test_people_do_not_depend_on_the_number_of_sites(
-    generate: Generate, cohort: Cohort, clients: int
-) -> None:
-    for left, right in zip(cohort.subjects, generate(clients).subjects, strict=True):
+def test_people_do_not_depend_on_the_number_of_sites(generate: Generate, cohort: Cohort) -> None:
+    for left, right in zip(cohort.subjects, generate(1).subjects, strict=True):
         assert np.array_equal(left.labels, right.labels)
         assert same(left, right) == (left.site == right.site)
 
 
+@pytest.mark.slow
 def test_without_site_effects_one_scanner_serves_all(generate: Generate) -> None:
-    one, three = (generate(clients, site_effects=0.0) for clients in (1, 3))
-    assert all(map(same, one.subjects, three.subjects))
+    one, two = (generate(clients, site_effects=0.0) for clients in (1, 2))
+    assert all(map(same, one.subjects, two.subjects))
 
 
+@pytest.mark.slow
 def test_more_subjects_leave_the_first_ones_alone(generate: Generate, cohort: Cohort) -> None:
-    more = generate(training_subjects=4)
-    assert all(map(same, cohort.subjects[:3], more.subjects))
+    more = generate(training_subjects=3)
+    assert all(map(same, cohort.subjects[:2], more.subjects))
     assert same(cohort.subjects[-1], more.subjects[-1])
 
 
@@ -110,11 +110,12 @@ torch.set_num_threads(int(sys.argv[1]))
 from models.settings import BrainsSettings
 from models.tasks.brains import brains
 settings = BrainsSettings(**{settings!r})
-cohort = brains(settings, 3, lambda line: None)
+cohort = brains(settings, 2, lambda line: None)
 sys.stdout.buffer.write(cohort.subjects[1].images.tobytes())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_another_process_gives_the_same_bits(cohort: Cohort, tmp_path: Any, threads: int) -> None:
     images = subprocess.run(
@@ -126,18 +127,31 @@ def test_another_process_gives_the_same_bits(cohort: Cohort, tmp_path: Any, thre
     assert images == cohort.subjects[1].images.tobytes()
 
 
-def test_global_random_state_and_threads_are_left_alone(cache: Any) -> None:
+@pytest.mark.slow
+def test_every_size_and_number_of_slices_gives_whole_brains(generate: Generate) -> None:
+    for slices, image_size in ((1, 96), (60, 64)):
+        for subject in generate(1, slices=slices, image_size=image_size, data_seed=9).subjects:
+            assert subject.images.shape == (slices, image_size, image_size)
+            assert (subject.labels > 0).any(axis=(1, 2)).all()
+
+
+def test_random_state_and_threads_are_left_alone_and_progress_is_told(
+    cache: Any, monkeypatch: MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["models.tasks.brains"], "_EVERY", 2)
     torch.set_num_threads(2)  # put back by a fixture
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
     lines: list[str] = []
-    settings = BrainsSettings(**SMALL | {"data_seed": 5, "training_subjects": 4})
-    brains(settings, 2, lines.append)
+    settings = BrainsSettings(**SMALL | {"training_subjects": 1, "slices": 1})
+    brains(settings, 1, lines.append)
     assert torch.get_num_threads() == 2
     assert torch.equal(torch_before, torch.get_rng_state())
     assert str(numpy_before) == str(np.random.get_state())  # noqa: NPY002
     assert len(lines) == 2
-    assert lines[0].startswith(f"generating 5 synthetic subjects, to be kept in {cache}")
-    assert lines[1] == "5 of 5 subjects generated"
+    assert lines[0].startswith(f"generating 2 synthetic subjects, to be kept in {cache}")
+    assert lines[1] == "2 of 2 subjects generated"
+    brains(settings, 1, lines.append)
+    assert len(lines) == 2  # nothing to tell
 
 
 def refused(clients: int, **settings: Any) -> tuple[str, tuple[str, ...]]:
@@ -148,16 +162,16 @@ def refused(clients: int, **settings: Any) -> tuple[str, tuple[str, ...]]:
 
 def test_too_few_subjects_or_lists_of_the_wrong_length_are_refused() -> None:
     assert refused(4) == (
-        "3 training subjects for 4 sites leave a site without any; allowed: at least 4",
+        "2 training subjects for 4 sites leave a site without any; allowed: at least 4",
         ("task", "training_subjects"),
     )
     for key, value in (
-        ("training_subjects", (3, 1)),
-        ("test_subjects", (3, 1)),
-        ("ages", ((20.0, 30.0), (40.0, 50.0))),
+        ("training_subjects", (3, 1, 1)),
+        ("test_subjects", (3, 1, 1)),
+        ("ages", ((20.0, 30.0), (40.0, 50.0), (60.0, 70.0))),
     ):
-        assert refused(3, **{key: value}) == (
-            "a list of 2 for 3 clients; allowed: one value for all, or a list of 3",
+        assert refused(2, **{key: value}) == (
+            "a list of 3 for 2 clients; allowed: one value for all, or a list of 2",
             ("task", key),
         )
 

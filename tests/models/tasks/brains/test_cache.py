@@ -116,10 +116,10 @@ def test_every_setting_and_the_sites_name_another_file(monkeypatch: MonkeyPatch)
     monkeypatch.setattr(sys.modules["models.tasks.brains"], "cached", note)
     assert set(CHANGES) == set(BrainsSettings.model_fields) - {"name"}
     for change in ({}, *({key: value} for key, value in CHANGES.items())):
-        brains(BrainsSettings(**SMALL | change), 3, lambda line: None)
-    brains(BrainsSettings(**SMALL), 2, lambda line: None)
+        brains(BrainsSettings(**SMALL | change), 2, lambda line: None)
+    brains(BrainsSettings(**SMALL), 1, lambda line: None)
     assert len(set(paths)) == len(paths) == len(CHANGES) + 2
-    brains(BrainsSettings(**SMALL), 3, lambda line: None)
+    brains(BrainsSettings(**SMALL), 2, lambda line: None)
     assert paths[-1] == paths[0]
 
 
@@ -140,7 +140,7 @@ def test_a_missing_extra_is_named_with_its_remedy(monkeypatch: MonkeyPatch) -> N
 
     monkeypatch.setattr(metadata, "version", without)
     with pytest.raises(DataError) as error:
-        brains(BrainsSettings(**SMALL), 3, lambda line: None)
+        brains(BrainsSettings(**SMALL), 2, lambda line: None)
     assert str(error.value) == (
         "the task brains needs the extra `brains`, and torchio is not installed; allowed: "
         'pip install "braintorrent[brains]"'
