@@ -57,7 +57,7 @@ class Atlas:
 
 def read_atlas(resolution_mm: float) -> Atlas:
     """The atlas seen through pixels of `resolution_mm`, each of which averages what it covers."""
-    raw, affine = _read(LABELS)
+    raw, affine = read(LABELS)
     if not np.allclose(np.diag(affine)[:3], SPACING_MM):
         raise AssertionError("the atlas' grid is not the one that was measured")
     labels = labels_of(np.pad(raw, [(margin, margin) for margin in _MARGIN]))
@@ -90,7 +90,7 @@ def looked_up(
 
 def _template(labels: npt.NDArray[np.uint8], origin_mm: npt.NDArray[np.float64]) -> Volume:
     """T1 on the labels' grid, over the median of cerebral white matter."""
-    raw, affine = _read(T1)
+    raw, affine = read(T1)
     spacing = np.diag(affine)[:3]
     t1 = ndimage.affine_transform(
         raw.astype(np.float32),
@@ -114,7 +114,7 @@ def _agreeing(t1: Volume, labels: npt.NDArray[np.uint8]) -> Volume:
     return agreeing
 
 
-def _read(file: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+def read(file: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     """A volume turned to point right, anterior, superior, and its affine to millimetres."""
     import nibabel
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from models.tasks.brains.atlas import SPACING_MM, Atlas
+from models.tasks.brains.atlas import LABELS, SPACING_MM, Atlas, read
 from models.tasks.brains.structures import STRUCTURES, TISSUES, label, labels_of
 
 
@@ -38,6 +38,14 @@ def test_axes_point_right_anterior_superior(atlas: Atlas) -> None:
     assert np.abs(middle("third_ventricle") - [0, -12, -2]).max() < 5
     assert middle("cerebellar_cortex")[1] < -50
     assert middle("cerebellar_cortex")[2] < -20
+
+
+def test_right_is_right() -> None:
+    # Left and right are merged in the labels, so only the file can tell.
+    numbers, affine = read(LABELS)
+    for thalamus, side in ((59, 1), (60, -1)):
+        x, _, _, _ = affine @ np.append(np.argwhere(numbers == thalamus).mean(axis=0), 1)
+        assert 5 < side * x < 20
 
 
 def test_signal_and_labels_match(atlas: Atlas) -> None:

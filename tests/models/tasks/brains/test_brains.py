@@ -136,8 +136,8 @@ def test_every_size_and_number_of_slices_gives_whole_brains(generate: Generate) 
 
 
 def numpy_state() -> str:
-    state = np.random.get_state()  # noqa: NPY002
-    return repr(state[1].tolist() if isinstance(state, tuple) else state)
+    state: Any = np.random.get_state()  # noqa: NPY002
+    return f"{state[1].tolist()} {state[2:]}"
 
 
 def test_random_state_and_threads_are_left_alone_and_progress_is_told(
