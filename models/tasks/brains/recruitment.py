@@ -60,7 +60,8 @@ def _counts(key: str, subjects: int | Sequence[int], clients: int) -> list[int]:
 
 def _ages(settings: BrainsSettings, clients: int) -> Sequence[tuple[float, float]]:
     ranges = settings.age_ranges
-    return ranges * clients if len(ranges) == 1 else _one_per_site("ages", ranges, clients)
+    one_for_all = ranges == (settings.ages,)
+    return ranges * clients if one_for_all else _one_per_site("ages", ranges, clients)
 
 
 def _one_per_site(key: str, values: Sequence[_Value], clients: int) -> Sequence[_Value]:

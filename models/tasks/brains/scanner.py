@@ -22,7 +22,7 @@ _BIAS_TERMS = 20  # products x^i y^j z^k with i + j + k <= 3
 
 # What differs between sites, at strength 1: each is drawn evenly from -1..1 times this.
 _LOG_GAMMA = 0.35
-_CONTRAST = 0.12  # of white matter's signal, added to each tissue
+_CONTRAST = 0.07  # of white matter's signal, added to each tissue
 _BIAS = 0.25
 _LOG_BLUR = 0.6
 _LOG_GAIN = 1.0

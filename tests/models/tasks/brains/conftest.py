@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
 Generate = Callable[..., Cohort]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: TempPathFactory) -> Any:
     """Where all these tests' cohorts are kept instead of the user's cache folder."""
     folder = tmp_path_factory.mktemp("cache")

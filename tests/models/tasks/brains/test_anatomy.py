@@ -136,10 +136,10 @@ def test_anatomies_overlap_as_those_of_real_people_do() -> None:
         overlaps[name] = np.mean(
             [2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in combinations(masks, 2)]
         )
-    # A field that is alike everywhere can't treat each structure as nature does: it moves the
-    # smallest ones too far. On the whole the overlap is that of people.
+    # A field that is alike everywhere can't treat each structure as nature does: the amygdala
+    # overlaps by 0.16 less than in people, the others by 0.07 at most. On the whole it is right.
     differences = {name: overlaps[name] - real for name, (_, real) in REAL_PEOPLE.items()}
     assert abs(np.mean(list(differences.values()))) < 0.05, differences
     for name, difference in differences.items():
-        tolerance = 0.2 if name in ("accumbens", "amygdala") else 0.08
+        tolerance = 0.2 if name == "amygdala" else 0.1
         assert abs(difference) < tolerance, differences
