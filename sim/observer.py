@@ -49,6 +49,7 @@ class Observer:
         self._end_s = end_s
         self._stop_when = stop_when
         self.looks: list[Look] = []
+        self._latest: dict[str, ModelRef] = {}
         world.clock.process(self._watch())
 
     def _watch(self) -> Behaviour:
@@ -62,6 +63,12 @@ class Observer:
             if clock.now >= self._end_s:
                 return
             number += 1
+
+    def final(self) -> list[tuple[Look, ModelRef]]:
+        """Every node's model at the latest look."""
+        # That look alone holds its models: those of all would never leave the store.
+        looks = self.looks[-len(self._latest) :]
+        return [(look, self._latest[look.node]) for look in looks]
 
     def _look(self) -> list[Look]:
         world = self._world
@@ -78,7 +85,7 @@ class Observer:
             sum(look.version for look in clients),
             sum(look.staleness for look in clients) / len(clients),
             any(look.up for look in clients),
-            self._demanded(world.averaged(models)),
+            self._demanded(AGGREGATE, world.averaged(models)),
         )
         seen = [*clients, aggregate]
         if isinstance(self._running, FedAvg):
@@ -87,14 +94,15 @@ class Observer:
                 self._seen(server, 0.0)._replace(
                     local_round=protocol.server_round,
                     version=protocol.server_round,
-                    scores=self._demanded(protocol.global_model),
+                    scores=self._demanded(server.name, protocol.global_model),
                 )
             )
         self.looks += seen
         return seen
 
-    def _demanded(self, model: ModelRef) -> asyncio.Future[dict[str, float]]:
+    def _demanded(self, node: str, model: ModelRef) -> asyncio.Future[dict[str, float]]:
         graph = self._world.graph
+        self._latest[node] = model
         # The clock stands still for a number that decides whether to stop.
         return graph.demand(graph.scores(model), urgent=self._stop_when is not None)
 
@@ -106,7 +114,7 @@ class Observer:
             node.version % INCARNATION,
             staleness,
             node.up,
-            self._demanded(node.storage.model),
+            self._demanded(node.name, node.storage.model),
         )
 
     def _reached(self, seen: list[Look], goal: StopSettings) -> simpy.events.ProcessGenerator:

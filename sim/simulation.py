@@ -23,13 +23,13 @@ from models.learner import (
     prepare,
     trained_together,
 )
-from models.parameters import Vector
+from models.parameters import Layout, Tensor, Vector
 from models.settings import DataError, TrainingSettings
 from sim.build import POOLED_CLIENT, Facts, build
-from sim.compute import ComputeError, Graph, Lineage
+from sim.compute import ComputeError, Graph, Lineage, ModelRef
 from sim.compute.engines import one_thread
 from sim.observer import Look, Observer, score_rows
-from sim.outcome import RunRecord, ScoreRow, TraceRow
+from sim.outcome import FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario
 from sim.world import World
 
@@ -67,6 +67,7 @@ class Data:
 
     def __init__(self) -> None:
         self._facts: dict[LearnerSpec, Facts] = {}
+        self._layouts: dict[LearnerSpec, Layout] = {}
         self._names: dict[LearnerSpec, str] = {}
         self._prepared: set[Hashable] = set()
 
@@ -75,8 +76,14 @@ class Data:
         spec = learner_spec(scenario, seed)
         facts = self._facts.get(spec)
         if facts is None:
-            facts = self._facts[spec] = _facts(scenario, spec)
+            facts, self._layouts[spec] = _facts(scenario, spec)
+            self._facts[spec] = facts
         return facts
+
+    def tensors(self, scenario: Scenario, seed: int, vector: Vector) -> dict[str, Tensor]:
+        """A model's vector [P] as its network's tensors, by their names."""
+        self.facts(scenario, seed)
+        return self._layouts[learner_spec(scenario, seed)].tensors(vector)
 
     def lineage(self, graph: Graph, scenario: Scenario, seed: int) -> Lineage:
         """The names of the models that this seed's learner makes."""
@@ -118,16 +125,17 @@ def _mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
         raise scenario.mistake(mistake.path, f"{what}{seed}", allowed) from None
 
 
-def _facts(scenario: Scenario, spec: LearnerSpec) -> Facts:
+def _facts(scenario: Scenario, spec: LearnerSpec) -> tuple[Facts, Layout]:
     with _mistakes_placed(scenario, spec):
         learner = Learner(spec)
-    return Facts(
+    facts = Facts(
         learner.samples,
         learner.steps,
         learner.pooled_samples,
         learner.pooled_steps,
         learner.vector_length,
     )
+    return facts, learner.layout
 
 
 def _content_name(spec: LearnerSpec) -> str:
@@ -145,11 +153,15 @@ def _content_name(spec: LearnerSpec) -> str:
 
 @dataclass(frozen=True)
 class Played:
-    """A run whose clock has ended; its scores come when the real work is done."""
+    """A run whose clock has ended; its scores come when the real work is done.
+
+    `final`: the models to keep, which the store holds as long as they are here.
+    """
 
     record: RunRecord
     traces: list[TraceRow]
     looks: list[Look]
+    final: list[tuple[FinalModel, ModelRef]]
 
     async def scores(self) -> list[ScoreRow]:
         """The score table's rows. Raises ComputeError if a real operation failed."""
@@ -185,7 +197,15 @@ async def play(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
     traces = [TraceRow(protocol, seed, *event) for event in world.trace.rows]
-    return Played(record, traces, observer.looks)
+    kept = observer.final() if scenario.output.keep_models == "final" else []
+    final = [(_final_model(protocol, seed, look, model), model) for look, model in kept]
+    return Played(record, traces, observer.looks, final)
+
+
+def _final_model(protocol: str, seed: int, look: Look, model: ModelRef) -> FinalModel:
+    return FinalModel(
+        protocol, seed, look.node, look.local_round, look.version, look.time_s, model.name
+    )
 
 
 def _counters(world: World, in_flight: int) -> dict[str, int]:

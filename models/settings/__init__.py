@@ -18,7 +18,12 @@ from models.settings.partitions import (
     PartitionSettings,
     QuantitySettings,
 )
-from models.settings.tasks import BrainsSettings, DigitsSettings, NiftiSettings
+from models.settings.tasks import (
+    SEGMENTATION,
+    BrainsSettings,
+    DigitsSettings,
+    NiftiSettings,
+)
 from models.settings.training import TrainingSettings
 
 TaskSettings = Annotated[
@@ -48,6 +53,7 @@ PARTITIONS: dict[str, type[Settings]] = {
 __all__ = [
     "NETWORKS",
     "PARTITIONS",
+    "SEGMENTATION",
     "TASKS",
     "BrainsSettings",
     "CnnSettings",

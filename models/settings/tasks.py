@@ -9,6 +9,9 @@ from pydantic import Field
 from models.settings.base import Count, Positive, Seed, Settings
 from models.settings.partitions import PartitionSettings
 
+SEGMENTATION = ("brains", "nifti")
+"""The tasks whose answer to an image is an image."""
+
 
 class DigitsSettings(Settings):
     """1,797 handwritten digits of 8x8 pixels in ten classes, as shipped with scikit-learn."""
