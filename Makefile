@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint format types floors benchmark check clean
+.PHONY: help demo test slow notebooks pictures lint format types floors benchmark check clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.11]"
@@ -23,11 +23,21 @@ test: $(READY) ## the quick tests
 slow: $(READY) ## the tests that take longer
 	$(RUN) pytest -m slow
 
+notebooks: $(READY) ## run the notebooks of analysis/, and what they need
+	$(RUN) pytest --nbmake --nbmake-timeout 900 --durations 3 analysis
+
+pictures: $(READY) ## the README's pictures anew, from the shipped scenarios
+	$(RUN) sim.cli run server_crash
+	$(RUN) sim.cli sweep failure_rate_sweep
+	$(RUN) sim.cli plot results/server_crash --out analysis/pictures/server_crash.png
+	$(RUN) sim.cli plot results/failure_rate_sweep_sweep --out analysis/pictures/failure_rate.png
+
 lint: $(READY) ## ruff: rules and format
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
-format: $(READY) ## let ruff rewrite the code
+format: $(READY) ## let ruff rewrite the code, and strip notebooks of what running them left
+	$(VENV)/bin/nbstripout --extra-keys metadata.language_info analysis/*.ipynb
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 

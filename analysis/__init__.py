@@ -30,6 +30,7 @@ from analysis.metrics import (
     work_lost,
 )
 from analysis.results import Results
+from analysis.shipped import load_or_run
 from analysis.statistics import (
     Interval,
     differences,
@@ -54,6 +55,7 @@ __all__ = [
     "final",
     "kaplan_meier",
     "load",
+    "load_or_run",
     "load_run",
     "load_sweep",
     "lost_by_cause",

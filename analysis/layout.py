@@ -114,13 +114,14 @@ class _Shown:
                     yield from lanes(name, self._slices[name])
 
     def _slow_down(self, row: _Row) -> None:
-        # A row does not tell whose slowdown ends: of several on a node, the first is taken.
-        key = (f"{row.node} slowed", "")
-        factor = _args(row)["factor"]
+        args = dict(_args(row))
+        factor = args.pop("factor")
+        key = (f"{row.node} slowed", str(args.get("cause", "")))
         if factor == 1:
             self._close(key, row.start_us)
         else:
-            begun = Slice(row.start_us, row.start_us, f"{factor} times slower", "slowdown")
+            name = f"{factor} times slower"
+            begun = Slice(row.start_us, row.start_us, name, "slowdown", args)
             self._open[key].append(begun)
 
     def _close(self, key: tuple[str, str], end_us: int) -> None:

@@ -18,7 +18,8 @@ from analysis.grid import Point, Settings, number, points_of
 from analysis.results import Results
 from analysis.runs import Record, runs_frame
 
-DEFAULT_METRIC = "accuracy"
+# By the task's name: what its runs are judged by if the scenario has no target.
+DEFAULT_METRICS = {"digits": "accuracy", "brains": "dice", "nifti": "dice"}
 _NEEDED = {"name": str, "duration": str, "seeds": list, "clients": dict, "protocols": dict}
 _WRITTEN = "allowed: a folder that `braintorrent run` or `sweep` has written"
 
@@ -111,7 +112,7 @@ def _results(
         protocols=tuple(kinds),
         kinds=kinds,
         seeds=tuple(dict.fromkeys(seed for point in points for seed in point.settings["seeds"])),
-        metric=_target(settings).get("metric", DEFAULT_METRIC),
+        metric=_target(settings).get("metric", DEFAULT_METRICS[settings["task"]["name"]]),
         runs=runs_frame(points, records, folders, frame, types),
         _points={point.name: point for point in points},
         _folders=folders,

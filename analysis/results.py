@@ -63,7 +63,7 @@ class Results:
     """Of each protocol: braintorrent, fedavg, pooled or local."""
     seeds: tuple[int, ...]
     metric: str
-    """What the scenario is judged by: its target's metric, else accuracy."""
+    """What the scenario is judged by: its target's metric, else its task's first."""
     runs: pd.DataFrame
     """One row per point, protocol and seed that should be there: `point`, the varied paths,
     `protocol`, `seed`, `status` (finished, failed, missing), `cause` (why it isn't finished),
@@ -104,6 +104,12 @@ class Results:
         """The score to reach; None if there is none, or if points differ."""
         return self._common("target")
 
+    @property
+    def reference(self) -> str:
+        """What the others are compared with: the first protocol of kind fedavg, else the first."""
+        servers = (name for name in self.protocols if self.kinds[name] == "fedavg")
+        return next(servers, self.protocols[0])
+
     def _common(self, column: str) -> float | None:
         values = self.conditions[column].unique()
         return float(values[0]) if len(values) == 1 and math.isfinite(values[0]) else None
@@ -112,15 +118,19 @@ class Results:
         """The settings of one point; the varied ones are as the user wrote them ("5 min")."""
         return self._points[self._chosen("point", point, self._points)[0]].settings
 
-    def with_values(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with the varied paths' columns behind its `point` column."""
+    def with_values(self, frame: pd.DataFrame, *, as_written: bool = False) -> pd.DataFrame:
+        """The frame with the varied paths' columns behind its `point` column.
+
+        Numbers in base units as in `points`, or the text that the user wrote ("2 / h").
+        """
+        values = self.written if as_written else self.points
         if "point" not in frame:
             raise ResultError(f"{self.folder}: the frame has no column point")
         found = frame.drop(columns=[path for path in self.paths if path in frame])
         rows = pd.Index(list(self._points)).get_indexer(pd.Index(frame["point"].astype("str")))
         place = list(found.columns).index("point")
         for path in reversed(self.paths):
-            found.insert(place + 1, path, self.points[path].array.take(rows))
+            found.insert(place + 1, path, values[path].array.take(rows))
         return found
 
     def scores(

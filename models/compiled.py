@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from models.cache_folder import cache_folder
 from models.settings import DataError
 
 PATH = ("training", "arithmetic")
@@ -108,5 +109,4 @@ def compiling() -> Iterator[None]:
 def _keep_on_disk() -> None:
     """Let code outlive the process, in the user's cache folder unless PyTorch is told another."""
     if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
-        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(root) / "braintorrent" / "inductor")
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_folder("inductor"))

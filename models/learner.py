@@ -21,23 +21,27 @@ from models import devices, parameters
 from models.batched import GROUP_LIMIT, Group
 from models.compiled import compiler_version
 from models.generators import generator
-from models.networks import NETWORKS
+from models.networks import network
 from models.parameters import FlatModule, Vector
 from models.partitions import PARTITIONS
 from models.places import Member
 from models.settings import DigitsSettings, ModelSettings, TaskSettings, TrainingSettings
-from models.tasks import data_key, task_for
+from models.tasks import Report, data_key, task_for
 from models.training import fine_tune, steps_per_round
 
 __all__ = [
     "FINAL",
     "GROUP_LIMIT",
+    "LIBRARIES",
     "POOLED",
     "TEST",
     "Learner",
     "LearnerSpec",
+    "Report",
     "TrainingJob",
     "fingerprint",
+    "libraries",
+    "load_data",
     "prepare",
     "trained_together",
 ]
@@ -113,9 +117,7 @@ class Learner:
         draws = generator(self._spec.seed, "initial_weights")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(draws.integers(2**63)))
-            module = NETWORKS[self._spec.model.name](
-                self._spec.model, self._task.input_shape, self._task.outputs
-            )
+            module = network(self._spec.model, self._task)
         return FlatModule(module, self._device)
 
     def _shared_group(self) -> Group | None:
@@ -124,6 +126,11 @@ class Learner:
         if key is not None and key not in _GROUPS:
             _GROUPS[key] = Group(self._flat, self._task, training.optimizer, training.batch_size)
         return None if key is None else _GROUPS[key]
+
+    @property
+    def data_digest(self) -> str:
+        """Names the samples, of training and held out, by their content."""
+        return self._task.digest
 
     def initial(self) -> Vector:
         """The initial model, common to all clients of this seed."""
@@ -174,7 +181,7 @@ class Learner:
 
     def _outputs(self) -> Iterator[torch.Tensor]:
         size = self._task.test_batch or len(self._test_inputs)
-        return (self._flat.module(batch) for batch in self._test_inputs.split(size))
+        return (self._flat.module(batch) for batch in torch.split(self._test_inputs, size))
 
     @property
     def group(self) -> Group | None:
@@ -211,14 +218,40 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
     )
 
 
+def load_data(spec: LearnerSpec, report: Report) -> None:
+    """Load the data of `spec` ahead of its learner, and `report` what takes long.
+
+    Raises DataError if it can't be had as the description asks.
+    """
+    task_for(spec.task, spec.clients, devices.device(spec.training.device), report)
+
+
 def prepare(learner: Learner) -> None:
     """Compile what `learner` needs ahead of its first use; nothing in exact arithmetic."""
     if learner.group is not None:
         learner.group.prepare()
 
 
-def fingerprint(training: TrainingSettings) -> str:
+LIBRARIES = ("torch", "numpy", "scikit-learn")
+
+
+def libraries(task: TaskSettings) -> tuple[str, ...]:
+    """What computes this task's networks and metrics."""
+    return LIBRARIES if isinstance(task, DigitsSettings) else (*LIBRARIES, "monai")
+
+
+def library_version(name: str) -> str:
+    """The version of a library, or "missing"."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+def fingerprint(training: TrainingSettings, used: Sequence[str] = LIBRARIES) -> str:
     """Names what decides bits beside a learner's description: code, libraries, CPU, compiler.
+
+    `used`: the names of the libraries.
 
     Raises DataError if the machine lacks the device or, in batched arithmetic, a compiler.
     """
@@ -227,8 +260,8 @@ def fingerprint(training: TrainingSettings) -> str:
     for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
-    for library in ("torch", "numpy", "scikit-learn"):
-        digest.update(importlib.metadata.version(library).encode())
+    for library in used:
+        digest.update(library_version(library).encode())
     compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
     digest.update(
         f"{platform.machine()} cpu={torch.backends.cpu.get_cpu_capability()} threads=1 "

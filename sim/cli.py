@@ -1,4 +1,4 @@
-"""The command line: the only room that prints, and where a user's mistake becomes an exit code.
+"""The command line: what it is made of, and the commands that simulate; only commands print.
 
 Commands import what they need when they run: `--help`, `check`, `list` and `schema` answer at
 once because PyTorch and the data libraries are out of their reach.
@@ -8,11 +8,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sim.cli_analysis import check_trackers, plot, tell_trackers, trace
+from sim.terminal import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISTAKE, mistakes_reported, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,9 +25,6 @@ if TYPE_CHECKING:
     from sim.summary import Summary
     from sim.work import Done, Session
 
-EXIT_FAILED = 1
-EXIT_MISTAKE = 2
-EXIT_INTERRUPTED = 130
 # What a log file or a pipe gets, which have no width of their own.
 PLAIN_WIDTH = 100
 FAILURES_SHOWN = 5
@@ -125,16 +125,16 @@ def run(
     as_json: _Json = False,
 ) -> None:
     """Run a scenario, continue it, or show its results if it has been run."""
-    with _mistakes_reported():
+    with mistakes_reported():
         from sim import results
         from sim.scenario import load
         from sim.selection import restricted
         from sim.summary import summarise
 
-        _check_trackers(track)
+        check_trackers(track)
         wanted = restricted(load(scenario, overrides or ()), protocol or (), seed or ())
         if wanted.sweep:
-            _say("the scenario's sweep section is left out here; `braintorrent sweep` runs it")
+            say("the scenario's sweep section is left out here; `braintorrent sweep` runs it")
             wanted = wanted.model_copy(update={"sweep": None})
         folder = out or Path("results") / wanted.name
         from sim.sweep import run_one
@@ -143,8 +143,8 @@ def run(
             done = run_one(wanted, session)
         summary = summarise(wanted, results.read_scores(folder), results.read_traces(folder))
         _print_summary(summary, as_json)
-        _say(f"results in {folder}")
-        _track(track, folder)
+        say(f"results in {folder}")
+        tell_trackers(track, folder)
         _report(done)
 
 
@@ -177,10 +177,10 @@ def sweep(
     as_json: _Json = False,
 ) -> None:
     """Run a scenario over a grid of settings, or continue; what points share is trained once."""
-    with _mistakes_reported():
+    with mistakes_reported():
         from sim.grid import grid
 
-        _check_trackers(track)
+        check_trackers(track)
         wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or ())
         folder = out or Path("results") / f"{wanted.base.name}_sweep"
         if dry_run:
@@ -191,8 +191,8 @@ def sweep(
         with _session(folder, workers, store_limit, scheduler) as session:
             done = run_sweep(wanted, session)
         _print_sweep(wanted, folder, as_json)
-        _say(f"results in {folder}")
-        _track(track, folder)
+        say(f"results in {folder}")
+        tell_trackers(track, folder)
         _report(done)
 
 
@@ -209,7 +209,7 @@ def check(
     from sim.scenario import load
 
     mistakes = 0
-    with _mistakes_reported():
+    with mistakes_reported():
         for name in scenarios:
             try:
                 loaded = load(name)
@@ -217,10 +217,10 @@ def check(
                 if data:
                     from sim.work import check_data
 
-                    check_data(points or [loaded])
+                    check_data(points or [loaded], say)
             except ScenarioError as mistake:
                 mistakes += 1
-                _say(str(mistake))
+                say(str(mistake))
             else:
                 size = f"{len(points)} points x " if points else ""
                 typer.echo(f"{name}: ok, {size}{_size_text(loaded)}")
@@ -243,7 +243,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Say what is finished, running, missing or failed, and why."""
-    with _mistakes_reported():
+    with mistakes_reported():
         from sim import status as found
 
         state = found.status(folder)
@@ -254,61 +254,8 @@ def status(
             typer.echo(line)
 
 
-@app.command()
-def trace(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
-    protocol: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose run. Default: the only one.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Which seed. Default: the only one.")
-    ] = None,
-    point: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one."),
-    ] = None,
-    file_format: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="For ui.perfetto.dev: perfetto.")
-    ] = "perfetto",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Default: in DIR, named after the run.")
-    ] = None,
-) -> None:
-    """Write one run's timeline as a file for a viewer: who did what, when, on virtual time."""
-    with _mistakes_reported(), _analysis():
-        from analysis.trace_export import export
-
-        target = export(
-            folder, file_format=file_format, point=point, protocol=protocol, seed=seed, out=out
-        )
-        _say(f"timeline in {target}; https://ui.perfetto.dev opens it")
-
-
-@app.command()
-def plot(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
-    figure: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Which figure. Default: failure_rate if a number is varied, else convergence.",
-        ),
-    ] = None,
-    point: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Only this point of a sweep; repeatable."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A .png, .svg or .pdf. Default: DIR/<figure>.png."),
-    ] = None,
-) -> None:
-    """Draw a figure of the results."""
-    with _mistakes_reported(), _analysis():
-        from analysis.figures import saving
-
-        target = saving.plot(folder, figure=figure, points=point, out=out)
-        _say(f"figure in {target}")
+app.command()(trace)
+app.command()(plot)
 
 
 @app.command()
@@ -336,49 +283,22 @@ def _session(
     console = _console(sys.stderr.isatty(), stderr=True)
     try:
         with progress_display(console) as progress:
-            yield Session(folder, _worker_count(workers), limit_bytes, _say, progress, scheduler)
+            yield Session(folder, _worker_count(workers), limit_bytes, say, progress, scheduler)
     except KeyboardInterrupt:
-        _say(f"interrupted: what is done is kept in {folder}; the same command continues")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
-def _check_trackers(names: list[str] | None) -> None:
-    """Refuse, before any work, what could not be told of it."""
-    if names:
-        with _analysis():
-            from analysis import trackers
-
-            trackers.check(names)
-
-
-def _track(names: list[str] | None, folder: Path) -> None:
-    """Show what is finished in experiment trackers, which read it from the folder."""
-    if not names:
-        return
-    from sim.folder_lock import locked
-
-    try:
-        # Some of them print, and standard output may be somebody's JSON.
-        with _analysis(), locked(folder), redirect_stdout(sys.stderr):
-            from analysis import trackers
-
-            for place in trackers.log(names, folder):
-                _say(f"logged to {place}")
-    except KeyboardInterrupt:
-        _say(f"interrupted: the results are in {folder}; the same command logs them")
+        say(f"interrupted: what is done is kept in {folder}; the same command continues")
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _report(done: "Done | None") -> None:
     """Say that nothing had to be done, or which runs have failed, with the exit code for it."""
     if done is None:
-        _say("finished already; remove the folder to run it again")
+        say("finished already; remove the folder to run it again")
         return
     for record in done.failed[:FAILURES_SHOWN]:
-        _say(f"failed: {record.protocol} seed {record.seed}: {record.cause}")
+        say(f"failed: {record.protocol} seed {record.seed}: {record.cause}")
     if done.failed:
         more = len(done.failed) - FAILURES_SHOWN
-        _say((f"and {more} more failed; " if more > 0 else "") + "the same command tries again")
+        say((f"and {more} more failed; " if more > 0 else "") + "the same command tries again")
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -437,37 +357,6 @@ def _worker_count(asked: int | None) -> int:
         return asked
     # A container may own fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _say(message: str) -> None:
-    typer.echo(message, err=True)
-
-
-@contextmanager
-def _mistakes_reported() -> Iterator[None]:
-    """Turn a user's mistake into one line and exit code 2, and Ctrl-C into 130."""
-    from sim.errors import ScenarioError
-
-    try:
-        yield
-    except ScenarioError as mistake:
-        _say(str(mistake))
-        raise typer.Exit(EXIT_MISTAKE) from None
-    except KeyboardInterrupt:
-        _say("interrupted before anything was written")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
-@contextmanager
-def _analysis() -> Iterator[None]:
-    """Let the analysis tell a mistake as all other rooms do; it is imported for this alone."""
-    from analysis.errors import ResultError
-    from sim.errors import ScenarioError
-
-    try:
-        yield
-    except ResultError as mistake:
-        raise ScenarioError(str(mistake)) from None
 
 
 if __name__ == "__main__":

@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 import simpy
 
+from models.settings import LOWER_IS_BETTER, seen_from
 from sim.clock import Tie
 from sim.compute import ModelRef
 from sim.node import INCARNATION, Behaviour, Node
-from sim.outcome import AGGREGATE, ScoreRow
+from sim.outcome import AGGREGATE, POOLED, ScoreRow
 from sim.protocols import RunningProtocol
 from sim.protocols.fedavg import FedAvg
 from sim.settings.world import StopSettings
 from sim.world import World
 
 Scores = Mapping[str, float]
+TEST = "test"
 
 
 class Look(NamedTuple):
@@ -29,11 +31,15 @@ class Look(NamedTuple):
     version: int
     staleness: float
     up: bool
+    site: int | None
     scores: asyncio.Future[dict[str, float]]
 
 
 class Observer:
-    """Sees every node, dead ones too, at 0, at each `every_s`, and at `end_s`."""
+    """Sees every node, dead ones too, at 0, at each `every_s`, and at `end_s`.
+
+    `last`: the data set of the last look, which may have metrics that take long.
+    """
 
     def __init__(
         self,
@@ -42,12 +48,14 @@ class Observer:
         every_s: float,
         end_s: float,
         stop_when: StopSettings | None,
+        last: str = TEST,
     ) -> None:
         self._world = world
         self._running = running
         self._every_s = every_s
         self._end_s = end_s
         self._stop_when = stop_when
+        self._last = last
         self.looks: list[Look] = []
         self._latest: dict[str, ModelRef] = {}
         world.clock.process(self._watch())
@@ -56,11 +64,15 @@ class Observer:
         clock, number = self._world.clock, 0
         while True:
             yield clock.at(min(number * self._every_s, self._end_s), Tie.OBSERVER)
-            seen = self._look()
+            ended = clock.now >= self._end_s
+            seen = self._look(self._last if ended else TEST)
             if self._stop_when is not None and (yield from self._reached(seen, self._stop_when)):
+                if not ended:
+                    del self.looks[-len(seen) :]
+                    self._look(self._last)
                 clock.stop()
                 return
-            if clock.now >= self._end_s:
+            if ended:
                 return
             number += 1
 
@@ -70,11 +82,12 @@ class Observer:
         looks = self.looks[-len(self._latest) :]
         return [(look, self._latest[look.node]) for look in looks]
 
-    def _look(self) -> list[Look]:
+    def _look(self, dataset: str) -> list[Look]:
         world = self._world
         staleness = self._running.staleness()
         clients = [
-            self._seen(node, lag) for node, lag in zip(world.clients, staleness, strict=True)
+            self._seen(node, lag, dataset)._replace(site=self._site(node))
+            for node, lag in zip(world.clients, staleness, strict=True)
         ]
         models = {node.index: node.storage.model for node in world.clients}
         rounds = [look.local_round for look in clients]
@@ -85,28 +98,34 @@ class Observer:
             sum(look.version for look in clients),
             sum(look.staleness for look in clients) / len(clients),
             any(look.up for look in clients),
-            self._demanded(AGGREGATE, world.averaged(models)),
+            None,
+            self._demanded(AGGREGATE, world.averaged(models), dataset),
         )
         seen = [*clients, aggregate]
         if isinstance(self._running, FedAvg):
             server, protocol = self._running.server, self._running
             seen.append(
-                self._seen(server, 0.0)._replace(
+                self._seen(server, 0.0, dataset)._replace(
                     local_round=protocol.server_round,
                     version=protocol.server_round,
-                    scores=self._demanded(server.name, protocol.global_model),
+                    scores=self._demanded(server.name, protocol.global_model, dataset),
                 )
             )
         self.looks += seen
         return seen
 
-    def _demanded(self, node: str, model: ModelRef) -> asyncio.Future[dict[str, float]]:
+    def _site(self, node: Node) -> int | None:
+        return None if node.name == POOLED else node.index
+
+    def _demanded(
+        self, node: str, model: ModelRef, dataset: str
+    ) -> asyncio.Future[dict[str, float]]:
         graph = self._world.graph
         self._latest[node] = model
         # The clock stands still for a number that decides whether to stop.
-        return graph.demand(graph.scores(model), urgent=self._stop_when is not None)
+        return graph.demand(graph.scores(model, dataset), urgent=self._stop_when is not None)
 
-    def _seen(self, node: Node, staleness: float) -> Look:
+    def _seen(self, node: Node, staleness: float, dataset: str) -> Look:
         return Look(
             self._world.clock.now,
             node.name,
@@ -114,7 +133,8 @@ class Observer:
             node.version % INCARNATION,
             staleness,
             node.up,
-            self._demanded(node.name, node.storage.model),
+            None,
+            self._demanded(node.name, node.storage.model, dataset),
         )
 
     def _reached(self, seen: list[Look], goal: StopSettings) -> simpy.events.ProcessGenerator:
@@ -124,7 +144,7 @@ class Observer:
         )
         by_node = {look.node: each[goal.metric] for look, each in zip(seen, values, strict=True)}
         clients = [by_node[node.name] for node in self._world.clients]
-        rising = goal.metric != "loss"
+        rising = goal.metric not in LOWER_IS_BETTER
         value = {
             "mean": sum(clients) / len(clients),
             "worst": min(clients) if rising else max(clients),
@@ -141,6 +161,6 @@ async def score_rows(looks: Sequence[Look], protocol: str, seed: int) -> list[Sc
         head = (protocol, seed, look.time_s, look.node, look.local_round, look.version)
         rows += [
             ScoreRow(*head, look.staleness, metric, value, look.up)
-            for metric, value in scores.items()
+            for metric, value in seen_from(look.site, scores).items()
         ]
     return rows

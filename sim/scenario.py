@@ -26,7 +26,6 @@ from pydantic import (
 from ruamel.yaml import YAML
 
 from models.settings import (
-    SEGMENTATION,
     ModelSettings,
     Seed,
     Settings,
@@ -37,6 +36,7 @@ from sim import overrides as _overrides
 from sim import ranges
 from sim.errors import Place, ScenarioError, scenario_error
 from sim.latency_file import with_latency_file
+from sim.scan_paths import with_scan_paths
 from sim.settings.faults import FaultSettings
 from sim.settings.protocols import ProtocolSettings
 from sim.settings.world import (
@@ -76,8 +76,7 @@ def _kinds_named(data: Any) -> Any:
 
 def _output(so_far: dict[str, Any]) -> OutputSettings:
     """Of a segmentation task one wants to see what was learned."""
-    seen = so_far["task"].name in SEGMENTATION
-    return OutputSettings(keep_models="final" if seen else "none")
+    return OutputSettings(keep_models="final" if so_far["task"].segments else "none")
 
 
 class Scenario(Settings):
@@ -177,6 +176,7 @@ def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenari
     if not isinstance(document.value, dict):
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
     with_latency_file(document, folder)
+    with_scan_paths(document, folder)
     return validated(document)
 
 

@@ -15,11 +15,17 @@ from dataclasses import dataclass
 
 from models.environment import environment
 from models.learner import (
+    FINAL,
     GROUP_LIMIT,
+    LIBRARIES,
+    TEST,
     Learner,
     LearnerSpec,
+    Report,
     TrainingJob,
     fingerprint,
+    libraries,
+    load_data,
     prepare,
     trained_together,
 )
@@ -38,10 +44,11 @@ from sim.world import World
 class Training:
     """The data plane that workers do their operations with: real learners.
 
-    `settings`: all ways of training that the learners will use.
+    `settings`: all ways of training that the learners will use; `used`: the libraries that compute.
     """
 
     settings: tuple[TrainingSettings, ...] = ()
+    used: tuple[str, ...] = LIBRARIES
 
     @property
     def group_limit(self) -> int:
@@ -50,7 +57,7 @@ class Training:
 
     def environment(self) -> dict[str, str]:
         """See DataPlane."""
-        return environment(self.settings)
+        return environment(self.settings, self.used)
 
     def learner(self, spec: Hashable) -> Learner:
         """See DataPlane."""
@@ -63,9 +70,13 @@ class Training:
 
 
 class Data:
-    """What the control plane must know of each learner, found out once for each description."""
+    """What the control plane must know of each learner, found out once for each description.
 
-    def __init__(self) -> None:
+    `report` is told, in a line each, what takes long.
+    """
+
+    def __init__(self, report: Report = lambda line: None) -> None:
+        self._report = report
         self._facts: dict[LearnerSpec, Facts] = {}
         self._layouts: dict[LearnerSpec, Layout] = {}
         self._names: dict[LearnerSpec, str] = {}
@@ -76,8 +87,12 @@ class Data:
         spec = learner_spec(scenario, seed)
         facts = self._facts.get(spec)
         if facts is None:
-            facts, self._layouts[spec] = _facts(scenario, spec)
-            self._facts[spec] = facts
+            with _mistakes_placed(scenario, spec):
+                load_data(spec, self._report)
+                learner = Learner(spec)
+            facts = self._facts[spec] = _facts(learner)
+            self._layouts[spec] = learner.layout
+            self._names[spec] = _content_name(spec, learner.data_digest)
         return facts
 
     def tensors(self, scenario: Scenario, seed: int, vector: Vector) -> dict[str, Tensor]:
@@ -89,11 +104,9 @@ class Data:
         """The names of the models that this seed's learner makes."""
         spec, facts = learner_spec(scenario, seed), self.facts(scenario, seed)
         steps = dict(enumerate(facts.steps)) | {POOLED_CLIENT: facts.pooled_steps}
-        if spec not in self._names:
-            self._names[spec] = _content_name(spec)
         return graph.lineage(spec, self._names[spec], spec.together, steps)
 
-    def prepare(self, scenario: Scenario, report: Callable[[str], None]) -> None:
+    def prepare(self, scenario: Scenario) -> None:
         """Compile what the scenario's training needs, once for all; nothing in exact arithmetic.
 
         Raises ScenarioError if that can't be done here.
@@ -101,7 +114,7 @@ class Data:
         spec = learner_spec(scenario, scenario.seeds[0])
         if spec.together is None or spec.together in self._prepared:
             return
-        report("batched arithmetic: compiling, or finding what was compiled before")
+        self._report("batched arithmetic: compiling, or finding what was compiled before")
         with _mistakes_placed(scenario, spec), one_thread():
             prepare(Learner(spec))
         self._prepared.add(spec.together)
@@ -125,20 +138,17 @@ def _mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
         raise scenario.mistake(mistake.path, f"{what}{seed}", allowed) from None
 
 
-def _facts(scenario: Scenario, spec: LearnerSpec) -> tuple[Facts, Layout]:
-    with _mistakes_placed(scenario, spec):
-        learner = Learner(spec)
-    facts = Facts(
+def _facts(learner: Learner) -> Facts:
+    return Facts(
         learner.samples,
         learner.steps,
         learner.pooled_samples,
         learner.pooled_steps,
         learner.vector_length,
     )
-    return facts, learner.layout
 
 
-def _content_name(spec: LearnerSpec) -> str:
+def _content_name(spec: LearnerSpec, data_digest: str) -> str:
     """Names everything that decides the bits of this seed's operations."""
     parts = [
         spec.task.model_dump_json(),
@@ -146,7 +156,8 @@ def _content_name(spec: LearnerSpec) -> str:
         spec.training.model_dump_json(),
         str(spec.clients),
         str(spec.seed),
-        fingerprint(spec.training),
+        data_digest,
+        fingerprint(spec.training, libraries(spec.task)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -182,8 +193,9 @@ async def play(
     """
     lineage, facts = data.lineage(graph, scenario, seed), data.facts(scenario, seed)
     world, running = build(scenario, protocol, seed, lineage, facts)
+    last = FINAL if scenario.task.final_metrics else TEST
     observer = Observer(
-        world, running, scenario.evaluation.every, scenario.duration, scenario.stop_when
+        world, running, scenario.evaluation.every, scenario.duration, scenario.stop_when, last
     )
 
     async def between_steps() -> None:
@@ -266,4 +278,4 @@ def _price(spec: LearnerSpec) -> Price:
     return Price(round_s / learner.steps[client], evaluation_s, model.nbytes)
 
 
-__all__ = ["ComputeError", "Data", "Played", "Training", "play"]
+__all__ = ["ComputeError", "Data", "Played", "Training", "libraries", "play"]

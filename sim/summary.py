@@ -10,13 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from models.settings import LOWER_IS_BETTER
 from sim.outcome import AGGREGATE, POOLED, ScoreRow, TraceRow
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
-
-DEFAULT_METRIC = "accuracy"
-LOWER_IS_BETTER = frozenset({"loss"})
 
 _Run = tuple[str, int]
 _Looks = dict[float, dict[str, float]]
@@ -94,7 +92,7 @@ def summarise(
 def metric_of(scenario: "Scenario") -> str:
     """Return the metric that a scenario is judged by."""
     target = scenario.evaluation.target
-    return target.metric if target else DEFAULT_METRIC
+    return target.metric if target else scenario.task.metrics[0]
 
 
 def as_dict(summary: Summary) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def check_topology(scenario: Scenario) -> None:
     _fault_nodes(scenario)
     _partitions(scenario)
     _protocols(scenario)
+    _metrics(scenario)
     if scenario.duration / scenario.evaluation.every > _MOST_EVALUATIONS:
         least = f"at least {scenario.duration / _MOST_EVALUATIONS:g} s for this duration"
         raise mistake("evaluates too often", least, "evaluation", "every")
@@ -37,6 +38,19 @@ def _seeds(scenario: Scenario) -> None:
     for index, seed in enumerate(scenario.seeds):
         if seed in scenario.seeds[:index]:
             raise mistake(f"{seed} is listed twice", "each seed once", "seeds", index)
+
+
+def _metrics(scenario: Scenario) -> None:
+    known = scenario.task.metrics
+    aims = (
+        (("evaluation", "target"), scenario.evaluation.target),
+        (("stop_when",), scenario.stop_when),
+    )
+    for path, aim in aims:
+        if aim is not None and aim.metric not in known:
+            raise mistake(
+                f"{aim.metric!r} is none of the task's metrics", ", ".join(known), *path, "metric"
+            )
 
 
 def _lists(scenario: Scenario) -> None:

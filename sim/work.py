@@ -20,7 +20,7 @@ from sim.compute.store import Store
 from sim.outcome import FAILED, Operations, Progress, RunRecord
 from sim.results import RunTables
 from sim.scenario import Scenario
-from sim.simulation import Data, Played, Training, play
+from sim.simulation import Data, Played, Training, libraries, play
 from sim.world import World
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ class Done:
     failed: list[RunRecord] = field(default_factory=list)
 
 
-def check_data(scenarios: Iterable[Scenario]) -> Data:
+def check_data(scenarios: Iterable[Scenario], report: Callable[[str], None]) -> Data:
     """Build all data before any clock starts. Raises ScenarioError if that can't be done."""
-    data = Data()
+    data = Data(report)
     for scenario in scenarios:
         for seed in scenario.seeds:
             data.facts(scenario, seed)
@@ -81,9 +81,9 @@ def check_data(scenarios: Iterable[Scenario]) -> Data:
 
 def prepared(scenarios: Sequence[Scenario], report: Callable[[str], None]) -> Data:
     """Build all data and compile all that has to be. Raises ScenarioError if that can't be done."""
-    data = check_data(scenarios)
+    data = check_data(scenarios, report)
     for scenario in scenarios:
-        data.prepare(scenario, report)
+        data.prepare(scenario)
     return data
 
 
@@ -117,7 +117,9 @@ async def _cluster(places: Sequence[Place], session: Session) -> ClusterEngine |
 
 
 def _training(places: Sequence[Place]) -> Training:
-    return Training(tuple(dict.fromkeys(place.scenario.training for place in places)))
+    scenarios = [place.scenario for place in places]
+    used = dict.fromkeys(name for each in scenarios for name in libraries(each.task))
+    return Training(tuple(dict.fromkeys(each.training for each in scenarios)), tuple(used))
 
 
 class _Work:

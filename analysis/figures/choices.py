@@ -47,7 +47,7 @@ def few_points(results: Results, points: Names | None) -> list[str]:
     if len(names) > MOST_PANELS:
         raise ResultError(
             f"{results.folder}: {len(names)} points are too many for one figure;"
-            f" choose at most {MOST_PANELS} with points=; allowed: {listed(names)}"
+            f" choose at most {MOST_PANELS} of them; allowed: {listed(names)}"
         )
     return names
 
@@ -57,8 +57,7 @@ def only_point(results: Results, points: Names | None) -> str:
     names = chosen_points(results, points)
     if len(names) != 1:
         raise ResultError(
-            f"{results.folder}: this figure shows one point;"
-            f" choose it with points=; allowed: {listed(names)}"
+            f"{results.folder}: this figure shows one point; choose it; allowed: {listed(names)}"
         )
     return names[0]
 
@@ -97,7 +96,7 @@ def varied_path(results: Results, path: str | None, points: Names | None = None)
     if others:
         raise ResultError(
             f"{results.folder}: {listed(others)} varies beside {found};"
-            f" choose points= with one value of it; allowed: {listed(frame['point'])}"
+            f" choose points with one value of it; allowed: {listed(frame['point'])}"
         )
     return found
 

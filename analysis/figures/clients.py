@@ -41,7 +41,7 @@ def clients_data(
     if len(chosen) > MOST_CLIENTS:
         raise ResultError(
             f"{results.folder}: {len(chosen)} clients are too many for one figure;"
-            f" choose at most {MOST_CLIENTS} with nodes=; allowed: {listed(results.clients)}"
+            f" choose at most {MOST_CLIENTS} of them; allowed: {listed(results.clients)}"
         )
     scores = scores_of(results, points=point, metric=metric)
     rows = scores[scores["node"].isin(chosen)]

@@ -19,8 +19,6 @@ from analysis.metrics import final
 from analysis.results import Names, Results
 from analysis.statistics import paired_differences
 
-_REFERENCE_KIND = "fedavg"
-
 
 def difference_data(
     results: Results,
@@ -32,7 +30,7 @@ def difference_data(
 ) -> pd.DataFrame:
     """One row per protocol but the reference and value of the varied `path`, sorted by both.
 
-    `reference`: the first protocol of kind fedavg, if none is named. Columns: point, protocol,
+    `reference`: that of the results, if none is named. Columns: point, protocol,
     `varied` (base units), and the mean client's last score minus the reference's: mean, low, high
     (95 %, over pairs of one seed), std, count, left_out, unpaired.
     """
@@ -47,16 +45,11 @@ def difference_data(
 
 
 def reference_of(results: Results, reference: str | None) -> str:
-    """The protocol that others are compared with. Raises ResultError if there is none."""
-    if reference is None:
-        for name, kind in results.kinds.items():
-            if kind == _REFERENCE_KIND:
-                return name
-    elif reference in results.protocols:
-        return reference
-    what = f"no protocol of kind {_REFERENCE_KIND}" if reference is None else f"no {reference!r}"
-    allowed = listed(results.protocols)
-    raise ResultError(f"{results.folder}: has {what}; allowed as reference=: {allowed}")
+    """The protocol that others are compared with. Raises ResultError if it is not there."""
+    if reference is not None and reference not in results.protocols:
+        allowed = listed(results.protocols)
+        raise ResultError(f"{results.folder}: has no protocol {reference!r}; allowed: {allowed}")
+    return reference or results.reference
 
 
 @look.looked

@@ -6,7 +6,8 @@ the code; whoever calls the figures themselves does with them what they like.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ FORMATS: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
 }
+OPTIONS = {
+    "points": "--point",
+    "nodes": "--node",
+    "protocol": "--protocol",
+    "seed": "--seed",
+    "metric": "--metric",
+    "over": "--over",
+}
+"""The figures' keywords that the command line has an option for."""
 _SALT = "braintorrent"
 
 
@@ -34,13 +44,14 @@ def plot(
     folder: Path,
     *,
     figure: str | None = None,
-    points: Sequence[str] | None = None,
     out: Path | None = None,
+    **choices: Any,
 ) -> Path:
     """Draw one figure of the results in `folder`; returns its file's path.
 
-    Without `figure` it is `default_figure`; without `out` a PNG in the folder. Raises ResultError
-    for an unknown figure or ending, and where the results can't be shown in it.
+    Without `figure` it is `default_figure`; without `out` a PNG in the folder. `choices` are the
+    figure's keywords of `OPTIONS`; None leaves one open. Raises ResultError for an unknown figure
+    or ending, for a choice that the figure doesn't have, and where it can't show the results.
     """
     if figure is not None and figure not in figures.FIGURES:
         raise ResultError(f"--figure {figure}: unknown; allowed: {', '.join(figures.FIGURES)}")
@@ -48,9 +59,24 @@ def plot(
         _check_ending(out)
     results = load(folder)
     name = figure or default_figure(results)
+    made = {choice: value for choice, value in choices.items() if value is not None}
+    _check_choices(name, made)
     target = out or folder / f"{name}.png"
-    save(figures.FIGURES[name](results, points=points), target)
+    save(figures.FIGURES[name](results, **made), target)
     return target
+
+
+def _check_choices(figure: str, made: Mapping[str, Any]) -> None:
+    for choice in made:
+        having = [name for name in figures.FIGURES if choice in _keywords(name)]
+        if figure not in having:
+            what = f"{OPTIONS[choice]}: the figure {figure} has no such choice"
+            raise ResultError(f"{what}; allowed with: {', '.join(having)}")
+
+
+def _keywords(figure: str) -> Mapping[str, Any]:
+    # Looks through what gives it its look to the function's own signature.
+    return inspect.signature(figures.FIGURES[figure]).parameters
 
 
 def default_figure(results: Results) -> str:

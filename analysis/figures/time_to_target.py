@@ -6,6 +6,7 @@ share of runs that have not, and marks where the others ended.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from analysis.figures.choices import curves, few_points
 from analysis.figures.scale import Scale, point_name, time_scale
 from analysis.frames import listed
 from analysis.metrics import to_target
+from analysis.metrics.common import PerPoint, per_point
 from analysis.results import Names, Results
 from analysis.statistics import kaplan_meier
 
@@ -24,15 +26,16 @@ _APART = 0.01
 
 
 def time_to_target_data(
-    results: Results, *, points: Names | None = None
+    results: Results, *, points: Names | None = None, target: PerPoint | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The curves as `kaplan_meier` gives them, with `until` where each ends, and the censored runs.
 
-    The second frame has a row per time at which runs ended without: point, protocol, `time`, the
+    `target`: the score to reach, of all points or of each; the scenario's, if none is given. The
+    second frame has a row per time at which runs ended without: point, protocol, `time`, the
     curve's `survival` there, `runs`. Raises ResultError if a chosen point has no target.
     """
-    targets = results.conditions["target"]
     names = few_points(results, points)
+    targets = _targets(results, target)
     lacking = [name for name in names if targets[name] != targets[name]]
     if lacking:
         what = f"no target at {listed(lacking)}"
@@ -46,11 +49,20 @@ def time_to_target_data(
     return found.merge(ends, on=_RUNS), ended
 
 
+def _targets(results: Results, target: PerPoint | None) -> pd.Series:
+    own = results.conditions["target"]
+    if target is None:
+        return own
+    return pd.Series(per_point(results.points["point"], target, "target"), own.index)
+
+
 @look.looked
-def time_to_target(results: Results, *, points: Names | None = None) -> Figure:
+def time_to_target(
+    results: Results, *, points: Names | None = None, target: PerPoint | None = None
+) -> Figure:
     """A falling line per protocol with its interval; a panel per point."""
     names = few_points(results, points)
-    found, ended = time_to_target_data(results, points=names)
+    found, ended = time_to_target_data(results, points=names, target=target)
     figure, axes = look.panels(len(names))
     scale = time_scale(results.duration_s)
     for axis, name in zip(axes, names, strict=True):
@@ -59,8 +71,8 @@ def time_to_target(results: Results, *, points: Names | None = None) -> Figure:
         axis.set_title(point_name(results, name))
         axis.set_ylim(-0.08, 1.06)
     look.name_outer(axes, scale.label("virtual time"), "share of runs not there yet")
-    target = results.target
-    aim = f"{results.metric} {target:g}" if target is not None else f"the {results.metric} wanted"
+    aims = _targets(results, target).loc[names].unique()
+    aim = f"{results.metric} {aims[0]:g}" if len(aims) == 1 else f"the {results.metric} wanted"
     look.title(figure, results, f"time until the mean client reaches {aim}")
     keys = look.keys_of(results, found, interval="95 % interval", markers=False)
     if len(ended):
@@ -82,10 +94,11 @@ def _draw(
         last = rows.iloc[[-1]].assign(time=rows["until"].iloc[-1])
         rows = pd.concat([rows, last], ignore_index=True)
         x = (rows["time"] * scale.factor).to_numpy()
+        # Each step from both its ends, or one between two without an interval would have none.
+        low, high = (np.repeat(rows[end].to_numpy()[:-1], 2) for end in ("low", "high"))
         axis.fill_between(
-            x, rows["low"], rows["high"], step="post", color=style.color,
-            alpha=look.BAND_ALPHA, linewidth=0,
-        )  # fmt: skip
+            np.repeat(x, 2)[1:-1], low, high, color=style.color, alpha=look.BAND_ALPHA, linewidth=0
+        )
         axis.plot(
             x, rows["survival"] - lower, color=style.color, linestyle=style.line,
             linewidth=look.MEAN_WIDTH, drawstyle="steps-post",

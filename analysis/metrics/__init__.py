@@ -7,6 +7,7 @@ or failure; a run is one (point, protocol, seed), and none is left out without a
 
 from analysis.metrics.clients import of_model, over_clients
 from analysis.metrics.common import LOOK, LOWER_IS_BETTER, RUN
+from analysis.metrics.equal_work import at_equal_work
 from analysis.metrics.fairness import fairness_over_time
 from analysis.metrics.losses import LOSS_KINDS, lost_by_cause, work_lost
 from analysis.metrics.progress import area_under_curve, final, progress_after_crash
@@ -26,6 +27,7 @@ __all__ = [
     "STATE_KINDS",
     "WORK_KINDS",
     "area_under_curve",
+    "at_equal_work",
     "cumulated",
     "epochs_per_round",
     "fairness_over_time",

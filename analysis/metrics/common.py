@@ -19,8 +19,8 @@ RUN = ["point", "protocol", "seed"]
 """The columns that name one run."""
 LOOK = [*RUN, "metric", "time_s"]
 """The columns that name one metric at one look of the observer."""
-LOWER_IS_BETTER = frozenset({"loss"})
-"""Metrics whose worst value is the largest."""
+LOWER_IS_BETTER = ("loss", "hd95_mm")
+"""Metrics whose worst value is the largest, as are those that begin so: `hd95_mm_thalamus`."""
 
 PerPoint = float | Mapping[str, float] | pd.Series
 """One number for all points, or one for each by its name, such as a column of `conditions`."""
@@ -67,7 +67,7 @@ def is_client(nodes: pd.Series) -> pd.Series:
 
 def sign(metrics: pd.Series) -> Floats:
     """+1 where a larger value of the metric is better, -1 where a smaller one is."""
-    return np.where(metrics.isin(list(LOWER_IS_BETTER)), -1.0, 1.0)
+    return np.where(metrics.astype(str).str.startswith(LOWER_IS_BETTER), -1.0, 1.0)
 
 
 def per_point(points: pd.Series, value: PerPoint, what: str) -> Floats:

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.settings.base import Count, DataError, Positive, Seed, Settings, mistake
+from models.settings.metrics import LOWER_IS_BETTER, seen_from, site_metric
 from models.settings.networks import CnnSettings, MlpSettings, QuicknatSettings, UnetSettings
 from models.settings.partitions import (
     DirichletSettings,
@@ -18,12 +19,7 @@ from models.settings.partitions import (
     PartitionSettings,
     QuantitySettings,
 )
-from models.settings.tasks import (
-    SEGMENTATION,
-    BrainsSettings,
-    DigitsSettings,
-    NiftiSettings,
-)
+from models.settings.tasks import BrainsSettings, DigitsSettings, NiftiSettings
 from models.settings.training import TrainingSettings
 
 TaskSettings = Annotated[
@@ -51,9 +47,9 @@ PARTITIONS: dict[str, type[Settings]] = {
 }
 
 __all__ = [
+    "LOWER_IS_BETTER",
     "NETWORKS",
     "PARTITIONS",
-    "SEGMENTATION",
     "TASKS",
     "BrainsSettings",
     "CnnSettings",
@@ -75,4 +71,6 @@ __all__ = [
     "TrainingSettings",
     "UnetSettings",
     "mistake",
+    "seen_from",
+    "site_metric",
 ]

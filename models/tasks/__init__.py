@@ -13,7 +13,7 @@ from models.tasks.cohort import Cohort, Subject
 from models.tasks.digits import digits
 from models.tasks.nifti import nifti
 from models.tasks.segmentation import segmentation
-from models.tasks.task import Report, Task, site_metric
+from models.tasks.task import Report, Task
 
 # Called with the task's settings, the number of clients, and whom to tell what takes long.
 COHORTS: dict[str, Callable[[Any, int, Report], Cohort]] = {"brains": brains, "nifti": nifti}
@@ -56,4 +56,4 @@ def data_key(settings: TaskSettings, clients: int) -> str:
     return f"{settings.model_dump_json()} of {clients} sites"
 
 
-__all__ = ["COHORTS", "TASKS", "Cohort", "Subject", "Task", "data_key", "site_metric", "task_for"]
+__all__ = ["COHORTS", "TASKS", "Cohort", "Report", "Subject", "Task", "data_key", "task_for"]

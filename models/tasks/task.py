@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +46,17 @@ class Task:
     sites: npt.NDArray[np.int64] | None = None
     test_batch: int | None = None
 
+    @cached_property
+    def digest(self) -> str:
+        """Names the samples by their content."""
+        found = hashlib.sha256()
+        for tensor in (self.inputs, self.labels, self.test_inputs, self.test_labels):
+            found.update(repr(tuple(tensor.shape)).encode())
+            found.update(tensor.cpu().numpy().tobytes())
+        if self.sites is not None:
+            found.update(self.sites.tobytes())
+        return found.hexdigest()
+
     def to(self, device: torch.device) -> Task:
         """The same task with its data on `device`."""
         return replace(
@@ -53,8 +66,3 @@ class Task:
             test_inputs=self.test_inputs.to(device),
             test_labels=self.test_labels.to(device),
         )
-
-
-def site_metric(metric: str, site: int) -> str:
-    """The name of `metric` on the held-out samples of one site."""
-    return f"{metric}@{site}"

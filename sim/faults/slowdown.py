@@ -22,6 +22,7 @@ def slowdown(name: str, settings: SlowdownSettings, nodes: Sequence[Node], world
     def _set(factor: float) -> None:
         for node in nodes:
             node.slow_down(name, factor)
-            world.trace.record(world.clock.now, node.name, "slowdown", detail=f"factor={factor:g}")
+            detail = f"factor={factor:g} cause={name}"
+            world.trace.record(world.clock.now, node.name, "slowdown", detail=detail)
 
     world.clock.process(drag())

@@ -12,7 +12,6 @@ from models.settings import Count, Settings, mistake
 from sim.distributions import Distribution
 from sim.units import BytesPerSecond, PositiveSeconds, Seconds
 
-Metric = Literal["accuracy", "loss"]
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -111,8 +110,8 @@ class ServerSettings(Settings):
 class TargetSettings(Settings):
     """A score to reach."""
 
-    metric: Metric = Field(description="which score")
-    value: float = Field(description="accuracy at least this, or loss at most this")
+    metric: str = Field(description="which score of the task")
+    value: float = Field(description="at least this, or a loss at most this")
 
 
 class StopSettings(TargetSettings):

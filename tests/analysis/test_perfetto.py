@@ -140,13 +140,13 @@ def test_slowdowns_and_partitions_are_beside_the_work_that_they_cross() -> None:
     found = checked(
         text(
             train(0.0, 4.0, "client_1"),
-            (1.0, 0.0, "client_1", "slowdown", "", 0, "factor=4"),
+            (1.0, 0.0, "client_1", "slowdown", "", 0, "factor=4 cause=heat"),
             (2.0, 0.0, "", "partition", "", 0, "split"),
             (3.0, 0.0, "", "partition", "", 0, "other"),
             (5.0, 0.0, "", "heal", "", 0, "other"),
-            (6.0, 0.0, "client_1", "slowdown", "", 0, "factor=2.5"),
-            (7.0, 0.0, "client_1", "slowdown", "", 0, "factor=1"),
-            (8.0, 0.0, "client_1", "slowdown", "", 0, "factor=1"),
+            (6.0, 0.0, "client_1", "slowdown", "", 0, "factor=2.5 cause=load"),
+            (7.0, 0.0, "client_1", "slowdown", "", 0, "factor=1 cause=load"),
+            (8.0, 0.0, "client_1", "slowdown", "", 0, "factor=1 cause=heat"),
         )
     )
     names = track_names(found)
@@ -160,10 +160,10 @@ def test_slowdowns_and_partitions_are_beside_the_work_that_they_cross() -> None:
         if one["ph"] == "X"
     ] == [
         ("client_1", "train", 0, 4, {"round": 0, "attempt": 0}),
-        ("client_1 slowed", "4 times slower", 1, 6, {}),
+        ("client_1 slowed", "4 times slower", 1, 7, {"cause": "heat"}),
         ("network", "partition", 2, 58, {"cause": "split"}),
         ("network (2)", "partition", 3, 2, {"cause": "other"}),
-        ("client_1 slowed (2)", "2.5 times slower", 6, 2, {}),
+        ("client_1 slowed (2)", "2.5 times slower", 6, 1, {"cause": "load"}),
     ]
 
 

@@ -110,8 +110,16 @@ def test_values_are_put_to_any_frame_with_points(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [1, 2], "point": [HIGH, LOW]})
     assert plain(found.with_values(frame)) == [(1, HIGH, 1.0), (2, LOW, 0.0)]
     assert list(found.with_values(found.scores())) == list(found.scores())
+    assert found.with_values(frame, as_written=True)[RATE].tolist() == ["3600 / h", "0 / h"]
     with pytest.raises(ResultError, match="has no column point"):
         found.with_values(frame[["x"]])
+
+
+def test_the_reference_is_the_server_s_protocol_else_the_first(tmp_path: Path) -> None:
+    with_server = described(protocols="{local: {}, server: {kind: fedavg, deadline: 1 min}}")
+    assert load(write_run(tmp_path / "a", with_server)).reference == "server"
+    alone = described(protocols="{swarm: {kind: braintorrent}, local: {}}")
+    assert load(write_run(tmp_path / "b", alone)).reference == "swarm"
 
 
 @pytest.mark.parametrize(

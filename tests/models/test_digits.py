@@ -15,7 +15,9 @@ def digits(split_seed: int = 0, test_fraction: float = 0.2) -> Task:
     return TASKS["digits"](
         DigitsSettings(
             name="digits", partition=partition, split_seed=split_seed, test_fraction=test_fraction
-        )
+        ),
+        10,
+        lambda line: None,
     )
 
 
@@ -61,6 +63,6 @@ def test_the_split_seed_decides_the_split() -> None:
 def test_metrics_of_a_known_output() -> None:
     task = digits()
     output = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 30.0], [30.0, 0.0]])
-    metrics = task.metrics(output, torch.tensor([0, 0, 1, 1]))
+    metrics = task.metrics(torch.split(output, 3), torch.tensor([0, 0, 1, 1]))
     assert metrics["accuracy"] == 0.75
     assert abs(metrics["loss"] - (2 * np.log(2) + 0 + 30) / 4) < 1e-6

@@ -52,7 +52,8 @@ def spec(
 
 def plain_loop(of: LearnerSpec, client: int, local_round: int) -> Any:
     """One local round from the initial model, without vectors, views or a reused module."""
-    task = TASKS["digits"](of.task)
+    assert isinstance(of.task, DigitsSettings)
+    task = TASKS["digits"](of.task, of.clients, lambda line: None)
     draws = generator(of.seed, "data_partition")
     partition = of.task.partition
     parts = PARTITIONS[partition.kind](partition, task.labels.numpy(), of.clients, draws)

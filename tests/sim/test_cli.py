@@ -47,7 +47,7 @@ class FakeWork:
         self.failure: BaseException | None = None
         self.interrupts = False
 
-    def check_data(self, scenarios: Iterable[Scenario]) -> None:
+    def check_data(self, scenarios: Iterable[Scenario], report: object = None) -> None:
         if self.failure:
             raise self.failure
 

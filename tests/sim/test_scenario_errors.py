@@ -620,14 +620,14 @@ MISTAKES = [
         "metric: dice",
         "24:45",
         "evaluation.target.metric",
-        "'dice' is not known here; allowed: accuracy or loss",
+        "'dice' is none of the task's metrics; allowed: accuracy, loss",
     ),
     (
         ", value: 0.9",
         "",
         "24:28",
         "evaluation.target.value",
-        "is missing; allowed: accuracy at least this, or loss at most this",
+        "is missing; allowed: at least this, or a loss at most this",
     ),
     (
         "value: 0.9",

@@ -30,6 +30,7 @@ def scenario(
         protocols=dict.fromkeys(protocols),
         seeds=seeds,
         evaluation=SimpleNamespace(target=aim),
+        task=SimpleNamespace(metrics=("accuracy",)),
         faults={"noise": SimpleNamespace(kind="churn"), **crash},
     )
     return cast(Scenario, fake)

@@ -20,14 +20,14 @@ def test_each_client_over_seeds(tmp_path: Path) -> None:
 
 def test_a_sweep_needs_one_point(tmp_path: Path) -> None:
     results = a_sweep(tmp_path)
-    with pytest.raises(ResultError, match="shows one point; choose it with points="):
+    with pytest.raises(ResultError, match="shows one point; choose it; allowed: "):
         clients(results)
     drawn(clients(results, points=str(results.points["point"][0]), nodes="client_1"))
 
 
 def test_too_many(tmp_path: Path) -> None:
     results = a_run(tmp_path, changes=["clients.count=21"])
-    with pytest.raises(ResultError, match="21 clients are too many .* at most 20 with nodes="):
+    with pytest.raises(ResultError, match="21 clients are too many .* at most 20 of them; "):
         clients(results)
     with pytest.raises(ResultError, match="has no scores of client_20"):
         clients(results, nodes="client_20")

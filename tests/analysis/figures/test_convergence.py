@@ -65,7 +65,7 @@ def test_a_crash_is_marked(tmp_path: Path) -> None:
 
 def test_a_panel_per_point(tmp_path: Path) -> None:
     results = a_sweep(tmp_path, f"{RATE}=1 / h,2 / h,3 / h,4 / h,5 / h,6 / h,7 / h")
-    with pytest.raises(ResultError, match="7 points are too many .* at most 6 with points="):
+    with pytest.raises(ResultError, match="7 points are too many .* at most 6 of them; allowed: "):
         convergence(results)
     names = [str(name) for name in results.points["point"]][:2]
     titles = [axis.get_title() for axis in drawn(convergence(results, points=names)).axes]

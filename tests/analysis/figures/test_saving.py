@@ -1,5 +1,6 @@
 """Figures as files: the same bytes twice, by the file's ending, or a mistake in one line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,64 @@ def test_the_command(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["plot", str(tmp_path / "run"), "--out", str(target)])
     assert (done.exit_code, done.stderr) == (0, f"figure in {target}\n")
     assert target.read_text().startswith("<?xml")
+
+
+def test_choices_reach_the_figure(tmp_path: Path) -> None:
+    a_run(tmp_path / "run")
+    done = invoke(tmp_path, "--over", "local_rounds", "--metric", "accuracy")
+    assert "local rounds of all clients" in done
+    assert "client 1" in invoke(tmp_path, "--figure", "clients", "--node", "client_1")
+    timeline = invoke(tmp_path, "--figure", "timeline", "--protocol", "fedavg", "--seed", "1")
+    assert "fedavg, seed 1" in timeline
+
+
+def invoke(tmp_path: Path, *arguments: str) -> str:
+    """The texts of the figure, which an SVG keeps in comments."""
+    target = tmp_path / "a.svg"
+    folder = str(tmp_path / "run")
+    done = CliRunner().invoke(app, ["plot", folder, "--out", str(target), *arguments])
+    assert (done.exit_code, done.stderr) == (0, f"figure in {target}\n")
+    return "\n".join(re.findall("<!-- (.*?) -->", target.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--seed", "1"),
+            "--seed: the figure convergence has no such choice; allowed with: timeline",
+        ),
+        (
+            ("--figure", "clients", "--over", "bytes"),
+            "--over: the figure clients has no such choice; allowed with: convergence",
+        ),
+        (
+            ("--figure", "timeline", "--metric", "loss"),
+            "--metric: the figure timeline has no such choice; allowed with: convergence,"
+            " failure_rate, difference, clients",
+        ),
+        (
+            ("--protocol", "local"),
+            "--protocol: the figure convergence has no such choice; allowed with: timeline, merges",
+        ),
+        (("--over", "miles"), "over: is 'miles'; allowed: time, local_epochs, local_rounds, bytes"),
+        (("--metric", "dice"), "has no metric 'dice'; allowed: accuracy"),
+        (("--point", "x"), "has no point 'x'; allowed: base"),
+        (("--figure", "timeline", "--seed", "7"), "has no seed 7; allowed: 0, 1"),
+        (
+            ("--figure", "timeline", "--protocol", "x"),
+            "has no protocol 'x'; allowed: local, fedavg",
+        ),
+        (("--figure", "clients", "--node", "x"), "has no scores of x; allowed: client_0, client_1"),
+    ],
+)
+def test_choices_that_a_figure_or_a_folder_does_not_have(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    a_run(tmp_path / "run")
+    done = CliRunner().invoke(app, ["plot", str(tmp_path / "run"), *arguments])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.removeprefix(f"{tmp_path / 'run'}: ") == message + "\n"
 
 
 def test_the_command_reports_mistakes_in_a_line(tmp_path: Path) -> None:

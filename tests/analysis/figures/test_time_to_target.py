@@ -29,6 +29,25 @@ def test_steps_and_strokes(tmp_path: Path) -> None:
     assert keys(drawn(time_to_target(results)))[-1] == "ended without"
 
 
+def test_a_step_of_its_own_has_its_interval(tmp_path: Path) -> None:
+    # fedavg's share is 1/2 between two looks and nothing else: there it has its band.
+    figure = drawn(time_to_target(a_run(tmp_path, one_of_two, changes=[TARGET])))
+    bands = [band for band in figure.axes[0].collections if len(band.get_paths())]
+    assert [band.get_datalim(figure.axes[0].transData).intervalx.tolist() for band in bands] == [
+        [30.0, 60.0]
+    ]
+
+
+def test_another_target_than_the_scenario_s(tmp_path: Path) -> None:
+    results = a_run(tmp_path, one_of_two, changes=["evaluation={every: 30 s}"])
+    found, ended = time_to_target_data(results, target=0.05)
+    assert set(found["time"]) == {0.0, 30.0} and ended.empty
+    title = drawn(time_to_target(results, target={"base": 0.05})).get_suptitle()
+    assert title.endswith("time until the mean client reaches accuracy 0.05")
+    with pytest.raises(ResultError, match="target: lacks the points base"):
+        time_to_target(results, target={"x": 0.5})
+
+
 def test_no_target(tmp_path: Path) -> None:
     results = a_run(tmp_path, changes=["evaluation={every: 30 s}"])
     with pytest.raises(ResultError, match="no target at base; allowed: points with evaluation"):

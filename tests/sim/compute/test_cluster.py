@@ -373,7 +373,9 @@ def test_a_run_that_loses_a_worker_gives_the_same_bytes(own: Cluster, tmp_path: 
     async def run(name: str, scheduler: str | None) -> Done:
         folder = tmp_path / name
         session = Session(folder, 0, NO_LIMIT, print, lambda _: None, scheduler)
-        return await run_places([Place(scenario, folder)], session, check_data([scenario]))
+        return await run_places(
+            [Place(scenario, folder)], session, check_data([scenario], lambda line: None)
+        )
 
     def content(name: str) -> dict[str, bytes]:
         folder = tmp_path / name

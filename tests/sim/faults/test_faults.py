@@ -62,6 +62,10 @@ def test_slowdown_for_a_while() -> None:
     tiny.run(world.clock, 5.0)
     trains = {e[2]: e[:2] for e in tiny.events(world.trace, "train")}
     assert trains == {"client_0": (0.0, 5.0), "client_1": (0.0, 4.0), "client_2": (0.0, 4.0)}
+    assert tiny.events(world.trace, "slowdown") == [
+        (2.0, 0.0, "client_0", "slowdown", "", "factor=2 cause=drag"),
+        (4.0, 0.0, "client_0", "slowdown", "", "factor=1 cause=drag"),
+    ]
 
 
 def test_partition_is_told_in_the_trace_and_heals() -> None:

@@ -300,7 +300,7 @@ def textbook(described: Any, rounds: int) -> Any:
     torch.set_num_threads(1)
     try:
         learner = Learner(learner_spec(described, 5))
-        task = TASKS["digits"](described.task)
+        task = TASKS["digits"](described.task, 2, lambda line: None)
         parts = PARTITIONS["dirichlet"](
             described.task.partition, task.labels.numpy(), 2, generator(5, "data_partition")
         )

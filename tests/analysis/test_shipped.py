@@ -1,0 +1,88 @@
+"""Results on demand: only a shipped scenario's own folder is ever run, and only if it must be."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis import shipped
+from analysis.errors import ResultError
+from analysis.shipped import load_or_run
+from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project with a blank"
+    folder.mkdir()
+    monkeypatch.setattr(shipped, "PROJECT", folder)
+    return folder
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that were started; each leaves results, as the real one would."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command[1:])
+        folder = Path(command[-1])
+        if "sweep" in command:
+            write_sweep(folder, swept(f"{RATE}=1 / h,2 / h"))
+        else:
+            write_run(folder, described())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands
+
+
+@pytest.mark.parametrize(("end", "command"), [("", "run"), ("_sweep", "sweep")])
+def test_a_shipped_scenario_is_run_once(
+    project: Path, started: list[list[str]], end: str, command: str
+) -> None:
+    place = project / "results" / f"churn{end}"
+    for folder in (f"results/churn{end}", place, place.parent / ".." / "results" / place.name):
+        results = load_or_run(folder, "churn")
+        assert results.folder == place and results.is_sweep == bool(end)
+    assert started == [["-m", "sim.cli", command, "churn", "--out", str(place)]]
+
+
+def test_an_unfinished_one_is_continued(project: Path, started: list[list[str]]) -> None:
+    place = project / "results" / "churn_sweep"
+    write_sweep(place, swept(f"{RATE}=1 / h,2 / h"), unfinished=["churn.failure_rate-2perh"])
+    assert load_or_run(place, "churn").missing.empty
+    assert len(started) == 1
+
+
+def test_another_folder_is_never_run(
+    project: Path, started: list[list[str]], tmp_path: Path
+) -> None:
+    mine = write_run(tmp_path / "mine", described())
+    assert load_or_run(mine, "churn").folder == mine
+    for missing in ("results/mine", "churn", "results/churn/runs", tmp_path / "results" / "churn"):
+        with pytest.raises(ResultError, match="no such folder; allowed: a folder that `braintorr"):
+            load_or_run(missing, "churn")
+    assert started == []
+
+
+def test_what_the_command_says_is_what_went_wrong(project: Path) -> None:
+    (project / "sim").mkdir()
+    (project / "sim" / "cli.py").write_text(REFUSES)
+    with pytest.raises(ResultError, match=r"^run churn: results/churn: holds another scenario$"):
+        load_or_run("results/churn", "churn")
+
+
+REFUSES = """
+import sys
+print("preparing", file=sys.stderr)
+print("results/churn: holds another scenario", file=sys.stderr)
+sys.exit(2)
+"""
+
+
+def test_it_begins_at_the_project_s_folder() -> None:
+    assert (shipped.PROJECT / "scenarios" / "server_crash.yaml").is_file()

@@ -1,0 +1,148 @@
+"""The cache: generated once, by one process, and never believed when it is damaged."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pytest import MonkeyPatch
+
+from models.settings import BrainsSettings, DataError
+from models.tasks.brains import brains
+from models.tasks.brains.cache import cache_path, cached
+from models.tasks.cohort import Cohort, Subject
+from tests.models.tasks.brains.conftest import SMALL
+
+CHANGES: dict[str, Any] = {
+    "training_subjects": 4,
+    "test_subjects": 2,
+    "image_size": 96,
+    "slices": 7,
+    "site_effects": 0.5,
+    "ages": (30.0, 90.0),
+    "data_seed": 1,
+}
+
+
+def tiny(value: float = 0.5) -> Cohort:
+    images = np.full((2, 4, 4), value, dtype=np.float32)
+    labels = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+    subject = Subject("training_00", 1, True, images, labels, np.diag([1.0, 2, 3, 1]))
+    return Cohort((subject,), ("thalamus",))
+
+
+def never() -> Cohort:
+    raise AssertionError("generated twice")
+
+
+def interrupted() -> Cohort:
+    raise KeyboardInterrupt
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "a.npz"
+    (made,), (read,) = cached(path, tiny).subjects, cached(path, never).subjects
+    assert (made.name, made.site, made.held_out) == (read.name, read.site, read.held_out)
+    for array in ("images", "labels", "affine"):
+        left, right = getattr(made, array), getattr(read, array)
+        assert left.dtype == right.dtype
+        assert np.array_equal(left, right)
+    assert cached(path, never).structures == ("thalamus",)
+
+
+def test_a_damaged_file_is_noticed_and_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    cached(path, tiny)
+    whole = path.read_bytes()
+    middle = whole.index(b"images.npy") + 60
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    cuts = [whole[:cut] for cut in (0, 10, len(whole) // 2, len(whole) - 1)]
+    for damaged in (flipped, *cuts):
+        path.write_bytes(damaged)
+        assert cached(path, lambda: tiny(0.25)).subjects[0].images[0, 0, 0] == 0.25
+        assert cached(path, never).subjects[0].images[0, 0, 0] == 0.25
+    np.savez(path, names=np.array(["training_00"]))
+    cached(path, tiny)
+    cached(path, never)
+
+
+def test_an_interrupted_generation_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    with pytest.raises(KeyboardInterrupt):
+        cached(path, interrupted)
+    assert [file for file in tmp_path.iterdir() if file.suffix != ".lock"] == []
+    cached(path, tiny)
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".lock", ".npz"]
+
+
+def test_of_two_at_once_one_generates_and_both_get_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    made: list[int] = []
+    others: list[Cohort] = []
+    # A thread's lock is its own, as a process' is.
+    other = threading.Thread(target=lambda: others.append(cached(path, never)))
+
+    def slowly() -> Cohort:
+        made.append(1)
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        return tiny()
+
+    cached(path, slowly)
+    other.join()
+    assert made == [1]
+    assert others[0].subjects[0].name == "training_00"
+
+
+def test_a_folder_that_can_not_be_written_to_is_the_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="can't be kept there.*allowed: .*XDG_CACHE_HOME"):
+        cached(tmp_path / "file" / "a.npz", tiny)
+
+
+def test_every_setting_and_the_sites_name_another_file(monkeypatch: MonkeyPatch) -> None:
+    paths: list[Path] = []
+
+    def note(path: Path, make: Any) -> Cohort:
+        paths.append(path)
+        return tiny()
+
+    monkeypatch.setattr(sys.modules["models.tasks.brains"], "cached", note)
+    assert set(CHANGES) == set(BrainsSettings.model_fields) - {"name"}
+    for change in ({}, *({key: value} for key, value in CHANGES.items())):
+        brains(BrainsSettings(**SMALL | change), 3, lambda line: None)
+    brains(BrainsSettings(**SMALL), 2, lambda line: None)
+    assert len(set(paths)) == len(paths) == len(CHANGES) + 2
+    brains(BrainsSettings(**SMALL), 3, lambda line: None)
+    assert paths[-1] == paths[0]
+
+
+def test_other_libraries_name_another_file(monkeypatch: MonkeyPatch) -> None:
+    before = cache_path({})
+    version = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: version(name) + "+other")
+    assert cache_path({}) != before
+
+
+def test_a_missing_extra_is_named_with_its_remedy(monkeypatch: MonkeyPatch) -> None:
+    version = metadata.version
+
+    def without(name: str) -> str:
+        if name == "torchio":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", without)
+    with pytest.raises(DataError) as error:
+        brains(BrainsSettings(**SMALL), 3, lambda line: None)
+    assert str(error.value) == (
+        "the task brains needs the extra `brains`, and torchio is not installed; allowed: "
+        'pip install "braintorrent[brains]"'
+    )
+    assert error.value.path == ("task", "name")

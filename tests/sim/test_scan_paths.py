@@ -1,0 +1,56 @@
+"""Paths of scans: relative to the scenario's file, and absolute once they are stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.settings import NiftiSettings
+from sim.scenario import Scenario, ScenarioError, dump, load
+
+TASK = "task={name: nifti, scans: data/scans.csv, label_map: ../map.csv}"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A scenario's file in a folder that is not the working directory."""
+    path = tmp_path / "study" / "scenario.yaml"
+    path.parent.mkdir()
+    path.write_text(dump(load("server_crash", ["model={name: unet}"])), encoding="utf-8")
+    return path
+
+
+def paths(scenario: Scenario) -> tuple[str, str]:
+    assert isinstance(scenario.task, NiftiSettings)
+    return scenario.task.scans, scenario.task.label_map
+
+
+def test_relative_paths_lead_from_the_scenarios_file(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = str(tmp_path / "study/data/scans.csv"), str(tmp_path / "map.csv")
+    assert paths(load(file, [TASK])) == wanted
+    monkeypatch.chdir(tmp_path)
+    assert paths(load("study/scenario.yaml", [TASK])) == wanted
+    assert paths(load(file, [TASK, "task.scans=/elsewhere"])) == ("/elsewhere", wanted[1])
+
+
+def test_a_stored_scenario_stands_alone(file: Path, tmp_path: Path) -> None:
+    scenario = load(file, [TASK])
+    stored = tmp_path / "elsewhere.yaml"
+    stored.write_text(dump(scenario), encoding="utf-8")
+    assert load(stored) == scenario
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ('""', "'' is a relative path; allowed: an absolute path here"),
+        ("3", "3 is not text; allowed: text"),
+    ],
+)
+def test_what_is_no_path_is_refused(file: Path, value: str, what: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(file, [TASK, f"task.scans={value}"])
+    assert str(caught.value) == f"--set task.scans={value}: task.scans: {what}"
