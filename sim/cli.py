@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli_analysis import check_trackers, plot, tell_trackers, trace
+from sim.cli_analysis import check_trackers, plot, predict, tell_trackers, trace
 from sim.terminal import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISTAKE, mistakes_reported, say
 
 if TYPE_CHECKING:
@@ -256,6 +256,7 @@ def status(
 
 app.command()(trace)
 app.command()(plot)
+app.command()(predict)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Runs one protocol under one seed: builds its world, steps its clock, names its real work.
 
-The only module that knows both towers: the control plane in `sim` and the data plane in `models`.
+The one module that joins the two towers: the control plane in `sim` and the data plane in `models`.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Data:
         spec = learner_spec(scenario, seed)
         facts = self._facts.get(spec)
         if facts is None:
-            with _mistakes_placed(scenario, spec):
+            with mistakes_placed(scenario, spec):
                 load_data(spec, self._report)
                 learner = Learner(spec)
             facts = self._facts[spec] = _facts(learner)
@@ -115,7 +115,7 @@ class Data:
         if spec.together is None or spec.together in self._prepared:
             return
         self._report("batched arithmetic: compiling, or finding what was compiled before")
-        with _mistakes_placed(scenario, spec), one_thread():
+        with mistakes_placed(scenario, spec), one_thread():
             prepare(Learner(spec))
         self._prepared.add(spec.together)
 
@@ -128,7 +128,7 @@ def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
 
 
 @contextmanager
-def _mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
+def mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
     """Let a mistake that shows only when a learner is built say where it was written."""
     try:
         yield
@@ -253,7 +253,7 @@ def price(scenario: Scenario) -> Price:
     Raises ScenarioError if that can't be done here.
     """
     spec = learner_spec(scenario, scenario.seeds[0])
-    with _mistakes_placed(scenario, spec):
+    with mistakes_placed(scenario, spec):
         return _price(spec)
 
 
