@@ -91,6 +91,7 @@ class Learner:
         self._parts = self._dealt_out()
         self._flat = self._network()
         self._initial = self._flat.vector()
+        self.layout = self._flat.layout
         self.vector_length = self._flat.length
         self.samples = tuple(len(part) for part in self._parts)
         self.pooled_samples = len(self._task.labels)

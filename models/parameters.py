@@ -7,7 +7,8 @@ convolutions are fastest, and so no step makes a hidden copy. Its view has the u
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,31 +16,24 @@ import torch
 from torch import nn
 
 Vector = npt.NDArray[np.float32]
+Tensor = npt.NDArray[np.float32]
+"""Of any number of dimensions."""
 
 
-class FlatModule:
-    """A module whose parameters and float buffers are views of one vector.
+@dataclass(frozen=True)
+class Layout:
+    """Which tensors a model's vector consists of, in their order; it outlives the module.
 
-    Integer buffers (batch-norm's counter) are carried as float32, exact up to 2^24. `names`,
-    `shapes`: of all tensors; the first `parameters` of them are parameters.
+    `names`: as in the module's state dictionary; `shapes`: the usual ones.
     """
 
-    def __init__(self, module: nn.Module, device: torch.device) -> None:
-        self.module = module.to(device)
-        self.device = device
-        self.parameters = len(list(module.parameters()))
-        tensors = [*module.named_parameters(), *module.named_buffers()]
-        self.names = tuple(name for name, _ in tensors)
-        self.shapes = tuple(tuple(tensor.shape) for _, tensor in tensors)
-        self.length = sum(math.prod(shape) for shape in self.shapes)
-        self._flat = torch.zeros(self.length, dtype=torch.float32, device=device)
-        self._integers: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for (_, tensor), view in zip(tensors, self.views(self._flat), strict=True):
-            view.copy_(tensor.detach())
-            if tensor.dtype == torch.float32:
-                tensor.data = view
-            else:
-                self._integers.append((tensor, view))
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def length(self) -> int:
+        """Numbers in a vector."""
+        return sum(math.prod(shape) for shape in self.shapes)
 
     def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         """`flat` [..., P], one model or several, as views [..., *shape] in the order of `names`."""
@@ -55,6 +49,58 @@ class FlatModule:
             else:
                 result.append(piece.view((*flat.shape[:-1], *shape)))
         return result
+
+    def tensors(self, vector: Vector) -> dict[str, Tensor]:
+        """A copy of each tensor [*shape] of `vector` [P] by its name, rows first in memory.
+
+        All are float32, counters too, since their averages are no whole numbers.
+        """
+        views = self.views(torch.from_numpy(vector))
+        return {name: view.numpy().copy() for name, view in zip(self.names, views, strict=True)}
+
+    def vector(self, tensors: Mapping[str, Tensor]) -> Vector:
+        """The vector [P] that `tensors` gives these. Raises ValueError if they aren't of a model
+        with this layout.
+        """
+        if {name: tensor.shape for name, tensor in tensors.items()} != dict(
+            zip(self.names, self.shapes, strict=True)
+        ):
+            raise ValueError("the tensors are those of another network")
+        flat = torch.zeros(self.length, dtype=torch.float32)
+        for name, view in zip(self.names, self.views(flat), strict=True):
+            view.copy_(torch.tensor(tensors[name]))
+        result: Vector = flat.numpy()
+        return result
+
+
+class FlatModule:
+    """A module whose parameters and float buffers are views of one vector.
+
+    Integer buffers (batch-norm's counter) are carried as float32, exact up to 2^24. `names`,
+    `shapes`: of all tensors, as `layout` has them; the first `parameters` are parameters.
+    """
+
+    def __init__(self, module: nn.Module, device: torch.device) -> None:
+        self.module = module.to(device)
+        self.device = device
+        self.parameters = len(list(module.parameters()))
+        tensors = [*module.named_parameters(), *module.named_buffers()]
+        self.names = tuple(name for name, _ in tensors)
+        self.shapes = tuple(tuple(tensor.shape) for _, tensor in tensors)
+        self.layout = Layout(self.names, self.shapes)
+        self.length = self.layout.length
+        self._flat = torch.zeros(self.length, dtype=torch.float32, device=device)
+        self._integers: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for (_, tensor), view in zip(tensors, self.views(self._flat), strict=True):
+            view.copy_(tensor.detach())
+            if tensor.dtype == torch.float32:
+                tensor.data = view
+            else:
+                self._integers.append((tensor, view))
+
+    def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        """See Layout."""
+        return self.layout.views(flat)
 
     def arranged(self, inputs: torch.Tensor) -> torch.Tensor:
         """`inputs` in the memory layout that suits the module; a copy only if it differs."""

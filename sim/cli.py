@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli_analysis import check_trackers, plot, report, tell_trackers, trace
+from sim.cli_analysis import check_trackers, plot, predict, report, tell_trackers, trace
 from sim.terminal import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISTAKE, mistakes_reported, say
 
 if TYPE_CHECKING:
@@ -257,6 +257,7 @@ def status(
 app.command()(trace)
 app.command()(plot)
 app.command()(report)
+app.command()(predict)
 
 
 @app.command()

@@ -113,6 +113,48 @@ def report(
         say(f"report in {target}; any browser opens it, without a network")
 
 
+def predict(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    protocol: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose run. Default: the only one.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Which seed. Default: the only one.")
+    ] = None,
+    node: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose model. Default: aggregate.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Default: the first that is held out.")
+    ] = None,
+    point: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .nii.gz. Default: in DIR, named after the model."),
+    ] = None,
+) -> None:
+    """Let a kept model segment a subject: a NIfTI file, what its numbers mean, and a picture."""
+    with mistakes_reported(), _analysis():
+        from analysis.figures.saving import save
+        from analysis.figures.segmentation import Column, segmentation, slices_shown
+        from sim.prediction import Choice, segmented
+
+        done = segmented(folder, Choice(point, protocol, seed, node, subject), out, say)
+        images, truth = done.subject.images, done.subject.labels
+        columns = (
+            Column("image", images),
+            Column("truth", images, truth),
+            Column("prediction", images, done.prediction.labels),
+        )
+        shown = slices_shown(truth)
+        save(segmentation(columns, done.structures, shown, done.title), done.picture_file)
+        say(f"segmentation in {done.volume_file}")
+        say(f"what its numbers mean in {done.labels_file}, a picture in {done.picture_file}")
+
+
 def check_trackers(names: list[str] | None) -> None:
     """Refuse, before any work, what could not be told of it."""
     if names:

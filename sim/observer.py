@@ -57,6 +57,7 @@ class Observer:
         self._stop_when = stop_when
         self._last = last
         self.looks: list[Look] = []
+        self._latest: dict[str, ModelRef] = {}
         world.clock.process(self._watch())
 
     def _watch(self) -> Behaviour:
@@ -75,6 +76,12 @@ class Observer:
                 return
             number += 1
 
+    def final(self) -> list[tuple[Look, ModelRef]]:
+        """Every node's model at the latest look."""
+        # That look alone holds its models: those of all would never leave the store.
+        looks = self.looks[-len(self._latest) :]
+        return [(look, self._latest[look.node]) for look in looks]
+
     def _look(self, dataset: str) -> list[Look]:
         world = self._world
         staleness = self._running.staleness()
@@ -92,7 +99,7 @@ class Observer:
             sum(look.staleness for look in clients) / len(clients),
             any(look.up for look in clients),
             None,
-            self._demanded(world.averaged(models), dataset),
+            self._demanded(AGGREGATE, world.averaged(models), dataset),
         )
         seen = [*clients, aggregate]
         if isinstance(self._running, FedAvg):
@@ -101,7 +108,7 @@ class Observer:
                 self._seen(server, 0.0, dataset)._replace(
                     local_round=protocol.server_round,
                     version=protocol.server_round,
-                    scores=self._demanded(protocol.global_model, dataset),
+                    scores=self._demanded(server.name, protocol.global_model, dataset),
                 )
             )
         self.looks += seen
@@ -110,8 +117,11 @@ class Observer:
     def _site(self, node: Node) -> int | None:
         return None if node.name == POOLED else node.index
 
-    def _demanded(self, model: ModelRef, dataset: str) -> asyncio.Future[dict[str, float]]:
+    def _demanded(
+        self, node: str, model: ModelRef, dataset: str
+    ) -> asyncio.Future[dict[str, float]]:
         graph = self._world.graph
+        self._latest[node] = model
         # The clock stands still for a number that decides whether to stop.
         return graph.demand(graph.scores(model, dataset), urgent=self._stop_when is not None)
 
@@ -124,7 +134,7 @@ class Observer:
             staleness,
             node.up,
             None,
-            self._demanded(node.storage.model, dataset),
+            self._demanded(node.name, node.storage.model, dataset),
         )
 
     def _reached(self, seen: list[Look], goal: StopSettings) -> simpy.events.ProcessGenerator:

@@ -61,6 +61,20 @@ class TraceRow(NamedTuple):
     """Cause or counts, or empty."""
 
 
+class FinalModel(NamedTuple):
+    """Which model a kept file holds: one node's, as the observer last saw it."""
+
+    protocol: str
+    seed: int
+    node: str
+    local_round: int
+    version: int
+    time_s: float
+    """Virtual seconds since the start; these three are the columns of the model's score rows."""
+    name: str
+    """Its content name: equal names are equal bits."""
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """One run that has ended: one protocol under one seed."""

@@ -27,6 +27,8 @@ SCENARIO_FILE = "scenario.yaml"
 SCORES_FILE = "scores.parquet"
 TRACE_FILE = "trace.parquet"
 RUN_FILE = "run.json"
+MODELS_FOLDER = "models"
+MODEL_SUFFIX = ".safetensors"
 # What a sweep adds: its own scenario, and a result folder per point.
 SWEEP_FILE = "sweep.yaml"
 RUNS_FOLDER = "runs"
@@ -88,7 +90,7 @@ def folder_state(folder: Path, scenario_text: str) -> FolderState:
     """Say whether a run of `scenario_text` may write to `folder`, or has already done so.
 
     Where a run has failed, the folder is unfinished. Raises ScenarioError where it holds anything
-    but this very scenario's results, or tables that differ from the digests recorded with them.
+    but this very scenario's results, or files that differ from the digests recorded with them.
     """
     check_holder(folder, SCENARIO_FILE, scenario_text)
     if not (folder / SCENARIO_FILE).exists():
@@ -96,9 +98,10 @@ def folder_state(folder: Path, scenario_text: str) -> FolderState:
     if not (folder / RUN_FILE).exists():
         return FolderState.UNFINISHED
     record = read_record(folder)
+    if any(run.get("status") == FAILED for run in record.get("runs", [])):
+        return FolderState.UNFINISHED  # Its files may be newer than the record, by a later try.
     _verify_digests(folder, record)
-    failed = any(run.get("status") == FAILED for run in record.get("runs", []))
-    return FolderState.UNFINISHED if failed else FolderState.FINISHED
+    return FolderState.FINISHED
 
 
 def claim(folder: Path, file: str, text: str) -> None:
@@ -227,7 +230,9 @@ def whole(target: Path) -> Iterator[Path]:
 
 def _digests(folder: Path) -> dict[str, str]:
     digests = {}
-    for name in (SCORES_FILE, TRACE_FILE):
+    models = (folder / MODELS_FOLDER).rglob(f"*{MODEL_SUFFIX}")
+    kept = sorted(path.relative_to(folder).as_posix() for path in models)
+    for name in (SCORES_FILE, TRACE_FILE, *kept):
         with (folder / name).open("rb") as file:
             digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return digests
@@ -238,10 +243,10 @@ def _verify_digests(folder: Path, record: Mapping[str, Any]) -> None:
     try:
         found = _digests(folder)
     except OSError as error:
-        raise ScenarioError(f"--out {folder}: cannot read the tables: {error}") from None
+        raise ScenarioError(f"--out {folder}: cannot read the tables or models: {error}") from None
     if recorded != found:
         raise ScenarioError(
-            f"--out {folder}: the tables differ from the digests in {RUN_FILE}; "
+            f"--out {folder}: tables or models differ from the digests in {RUN_FILE}; "
             "remove the folder, or choose another (--out DIR)"
         )
 

@@ -25,7 +25,13 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 
-from models.settings import ModelSettings, Seed, Settings, TaskSettings, TrainingSettings
+from models.settings import (
+    ModelSettings,
+    Seed,
+    Settings,
+    TaskSettings,
+    TrainingSettings,
+)
 from sim import overrides as _overrides
 from sim import ranges
 from sim.errors import Place, ScenarioError, scenario_error
@@ -37,6 +43,7 @@ from sim.settings.world import (
     ClientsSettings,
     EvaluationSettings,
     NetworkSettings,
+    OutputSettings,
     ServerSettings,
     StopSettings,
 )
@@ -67,6 +74,11 @@ def _kinds_named(data: Any) -> Any:
     }
 
 
+def _output(so_far: dict[str, Any]) -> OutputSettings:
+    """Of a segmentation task one wants to see what was learned."""
+    return OutputSettings(keep_models="final" if so_far["task"].segments else "none")
+
+
 class Scenario(Settings):
     """A world, what happens in it, and the protocols compared in it."""
 
@@ -95,6 +107,9 @@ class Scenario(Settings):
     evaluation: EvaluationSettings = Field(description="when scores are taken")
     stop_when: StopSettings | None = Field(
         default=None, description="the score that ends a run before its duration"
+    )
+    output: OutputSettings = Field(
+        default_factory=_output, description="what is kept; models of segmentation tasks by default"
     )
     sweep: dict[str, _Values] | None = Field(
         default=None, description="settings by their paths, with the values that a sweep gives them"

@@ -1,6 +1,6 @@
 """Runs one protocol under one seed: builds its world, steps its clock, names its real work.
 
-The only module that knows both towers: the control plane in `sim` and the data plane in `models`.
+The one module that joins the two towers: the control plane in `sim` and the data plane in `models`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from models.learner import (
     prepare,
     trained_together,
 )
-from models.parameters import Vector
+from models.parameters import Layout, Tensor, Vector
 from models.settings import DataError, TrainingSettings
 from sim.build import POOLED_CLIENT, Facts, build
-from sim.compute import ComputeError, Graph, Lineage
+from sim.compute import ComputeError, Graph, Lineage, ModelRef
 from sim.compute.engines import one_thread
 from sim.observer import Look, Observer, score_rows
-from sim.outcome import RunRecord, ScoreRow, TraceRow
+from sim.outcome import FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario
 from sim.world import World
 
@@ -78,6 +78,7 @@ class Data:
     def __init__(self, report: Report = lambda line: None) -> None:
         self._report = report
         self._facts: dict[LearnerSpec, Facts] = {}
+        self._layouts: dict[LearnerSpec, Layout] = {}
         self._names: dict[LearnerSpec, str] = {}
         self._prepared: set[Hashable] = set()
 
@@ -86,12 +87,18 @@ class Data:
         spec = learner_spec(scenario, seed)
         facts = self._facts.get(spec)
         if facts is None:
-            with _mistakes_placed(scenario, spec):
+            with mistakes_placed(scenario, spec):
                 load_data(spec, self._report)
                 learner = Learner(spec)
             facts = self._facts[spec] = _facts(learner)
+            self._layouts[spec] = learner.layout
             self._names[spec] = _content_name(spec, learner.data_digest)
         return facts
+
+    def tensors(self, scenario: Scenario, seed: int, vector: Vector) -> dict[str, Tensor]:
+        """A model's vector [P] as its network's tensors, by their names."""
+        self.facts(scenario, seed)
+        return self._layouts[learner_spec(scenario, seed)].tensors(vector)
 
     def lineage(self, graph: Graph, scenario: Scenario, seed: int) -> Lineage:
         """The names of the models that this seed's learner makes."""
@@ -108,7 +115,7 @@ class Data:
         if spec.together is None or spec.together in self._prepared:
             return
         self._report("batched arithmetic: compiling, or finding what was compiled before")
-        with _mistakes_placed(scenario, spec), one_thread():
+        with mistakes_placed(scenario, spec), one_thread():
             prepare(Learner(spec))
         self._prepared.add(spec.together)
 
@@ -121,7 +128,7 @@ def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
 
 
 @contextmanager
-def _mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
+def mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
     """Let a mistake that shows only when a learner is built say where it was written."""
     try:
         yield
@@ -157,11 +164,15 @@ def _content_name(spec: LearnerSpec, data_digest: str) -> str:
 
 @dataclass(frozen=True)
 class Played:
-    """A run whose clock has ended; its scores come when the real work is done."""
+    """A run whose clock has ended; its scores come when the real work is done.
+
+    `final`: the models to keep, which the store holds as long as they are here.
+    """
 
     record: RunRecord
     traces: list[TraceRow]
     looks: list[Look]
+    final: list[tuple[FinalModel, ModelRef]]
 
     async def scores(self) -> list[ScoreRow]:
         """The score table's rows. Raises ComputeError if a real operation failed."""
@@ -198,7 +209,15 @@ async def play(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
     traces = [TraceRow(protocol, seed, *event) for event in world.trace.rows]
-    return Played(record, traces, observer.looks)
+    kept = observer.final() if scenario.output.keep_models == "final" else []
+    final = [(_final_model(protocol, seed, look, model), model) for look, model in kept]
+    return Played(record, traces, observer.looks, final)
+
+
+def _final_model(protocol: str, seed: int, look: Look, model: ModelRef) -> FinalModel:
+    return FinalModel(
+        protocol, seed, look.node, look.local_round, look.version, look.time_s, model.name
+    )
 
 
 def _counters(world: World, in_flight: int) -> dict[str, int]:
@@ -234,7 +253,7 @@ def price(scenario: Scenario) -> Price:
     Raises ScenarioError if that can't be done here.
     """
     spec = learner_spec(scenario, scenario.seeds[0])
-    with _mistakes_placed(scenario, spec):
+    with mistakes_placed(scenario, spec):
         return _price(spec)
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim import results
+from sim import kept, results
 from sim.compute import ComputeError, Engine, Graph, engine_for
 from sim.compute.store import Store
 from sim.outcome import FAILED, Operations, Progress, RunRecord
 from sim.results import RunTables
 from sim.scenario import Scenario
-from sim.simulation import Data, Training, libraries, play
+from sim.simulation import Data, Played, Training, libraries, play
 from sim.world import World
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class _Work:
                 async with asyncio.TaskGroup() as group:
                     for place in self._places:
                         runs = [
-                            group.create_task(self._run(place.scenario, protocol, seed, clocks))
+                            group.create_task(self._run(place, protocol, seed, clocks))
                             for protocol in place.scenario.protocols
                             for seed in place.scenario.seeds
                         ]
@@ -169,8 +169,10 @@ class _Work:
                 raise failures.exceptions[0] from None
 
     async def _run(
-        self, scenario: Scenario, protocol: str, seed: int, clocks: asyncio.Semaphore
+        self, place: Place, protocol: str, seed: int, clocks: asyncio.Semaphore
     ) -> RunTables:
+        scenario = place.scenario
+
         def look(world: World) -> None:
             up = sum(node.up for node in world.nodes)
             self._latest = (
@@ -188,6 +190,7 @@ class _Work:
                 played = await play(scenario, protocol, seed, self._graph, self._data, look)
             self._simulated += 1
             record = played.record
+            await self._keep(place, played)
             scores = await played.scores()
         except ComputeError as failure:
             record = replace(record, status=FAILED, cause=str(failure))
@@ -196,6 +199,16 @@ class _Work:
         finally:
             self._finished += 1
         return results.tables(record, scores, played.traces)
+
+    async def _keep(self, place: Place, played: Played) -> None:
+        """Write the run's final models, but for those that an earlier session has written."""
+        missing = [each for each in played.final if not kept.is_there(place.folder, each[0])]
+        for _, model in missing:
+            self._graph.stored(model)  # All at once, so that workers share what they need.
+        for final, model in missing:
+            vector = await self._graph.vector(model)
+            tensors = self._data.tensors(place.scenario, final.seed, vector)
+            kept.write(place.folder, final, tensors)
 
     async def _written(self, place: Place, runs: Sequence[asyncio.Task[RunTables]]) -> None:
         done = [await run for run in runs]

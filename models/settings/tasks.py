@@ -1,7 +1,8 @@
 """What can be learned.
 
 `metrics` of a task are those that a run can aim at, the first of them what it is judged by unless
-the scenario says otherwise; `final_metrics` are found at a run's end only.
+the scenario says otherwise; `final_metrics` are found at a run's end only. A task that `segments`
+answers an image with an image.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class DigitsSettings(Settings):
 
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "loss")
     final_metrics: ClassVar[tuple[str, ...]] = ()
+    segments: ClassVar[bool] = False
 
     name: Literal["digits"] = Field(description="the task's name")
     partition: PartitionSettings = Field(description="how the training samples fall to clients")
@@ -46,6 +48,7 @@ class BrainsSettings(Settings):
 
     metrics: ClassVar[tuple[str, ...]] = ("dice",)
     final_metrics: ClassVar[tuple[str, ...]] = ("hd95_mm",)
+    segments: ClassVar[bool] = True
 
     name: Literal["brains"] = Field(description="the task's name")
     training_subjects: _Subjects = Field(
@@ -103,6 +106,7 @@ class NiftiSettings(Settings):
 
     metrics: ClassVar[tuple[str, ...]] = ("dice",)
     final_metrics: ClassVar[tuple[str, ...]] = ("hd95_mm",)
+    segments: ClassVar[bool] = True
 
     name: Literal["nifti"] = Field(description="the task's name")
     scans: _Path = Field(
@@ -120,7 +124,7 @@ class NiftiSettings(Settings):
         default="coronal", description="how the scans are sliced"
     )
     image_size: Annotated[int, Field(ge=8, le=512)] = Field(
-        default=64, description="pixels of a slice's side, centred on what is labelled"
+        default=96, description="pixels of a slice's side, centred on what is labelled"
     )
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.25, description="share of each site's subjects held out, without a column split"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sim.compute.engines import DataPlane, Failure, Finished, Result
 from sim.compute.refs import Job, Vector
+from sim.compute.vectors import Damaged
 from sim.compute.workshop import failure_text
 from sim.errors import ScenarioError
 
@@ -122,7 +123,8 @@ def _refusal(what: str) -> ScenarioError:
 class ClusterModels:
     """The models that a cluster holds for this program; see `sim.compute.store.Vectors`.
 
-    A future that is let go of lets the workers forget the vector. None crosses to this process.
+    A future that is let go of lets the workers forget the vector. Only those that are fetched
+    cross to this process.
     """
 
     def __init__(self) -> None:
@@ -143,6 +145,17 @@ class ClusterModels:
     def read(self, name: str) -> Vector:
         """Not from here."""
         raise io.UnsupportedOperation("models are read by a cluster's workers")
+
+    async def fetch(self, name: str) -> Vector:
+        """See Vectors; what was lost with its worker, Dask makes again."""
+        future = self.future(name)
+        if future is None:
+            raise FileNotFoundError(f"no worker holds model {name[:8]}")
+        try:
+            vector: Vector = await future
+        except Exception as failure:
+            raise Damaged(f"model {name[:8]} can't be fetched: {failure}") from failure
+        return vector
 
     def remove(self, name: str) -> None:
         """See Vectors."""

@@ -1,7 +1,8 @@
-"""The graph of real operations: names them at once, computes them when a score demands them.
+"""The graph of real operations: names them at once, computes them when they are demanded.
 
 One graph serves all runs of a sweep: what they have in common has one name and is computed once,
-or not at all if the store has it. What no score depends on is never computed.
+or not at all if the store has it. What neither a score nor a kept model depends on is never
+computed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from sim.compute.engines import ComputeError, Engine, Failure, Result
-from sim.compute.refs import Job, ModelKind, ModelRef, ScoreRef, Scores, content_name
+from sim.compute.refs import Job, ModelKind, ModelRef, ScoreRef, Scores, Vector, content_name
 from sim.compute.schedule import Operation, Ready, raise_heights
-from sim.compute.store import Books
+from sim.compute.store import Books, Damaged
 
 ATTEMPTS = 3
 """An operation that failed so often fails whatever needs it."""
@@ -101,6 +102,7 @@ class Graph:
         self._named: set[str] = set()
         self._needed: set[str] = set()
         self._scores: dict[str, asyncio.Future[Scores]] = {}
+        self._awaited: dict[str, asyncio.Future[None]] = {}  # Models on their way to the store.
         self._operations: dict[str, Operation] = {}
         self._fresh: list[Operation] = []
         self._ready = Ready()
@@ -122,7 +124,7 @@ class Graph:
 
     @property
     def never_needed(self) -> int:
-        """Operations that were named and that no score has asked for."""
+        """Operations that were named and that nothing demanded depends on."""
         # Not `computed`: what was let go of may be computed again.
         return len(self._named) - len(self._needed)
 
@@ -164,15 +166,41 @@ class Graph:
             self._fresh.append(operation)
         return future
 
+    def stored(self, model: ModelRef) -> asyncio.Future[None]:
+        """Demands the model itself: done as soon as the store has it, where it stays as long as
+        anybody holds `model`. Carries a ComputeError if it can't be computed.
+        """
+        future = self._awaited.get(model.name)
+        if future is not None:
+            return future
+        future = asyncio.get_running_loop().create_future()
+        self._needed.add(model.name)
+        if self._store.holds(model.name):
+            future.set_result(None)
+            return future
+        self._awaited[model.name] = future
+        if model.name not in self._operations:
+            self._pull(model)
+        return future
+
+    async def vector(self, model: ModelRef) -> Vector:
+        """The vector [P] of a model, computed if need be. Raises ComputeError."""
+        await self.stored(model)
+        try:
+            return await self._store.fetch(model.name)
+        except (Damaged, FileNotFoundError) as problem:
+            # Its inputs are let go of, as a damaged input's are: see `_settle`.
+            raise ComputeError(f"{problem}; the same command computes it again") from None
+
     async def throttle(self) -> None:
         """Wait while too many demanded operations are unfinished."""
         while len(self._operations) > self._pending_limit:
             self._drained.clear()
             await self._drained.wait()
 
-    def _pull(self, score: ScoreRef) -> None:
+    def _pull(self, wanted: ModelRef | ScoreRef) -> None:
         # A lineage may be tens of thousands deep: a stack of our own instead of recursion.
-        stack = [self._wanted(score)]
+        stack = [self._wanted(wanted)]
         while stack:
             operation = stack.pop()
             for model in operation.ref.inputs:
@@ -261,12 +289,11 @@ class Graph:
             if ref.kind == "trained":
                 self.trainings_done += 1
                 self.steps_done += ref.cost
+            self._tell(self._awaited.pop(ref.name, None), None)
         else:
             assert isinstance(result, dict)
             self._store.keep_scores(ref.name, result)
-            future = self._scores[ref.name]
-            if not future.done():  # Cancelled with those that waited for it.
-                future.set_result(result)
+            self._tell(self._scores[ref.name], result)
         for waiter in operation.waiters:
             waiter.waits_for -= 1
             waiter.holder = worker
@@ -275,6 +302,12 @@ class Graph:
                 waiter.height = max(waiter.height, operation.height)
             if not waiter.waits_for:
                 self._ready.add(waiter)
+
+    @staticmethod
+    def _tell(future: asyncio.Future[Any] | None, result: Scores | None) -> None:
+        # It may have been cancelled with those that waited for it.
+        if future is not None and not future.done():
+            future.set_result(result)
 
     def _failed(self, operation: Operation, failure: Failure) -> None:
         operation.attempts += 1
@@ -293,18 +326,21 @@ class Graph:
             each = failed.pop()
             if self._operations.pop(each.ref.name, None) is None:
                 continue
-            if isinstance(each.ref, ScoreRef):
-                future = self._scores[each.ref.name]
-                if not future.done():
-                    future.set_exception(ComputeError(text))
-                    future.exception()  # Whoever reads it later is told; nobody has to.
+            name = each.ref.name
+            told: asyncio.Future[Any] | None
+            told = self._scores.get(name) or self._awaited.pop(name, None)
+            if told is not None and not told.done():
+                told.set_exception(ComputeError(text))
+                told.exception()  # Whoever reads it later is told; nobody has to.
             failed += each.waiters
         self._drained.set()
 
     def close(self) -> None:
         """Give up what is under way, whoever waits for it."""
         self._closed = True
-        for future in self._scores.values():
-            future.cancel()
+        for score in self._scores.values():
+            score.cancel()
+        for model in self._awaited.values():
+            model.cancel()
         self._operations.clear()
         self._drained.set()

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from sim.compute.refs import Vector
 from sim.compute.score_file import ScoreFile
 from sim.compute.vectors import Damaged, VectorFolder, VectorMemory, Vectors
 
@@ -117,6 +118,16 @@ class Books:
             except (Damaged, FileNotFoundError) as problem:
                 self.lost(name, problem)
         return name in self._shelf
+
+    async def fetch(self, name: str) -> Vector:
+        """The vector [P] of a model that is there. Raises Damaged or FileNotFoundError if it has
+        not stayed there, or not whole; it is lost then.
+        """
+        try:
+            return await self.models.fetch(name)
+        except (Damaged, FileNotFoundError) as problem:
+            self.lost(name)
+            raise problem
 
     def added(self, name: str, size_bytes: int) -> None:
         """A worker has written the model: it is there from now on, and others may have to go."""

@@ -45,6 +45,10 @@ class Vectors(Protocol):
         """A copy of the vector [P]. Raises FileNotFoundError, or Damaged."""
         ...
 
+    async def fetch(self, name: str) -> Vector:
+        """`read` from this process, wherever the vector is."""
+        ...
+
     def remove(self, name: str) -> None:
         """Drop the vector if it is there. Raises OSError."""
         ...
@@ -100,6 +104,10 @@ class VectorFolder:
             raise Damaged(f"{path} does not match its checksum")
         vector: Vector = data.view("<f4").astype(np.float32, copy=False)
         return vector
+
+    async def fetch(self, name: str) -> Vector:
+        """See Vectors."""
+        return self.read(name)
 
     def remove(self, name: str) -> None:
         """See Vectors."""
@@ -158,6 +166,10 @@ class VectorMemory:
             return self._vectors[name].copy()
         except KeyError:
             raise FileNotFoundError(f"no model is called {name}") from None
+
+    async def fetch(self, name: str) -> Vector:
+        """See Vectors."""
+        return self.read(name)
 
     def remove(self, name: str) -> None:
         """See Vectors."""

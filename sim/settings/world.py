@@ -122,6 +122,14 @@ class StopSettings(TargetSettings):
     )
 
 
+class OutputSettings(Settings):
+    """What a result folder keeps beside the tables."""
+
+    keep_models: Literal["none", "final"] = Field(
+        description="every node's model at the end of each run, as safetensors; or none"
+    )
+
+
 class EvaluationSettings(Settings):
     """When the observer looks; it costs no virtual time."""
 

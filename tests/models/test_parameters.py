@@ -70,6 +70,28 @@ def test_several_models_are_seen_as_each_of_them_is() -> None:
         assert both.untyped_storage().data_ptr() == rows.untyped_storage().data_ptr()
 
 
+@pytest.mark.parametrize("settings", NETS, ids=lambda settings: settings.name)
+def test_a_vectors_tensors_are_the_state_of_a_fresh_module_and_give_it_back(settings: Any) -> None:
+    one = flat(settings)
+    vector = np.arange(one.length, dtype=np.float32) + np.float32(0.5)
+    tensors = one.layout.tensors(vector)
+    assert all(tensor.flags.c_contiguous for tensor in tensors.values())
+    one.load(vector)
+    state = one.module.state_dict()
+    plain = NETWORKS[settings.name](settings, (1, 8, 8), 10)
+    plain.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(tensor, state[name])
+    assert np.array_equal(one.layout.vector(tensors), vector)
+
+
+def test_tensors_of_another_network_are_refused() -> None:
+    one, other = flat(NETS[0]), flat(MlpSettings(name="mlp", hidden=(4, 5)))
+    tensors = other.layout.tensors(other.vector())
+    with pytest.raises(ValueError, match="another network"):
+        one.layout.vector(tensors)
+
+
 def test_images_are_arranged_for_convolutions_only() -> None:
     images = torch.zeros(2, 3, 8, 8)
     assert flat(NETS[1]).arranged(images).is_contiguous(memory_format=torch.channels_last)

@@ -876,6 +876,8 @@ OVERRIDES = [
         "server",
         "is missing, but protocols.fedavg has a server; allowed: uplink, downlink and",
     ),
+    ("output.keep_models=all", "output.keep_models", "'all' is not known here; allowed: none or"),
+    ("output={}", "output.keep_models", "is missing; allowed: none, final"),
     ("seeds.0=-1", "seeds.0", "-1 is too small; allowed: at least 0"),
 ]
 

@@ -160,6 +160,24 @@ def test_a_cluster_gives_the_numbers_of_this_process_and_goes_on_running(shared:
     asyncio.run(scene())
 
 
+def test_a_demanded_model_comes_from_the_cluster(shared: Cluster) -> None:
+    async def scene() -> None:
+        async with at_work_on(shared, limit_bytes=0) as (graph, engine):
+            models = graph.lineage(None, "fetched")
+            made = tuple(models.trained(models.initial(), client, 0) for client in range(4))
+            merged = models.averaged(made, (0.25,) * 4)
+            for model in (*made, merged):
+                graph.stored(model)
+            found = [(await graph.vector(model)).tolist() for model in (*made, merged)]
+            assert found == [[1, 1], [2, 2], [3, 3], [4, 4], [2.5, 2.5]]
+            assert graph.computed == 1 + 4 + 1
+            engine.models.clear()
+            with pytest.raises(ComputeError, match="no worker holds model"):
+                await graph.vector(merged)
+
+    asyncio.run(scene())
+
+
 def test_workers_forget_what_the_books_drop(shared: Cluster) -> None:
     async def scene() -> None:
         async with (
@@ -349,6 +367,7 @@ def test_dask_s_own_configuration_encrypts(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_that_loses_a_worker_gives_the_same_bytes(own: Cluster, tmp_path: Path) -> None:
     settings = ["duration=3 min", "clients.count=5", "seeds=[0, 1]", "training.local_epochs=10"]
+    settings.append("output.keep_models=final")
     scenario = load("churn", settings)
 
     async def run(name: str, scheduler: str | None) -> Done:
@@ -358,8 +377,10 @@ def test_a_run_that_loses_a_worker_gives_the_same_bytes(own: Cluster, tmp_path: 
             [Place(scenario, folder)], session, check_data([scenario], lambda line: None)
         )
 
-    def tables(name: str) -> list[bytes]:
-        return [(tmp_path / name / table).read_bytes() for table in TABLES]
+    def content(name: str) -> dict[str, bytes]:
+        folder = tmp_path / name
+        paths = [folder / table for table in TABLES] + sorted(folder.glob("models/*/*/*"))
+        return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
     async def scene() -> None:
         async with Client(own.address, asynchronous=True, set_as_default=False) as client:
@@ -383,5 +404,6 @@ def test_a_run_that_loses_a_worker_gives_the_same_bytes(own: Cluster, tmp_path: 
     asyncio.run(scene())
     assert sorted(worker.poll() is None for worker in own.workers.values()) == [False, True]
     asyncio.run(run("here", None))
-    assert tables("cluster") == tables("here")
+    assert content("cluster") == content("here")
+    assert len(content("here")) == len(TABLES) + 2 * (6 + 7 + 6 + 2)
     assert list((tmp_path / "cluster" / "store" / "models").iterdir()) == []

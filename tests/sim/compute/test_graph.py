@@ -6,7 +6,9 @@ import asyncio
 import gc
 import weakref
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from sim.compute import ComputeError, Graph, Lineage, ModelRef
@@ -177,6 +179,50 @@ def test_a_model_whose_reference_is_held_stays_in_the_store() -> None:
     asyncio.run(scene())
 
 
+def test_a_demanded_model_is_computed_once_and_stays_while_it_is_held() -> None:
+    async def scene() -> None:
+        async with at_work(limit_bytes=0) as (graph, engine, _):
+            models = graph.lineage(None, "n")
+            held = chain(models, 3)
+            graph.stored(held)
+            assert np.array_equal(await graph.vector(held), np.full(2, 3, np.float32))
+            await models.demand(models.scores(chain(models, 9, client=1)))
+            assert np.array_equal(await graph.vector(held), np.full(2, 3, np.float32))
+            assert await models.demand(models.scores(held)) == {"accuracy": 3.0}
+            assert isinstance(engine, Recorder)
+            assert [engine.asked.count(("trained", (0, number))) for number in range(3)] == [1] * 3
+            assert engine.asked.count(("scores", ("test",))) == 2
+
+    asyncio.run(scene())
+
+
+def test_a_demanded_model_that_was_let_go_is_computed_again() -> None:
+    async def scene() -> None:
+        async with at_work(limit_bytes=0) as (graph, _, _):
+            models = graph.lineage(None, "n")
+            await graph.vector(chain(models, 2))
+            await graph.vector(chain(models, 2, client=1))
+            assert np.array_equal(await graph.vector(chain(models, 2)), np.full(2, 2, np.float32))
+            assert graph.computed == 3 + 3 + 3
+
+    asyncio.run(scene())
+
+
+def test_a_failure_reaches_who_demands_the_model() -> None:
+    async def scene() -> None:
+        async with at_work() as (graph, _, _):
+            models = graph.lineage(None, "n")
+            failing = models.trained(models.trained(models.initial(), FAILS, 0), 1, 1)
+            told: list[asyncio.Future[Any]]
+            told = [graph.stored(failing), models.demand(models.scores(failing))]
+            with pytest.raises(ComputeError, match="no data"):
+                await graph.vector(failing)
+            for future in told:
+                assert isinstance(future.exception(), ComputeError)
+
+    asyncio.run(scene())
+
+
 def test_a_failure_reaches_whoever_waits_and_nobody_else() -> None:
     async def scene() -> None:
         async with at_work() as (graph, engine, _):
@@ -216,11 +262,14 @@ def test_closing_leaves_nobody_waiting() -> None:
     async def scene() -> None:
         graph = Graph(Stuck(), memory())
         models = graph.lineage(None, "n")
-        future = models.demand(models.scores(models.initial()))
+        model = models.initial()
+        futures: list[asyncio.Future[Any]]
+        futures = [models.demand(models.scores(model)), graph.stored(model)]
         await asyncio.sleep(0)
         graph.close()
-        with pytest.raises(asyncio.CancelledError):
-            await future
+        for future in futures:
+            with pytest.raises(asyncio.CancelledError):
+                await future
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(scene())
@@ -267,3 +316,32 @@ def test_a_damaged_model_is_computed_again_and_said(
     assert scores == {"accuracy": 4.0}
     said = capsys.readouterr().out
     assert (name[:8] in said and "computed again" in said) == (how != "gone")
+
+
+def test_a_later_session_finds_a_demanded_model_in_the_store(tmp_path: Path) -> None:
+    demanded(tmp_path, 3)
+
+    async def scene() -> None:
+        async with at_work(0, tmp_path) as (graph, engine, _):
+            models = graph.lineage(None, "n")
+            assert np.array_equal(await graph.vector(chain(models, 3)), np.full(2, 3, np.float32))
+            assert isinstance(engine, Recorder) and engine.asked == []
+
+    asyncio.run(scene())
+
+
+def test_a_model_that_is_damaged_when_it_is_fetched_is_named_and_lost(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with at_work(0, tmp_path) as (graph, _, store):
+            models = graph.lineage(None, "n")
+            model = chain(models, 2)
+            await graph.stored(model)
+            (file,) = tmp_path.rglob(f"*{model.name[2:]}*")
+            file.write_bytes(file.read_bytes()[:-1])
+            for what in ("is truncated", "was damaged"):
+                with pytest.raises(ComputeError, match=f"{what}.*; the same command computes it"):
+                    await graph.vector(model)
+                assert not store.holds(model.name)
+
+    asyncio.run(scene())
+    demanded(tmp_path, 2)

@@ -1,0 +1,77 @@
+"""What a model makes of one subject of a segmentation task, and a file that viewers open.
+
+A room of its own because a kept model is used without a learner: nothing here trains, and no
+subject but one goes through the network.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.extras import required
+from models.networks import network
+from models.parameters import FlatModule, Tensor
+from models.settings import ModelSettings, TaskSettings
+from models.tasks import COHORTS
+from models.tasks.cohort import Cohort, Subject
+from models.tasks.overlap import Labels, dice
+from models.tasks.segmentation import TEST_BATCH, segmentation
+from models.tasks.task import Report
+
+__all__ = ["Cohort", "Prediction", "Subject", "cohort_of", "predicted", "volume"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`labels` [slices, height, width] as a subject's are; `dice`: the mean over the structures
+    that the subject has, as the metric of that name has it, or NaN if it has none.
+    """
+
+    labels: Labels
+    dice: float
+
+
+def cohort_of(task: TaskSettings, clients: int, report: Report) -> Cohort:
+    """All subjects of a segmentation task. Raises DataError if they can't be had as it asks."""
+    return COHORTS[task.name](task, clients, report)
+
+
+def predicted(
+    model: ModelSettings, tensors: Mapping[str, Tensor], cohort: Cohort, subject: Subject
+) -> Prediction:
+    """What the network with these tensors, by their names, says of a subject of the cohort.
+
+    Raises ValueError if the tensors are those of another network.
+    """
+    flat = _network(model, cohort)
+    flat.load(flat.layout.vector(tensors))
+    flat.module.eval()
+    images = torch.split(flat.arranged(torch.from_numpy(subject.images[:, None])), TEST_BATCH)
+    with torch.inference_mode():
+        classes = [flat.module(batch).argmax(dim=1).to(torch.uint8) for batch in images]
+    labels: Labels = torch.cat(classes).numpy()
+    overlap = dice(labels, subject.labels, 1 + len(cohort.structures))
+    there = overlap[~np.isnan(overlap)]
+    return Prediction(labels, float(there.mean()) if len(there) else math.nan)
+
+
+def volume(labels: Labels, subject: Subject) -> bytes:
+    """The labels as a compressed NIfTI file in the subject's place; the same bytes each time.
+
+    Raises DataError without the extra `brains`.
+    """
+    nibabel = required("nibabel", "brains", "a NIfTI file", ("task", "name"))
+    image = nibabel.Nifti1Image(labels, subject.affine)
+    image.header.set_xyzt_units("mm")
+    return gzip.compress(image.to_bytes(), mtime=0)
+
+
+def _network(model: ModelSettings, cohort: Cohort) -> FlatModule:
+    with torch.random.fork_rng(devices=[]):  # Its weights are drawn, and then replaced.
+        return FlatModule(network(model, segmentation(cohort)), torch.device("cpu"))

@@ -1,0 +1,93 @@
+"""Models kept in a result folder, one safetensors file each: whole, and known by what they hold.
+
+A room of its own because a file outlives its session: the next one must tell what is there already
+from what is damaged or of another version, and whoever uses a model must know which it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from sim import results
+from sim.outcome import FinalModel
+
+Tensors = Mapping[str, npt.NDArray[np.float32]]
+
+_CHECKSUM = "sha256"
+_LENGTH_BYTES = 8
+
+
+class Damaged(RuntimeError):
+    """A kept file is not what was written; the text says which, and what is wrong."""
+
+
+def path_of(folder: Path, protocol: str, seed: int, node: str) -> Path:
+    """Where a result folder keeps the model of a node."""
+    return folder / results.MODELS_FOLDER / protocol / str(seed) / f"{node}{results.MODEL_SUFFIX}"
+
+
+def write(folder: Path, model: FinalModel, tensors: Tensors) -> None:
+    """Keep a model; the same bytes for the same model. Raises OSError."""
+    target = path_of(folder, model.protocol, model.seed, model.node)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {name: str(value) for name, value in model._asdict().items()}
+    content = _in_order(save(dict(tensors), metadata | {_CHECKSUM: _checksum(tensors)}))
+    with results.whole(target) as path:
+        path.write_bytes(content)
+
+
+def is_there(folder: Path, model: FinalModel) -> bool:
+    """Whether the very same model is kept already, and whole."""
+    path = path_of(folder, model.protocol, model.seed, model.node)
+    try:
+        return read(path)[0] == model
+    except (FileNotFoundError, Damaged):
+        return False
+
+
+def read(path: Path) -> tuple[FinalModel, Tensors]:
+    """What a file says that it holds, and its tensors. Raises FileNotFoundError, or Damaged."""
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata, tensors = file.metadata() or {}, file.get_tensors()
+        if metadata.pop(_CHECKSUM) != _checksum(tensors):
+            raise Damaged(f"{path} does not match its checksum")
+        return _model(metadata), tensors
+    except FileNotFoundError:
+        raise
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as problem:
+        raise Damaged(f"{path} is no kept model: {problem}") from None
+
+
+def _model(metadata: Mapping[str, str]) -> FinalModel:
+    kinds = get_type_hints(FinalModel)
+    return FinalModel(*(kinds[name](metadata[name]) for name in FinalModel._fields))
+
+
+def _checksum(tensors: Tensors) -> str:
+    """Of the tensors' names and numbers."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors leaves them in an order drawn anew."""
+    end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.loads(content[_LENGTH_BYTES:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    # The format aligns the numbers by blanks behind the header.
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text + content[end:]

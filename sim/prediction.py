@@ -1,0 +1,216 @@
+"""From a result folder's kept model to the segmentation of one subject, as files.
+
+A room of its own because it is the one question to a model after its run, so it needs both the
+result folder and the models' code, and neither a clock nor a graph.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.prediction import Cohort, Prediction, Subject, cohort_of, predicted, volume
+from sim import kept, results
+from sim.compute.engines import one_thread
+from sim.errors import Place, ScenarioError, scenario_error
+from sim.grid import grid
+from sim.outcome import AGGREGATE, POOLED, SERVER, FinalModel
+from sim.scenario import Scenario, load
+from sim.simulation import learner_spec, mistakes_placed
+
+ENDING = ".nii.gz"
+_FIRST = (AGGREGATE, SERVER, POOLED)
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model and which subject; what is None is the only one, or the first."""
+
+    point: str | None = None
+    protocol: str | None = None
+    seed: int | None = None
+    node: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A subject, what a model made of it, and the files that tell of it."""
+
+    scenario: str
+    model: FinalModel
+    subject: Subject
+    structures: tuple[str, ...]
+    prediction: Prediction
+    volume_file: Path
+    labels_file: Path
+    picture_file: Path
+    """Where a picture of it belongs; nothing is drawn here."""
+
+    @property
+    def title(self) -> str:
+        """Whose model, which subject, and how well they agree."""
+        model, subject, dice = self.model, self.subject, self.prediction.dice
+        known = "held out" if subject.held_out else "trained on"
+        agreed = "no structure to find" if math.isnan(dice) else f"Dice {dice:.3f}"
+        return (
+            f"{self.scenario}: {model.protocol} seed {model.seed}, {model.node}\n"
+            f"{subject.name} (site {subject.site}, {known}): {agreed}"
+        )
+
+
+def segmented(
+    folder: Path, choice: Choice, out: Path | None, report: Callable[[str], None]
+) -> Segmented:
+    """Write a subject's segmentation and, beside it, what its numbers mean (id, name).
+
+    `out`: a .nii.gz file; by default in `folder`, named after the model and the subject. Raises
+    ScenarioError for a choice that the folder doesn't have, and where nothing can be read or
+    written.
+    """
+    if out is not None and not out.name.endswith(ENDING):
+        raise ScenarioError(f"--out {out}: unknown ending; allowed: {ENDING}")
+    scenario, place, point = _result(folder, choice.point)
+    path = _model_file(place, choice)
+    with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
+        cohort = cohort_of(scenario.task, scenario.clients.count, report)
+        subject = _subject(cohort, choice.subject)
+        model, prediction = _prediction(scenario, path, cohort, subject)
+        content = volume(prediction.labels, subject)
+    run = [model.protocol, f"seed{model.seed}", model.node, _plain(subject.name)]
+    target = out or folder / ("-".join([*point, *run]) + ENDING)
+    stem = target.name.removesuffix(ENDING)
+    done = Segmented(
+        scenario.name,
+        model,
+        subject,
+        cohort.structures,
+        prediction,
+        target,
+        target.with_name(f"{stem}.csv"),
+        target.with_name(f"{stem}.png"),
+    )
+    _write(done, content)
+    return done
+
+
+def _plain(name: str) -> str:
+    """A user's own name, fit for a file."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+
+def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]:
+    """The scenario of a run or of a sweep's point, its folder, and the point's name if any."""
+    if (folder / results.SWEEP_FILE).is_file():
+        points = {one.name: one.scenario for one in grid(str(folder / results.SWEEP_FILE)).points}
+        name = _chosen(folder, "point", point, points)
+        scenario, place, named = points[name], folder / results.RUNS_FOLDER / name, [name]
+    elif (folder / results.SCENARIO_FILE).is_file():
+        scenario, place, named = load(folder / results.SCENARIO_FILE), folder, []
+        if point is not None:
+            raise ScenarioError(f"--point {point}: {folder} is no sweep; allowed: no --point")
+    else:
+        what = "holds neither a sweep nor a run" if folder.is_dir() else "no such folder"
+        allowed = "a folder that `braintorrent sweep` or `run` writes"
+        raise scenario_error(Place(str(folder), 0), (), what, allowed)
+    if not scenario.task.segments:
+        what = f"the task {scenario.task.name} has no segmentation"
+        raise ScenarioError(f"{folder}: {what}; allowed: results of the tasks brains and nifti")
+    return scenario, place, named
+
+
+def _model_file(place: Path, choice: Choice) -> Path:
+    models = place / results.MODELS_FOLDER
+    if not any(models.glob(f"*/*/*{results.MODEL_SUFFIX}")):
+        raise ScenarioError(
+            f"{place}: keeps no models; allowed: results of a scenario with "
+            "output: {keep_models: final}"
+        )
+    protocol = _chosen(place, "protocol", choice.protocol, _names(models))
+    seed = None if choice.seed is None else str(choice.seed)
+    seed = _chosen(place, "seed", seed, sorted(_names(models / protocol), key=int))
+    files = (models / protocol / seed).glob(f"*{results.MODEL_SUFFIX}")
+    nodes = sorted((file.stem for file in files), key=_rank)
+    node = _chosen(place, "node", choice.node, nodes, default=nodes[0])
+    return kept.path_of(place, protocol, int(seed), node)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+def _rank(node: str) -> tuple[int, int, str]:
+    """Models of all clients first, then the clients by number."""
+    first = _FIRST.index(node) if node in _FIRST else len(_FIRST)
+    return first, len(node), node
+
+
+def _subject(cohort: Cohort, name: str | None) -> Subject:
+    # Those that nobody trained on come first.
+    subjects = sorted(cohort.subjects, key=lambda one: not one.held_out)
+    if name is None:
+        return subjects[0]
+    for subject in subjects:
+        if subject.name == name:
+            return subject
+    raise ScenarioError(
+        f"--subject {name}: not in the cohort; allowed: {_listed(one.name for one in subjects)}"
+    )
+
+
+def _chosen(
+    folder: Path,
+    what: str,
+    chosen: str | None,
+    among: Iterable[str],
+    default: str | None = None,
+) -> str:
+    known = list(among)
+    if chosen is None and len(known) == 1:
+        return known[0]
+    if chosen is None and default is None:
+        raise ScenarioError(f"--{what}: is needed, one of several; allowed: {_listed(known)}")
+    found = chosen or default
+    if found not in known:
+        raise ScenarioError(f"--{what} {found}: not in {folder}; allowed: {_listed(known)}")
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    known: Sequence[str] = list(names)
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return ", ".join(known[:_SHOWN]) + more
+
+
+def _prediction(
+    scenario: Scenario, path: Path, cohort: Cohort, subject: Subject
+) -> tuple[FinalModel, Prediction]:
+    try:
+        model, tensors = kept.read(path)
+        with one_thread():
+            return model, predicted(scenario.model, tensors, cohort, subject)
+    except kept.Damaged as problem:
+        raise ScenarioError(f"{problem}; allowed: what `braintorrent` has written") from None
+    except ValueError as problem:
+        raise ScenarioError(
+            f"{path}: {problem}; allowed: a model of the scenario beside it"
+        ) from None
+
+
+def _write(done: Segmented, content: bytes) -> None:
+    try:
+        done.volume_file.parent.mkdir(parents=True, exist_ok=True)
+        with results.whole(done.labels_file) as path, path.open("w", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(("id", "name"))
+            rows.writerows(enumerate(("background", *done.structures)))
+        with results.whole(done.volume_file) as path:
+            path.write_bytes(content)
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise ScenarioError(f"--out {done.volume_file}: cannot be written: {what}") from None

@@ -1,0 +1,188 @@
+"""`predict`: a kept model's segmentation as files, and what it refuses in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from models.settings import BrainsSettings
+from models.tasks import COHORTS
+from models.tasks.cohort import Cohort
+from models.tasks.overlap import dice
+from sim import kept, results
+from sim.cli import app
+from tests.sim.squares import AFFINE, STRUCTURES, cohort
+
+SCENARIO = """\
+name: squares
+duration: 12 s
+seeds: [0, 1]
+task: {name: brains, data_seed: 987654321}
+model: {name: unet, channels: [4, 8]}
+training: {optimizer: adam, learning_rate: 0.05, batch_size: 3, local_epochs: 5}
+clients: {count: 2, step_time: 1 s}
+network: {latency: 20 ms, uplink: 20 Mbit/s, downlink: 100 Mbit/s}
+protocols: {braintorrent: {}, pooled: {}}
+evaluation: {every: 12 s}
+"""
+
+
+def fake(settings: BrainsSettings, clients: int, report: Any) -> Cohort:
+    assert clients == 2
+    return cohort()
+
+
+@pytest.fixture(autouse=True)
+def squares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task `brains`, only that its subjects are squares."""
+    monkeypatch.setitem(COHORTS, "brains", fake)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of both protocols and both seeds."""
+    home = tmp_path_factory.mktemp("prediction")
+    (home / "squares.yaml").write_text(SCENARIO)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(COHORTS, "brains", fake)
+        command = ["run", str(home / "squares.yaml"), "--workers=0", f"--out={home / 'run'}"]
+        done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    return home / "run"
+
+
+def predict(folder: Path, *options: str, code: int = 0) -> Result:
+    done = CliRunner().invoke(app, ["predict", str(folder), *options])
+    assert done.exit_code == code, done.output
+    return done
+
+
+def test_it_writes_the_labels_what_they_mean_and_a_picture(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "it.nii.gz"
+    predict(folder, "--protocol=pooled", "--seed=1", "--subject=dora", f"--out={out}")
+    files = sorted(path.name for path in out.parent.iterdir())
+    assert files == ["it.csv", "it.nii.gz", "it.png"]
+    image = nibabel.load(out)
+    labels, truth = np.asarray(image.dataobj), cohort().subjects[3].labels
+    assert np.array_equal(image.affine, AFFINE)
+    assert labels.shape == truth.shape and labels.dtype == np.uint8
+    assert (labels == truth).mean() > 0.5, "the model has learned nothing"
+    assert (out.parent / "it.csv").read_text() == (
+        "id,name\n0,background\n1,small_square\n2,large_square\n"
+    )
+    assert (out.parent / "it.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("node", ["client_0", "client_1", "aggregate"])
+def test_the_dice_of_the_held_out_subjects_is_the_run_s_last_score(
+    node: str, folder: Path, tmp_path: Path
+) -> None:
+    found = []
+    for subject in cohort().subjects[2:]:
+        out = tmp_path / "it.nii.gz"
+        options = ("--protocol=braintorrent", "--seed=0", f"--node={node}")
+        predict(folder, *options, f"--subject={subject.name}", f"--out={out}")
+        labels = np.asarray(nibabel.load(out).dataobj)
+        found.append(dice(labels, subject.labels, 1 + len(STRUCTURES)).mean())
+    (score,) = (
+        row.value
+        for row in results.read_scores(folder)
+        if row[:2] == ("braintorrent", 0) and row.time_s == 12
+        if (row.node, row.metric) == (node, "dice")
+    )
+    assert np.mean(found) == pytest.approx(score)
+
+
+def test_by_default_it_is_the_aggregate_and_the_first_subject_that_is_held_out(
+    folder: Path,
+) -> None:
+    said = predict(folder, "--protocol=braintorrent", "--seed=1").output
+    default = folder / "braintorrent-seed1-aggregate-cleo_2.nii.gz"
+    assert f"segmentation in {default}" in said
+    other = folder / "other.nii.gz"
+    options = ("--node=aggregate", "--subject=cleo/2", f"--out={other}")
+    predict(folder, "--protocol=braintorrent", "--seed=1", *options)
+    for file in (default, other):
+        assert file.is_file()
+    for ending in (".nii.gz", ".csv", ".png"):
+        one, two = (
+            path.with_name(path.name.removesuffix(".nii.gz") + ending) for path in (default, other)
+        )
+        assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--protocol: is needed, one of several; allowed: braintorrent, pooled"),
+        (["--protocol=fedavg"], "--protocol fedavg: not in {}; allowed: braintorrent, pooled"),
+        (["--protocol=pooled"], "--seed: is needed, one of several; allowed: 0, 1"),
+        (["--protocol=pooled", "--seed=7"], "--seed 7: not in {}; allowed: 0, 1"),
+        (
+            ["--protocol=braintorrent", "--seed=0", "--node=server"],
+            "--node server: not in {}; allowed: aggregate, client_0, client_1",
+        ),
+        (
+            ["--protocol=pooled", "--seed=0", "--subject=eve"],
+            "--subject eve: not in the cohort; allowed: cleo/2, dora, anna, ben",
+        ),
+        (["--point=base"], "--point base: {} is no sweep; allowed: no --point"),
+        (["--out=it.nii"], "--out it.nii: unknown ending; allowed: .nii.gz"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_refused(options: list[str], said: str, folder: Path) -> None:
+    assert predict(folder, *options, code=2).output == said.format(folder) + "\n"
+
+
+def test_a_folder_without_models_says_how_to_keep_them(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "scenario.yaml").read_text()
+    (tmp_path / "scenario.yaml").write_text(text.replace("final", "none"))
+    said = predict(tmp_path, code=2).output
+    assert said == (
+        f"{tmp_path}: keeps no models; allowed: results of a scenario with "
+        "output: {keep_models: final}\n"
+    )
+    assert "no such folder" in predict(tmp_path / "no", code=2).output
+    (tmp_path / "scenario.yaml").unlink()
+    assert "holds neither a sweep nor a run" in predict(tmp_path, code=2).output
+
+
+def test_a_task_without_segmentation_is_refused(tmp_path: Path) -> None:
+    digits = ["run", "no_faults", "--set=duration=1 s", "--set=evaluation.every=1 s", "--seed=0"]
+    keep = ["--set=output.keep_models=final", "--protocol=local", "--workers=0"]
+    done = CliRunner().invoke(app, [*digits, *keep, f"--out={tmp_path}"])
+    assert done.exit_code == 0, done.output
+    assert "the task digits has no segmentation; allowed: " in predict(tmp_path, code=2).output
+
+
+def test_a_damaged_model_and_one_of_another_network_are_refused(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "scenario.yaml").write_bytes((folder / "scenario.yaml").read_bytes())
+    file = kept.path_of(tmp_path, "pooled", 0, "pooled")
+    model, _ = kept.read(kept.path_of(folder, "pooled", 0, "pooled"))
+    kept.write(tmp_path, model, {"weight": np.zeros(3, np.float32)})
+    assert "the tensors are those of another network" in predict(tmp_path, code=2).output
+    file.write_bytes(file.read_bytes()[:-1])
+    assert f"{file} is no kept model" in predict(tmp_path, code=2).output
+
+
+def test_a_sweep_s_point_is_chosen(tmp_path: Path) -> None:
+    (tmp_path / "squares.yaml").write_text(SCENARIO)
+    sweep = tmp_path / "sweep"
+    vary = "--vary=training.learning_rate=0.05,0.02"
+    command = ["sweep", str(tmp_path / "squares.yaml"), vary, "--seeds=1", "--protocol=pooled"]
+    done = CliRunner().invoke(app, [*command, "--workers=0", f"--out={sweep}"])
+    assert done.exit_code == 0, done.output
+    said = predict(sweep, code=2).output
+    assert said.startswith("--point: is needed, one of several; allowed: ")
+    points = sorted(path.name for path in (sweep / "runs").iterdir())
+    assert len(points) == 2
+    assert all(point in said for point in points)
+    predict(sweep, f"--point={points[0]}")
+    assert (sweep / f"{points[0]}-pooled-seed0-aggregate-cleo_2.png").is_file()
