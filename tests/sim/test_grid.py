@@ -230,14 +230,14 @@ def test_a_mistaken_option_is_refused_in_one_line(vary: list[str], start: str) -
 
 
 IN_FILES = [
-    ("  clients.count: 1:5:0\n", ":37:18: sweep.clients.count: '1:5:0' has a step of zero"),
-    ("  clients.count: []\n", ":37:18: sweep.clients.count: has no values"),
-    ("  clients.count: {}\n", ":37:3: sweep.clients.count: is a mapping"),
-    ("  clients.count: 0\n", ":37:18: sweep clients.count=0: clients.count: 0 is too small"),
-    ("  dur: [1 s]\n", ":37:8: sweep dur: dur: no such setting; allowed: duration, task"),
-    ("  name: [a]\n", ":37:9: sweep name: name: is not varied"),
-    ("  duration: [1 h, 60 min]\n", ":37:13: sweep duration: duration: '1 h' and '60 min' are the"),
-    ("  [1]\n", ":37:3: sweep: a list is not a mapping"),
+    ("  clients.count: 1:5:0\n", ":38:18: sweep.clients.count: '1:5:0' has a step of zero"),
+    ("  clients.count: []\n", ":38:18: sweep.clients.count: has no values"),
+    ("  clients.count: {}\n", ":38:3: sweep.clients.count: is a mapping"),
+    ("  clients.count: 0\n", ":38:18: sweep clients.count=0: clients.count: 0 is too small"),
+    ("  dur: [1 s]\n", ":38:8: sweep dur: dur: no such setting; allowed: duration, task"),
+    ("  name: [a]\n", ":38:9: sweep name: name: is not varied"),
+    ("  duration: [1 h, 60 min]\n", ":38:13: sweep duration: duration: '1 h' and '60 min' are the"),
+    ("  [1]\n", ":38:3: sweep: a list is not a mapping"),
 ]
 
 
