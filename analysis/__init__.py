@@ -12,6 +12,7 @@ from analysis.errors import ResultError
 from analysis.loading import load, load_run, load_sweep
 from analysis.metrics import (
     area_under_curve,
+    at_equal_work,
     cumulated,
     epochs_per_round,
     fairness_over_time,
@@ -48,6 +49,7 @@ __all__ = [
     "ResultError",
     "Results",
     "area_under_curve",
+    "at_equal_work",
     "cumulated",
     "differences",
     "epochs_per_round",

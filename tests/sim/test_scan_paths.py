@@ -17,7 +17,7 @@ def file(tmp_path: Path) -> Path:
     """A scenario's file in a folder that is not the working directory."""
     path = tmp_path / "study" / "scenario.yaml"
     path.parent.mkdir()
-    path.write_text(dump(load("server_crash", ["model={name: unet}"])), encoding="utf-8")
+    path.write_text(dump(load("brains_quick")), encoding="utf-8")
     return path
 
 
