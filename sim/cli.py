@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli_analysis import check_trackers, plot, predict, report, tell_trackers, trace
-from sim.terminal import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISTAKE, mistakes_reported, say
+from sim.cli_analysis import check_trackers, plot, predict, report, subjects, tell_trackers, trace
+from sim.terminal import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_MISTAKE,
+    Overrides,
+    ScenarioName,
+    mistakes_reported,
+    say,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,11 +76,6 @@ def _options(
     """Hold the options that stand before a command."""
 
 
-_Scenario = Annotated[str, typer.Argument(help="A YAML file or a shipped one's name.")]
-_Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change one setting of the scenario."),
-]
 _Protocols = Annotated[
     list[str] | None,
     typer.Option("--protocol", metavar="NAME", help="Run only this protocol; repeatable."),
@@ -111,8 +114,8 @@ _Json = Annotated[
 
 @app.command()
 def run(
-    scenario: _Scenario,
-    overrides: _Overrides = None,
+    scenario: ScenarioName,
+    overrides: Overrides = None,
     protocol: _Protocols = None,
     seed: _Seeds = None,
     workers: _Workers = None,
@@ -150,7 +153,7 @@ def run(
 
 @app.command()
 def sweep(
-    scenario: _Scenario,
+    scenario: ScenarioName,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -161,7 +164,7 @@ def sweep(
     seeds: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Use the seeds 0 to N-1.")
     ] = None,
-    overrides: _Overrides = None,
+    overrides: Overrides = None,
     protocol: _Protocols = None,
     workers: _Workers = None,
     store_limit: _StoreLimit = STORE_LIMIT,
@@ -258,6 +261,7 @@ app.command()(trace)
 app.command()(plot)
 app.command()(report)
 app.command()(predict)
+app.command()(subjects)
 
 
 @app.command()

@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
-from sim.terminal import EXIT_INTERRUPTED, mistakes_reported, say
+from sim.terminal import EXIT_INTERRUPTED, Overrides, ScenarioName, mistakes_reported, say
+
+SITES_SHOWN, SLICES_SHOWN = 4, 3
 
 
 def trace(
@@ -153,6 +155,38 @@ def predict(
         save(segmentation(columns, done.structures, shown, done.title), done.picture_file)
         say(f"segmentation in {done.volume_file}")
         say(f"what its numbers mean in {done.labels_file}, a picture in {done.picture_file}")
+
+
+def subjects(
+    scenario: ScenarioName,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .png, .svg or .pdf. Default: <name>_subjects.png."),
+    ] = None,
+) -> None:
+    """Draw a training subject of each site, of four at most, beside what is labelled in it."""
+    with mistakes_reported(), _analysis():
+        from analysis.figures.saving import save
+        from analysis.figures.segmentation import Column, segmentation, slices_shown
+        from sim.prediction import cohort_in
+        from sim.scenario import load
+
+        wanted = load(scenario, overrides or ())
+        cohort = cohort_in(wanted, say)
+        columns: list[Column] = []
+        for site in range(min(wanted.clients.count, SITES_SHOWN)):
+            first = next(one for one in cohort.subjects if one.site == site and not one.held_out)
+            rows = slices_shown(first.labels, SLICES_SHOWN)
+            images, labels = first.images[rows], first.labels[rows]
+            columns += [
+                Column(f"site {site}\n{first.name}", images),
+                Column("\nlabels", images, labels),
+            ]
+        shown = range(min(len(column.images) for column in columns))
+        target = out or Path(f"{wanted.name}_subjects.png")
+        save(segmentation(columns, cohort.structures, shown, wanted.name), target)
+        say(f"figure in {target}")
 
 
 def check_trackers(names: list[str] | None) -> None:

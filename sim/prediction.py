@@ -64,6 +64,15 @@ class Segmented:
         )
 
 
+def cohort_in(scenario: Scenario, report: Callable[[str], None]) -> Cohort:
+    """The subjects of a scenario's task. Raises ScenarioError if there are none to be had."""
+    if not scenario.task.segments:
+        what = f"{scenario.task.name} has no subjects"
+        raise scenario.mistake(("task", "name"), what, "brains, nifti")
+    with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
+        return cohort_of(scenario.task, scenario.clients.count, report)
+
+
 def segmented(
     folder: Path, choice: Choice, out: Path | None, report: Callable[[str], None]
 ) -> Segmented:
@@ -77,8 +86,8 @@ def segmented(
         raise ScenarioError(f"--out {out}: unknown ending; allowed: {ENDING}")
     scenario, place, point = _result(folder, choice.point)
     path = _model_file(place, choice)
+    cohort = cohort_in(scenario, report)
     with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
-        cohort = cohort_of(scenario.task, scenario.clients.count, report)
         subject = _subject(cohort, choice.subject)
         model, prediction = _prediction(scenario, path, cohort, subject)
         content = volume(prediction.labels, subject)

@@ -1,4 +1,4 @@
-"""What all commands share: a word to the user on standard error, and the exit codes.
+"""What commands share: arguments, a word to the user on standard error, and the exit codes.
 
 A room of its own because the commands stand in two rooms, and a mistake must end in the same line
 and code in both.
@@ -6,12 +6,19 @@ and code in both.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 
 EXIT_FAILED = 1
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
+
+ScenarioName = Annotated[str, typer.Argument(help="A YAML file or a shipped one's name.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change one setting of the scenario."),
+]
 
 
 def say(message: str) -> None:

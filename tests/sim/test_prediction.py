@@ -186,3 +186,18 @@ def test_a_sweep_s_point_is_chosen(tmp_path: Path) -> None:
     assert all(point in said for point in points)
     predict(sweep, f"--point={points[0]}")
     assert (sweep / f"{points[0]}-pooled-seed0-aggregate-cleo_2.png").is_file()
+
+
+def test_subjects_of_each_site_are_drawn_with_their_labels(tmp_path: Path) -> None:
+    (tmp_path / "squares.yaml").write_text(SCENARIO)
+    out = tmp_path / "new" / "subjects.png"
+    command = ["subjects", str(tmp_path / "squares.yaml"), f"--out={out}"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_task_without_subjects_is_refused_in_one_line() -> None:
+    done = CliRunner().invoke(app, ["subjects", "server_crash"])
+    assert done.exit_code == 2
+    assert done.stderr.endswith("task.name: digits has no subjects; allowed: brains, nifti\n")
