@@ -174,16 +174,19 @@ def subjects(
 
         wanted = load(scenario, overrides or ())
         cohort = cohort_in(wanted, say)
-        columns: list[Column] = []
-        for site in range(min(wanted.clients.count, SITES_SHOWN)):
-            first = next(one for one in cohort.subjects if one.site == site and not one.held_out)
-            rows = slices_shown(first.labels, SLICES_SHOWN)
-            images, labels = first.images[rows], first.labels[rows]
-            columns += [
-                Column(f"site {site}\n{first.name}", images),
-                Column("\nlabels", images, labels),
-            ]
-        shown = range(min(len(column.images) for column in columns))
+        sites = range(min(wanted.clients.count, SITES_SHOWN))
+        trained_on = [one for one in cohort.subjects if not one.held_out]
+        firsts = [next(one for one in trained_on if one.site == site) for site in sites]
+        columns = [
+            column
+            for one in firsts
+            for column in (
+                Column(f"site {one.site}\n{one.name}", one.images),
+                Column("\nlabels", one.images, one.labels),
+            )
+        ]
+        # Of the shortest subject, so that every one has these slices.
+        shown = slices_shown(min((one.labels for one in firsts), key=len), SLICES_SHOWN)
         target = out or Path(f"{wanted.name}_subjects.png")
         save(segmentation(columns, cohort.structures, shown, wanted.name), target)
         say(f"figure in {target}")
