@@ -31,6 +31,10 @@ pictures: $(READY) ## the README's pictures anew, from the shipped scenarios
 	$(RUN) sim.cli sweep failure_rate_sweep
 	$(RUN) sim.cli plot results/server_crash --out analysis/pictures/server_crash.png
 	$(RUN) sim.cli plot results/failure_rate_sweep_sweep --out analysis/pictures/failure_rate.png
+	$(RUN) sim.cli run brains_quick
+	$(RUN) sim.cli subjects brains_quick --out analysis/pictures/brains_subjects.png
+	$(RUN) sim.cli predict results/brains_quick --protocol braintorrent --out results/brains_quick/prediction.nii.gz
+	cp results/brains_quick/prediction.png analysis/pictures/brains_prediction.png
 
 lint: $(READY) ## ruff: rules and format
 	$(RUN) ruff check .

@@ -134,7 +134,7 @@ def mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
         yield
     except DataError as mistake:
         what, _, allowed = str(mistake).partition("; allowed: ")
-        seed = f" (seed {spec.seed})" if mistake.path[0] == "task" else ""
+        seed = f" (seed {spec.seed})" if mistake.path == ("task", "partition") else ""
         raise scenario.mistake(mistake.path, f"{what}{seed}", allowed) from None
 
 
