@@ -16,19 +16,21 @@ from sim.terminal import EXIT_INTERRUPTED, Overrides, ScenarioName, mistakes_rep
 
 SITES_SHOWN, SLICES_SHOWN = 4, 3
 
+_Folder = Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")]
+_Protocol = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Whose run. Default: the only one.")
+]
+_Seed = Annotated[int | None, typer.Option(metavar="N", help="Which seed. Default: the only one.")]
+_Point = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one.")
+]
+
 
 def trace(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
-    protocol: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose run. Default: the only one.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Which seed. Default: the only one.")
-    ] = None,
-    point: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one."),
-    ] = None,
+    folder: _Folder,
+    protocol: _Protocol = None,
+    seed: _Seed = None,
+    point: _Point = None,
     file_format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="For ui.perfetto.dev: perfetto.")
     ] = "perfetto",
@@ -47,7 +49,7 @@ def trace(
 
 
 def plot(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    folder: _Folder,
     figure: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +98,7 @@ def plot(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
+    folder: _Folder,
     point: Annotated[
         str | None,
         typer.Option(
@@ -116,23 +118,16 @@ def report(
 
 
 def predict(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")],
-    protocol: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose run. Default: the only one.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Which seed. Default: the only one.")
-    ] = None,
+    folder: _Folder,
+    protocol: _Protocol = None,
+    seed: _Seed = None,
     node: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose model. Default: aggregate.")
     ] = None,
     subject: Annotated[
         str | None, typer.Option(metavar="NAME", help="Default: the first that is held out.")
     ] = None,
-    point: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one."),
-    ] = None,
+    point: _Point = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .nii.gz. Default: in DIR, named after the model."),
