@@ -13,6 +13,7 @@ from analysis.loading import load, load_run, load_sweep
 from analysis.metrics import (
     area_under_curve,
     at_equal_work,
+    at_own_site,
     cumulated,
     epochs_per_round,
     fairness_over_time,
@@ -50,6 +51,7 @@ __all__ = [
     "Results",
     "area_under_curve",
     "at_equal_work",
+    "at_own_site",
     "cumulated",
     "differences",
     "epochs_per_round",

@@ -16,6 +16,7 @@ from analysis.figures.difference import difference
 from analysis.figures.failure_rate import failure_rate
 from analysis.figures.merges import merges
 from analysis.figures.network_use import network_use
+from analysis.figures.structures import structures
 from analysis.figures.time_to_target import time_to_target
 from analysis.figures.timeline import timeline
 
@@ -29,4 +30,5 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "network_use": network_use,
     "clients": clients,
     "merges": merges,
+    "structures": structures,
 }

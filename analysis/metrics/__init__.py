@@ -10,6 +10,7 @@ from analysis.metrics.common import LOOK, LOWER_IS_BETTER, RUN
 from analysis.metrics.equal_work import at_equal_work
 from analysis.metrics.fairness import fairness_over_time
 from analysis.metrics.losses import LOSS_KINDS, lost_by_cause, work_lost
+from analysis.metrics.own_site import at_own_site
 from analysis.metrics.progress import area_under_curve, final, progress_after_crash
 from analysis.metrics.recovery import RECOVERY_KINDS, recovery_of_nodes, recovery_of_score
 from analysis.metrics.staleness import staleness_over_time
@@ -28,6 +29,7 @@ __all__ = [
     "WORK_KINDS",
     "area_under_curve",
     "at_equal_work",
+    "at_own_site",
     "cumulated",
     "epochs_per_round",
     "fairness_over_time",

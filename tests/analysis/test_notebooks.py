@@ -16,7 +16,7 @@ VERSION = 4
 
 def test_there_are_notebooks() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
-        *("01_convergence", "02_failure_sweep", "03_timeline")
+        *("01_convergence", "02_failure_sweep", "03_timeline", "04_brains")
     ]
 
 

@@ -74,7 +74,7 @@ def invoke(tmp_path: Path, *arguments: str) -> str:
     [
         (
             ("--seed", "1"),
-            "--seed: the figure convergence has no such choice; allowed with: timeline",
+            "--seed: the figure convergence has no such choice; allowed with: timeline, structures",
         ),
         (
             ("--figure", "clients", "--over", "bytes"),
