@@ -236,7 +236,7 @@ def test_no_worker_outlives_the_program_even_amid_an_operation(
     workers = [int(text) for text in program.stdout.readline().split()]
     assert len(workers) == 2
     program.send_signal(how)
-    program.communicate(timeout=20)
+    program.communicate(timeout=60)
     deadline = time.monotonic() + 20
     while any(map(_lives, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
