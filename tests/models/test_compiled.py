@@ -61,7 +61,7 @@ def test_a_compiler_that_fails_is_said(tmp_path: Path) -> None:
         text=True,
     )
     said = done.stderr.splitlines()[-1]
-    assert said.startswith("models.settings.DataError: the C++ compiler failed: "), done.stderr
+    assert said.startswith("models.settings.base.DataError: the C++ compiler failed: "), done.stderr
     assert said.endswith("allowed: exact, or batched with a compiler that works")
 
 
