@@ -211,7 +211,8 @@ def _write_table(
 def _read_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     # A file handle, because pyarrow reads `name=value` folders on a path as extra columns.
     with path.open("rb") as file:
-        table = pq.read_table(file, columns=list(names))
+        # Arrow's threads may abort a program that ends just after they were needed (exit code -6).
+        table = pq.read_table(file, columns=list(names), use_threads=False, pre_buffer=False)
     return zip(*(table.column(name).to_pylist() for name in names), strict=True)
 
 

@@ -82,7 +82,8 @@ def _stored_scores(path: Path) -> Iterator[pa.Table]:
     try:
         # A file handle, because pyarrow reads `name=value` folders on a path as extra columns.
         with path.open("rb") as file:
-            batches = pq.ParquetFile(file).iter_batches(results.ROWS_PER_GROUP, columns=names)
+            parquet = pq.ParquetFile(file)
+            batches = parquet.iter_batches(results.ROWS_PER_GROUP, columns=names, use_threads=False)
             for batch in batches:
                 yield _decoded(pa.Table.from_batches([batch]))
     except (OSError, pa.ArrowException) as error:
