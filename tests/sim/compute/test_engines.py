@@ -199,7 +199,7 @@ def test_closing_amid_long_operations_does_not_wait_for_them(tmp_path: Path) -> 
 
 
 HANGS = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from tests.sim.compute.small import SLEEPS, at_work
 
@@ -215,6 +215,8 @@ async def scene():
         await asyncio.gather(*futures)
 
 if __name__ == "__main__":
+    # What is started in a shell's background inherits that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(scene())
 """
 
@@ -236,7 +238,7 @@ def test_no_worker_outlives_the_program_even_amid_an_operation(
     workers = [int(text) for text in program.stdout.readline().split()]
     assert len(workers) == 2
     program.send_signal(how)
-    program.communicate(timeout=60)
+    program.communicate(timeout=20)
     deadline = time.monotonic() + 20
     while any(map(_lives, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
