@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from models.learner import LIBRARIES, fingerprint, library_version
+from models.fingerprint import LIBRARIES, fingerprint, library_version
 from models.settings import TrainingSettings
 
 

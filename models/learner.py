@@ -6,12 +6,8 @@ a worker's: `initial`, `trained`, `averaged`, `scores`, and a few numbers about 
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import platform
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,28 +15,29 @@ import torch
 
 from models import devices, parameters
 from models.batched import GROUP_LIMIT, Group
-from models.compiled import compiler_version
 from models.generators import generator
 from models.networks import network
 from models.parameters import FlatModule, Vector
 from models.partitions import PARTITIONS
 from models.places import Member
-from models.settings import DigitsSettings, ModelSettings, TaskSettings, TrainingSettings
+from models.settings import (
+    FINAL,
+    TEST,
+    DigitsSettings,
+    ModelSettings,
+    TaskSettings,
+    TrainingSettings,
+)
 from models.tasks import Report, data_key, task_for
 from models.training import fine_tune, steps_per_round
 
 __all__ = [
-    "FINAL",
     "GROUP_LIMIT",
-    "LIBRARIES",
     "POOLED",
-    "TEST",
     "Learner",
     "LearnerSpec",
     "Report",
     "TrainingJob",
-    "fingerprint",
-    "libraries",
     "load_data",
     "prepare",
     "trained_together",
@@ -48,9 +45,6 @@ __all__ = [
 
 POOLED = -1
 """The client number that stands for all clients' data together."""
-
-TEST, FINAL = "test", "final"
-"""The held-out data of all sites, judged as at any look, or as at a run's end."""
 
 
 @dataclass(frozen=True)
@@ -230,42 +224,3 @@ def prepare(learner: Learner) -> None:
     """Compile what `learner` needs ahead of its first use; nothing in exact arithmetic."""
     if learner.group is not None:
         learner.group.prepare()
-
-
-LIBRARIES = ("torch", "numpy", "scikit-learn")
-
-
-def libraries(task: TaskSettings) -> tuple[str, ...]:
-    """What computes this task's networks and metrics."""
-    return LIBRARIES if isinstance(task, DigitsSettings) else (*LIBRARIES, "monai")
-
-
-def library_version(name: str) -> str:
-    """The version of a library, or "missing"."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "missing"
-
-
-def fingerprint(training: TrainingSettings, used: Sequence[str] = LIBRARIES) -> str:
-    """Names what decides bits beside a learner's description: code, libraries, CPU, compiler.
-
-    `used`: the names of the libraries.
-
-    Raises DataError if the machine lacks the device or, in batched arithmetic, a compiler.
-    """
-    digest = hashlib.sha256()
-    root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
-    for library in used:
-        digest.update(library_version(library).encode())
-    compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
-    digest.update(
-        f"{platform.machine()} cpu={torch.backends.cpu.get_cpu_capability()} threads=1 "
-        f"layout=channels_last arithmetic={training.arithmetic} compiler={compiled_by} "
-        f"device={devices.described(training.device)}".encode()
-    )
-    return digest.hexdigest()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import simpy
 
-from models.settings import LOWER_IS_BETTER, seen_from
+from models.settings import LOWER_IS_BETTER, TEST, seen_from
 from sim.clock import Tie
 from sim.compute import ModelRef
 from sim.node import INCARNATION, Behaviour, Node
@@ -19,7 +19,6 @@ from sim.settings.world import StopSettings
 from sim.world import World
 
 Scores = Mapping[str, float]
-TEST = "test"
 
 
 class Look(NamedTuple):
@@ -86,7 +85,7 @@ class Observer:
         world = self._world
         staleness = self._running.staleness()
         clients = [
-            self._seen(node, lag, dataset)._replace(site=self._site(node))
+            self._seen(node, node.storage.model, lag, dataset)._replace(site=self._site(node))
             for node, lag in zip(world.clients, staleness, strict=True)
         ]
         models = {node.index: node.storage.model for node in world.clients}
@@ -105,10 +104,8 @@ class Observer:
         if isinstance(self._running, FedAvg):
             server, protocol = self._running.server, self._running
             seen.append(
-                self._seen(server, 0.0, dataset)._replace(
-                    local_round=protocol.server_round,
-                    version=protocol.server_round,
-                    scores=self._demanded(server.name, protocol.global_model, dataset),
+                self._seen(server, protocol.global_model, 0.0, dataset)._replace(
+                    local_round=protocol.server_round, version=protocol.server_round
                 )
             )
         self.looks += seen
@@ -125,7 +122,7 @@ class Observer:
         # The clock stands still for a number that decides whether to stop.
         return graph.demand(graph.scores(model, dataset), urgent=self._stop_when is not None)
 
-    def _seen(self, node: Node, staleness: float, dataset: str) -> Look:
+    def _seen(self, node: Node, model: ModelRef, staleness: float, dataset: str) -> Look:
         return Look(
             self._world.clock.now,
             node.name,
@@ -134,7 +131,7 @@ class Observer:
             staleness,
             node.up,
             None,
-            self._demanded(node.name, node.storage.model, dataset),
+            self._demanded(node.name, model, dataset),
         )
 
     def _reached(self, seen: list[Look], goal: StopSettings) -> simpy.events.ProcessGenerator:

@@ -14,23 +14,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from models.environment import environment
+from models.fingerprint import LIBRARIES, fingerprint, libraries
 from models.learner import (
-    FINAL,
     GROUP_LIMIT,
-    LIBRARIES,
-    TEST,
     Learner,
     LearnerSpec,
     Report,
     TrainingJob,
-    fingerprint,
-    libraries,
     load_data,
     prepare,
     trained_together,
 )
 from models.parameters import Layout, Tensor, Vector
-from models.settings import DataError, TrainingSettings
+from models.settings import FINAL, TEST, DataError, TrainingSettings
 from sim.build import POOLED_CLIENT, Facts, build
 from sim.compute import ComputeError, Graph, Lineage, ModelRef
 from sim.compute.engines import one_thread

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.settings.base import Count, DataError, Positive, Seed, Settings, mistake
-from models.settings.metrics import LOWER_IS_BETTER, seen_from, site_metric
+from models.settings.metrics import FINAL, LOWER_IS_BETTER, TEST, seen_from, site_metric
 from models.settings.networks import CnnSettings, MlpSettings, QuicknatSettings, UnetSettings
 from models.settings.partitions import (
     DirichletSettings,
@@ -47,10 +47,12 @@ PARTITIONS: dict[str, type[Settings]] = {
 }
 
 __all__ = [
+    "FINAL",
     "LOWER_IS_BETTER",
     "NETWORKS",
     "PARTITIONS",
     "TASKS",
+    "TEST",
     "BrainsSettings",
     "CnnSettings",
     "Count",

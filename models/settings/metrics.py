@@ -7,6 +7,9 @@ from collections.abc import Mapping
 LOWER_IS_BETTER = frozenset({"loss"})
 OWN_SITE = "own_site"
 
+TEST, FINAL = "test", "final"
+"""The held-out data of all sites, judged as at any look, or as at a run's end."""
+
 
 def site_metric(metric: str, site: int) -> str:
     """The name of `metric` on the held-out samples of one site alone."""

@@ -73,7 +73,8 @@ class BrainsSettings(Settings):
     def age_ranges(self) -> tuple[tuple[float, float], ...]:
         """(youngest, oldest) in years: one for all sites, or one per site."""
         ranges = tuple(entry for entry in self.ages if isinstance(entry, tuple))
-        return ranges or (self.ages,)  # type: ignore[return-value]
+        years = [entry for entry in self.ages if isinstance(entry, float)]
+        return ranges or ((years[0], years[1]),)
 
     @model_validator(mode="after")
     def _ages_are_ranges_of_adults(self) -> BrainsSettings:

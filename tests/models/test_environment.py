@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from models.environment import environment
-from models.learner import fingerprint
+from models.fingerprint import fingerprint
 from models.settings import TrainingSettings
 
 EXACT = TrainingSettings(learning_rate=0.1, batch_size=4, local_steps=1)

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from models.fingerprint import fingerprint
 from models.generators import generator
-from models.learner import POOLED, Learner, LearnerSpec, fingerprint
+from models.learner import POOLED, Learner, LearnerSpec
 from models.networks import NETWORKS
 from models.partitions import PARTITIONS
 from models.settings import (

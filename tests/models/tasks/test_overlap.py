@@ -39,10 +39,9 @@ def test_a_structure_that_the_truth_lacks_has_no_value() -> None:
 
 @pytest.mark.parametrize(("axis", "mm"), list(enumerate(SPACING_MM)))
 def test_a_shift_is_as_far_as_its_millimetres(axis: int, mm: float) -> None:
-    box = [slice(2, 5), slice(2, 5), slice(2, 5)]
-    truth = volume((1, *box), side=12, slices=12)  # type: ignore[arg-type]
-    box[axis] = slice(4, 7)
-    guess = volume((1, *box), side=12, slices=12)  # type: ignore[arg-type]
+    truth, guess = np.zeros((2, 12, 12, 12), np.uint8)
+    truth[2:5, 2:5, 2:5] = 1
+    guess[...] = np.roll(truth, 2, axis)
     assert hd95_mm(truth, truth, 2, SPACING_MM).tolist() == [0.0]
     assert hd95_mm(guess, truth, 2, SPACING_MM) == pytest.approx([2 * mm])
 
