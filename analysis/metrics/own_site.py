@@ -20,7 +20,7 @@ def at_own_site(scores: pd.DataFrame, *, metric: str = "dice") -> pd.DataFrame:
     """Each client's last score on its own site's held-out subjects, beside that on all sites'.
 
     `scores`: as for `over_clients`, with both `metric` and its `_own_site`. `pooled` is at home
-    nowhere, and has no rows. NaN where a site has no held-out subject.
+    nowhere, and has no rows; neither has a client whose site holds nobody out.
 
     Columns: point, protocol, seed, node, `own_site`, `all_sites`, `gap` (own minus all: above zero
     where a model is better at home; the other way round for a distance). Raises ResultError if
