@@ -28,7 +28,7 @@ from models.settings import (
     TaskSettings,
     TrainingSettings,
 )
-from models.tasks import Report, data_key, task_for
+from models.tasks import Report, data_key, pinned, task_for
 from models.training import fine_tune, steps_per_round
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Report",
     "TrainingJob",
     "load_data",
+    "pinned",
     "prepare",
     "trained_together",
 ]

@@ -181,6 +181,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"worker{'' if plan.workers == 1 else 's'}, {bytes_text(plan.memory_bytes)} of memory, "
         f"{bytes_text(plan.store_bytes)} of models (--store-limit holds them to less)"
     )
+    if plan.kept_bytes:
+        yield f"final models kept in the results: {bytes_text(plan.kept_bytes)}"
     if plan.may_stop_early:
         yield "stop_when may end runs earlier"
 

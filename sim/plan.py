@@ -44,6 +44,8 @@ class Plan:
     memory_bytes: float
     store_bytes: float
     """If every model were kept; the store's limit stands above it."""
+    kept_bytes: float
+    """Of the final models in the result folders."""
     may_stop_early: bool
     """The scenario has `stop_when`, which can't be foreseen: all figures are upper bounds."""
 
@@ -57,16 +59,18 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
     data, engine = Data(), Pretence()
     graph = Graph(engine, MemoryStore(_NO_LIMIT, lambda name: True, lambda text: None))
     local_rounds = 0
-    work_s = control_s = store_bytes = 0.0
+    work_s = control_s = store_bytes = kept_bytes = 0.0
     for scenario in scenarios:
         steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations
         started_s = time.perf_counter()
-        local_rounds += await _played(scenario, graph, data)
+        rounds, kept = await _played(scenario, graph, data)
+        local_rounds += rounds
         control_s += time.perf_counter() - started_s
         cost = price(scenario)
         work_s += (graph.steps_done - steps) * cost.step_s
         work_s += (engine.evaluations - evaluations) * cost.evaluation_s
         store_bytes += (engine.models - models) * cost.model_bytes
+        kept_bytes += kept * cost.model_bytes
     unit_bytes = 1 if sys.platform == "darwin" else 1024
     return Plan(
         points=len(scenarios),
@@ -82,17 +86,19 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit_bytes
         + workers * WORKER_BYTES,
         store_bytes=store_bytes,
+        kept_bytes=kept_bytes,
         may_stop_early=any(each.stop_when is not None for each in scenarios),
     )
 
 
-async def _played(scenario: Scenario, graph: Graph, data: Data) -> int:
-    """Local rounds that the scenario's runs finish."""
+async def _played(scenario: Scenario, graph: Graph, data: Data) -> tuple[int, int]:
+    """Local rounds that the scenario's runs finish, and models that they keep."""
     whole = scenario.model_copy(update={"stop_when": None})
-    local_rounds = 0
+    local_rounds = kept = 0
     for protocol in whole.protocols:
         for seed in whole.seeds:
             played = await play(whole, protocol, seed, graph, data, lambda world: None)
             await played.scores()
             local_rounds += played.record.counters["local_rounds"]
-    return local_rounds
+            kept += len(played.final)
+    return local_rounds, kept

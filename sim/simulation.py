@@ -22,11 +22,12 @@ from models.learner import (
     Report,
     TrainingJob,
     load_data,
+    pinned,
     prepare,
     trained_together,
 )
 from models.parameters import Layout, Tensor, Vector
-from models.settings import FINAL, TEST, DataError, TrainingSettings
+from models.settings import FINAL, TEST, DataError, TaskSettings, TrainingSettings
 from sim.build import POOLED_CLIENT, Facts, build
 from sim.compute import ComputeError, Graph, Lineage, ModelRef
 from sim.compute.engines import one_thread
@@ -121,6 +122,19 @@ def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
     return LearnerSpec(
         scenario.task, scenario.model, scenario.training, scenario.clients.count, seed
     )
+
+
+def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios, naming the user's files by their content: changed files, another scenario.
+
+    Raises ScenarioError if they can't be read.
+    """
+    tasks: dict[TaskSettings, TaskSettings] = {}
+    for scenario in scenarios:
+        if scenario.task not in tasks:
+            with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
+                tasks[scenario.task] = pinned(scenario.task)
+    return [one.model_copy(update={"task": tasks[one.task]}) for one in scenarios]
 
 
 @contextmanager
@@ -274,4 +288,12 @@ def _price(spec: LearnerSpec) -> Price:
     return Price(round_s / learner.steps[client], evaluation_s, model.nbytes)
 
 
-__all__ = ["ComputeError", "Data", "Played", "Training", "libraries", "play"]
+__all__ = [
+    "ComputeError",
+    "Data",
+    "Played",
+    "Training",
+    "libraries",
+    "play",
+    "with_pinned_files",
+]

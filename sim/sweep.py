@@ -20,6 +20,7 @@ from sim.folder_lock import locked
 from sim.grid import Sweep, dump_sweep
 from sim.results import FolderState
 from sim.scenario import Scenario, dump
+from sim.simulation import with_pinned_files
 from sim.sweep_tables import write_tables
 from sim.work import Done, Place, Session, prepared, run_places
 
@@ -31,6 +32,7 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
 
     Raises ScenarioError if the folder holds something else or can't be written.
     """
+    (scenario,) = with_pinned_files([scenario])
     text = dump(scenario)
     if results.folder_state(session.home, text) is FolderState.FINISHED:
         return None
@@ -49,7 +51,11 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     text = dump_sweep(sweep)
     results.check_holder(session.home, results.SWEEP_FILE, text)
     runs = session.home / results.RUNS_FOLDER
-    places = [Place(point.scenario, runs / point.name) for point in sweep.points]
+    scenarios = with_pinned_files([point.scenario for point in sweep.points])
+    places = [
+        Place(scenario, runs / point.name)
+        for scenario, point in zip(scenarios, sweep.points, strict=True)
+    ]
     states = [results.folder_state(place.folder, dump(place.scenario)) for place in places]
     missing = [
         place

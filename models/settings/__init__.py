@@ -11,7 +11,14 @@ from typing import Annotated
 from pydantic import Field
 
 from models.settings.base import Count, DataError, Positive, Seed, Settings, mistake
-from models.settings.metrics import FINAL, LOWER_IS_BETTER, TEST, seen_from, site_metric
+from models.settings.metrics import (
+    FINAL,
+    LOWER_IS_BETTER,
+    OWN_SITE,
+    TEST,
+    seen_from,
+    site_metric,
+)
 from models.settings.networks import CnnSettings, MlpSettings, QuicknatSettings, UnetSettings
 from models.settings.partitions import (
     DirichletSettings,
@@ -50,6 +57,7 @@ __all__ = [
     "FINAL",
     "LOWER_IS_BETTER",
     "NETWORKS",
+    "OWN_SITE",
     "PARTITIONS",
     "TASKS",
     "TEST",

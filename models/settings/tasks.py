@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from models.settings.base import Count, Positive, Seed, Settings, mistake
 from models.settings.partitions import PartitionSettings
@@ -132,4 +132,8 @@ class NiftiSettings(Settings):
     )
     split_seed: Seed = Field(
         default=0, description="draws the held-out subjects, the same ones for every run's seed"
+    )
+    files_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
+        default=None,
+        description="names the files by their content, and others are refused; a run fills it in",
     )

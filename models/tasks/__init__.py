@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from models.settings import TaskSettings
+from models.settings import NiftiSettings, TaskSettings
 from models.tasks.brains import brains
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.digits import digits
 from models.tasks.nifti import nifti
+from models.tasks.nifti import pinned as _nifti_pinned
 from models.tasks.segmentation import segmentation
 from models.tasks.task import Report, Task
 
@@ -49,6 +50,14 @@ def task_for(
     return _LOADED[key]
 
 
+def pinned(settings: TaskSettings) -> TaskSettings:
+    """The settings, naming the user's files by their content if the task has any.
+
+    Raises DataError if they can't be read.
+    """
+    return _nifti_pinned(settings) if isinstance(settings, NiftiSettings) else settings
+
+
 def data_key(settings: TaskSettings, clients: int) -> str:
     """Names the data: equal for descriptions that differ in the partition alone."""
     if settings.name == "digits":
@@ -56,4 +65,14 @@ def data_key(settings: TaskSettings, clients: int) -> str:
     return f"{settings.model_dump_json()} of {clients} sites"
 
 
-__all__ = ["COHORTS", "TASKS", "Cohort", "Report", "Subject", "Task", "data_key", "task_for"]
+__all__ = [
+    "COHORTS",
+    "TASKS",
+    "Cohort",
+    "Report",
+    "Subject",
+    "Task",
+    "data_key",
+    "pinned",
+    "task_for",
+]

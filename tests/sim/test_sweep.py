@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from sim import results
+from sim import kept, results
 from sim.cli import app
 from sim.folder_lock import locked
 from tests.sim.counting import BROKEN, JOURNAL, CountingTraining
@@ -242,3 +242,14 @@ def test_a_dry_run_tells_what_the_sweep_then_does(expected: Path, tmp_path: Path
     text = sweep(tmp_path / "none", "--dry-run").output
     assert "2 points, 16 runs" in text
     assert "left after sharing" in text
+    assert "kept in the results" not in text
+
+
+def test_a_dry_run_counts_the_models_that_are_kept(tmp_path: Path) -> None:
+    keep = "--set=output={keep_models: final}"
+    planned = json.loads(sweep(tmp_path / "kept", keep, "--dry-run", "--json").stdout)
+    assert "final models kept in the results: " in sweep(tmp_path, keep, "--dry-run").output
+    sweep(tmp_path / "kept", keep)
+    files = sorted((tmp_path / "kept").rglob("*.safetensors"))
+    tensors = [kept.read(file)[1].values() for file in files]
+    assert planned["kept_bytes"] == sum(one.nbytes for each in tensors for one in each)

@@ -56,7 +56,7 @@ def brains(settings: BrainsSettings, clients: int, report: Report) -> Cohort:
         report(f"generating {len(people)} synthetic subjects, to be kept in {path}")
         return Cohort(_generated(settings, people, report), tuple(STRUCTURES))
 
-    return cached(path, generate)
+    return cached(path, generate, report)
 
 
 def _generated(

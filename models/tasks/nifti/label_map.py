@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.settings import OWN_SITE
 from models.tasks.nifti.refusals import LABEL_MAP, refusal
 from models.tasks.nifti.tables import Columns, Row, table
 
@@ -62,12 +63,20 @@ def read_label_map(file: Path) -> LabelMap:
             what = f"{row.place}: id 0 is in the group {group!r}"
             raise refusal(what, f"{BACKGROUND}, or no row for id 0", LABEL_MAP)
         if group != BACKGROUND and group not in structures:
-            structures.append(group)
+            structures.append(_structure(row, group))
         numbers[number] = 0 if group == BACKGROUND else 1 + structures.index(group)
     if not 1 <= len(structures) <= LARGEST_COUNT:
         what = f"{file}: {len(structures)} structures"
         raise refusal(what, f"1 to {LARGEST_COUNT} groups", LABEL_MAP)
     return LabelMap(tuple(structures), {0: 0, **numbers})
+
+
+def _structure(row: Row, name: str) -> str:
+    """The name, which metrics' names will end in: none may be taken for one of a site."""
+    if "@" in name or name == OWN_SITE:
+        what = f"{row.place}: {name!r} is no name for a structure"
+        raise refusal(what, f"names without an @, other than {OWN_SITE}", LABEL_MAP)
+    return name
 
 
 def _id(row: Row) -> int:

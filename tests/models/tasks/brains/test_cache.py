@@ -84,8 +84,9 @@ def test_of_two_at_once_one_generates_and_both_get_it(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     made: list[int] = []
     others: list[Cohort] = []
+    said: list[str] = []
     # A thread's lock is its own, as a process' is.
-    other = threading.Thread(target=lambda: others.append(cached(path, never)))
+    other = threading.Thread(target=lambda: others.append(cached(path, never, said.append)))
 
     def slowly() -> Cohort:
         made.append(1)
@@ -98,6 +99,7 @@ def test_of_two_at_once_one_generates_and_both_get_it(tmp_path: Path) -> None:
     other.join()
     assert made == [1]
     assert others[0].subjects[0].name == "training_00"
+    assert said == ["waiting for another process that generates the same subjects"]
 
 
 def test_a_folder_that_can_not_be_written_to_is_the_users_mistake(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_a_folder_that_can_not_be_written_to_is_the_users_mistake(tmp_path: Path
 def test_every_setting_and_the_sites_name_another_file(monkeypatch: MonkeyPatch) -> None:
     paths: list[Path] = []
 
-    def note(path: Path, make: Any) -> Cohort:
+    def note(path: Path, make: Any, report: Any) -> Cohort:
         paths.append(path)
         return tiny()
 

@@ -148,6 +148,16 @@ def test_another_number_of_sites_than_clients(scans: Path) -> None:
         ([*MAP, (4, "", "")], ", line 5: no name", "a value for name"),
         ([MAP[0], (3, "background", "")], ": 0 structures", "1 to 255 groups"),
         (
+            [MAP[0], (3, "ball", "a@1")],
+            ", line 2: 'a@1' is no name for a structure",
+            "names without an @, other than own_site",
+        ),
+        (
+            [MAP[0], (3, "own_site", "")],
+            ", line 2: 'own_site' is no name for a structure",
+            "names without an @, other than own_site",
+        ),
+        (
             [MAP[0], *((n, f"s{n}", "") for n in range(1, 257))],
             ": 256 structures",
             "1 to 255 groups",
