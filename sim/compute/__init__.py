@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sim.compute.engines import ComputeError, DataPlane, Engine, InProcessEngine, Models
-from sim.compute.graph import Graph, Lineage
+from sim.compute.graph import Graph
+from sim.compute.lineage import Lineage
 from sim.compute.refs import ModelRef, ScoreRef
 from sim.compute.workers import WorkerPoolEngine
 

@@ -1,0 +1,126 @@
+"""What is known of each learner before any clock starts: its data's facts, and its content name.
+
+A room of its own because mistakes in the data are found here, by whoever asks first, and said with
+the place in the scenario that led to them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+
+from models.fingerprint import fingerprint, libraries
+from models.learner import Learner, LearnerSpec, Report, load_data, pinned, prepare
+from models.parameters import Layout, Tensor, Vector
+from models.settings import DataError, TaskSettings
+from sim.build import POOLED_CLIENT, Facts
+from sim.compute import Graph, Lineage
+from sim.compute.engines import one_thread
+from sim.scenario import Scenario
+
+
+class Data:
+    """What the control plane must know of each learner, found out once for each description.
+
+    `report` is told, in a line each, what takes long.
+    """
+
+    def __init__(self, report: Report = lambda line: None) -> None:
+        self._report = report
+        self._facts: dict[LearnerSpec, Facts] = {}
+        self._layouts: dict[LearnerSpec, Layout] = {}
+        self._names: dict[LearnerSpec, str] = {}
+        self._prepared: set[Hashable] = set()
+
+    def facts(self, scenario: Scenario, seed: int) -> Facts:
+        """Build the data of one seed. Raises ScenarioError if it can't be built as asked."""
+        spec = learner_spec(scenario, seed)
+        facts = self._facts.get(spec)
+        if facts is None:
+            with mistakes_placed(scenario, spec):
+                load_data(spec, self._report)
+                learner = Learner(spec)
+            facts = self._facts[spec] = _facts(learner)
+            self._layouts[spec] = learner.layout
+            self._names[spec] = _content_name(spec, learner.data_digest)
+        return facts
+
+    def tensors(self, scenario: Scenario, seed: int, vector: Vector) -> dict[str, Tensor]:
+        """A model's vector [P] as its network's tensors, by their names."""
+        self.facts(scenario, seed)
+        return self._layouts[learner_spec(scenario, seed)].tensors(vector)
+
+    def lineage(self, graph: Graph, scenario: Scenario, seed: int) -> Lineage:
+        """The names of the models that this seed's learner makes."""
+        spec, facts = learner_spec(scenario, seed), self.facts(scenario, seed)
+        steps = dict(enumerate(facts.steps)) | {POOLED_CLIENT: facts.pooled_steps}
+        return graph.lineage(spec, self._names[spec], spec.together, steps)
+
+    def prepare(self, scenario: Scenario) -> None:
+        """Compile what the scenario's training needs, once for all; nothing in exact arithmetic.
+
+        Raises ScenarioError if that can't be done here.
+        """
+        spec = learner_spec(scenario, scenario.seeds[0])
+        if spec.together is None or spec.together in self._prepared:
+            return
+        self._report("batched arithmetic: compiling, or finding what was compiled before")
+        with mistakes_placed(scenario, spec), one_thread():
+            prepare(Learner(spec))
+        self._prepared.add(spec.together)
+
+
+def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
+    """The data plane's whole description for one seed."""
+    return LearnerSpec(
+        scenario.task, scenario.model, scenario.training, scenario.clients.count, seed
+    )
+
+
+def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios, naming the user's files by their content: changed files, another scenario.
+
+    Raises ScenarioError if they can't be read.
+    """
+    tasks: dict[TaskSettings, TaskSettings] = {}
+    for scenario in scenarios:
+        if scenario.task not in tasks:
+            with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
+                tasks[scenario.task] = pinned(scenario.task)
+    return [one.model_copy(update={"task": tasks[one.task]}) for one in scenarios]
+
+
+@contextmanager
+def mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
+    """Let a mistake that shows only when a learner is built say where it was written."""
+    try:
+        yield
+    except DataError as mistake:
+        what, _, allowed = str(mistake).partition("; allowed: ")
+        seed = f" (seed {spec.seed})" if mistake.path == ("task", "partition") else ""
+        raise scenario.mistake(mistake.path, f"{what}{seed}", allowed) from None
+
+
+def _facts(learner: Learner) -> Facts:
+    return Facts(
+        learner.samples,
+        learner.steps,
+        learner.pooled_samples,
+        learner.pooled_steps,
+        learner.vector_length,
+    )
+
+
+def _content_name(spec: LearnerSpec, data_digest: str) -> str:
+    """Names everything that decides the bits of this seed's operations."""
+    parts = [
+        spec.task.model_dump_json(),
+        spec.model.model_dump_json(),
+        spec.training.model_dump_json(),
+        str(spec.clients),
+        str(spec.seed),
+        data_digest,
+        fingerprint(spec.training, libraries(spec.task)),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,90 @@
+"""One protocol under one seed, played on virtual time: the control plane from start to end.
+
+A room of its own because it only names real work; whoever computes it does so later, elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.settings import FINAL, TEST
+from sim.build import build
+from sim.compute import Graph, ModelRef
+from sim.observer import Look, Observer, score_rows
+from sim.outcome import FinalModel, RunRecord, ScoreRow, TraceRow
+from sim.scenario import Scenario
+from sim.simulation.data import Data
+from sim.world import World
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run whose clock has ended; its scores come when the real work is done.
+
+    `final`: the models to keep, which the store holds as long as they are here.
+    """
+
+    record: RunRecord
+    traces: list[TraceRow]
+    looks: list[Look]
+    final: list[tuple[FinalModel, ModelRef]]
+
+    async def scores(self) -> list[ScoreRow]:
+        """The score table's rows. Raises ComputeError if a real operation failed."""
+        return await score_rows(self.looks, self.record.protocol, self.record.seed)
+
+
+async def play(
+    scenario: Scenario,
+    protocol: str,
+    seed: int,
+    graph: Graph,
+    data: Data,
+    look: Callable[[World], None],
+) -> Played:
+    """Run the control plane of one run to its end; `look` is called now and then.
+
+    Raises ComputeError if the clock waited for a number (`stop_when`) that can't be computed.
+    """
+    lineage, facts = data.lineage(graph, scenario, seed), data.facts(scenario, seed)
+    world, running = build(scenario, protocol, seed, lineage, facts)
+    last = FINAL if scenario.task.final_metrics else TEST
+    observer = Observer(
+        world, running, scenario.evaluation.every, scenario.duration, scenario.stop_when, last
+    )
+
+    async def between_steps() -> None:
+        look(world)
+        await graph.throttle()
+
+    await world.clock.run_until(scenario.duration, throttle=between_steps)
+    in_flight = world.network.end()
+    look(world)
+    record = RunRecord(
+        protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
+    )
+    traces = [TraceRow(protocol, seed, *event) for event in world.trace.rows]
+    kept = observer.final() if scenario.output.keep_models == "final" else []
+    final = [(_final_model(protocol, seed, look, model), model) for look, model in kept]
+    return Played(record, traces, observer.looks, final)
+
+
+def _final_model(protocol: str, seed: int, look: Look, model: ModelRef) -> FinalModel:
+    return FinalModel(
+        protocol, seed, look.node, look.local_round, look.version, look.time_s, model.name
+    )
+
+
+def _counters(world: World, in_flight: int) -> dict[str, int]:
+    tally, counts = world.network.tally, world.trace.counts
+    return {
+        "messages_sent": tally.sent,
+        "messages_delivered": tally.delivered,
+        "messages_in_flight": in_flight,
+        **{f"messages_lost_{cause}": tally.lost[cause] for cause in sorted(+tally.lost)},
+        "bytes_delivered": tally.bytes_delivered,
+        "most_flows_at_once": world.network.flows.most_running,
+        "local_rounds": counts["train"],
+        "local_rounds_lost": counts["train_lost"],
+    }
