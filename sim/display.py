@@ -43,40 +43,40 @@ def progress_display(console: Console) -> Iterator[Report]:
         transient=True,
     ) as bars:
         clock = bars.add_task("virtual time", total=None, note="")
-        work = bars.add_task("training", total=None, note="")
+        work = bars.add_task("real work", total=None, note="")
 
         def report(now: Progress) -> None:
             stepped = now.virtual_s / now.duration_s if now.simulated_runs < now.total_runs else 0
             done = now.simulated_runs + min(stepped, 1.0)
             bars.update(clock, completed=done, total=now.total_runs, note=_world_text(now))
             note = f"{_work_text(now)}, {remaining.text(now)}"
-            bars.update(work, completed=now.steps_done, total=now.steps_demanded or None, note=note)
+            total = now.done_s + now.left_s or None
+            bars.update(work, completed=now.done_s, total=total, note=note)
 
         yield report
 
 
 class Remaining:
-    """How much longer the training takes, from the steps that it did per second so far.
+    """How much longer it takes, from the work that was done per second so far.
 
     `clock` gives real seconds. Waiting for workers to start does not count.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._first: tuple[float, int] | None = None
+        self._first: tuple[float, float] | None = None
 
     def text(self, now: Progress) -> str:
-        """For example `4.2 min left`; "at least" while not all clocks have ended."""
-        if now.steps_done == 0:
+        """For example `4.2 min left`; "at least" while not all that will be asked is known."""
+        if now.done_s == 0:
             return "starting"
         if self._first is None:
-            self._first = (self._clock(), now.steps_done)
-        since_s, steps = self._clock() - self._first[0], now.steps_done - self._first[1]
-        if not steps or not since_s:
+            self._first = (self._clock(), now.done_s)
+        since_s, done_s = self._clock() - self._first[0], now.done_s - self._first[1]
+        if not done_s or not since_s:
             return "starting"
-        left_s = (now.steps_demanded - now.steps_done) * since_s / steps
-        at_least = "at least " if now.simulated_runs < now.total_runs else ""
-        return f"{at_least}{time_text(left_s)} left"
+        known = now.simulated_runs == now.total_runs and now.left_is_known
+        return f"{'' if known else 'at least '}{time_text(now.left_s * since_s / done_s)} left"
 
 
 def plain_lines(
@@ -121,7 +121,10 @@ def _clock_text(now: Progress) -> str:
 
 
 def _work_text(now: Progress) -> str:
-    return f"{now.trained:,} of {now.demanded:,} trainings done"
+    return (
+        f"{now.trained:,} of {now.demanded:,} trainings and "
+        f"{now.evaluated:,} of {now.evaluations:,} evaluations done"
+    )
 
 
 def summary_table(summary: Summary) -> Table:

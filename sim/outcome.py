@@ -131,5 +131,12 @@ class Progress:
     """Real trainings done."""
     demanded: int
     """Real trainings demanded so far."""
-    steps_done: int
-    steps_demanded: int
+    evaluated: int
+    """Models scored, on one data set each."""
+    evaluations: int
+    """Those demanded so far."""
+    done_s: float
+    """Seconds of all workers together so far."""
+    left_s: float
+    """The same for what is left, as far as it is known."""
+    left_is_known: bool

@@ -258,8 +258,11 @@ class _Work:
             total_runs=sum(place.runs for place in self._places),
             trained=graph.trainings_done,
             demanded=graph.trainings_demanded,
-            steps_done=graph.steps_done,
-            steps_demanded=graph.steps_demanded,
+            evaluated=graph.pace.evaluations_done,
+            evaluations=graph.pace.evaluations_demanded,
+            done_s=graph.pace.done_s,
+            left_s=graph.pace.left_s,
+            left_is_known=graph.pace.is_known,
         )
 
     def tidy(self) -> None:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from sim.compute.engines import ComputeError, Engine, Failure, Result
 from sim.compute.lineage import Lineage
+from sim.compute.pace import Pace
 from sim.compute.refs import Job, ModelRef, ScoreRef, Scores, Vector
 from sim.compute.schedule import Operation, Ready, raise_heights
 from sim.compute.store import Books, Damaged
@@ -46,6 +47,7 @@ class Graph:
         self._drained = asyncio.Event()
         self.models: WeakValueDictionary[str, ModelRef] = WeakValueDictionary()
         """The models that anybody still holds a reference to: none of them may leave the store."""
+        self.pace = Pace()
         self.asked = 0
         self.shared = 0
         self.computed = 0
@@ -154,6 +156,7 @@ class Graph:
         operation = self._operations[ref.name] = Operation(ref)
         self._fresh.append(operation)
         self._needed.add(ref.name)
+        self.pace.demanded(ref)
         if isinstance(ref, ModelRef) and ref.kind == "trained":
             self.trainings_demanded += 1
             self.steps_demanded += ref.cost
@@ -176,6 +179,7 @@ class Graph:
                 return
             jobs = [each.ref.job() for each in group]
             self._alone += jobs[0].together is None
+            self.pace.begun(jobs)
             self._engine.submit(worker, jobs)
 
     def _next(self, worker: int) -> list[Operation]:
@@ -202,11 +206,13 @@ class Graph:
         if self._closed:
             return
         self._alone -= jobs[0].together is None
-        for job, result in zip(jobs, results, strict=True):
-            operation = self._operations[job.output]
+        operations = [self._operations[job.output] for job in jobs]
+        seconds = self.pace.ended(jobs) / sum(each.ref.cost for each in operations)
+        for operation, result in zip(operations, results, strict=True):
             if isinstance(result, Failure):
                 self._failed(operation, result)
             else:
+                self.pace.done(operation.ref, seconds * operation.ref.cost)
                 self._finish(operation, result, worker)
         if len(self._operations) <= self._pending_limit:
             self._drained.set()
@@ -260,6 +266,7 @@ class Graph:
             each = failed.pop()
             if self._operations.pop(each.ref.name, None) is None:
                 continue
+            self.pace.given_up(each.ref)
             name = each.ref.name
             told: asyncio.Future[Any] | None
             told = self._scores.get(name) or self._awaited.pop(name, None)

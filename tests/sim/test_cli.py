@@ -61,7 +61,7 @@ class FakeWork:
             pairs = [(protocol, seed) for protocol in protocols for seed in seeds]
             runs = [learned(protocol, seed) for protocol, seed in pairs]
             for number in range(1, len(pairs) + 1):
-                counts = (number, number, len(pairs), 14, 14, 28, 28)
+                counts = (number, number, len(pairs), 14, 14, 28, 28, 3.0, 0.0, True)
                 session.progress(Progress("local seed 5", 600.0, 600.0, 7, 1, 1, *counts))
             results.write(
                 place.folder, runs, protocols, wall_s=1.0, workers=0, operations=OPERATIONS
@@ -108,7 +108,7 @@ def test_run_writes_the_folder_and_prints_the_table(scenario: str, simulation: F
     assert "0.750 ±0.000" in result.stdout and "10.0 min" in result.stdout
     assert "+0.250 ±0.000" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 100
-    assert "4/4 runs, 14 of 14 trainings done" in result.stderr
+    assert "4/4 runs, 14 of 14 trainings and 28 of 28 evaluations done" in result.stderr
     assert "results in results/tiny" in result.stderr
     assert sorted(path.name for path in Path("results/tiny").iterdir()) == [
         *(".lock", "run.json", "scenario.yaml", "scores.parquet", "trace.parquet")
@@ -422,8 +422,11 @@ def _progress(**changes: Any) -> Progress:
         "total_runs": 2,
         "trained": 1,
         "demanded": 2,
-        "steps_done": 100,
-        "steps_demanded": 200,
+        "evaluated": 3,
+        "evaluations": 4,
+        "done_s": 10.0,
+        "left_s": 10.0,
+        "left_is_known": True,
     }
     return Progress(**values | changes)
 
@@ -436,18 +439,22 @@ def test_plain_progress_prints_rarely_and_once_at_the_end() -> None:
     console, now_s = Console(width=40), 0.0
     report = plain_lines(console, Remaining(lambda: now_s), clock=lambda: now_s)
     with console.capture() as capture:
-        for now_s, steps in ((1.0, 0), (2.0, 50), (4.9, 100), (6.0, 150)):
-            report(_progress(virtual_s=now_s, steps_done=steps))
+        for now_s, done_s in ((1.0, 0.0), (2.0, 5.0), (4.9, 10.0), (6.0, 15.0)):
+            report(_progress(virtual_s=now_s, done_s=done_s, left_s=20.0 - done_s))
+        ended = {"simulated_runs": 2, "trained": 2}
         now_s = 11.0
-        report(_progress(simulated_runs=2, finished_runs=1, steps_done=160))
+        report(_progress(**ended, finished_runs=1, done_s=16.0, left_s=4.0))
+        now_s = 16.0
+        report(_progress(**ended, done_s=17.0, left_s=3.0, left_is_known=False))
         for _ in range(2):
-            report(_progress(simulated_runs=2, finished_runs=2, steps_done=200, trained=2))
+            report(_progress(**ended, finished_runs=2, evaluated=4, left_s=0.0))
     assert capture.get().splitlines() == [
-        # 100 steps in the 4 s since the first were seen, and 50 to go.
+        # 10 s of work in the 4 s since the first was seen, and 5 s to go.
         "0/2 runs, local seed 0: 6.0 s, 1 local rounds, 2 up 0 down, "
-        "1 of 2 trainings done, at least 2.0 s left",
-        "1/2 runs, 1 of 2 trainings done, 3.3 s left",
-        "2/2 runs, 2 of 2 trainings done",
+        "1 of 2 trainings and 3 of 4 evaluations done, at least 2.0 s left",
+        "1/2 runs, 2 of 2 trainings and 3 of 4 evaluations done, 3.3 s left",
+        "0/2 runs, 2 of 2 trainings and 3 of 4 evaluations done, at least 3.5 s left",
+        "2/2 runs, 2 of 2 trainings and 4 of 4 evaluations done",
     ]
 
 
@@ -463,4 +470,4 @@ def test_the_live_display_shows_the_world_and_the_real_work() -> None:
     with progress_display(console) as report:
         report(_progress())
         report(_progress(run="fedavg seed 0", simulated_runs=1, virtual_s=60.0, down=1))
-    assert "2 up 1 down" in screen.getvalue() and "1 of 2 trainings done" in screen.getvalue()
+    assert "2 up 1 down" in screen.getvalue() and "1 of 2 trainings and 3 of 4" in screen.getvalue()
