@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import look
 from analysis.figures.scale import Scale, path_name, scale_of
@@ -22,6 +24,10 @@ def rate_axis(axis: Axes, results: Results, path: str) -> Scale:
     """Name the horizontal axis; returns how its numbers are shown."""
     scale = scale_of(results, path)
     axis.set_xlabel(scale.label(path_name(path)))
+    shown = results.points[path] * scale.factor
+    if np.allclose(shown, shown.round()):
+        # There is no half client.
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     return scale
 
 

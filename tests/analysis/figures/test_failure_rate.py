@@ -27,6 +27,13 @@ def test_rates_are_shown_per_hour(tmp_path: Path) -> None:
     np.testing.assert_allclose(xs(axis.get_lines()[0]), [1, 3], atol=0.1)
 
 
+@pytest.mark.parametrize(("values", "whole"), [("2,4,5", True), ("2,3.5", False)])
+def test_whole_numbers_have_whole_ticks(tmp_path: Path, values: str, whole: bool) -> None:
+    (axis,) = failure_rate(a_sweep(tmp_path, f"evaluation.target.value={values}")).axes
+    ticks = axis.get_xticks()
+    assert np.allclose(ticks, ticks.round()) == whole
+
+
 def test_one_varied_number_at_a_time(tmp_path: Path) -> None:
     results = a_sweep(tmp_path, f"{RATE}=1 / h,3 / h", "task.partition.alpha=0.1,0.5")
     with pytest.raises(ResultError, match="task.partition.alpha varies beside .*failure_rate"):
