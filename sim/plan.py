@@ -61,14 +61,15 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
     local_rounds = 0
     work_s = control_s = store_bytes = kept_bytes = 0.0
     for scenario in scenarios:
-        steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations
+        steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations.copy()
         started_s = time.perf_counter()
         rounds, kept = await _played(scenario, graph, data)
         local_rounds += rounds
         control_s += time.perf_counter() - started_s
         cost = price(scenario)
         work_s += (graph.steps_done - steps) * cost.step_s
-        work_s += (engine.evaluations - evaluations) * cost.evaluation_s
+        for dataset, count in (engine.evaluations - evaluations).items():
+            work_s += count * cost.evaluation_s[dataset]
         store_bytes += (engine.models - models) * cost.model_bytes
         kept_bytes += kept * cost.model_bytes
     unit_bytes = 1 if sys.platform == "darwin" else 1024
@@ -78,7 +79,7 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
         local_rounds=local_rounds,
         steps_asked=graph.steps_asked,
         steps=graph.steps_done,
-        evaluations=engine.evaluations,
+        evaluations=engine.evaluations.total(),
         models=engine.models,
         workers=workers,
         # Workers share the training; the control planes have one process.

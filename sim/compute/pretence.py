@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from sim.compute.engines import Finished
@@ -16,7 +17,8 @@ class Pretence:
 
     def __init__(self) -> None:
         self.models = 0
-        self.evaluations = 0
+        self.evaluations: Counter[str] = Counter()
+        """By data set."""
         self._busy = False
 
     def connect(self, finished: Finished) -> None:
@@ -34,9 +36,9 @@ class Pretence:
 
     def _count(self, worker: int, jobs: Sequence[Job]) -> None:
         self._busy = False
-        evaluations = sum(job.kind == "scores" for job in jobs)
-        self.evaluations += evaluations
-        self.models += len(jobs) - evaluations
+        evaluations = [job for job in jobs if job.kind == "scores"]
+        self.evaluations.update(job.arguments[0] for job in evaluations)
+        self.models += len(jobs) - len(evaluations)
         self._finished(worker, jobs, [{} if job.kind == "scores" else 0 for job in jobs])
 
     async def close(self) -> None:

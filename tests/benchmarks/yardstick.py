@@ -78,7 +78,7 @@ def work_of(*scenarios: Scenario) -> Work:
             client = job.arguments[0]
             pooled = facts.pooled_samples, facts.pooled_steps
             rounds.append(pooled if client < 0 else (facts.samples[client], facts.steps[client]))
-    return Work(rounds, engine.evaluations)
+    return Work(rounds, engine.evaluations.total())
 
 
 def mlp() -> nn.Module:
