@@ -168,11 +168,9 @@ class Learner:
         task = self._task
         self._flat.load(model)
         self._flat.module.eval()
+        final = task.final_metrics if dataset == FINAL else None
         with torch.inference_mode():
-            found = task.metrics(self._outputs(), task.test_labels)
-            if dataset == FINAL and task.final_metrics is not None:
-                found |= task.final_metrics(self._outputs(), task.test_labels)
-        return found
+            return (final or task.metrics)(self._outputs(), task.test_labels)
 
     def _outputs(self) -> Iterator[torch.Tensor]:
         size = self._task.test_batch or len(self._test_inputs)

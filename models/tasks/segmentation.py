@@ -52,12 +52,17 @@ def segmentation(cohort: Cohort) -> Task:
     def distance(predicted: Labels, truth: Labels, subject: Subject) -> Values:
         return hd95_mm(predicted, truth, outputs, _spacing_mm(subject))
 
-    def metrics(batches: Iterable[torch.Tensor], _: torch.Tensor) -> dict[str, float]:
-        found = _measured(overlap, batches, held_out)
+    def overlaps(volumes: Sequence[Labels]) -> dict[str, float]:
+        found = _measured(overlap, volumes, held_out)
         return _means("dice", found, cohort.structures) | _site_means("dice", found, held_out)
 
+    def metrics(batches: Iterable[torch.Tensor], _: torch.Tensor) -> dict[str, float]:
+        return overlaps(_volumes(batches, held_out))
+
     def final_metrics(batches: Iterable[torch.Tensor], _: torch.Tensor) -> dict[str, float]:
-        return _means("hd95_mm", _measured(distance, batches, held_out), cohort.structures)
+        volumes = _volumes(batches, held_out)
+        distances = _measured(distance, volumes, held_out)
+        return overlaps(volumes) | _means("hd95_mm", distances, cohort.structures)
 
     return Task(
         inputs,
@@ -85,14 +90,16 @@ def _spacing_mm(subject: Subject) -> tuple[float, ...]:
     return tuple(float(length) for length in np.linalg.norm(subject.affine[:3, :3], axis=0))
 
 
-def _measured(
-    measure: Measure, batches: Iterable[torch.Tensor], subjects: Sequence[Subject]
-) -> Values:
-    """`measure` of each subject's volume [subjects, structures]; NaN where the truth has none."""
+def _volumes(batches: Iterable[torch.Tensor], subjects: Sequence[Subject]) -> Sequence[Labels]:
+    """Each subject's classes [slices, height, width] in a network's outputs."""
     # Of each batch only the classes are kept: a byte a pixel, not four for each structure.
     classes = [batch.argmax(dim=1).to(torch.uint8).cpu() for batch in batches]
     ends = np.cumsum([len(subject.labels) for subject in subjects])
-    volumes = np.split(torch.cat(classes).numpy(), ends[:-1])
+    return np.split(torch.cat(classes).numpy(), ends[:-1])
+
+
+def _measured(measure: Measure, volumes: Sequence[Labels], subjects: Sequence[Subject]) -> Values:
+    """`measure` of each subject's volume [subjects, structures]; NaN where the truth has none."""
     return np.stack(
         [
             measure(volume, subject.labels, subject)

@@ -27,8 +27,8 @@ class Task:
     labels)` is a differentiable scalar; `losses(output, labels)` [n] the loss of each sample, if
     `loss` is their mean, else None.
 
-    `metrics`: name -> value of the held-out samples; `final_metrics` are added at a run's end, for
-    they take long. A metric of one site's samples alone ends in `site_metric("", site)`.
+    `metrics`: name -> value of the held-out samples; `final_metrics`: these and, at a run's end,
+    others that take long. A metric of one site's samples alone ends in `site_metric("", site)`.
     `sites` [n]: the client of each training sample, or None if a partition has to deal them out.
     `test_batch`: how many held-out samples a network sees at once; None: all.
     """
