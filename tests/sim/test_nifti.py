@@ -23,7 +23,7 @@ network: {latency: 20 ms, uplink: 20 Mbit/s, downlink: 100 Mbit/s}
 protocols: {braintorrent: {}}
 evaluation: {every: 4 s}
 """
-CHANGED = "have changed since; allowed: the files that it names"
+CHANGED = "have changed since; allowed: the files as they were"
 
 
 @pytest.fixture

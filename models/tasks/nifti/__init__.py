@@ -59,6 +59,6 @@ def _check_unchanged(settings: NiftiSettings, listed: Sequence[Scan]) -> None:
         return
     raise refusal(
         f"{settings.scans}: the scans, their list or the label map have changed since",
-        "the files that it names, or no files_sha256 for those that are there",
+        "the files as they were, or a scenario without files_sha256",
         ("task", "files_sha256"),
     )

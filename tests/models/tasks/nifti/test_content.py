@@ -68,7 +68,7 @@ def test_whatever_changes_is_another_name(change: Callable[[Path], None], scans:
     change(scans)
     assert name_of(scans) != before
     what = f"{scans}: the scans, their list or the label map have changed since"
-    allowed = "the files that it names, or no files_sha256 for those that are there"
+    allowed = "the files as they were, or a scenario without files_sha256"
     refused(scans, f"{what}; allowed: {allowed}", HASH, clients=2, files_sha256=before)
 
 
