@@ -26,7 +26,7 @@ slow: $(READY) ## the tests that take longer
 notebooks: $(READY) ## run the notebooks of analysis/, and what they need
 	$(RUN) pytest --nbmake --nbmake-timeout 900 --durations 3 analysis
 
-pictures: $(READY) ## the README's pictures anew, from the shipped scenarios (half an hour)
+pictures: $(READY) ## the README's pictures anew, from the shipped scenarios (over an hour)
 	$(RUN) sim.cli run server_crash
 	$(RUN) sim.cli sweep failure_rate_sweep
 	$(RUN) sim.cli plot results/server_crash --out analysis/pictures/server_crash.png
@@ -37,8 +37,10 @@ pictures: $(READY) ## the README's pictures anew, from the shipped scenarios (ha
 	cp results/brains_quick/prediction.png analysis/pictures/brains_prediction.png
 	$(RUN) sim.cli run brains_paper
 	$(RUN) sim.cli run brains_server_crash
+	$(RUN) sim.cli sweep brains_clients
 	$(RUN) sim.cli plot results/brains_paper --figure structures --out analysis/pictures/brains_structures.png
 	$(RUN) sim.cli plot results/brains_server_crash --out analysis/pictures/brains_server_crash.png
+	$(RUN) sim.cli plot results/brains_clients_sweep --out analysis/pictures/brains_clients.png
 
 lint: $(READY) ## ruff: rules and format
 	$(RUN) ruff check .
