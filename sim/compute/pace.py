@@ -7,14 +7,14 @@ it says may decide anything.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sim.compute.refs import Job, ModelRef, ScoreRef
 
 
 @dataclass
-class Kind:
+class Amount:
     """Operations of one kind, in units that take about equally long: steps, or evaluations."""
 
     demanded: int = 0
@@ -36,22 +36,19 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._kinds: dict[str, Kind] = {}
+        self._training = Amount()
+        self._evaluations: dict[str, Amount] = {}
         self._begun_s: dict[str, float] = {}
-        self.evaluations_demanded = 0
-        self.evaluations_done = 0
 
     def demanded(self, ref: ModelRef | ScoreRef) -> None:
         """Count an operation that is to be done."""
-        if (kind := self._kind(ref)) is not None:
-            kind.demanded += ref.cost
-            self.evaluations_demanded += isinstance(ref, ScoreRef)
+        if (amount := self._amount(ref)) is not None:
+            amount.demanded += ref.cost
 
     def given_up(self, ref: ModelRef | ScoreRef) -> None:
         """Take back an operation that will not be done."""
-        if (kind := self._kind(ref)) is not None:
-            kind.demanded -= ref.cost
-            self.evaluations_demanded -= isinstance(ref, ScoreRef)
+        if (amount := self._amount(ref)) is not None:
+            amount.demanded -= ref.cost
 
     def begun(self, jobs: Sequence[Job]) -> None:
         """A worker has got this group."""
@@ -63,29 +60,40 @@ class Pace:
 
     def done(self, ref: ModelRef | ScoreRef, seconds: float) -> None:
         """Count an operation as done, and its part of the group's time."""
-        if (kind := self._kind(ref)) is not None:
-            kind.done += ref.cost
-            kind.seconds += seconds
-            self.evaluations_done += isinstance(ref, ScoreRef)
+        if (amount := self._amount(ref)) is not None:
+            amount.done += ref.cost
+            amount.seconds += seconds
+
+    @property
+    def evaluations_demanded(self) -> int:
+        """On all data sets."""
+        return sum(amount.demanded for amount in self._evaluations.values())
+
+    @property
+    def evaluations_done(self) -> int:
+        """On all data sets."""
+        return sum(amount.done for amount in self._evaluations.values())
 
     @property
     def done_s(self) -> float:
         """Seconds of all workers together so far."""
-        return sum(kind.seconds for kind in self._kinds.values())
+        return sum(amount.seconds for amount in self._amounts())
 
     @property
     def left_s(self) -> float:
         """The same for what is left, as far as its like has been done already."""
-        return sum(
-            kind.left * kind.seconds / kind.done for kind in self._kinds.values() if kind.done
-        )
+        return sum(each.left * each.seconds / each.done for each in self._amounts() if each.done)
 
     @property
     def is_known(self) -> bool:
         """Whether something like all that is left has been done already."""
-        return all(kind.done or not kind.left for kind in self._kinds.values())
+        return all(amount.done or not amount.left for amount in self._amounts())
 
-    def _kind(self, ref: ModelRef | ScoreRef) -> Kind | None:
+    def _amounts(self) -> Iterator[Amount]:
+        yield self._training
+        yield from self._evaluations.values()
+
+    def _amount(self, ref: ModelRef | ScoreRef) -> Amount | None:
         if isinstance(ref, ScoreRef):
-            return self._kinds.setdefault(f"scores {ref.dataset}", Kind())
-        return self._kinds.setdefault("trained", Kind()) if ref.kind == "trained" else None
+            return self._evaluations.setdefault(ref.dataset, Amount())
+        return self._training if ref.kind == "trained" else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -98,8 +100,8 @@ def test_a_diverged_score_stays_what_it_is(tmp_path: Path) -> None:
 
 
 def test_a_network_s_own_events_have_no_node(tmp_path: Path) -> None:
-    def rows(run: Run) -> tuple[list[ScoreRow], list[TraceRow]]:
-        return two_looks(run)[0], [trace(run, 1.0, "", "partition", "split")]  # type: ignore[return-value]
+    def rows(run: Run) -> tuple[Sequence[ScoreRow], list[TraceRow]]:
+        return two_looks(run)[0], [trace(run, 1.0, "", "partition", "split")]
 
     frame = load(write_run(tmp_path, described(), rows)).trace(kinds="partition")
     assert frame["node"].isna().all() and (frame["detail"] == "split").all()
@@ -134,11 +136,11 @@ def test_the_reference_is_the_server_s_protocol_else_the_first(tmp_path: Path) -
     ],
 )
 def test_a_choice_that_is_not_there_is_one_line(
-    tmp_path: Path, choice: dict[str, object], message: str
+    tmp_path: Path, choice: dict[str, Any], message: str
 ) -> None:
     found = load(write_sweep(tmp_path, swept(RATES)))
     with pytest.raises(ResultError) as error:
-        found.scores(**choice)  # type: ignore[arg-type]
+        found.scores(**choice)
     assert str(error.value).startswith(f"{tmp_path}: {message}")
 
 

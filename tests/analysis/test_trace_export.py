@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,12 +94,12 @@ def test_a_sweep_s_file_is_named_after_its_point(tmp_path: Path) -> None:
     ],
 )
 def test_a_choice_that_is_not_there_is_refused(
-    tmp_path: Path, choice: dict[str, str | int], message: str
+    tmp_path: Path, choice: dict[str, Any], message: str
 ) -> None:
     folder = write_run(tmp_path / "out", described(), failed=[("base", "local", 1)])
     before = sorted(folder.iterdir())
     with pytest.raises(ResultError) as caught:
-        export(folder, **choice)  # type: ignore[arg-type]
+        export(folder, **choice)
     assert str(caught.value) == message.format(folder=folder)
     assert sorted(folder.iterdir()) == before
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -407,67 +406,3 @@ def test_the_module_runs_as_a_script() -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
-
-
-def _progress(**changes: Any) -> Progress:
-    values: dict[str, Any] = {
-        "run": "local seed 0",
-        "virtual_s": 30.0,
-        "duration_s": 60.0,
-        "local_rounds": 1,
-        "up": 2,
-        "down": 0,
-        "simulated_runs": 0,
-        "finished_runs": 0,
-        "total_runs": 2,
-        "trained": 1,
-        "demanded": 2,
-        "evaluated": 3,
-        "evaluations": 4,
-        "done_s": 10.0,
-        "left_s": 10.0,
-        "left_is_known": True,
-    }
-    return Progress(**values | changes)
-
-
-def test_plain_progress_prints_rarely_and_once_at_the_end() -> None:
-    from rich.console import Console
-
-    from sim.display import Remaining, plain_lines
-
-    console, now_s = Console(width=40), 0.0
-    report = plain_lines(console, Remaining(lambda: now_s), clock=lambda: now_s)
-    with console.capture() as capture:
-        for now_s, done_s in ((1.0, 0.0), (2.0, 5.0), (4.9, 10.0), (6.0, 15.0)):
-            report(_progress(virtual_s=now_s, done_s=done_s, left_s=20.0 - done_s))
-        ended = {"simulated_runs": 2, "trained": 2}
-        now_s = 11.0
-        report(_progress(**ended, finished_runs=1, done_s=16.0, left_s=4.0))
-        now_s = 16.0
-        report(_progress(**ended, done_s=17.0, left_s=3.0, left_is_known=False))
-        for _ in range(2):
-            report(_progress(**ended, finished_runs=2, evaluated=4, left_s=0.0))
-    assert capture.get().splitlines() == [
-        # 10 s of work in the 4 s since the first was seen, and 5 s to go.
-        "0/2 runs, local seed 0: 6.0 s, 1 local rounds, 2 up 0 down, "
-        "1 of 2 trainings and 3 of 4 evaluations done, at least 2.0 s left",
-        "1/2 runs, 2 of 2 trainings and 3 of 4 evaluations done, 3.3 s left",
-        "0/2 runs, 2 of 2 trainings and 3 of 4 evaluations done, at least 3.5 s left",
-        "2/2 runs, 2 of 2 trainings and 4 of 4 evaluations done",
-    ]
-
-
-def test_the_live_display_shows_the_world_and_the_real_work() -> None:
-    from io import StringIO
-
-    from rich.console import Console
-
-    from sim.display import progress_display
-
-    screen = StringIO()
-    console = Console(file=screen, force_terminal=True, width=120)
-    with progress_display(console) as report:
-        report(_progress())
-        report(_progress(run="fedavg seed 0", simulated_runs=1, virtual_s=60.0, down=1))
-    assert "2 up 1 down" in screen.getvalue() and "1 of 2 trainings and 3 of 4" in screen.getvalue()

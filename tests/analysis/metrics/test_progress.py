@@ -1,6 +1,7 @@
 """One number per curve: its end, its mean height, its gain after a crash."""
 
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,9 +14,9 @@ from tests.analysis.made import plain, scores, together
 NAN = math.nan
 
 
-def curve(*values: float, **run: object) -> pd.DataFrame:
+def curve(*values: float, **run: Any) -> pd.DataFrame:
     """One client's scores are its federation's mean."""
-    return over_clients(scores({"client_0": values}, **run))  # type: ignore[arg-type]
+    return over_clients(scores({"client_0": values}, **run))
 
 
 def test_the_final_look_is_each_run_s_own() -> None:

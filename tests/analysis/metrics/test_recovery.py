@@ -1,6 +1,7 @@
 """Recovery of nodes and of scores, by hand; what has not recovered is censored."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -11,8 +12,8 @@ from tests.analysis.made import Event, crash, plain, recover, scores, together, 
 TWO = {"client_0": [0.0, 0.5, 1.0], "client_1": [0.0, 0.5, 1.0], "server": [0.0, 0.5, 1.0]}
 
 
-def curve(*values: float, **run: object) -> pd.DataFrame:
-    return over_clients(scores({"client_0": values}, **run))  # type: ignore[arg-type]
+def curve(*values: float, **run: Any) -> pd.DataFrame:
+    return over_clients(scores({"client_0": values}, **run))
 
 
 def test_from_recovery_to_the_next_finished_round() -> None:
