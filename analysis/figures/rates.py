@@ -26,8 +26,8 @@ def rate_axis(axis: Axes, results: Results, path: str) -> Scale:
     axis.set_xlabel(scale.label(path_name(path)))
     shown = results.points[path] * scale.factor
     if np.allclose(shown, shown.round()):
-        # There is no half client.
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # There is no half client; the steps are those of an axis that nobody has set.
+        axis.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     return scale
 
 
