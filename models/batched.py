@@ -21,9 +21,10 @@ from models.layers import Network, network, unknown, work
 from models.parameters import FlatModule, Vector
 from models.places import Member, Plan, State, Tensors
 from models.rules import RULES, Rule
-from models.settings import DataError, TrainingSettings
+from models.settings import TrainingSettings
 from models.tasks import Task
 from models.training import Loss
+from sim.record.settings.base import DataError
 
 GROUP_SIZES = (8, 16, 32)
 """How many models one compiled step trains; a smaller group leaves places idle."""

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from models.cache_folder import cache_folder
-from models.settings import DataError
+from sim.record.settings.base import DataError
 
 PATH = ("training", "arithmetic")
 

@@ -9,7 +9,7 @@ import os
 
 import torch
 
-from models.settings import DataError
+from sim.record.settings.base import DataError
 
 
 def device(name: str) -> torch.device:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from models.settings import DataError
+from sim.record.settings.base import DataError
 
 
 def required(module: str, extra: str, what: str, path: tuple[str, ...]) -> Any:

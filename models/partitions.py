@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.settings import DataError, DirichletSettings, IidSettings, QuantitySettings
+from models.settings import DirichletSettings, IidSettings, QuantitySettings
+from sim.record.settings.base import DataError
 
 Ints = npt.NDArray[np.int64]
 REDRAWS = 1_000

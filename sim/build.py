@@ -17,9 +17,9 @@ from sim.faults import FAULTS
 from sim.faults.partition import groups_of
 from sim.network import Floats, Network, Wiring
 from sim.node import Machine, Node
-from sim.outcome import POOLED, SERVER
 from sim.protocols import PROTOCOLS, RunningProtocol
 from sim.random_streams import Streams
+from sim.record.rows import POOLED, SERVER
 from sim.scenario import Scenario
 from sim.settings.faults import ClientDropoutSettings, NetworkPartitionSettings
 from sim.settings.world import LatencyMatrix

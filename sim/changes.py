@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sim.errors import Path, ScenarioError, dotted
+from sim.record.errors import Path, ScenarioError, dotted
 from sim.yaml_loader import parse
 
 _MOST = 5

@@ -207,8 +207,8 @@ def check(
     ] = False,
 ) -> None:
     """Validate scenarios without running them."""
-    from sim.errors import ScenarioError
     from sim.grid import grid
+    from sim.record.errors import ScenarioError
     from sim.scenario import load
 
     mistakes = 0
@@ -277,9 +277,9 @@ def _session(
     folder: Path, workers: int | None, store_limit: str, scheduler: str | None
 ) -> "Iterator[Session]":
     """How work is done from here: with progress on the terminal, and a word when interrupted."""
-    from sim import units
     from sim.display import progress_display
-    from sim.errors import ScenarioError
+    from sim.record.errors import ScenarioError
+    from sim.record.settings import quantities as units
     from sim.work import Session
 
     try:

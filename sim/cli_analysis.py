@@ -218,7 +218,7 @@ def tell_trackers(names: list[str] | None, folder: Path) -> None:
 def _analysis() -> Iterator[None]:
     """Let the analysis tell a mistake as all other rooms do; it is imported for this alone."""
     from analysis.errors import ResultError
-    from sim.errors import ScenarioError
+    from sim.record.errors import ScenarioError
 
     try:
         yield

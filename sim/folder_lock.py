@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sim.errors import ScenarioError
+from sim.record.errors import ScenarioError
 
 LOCK_FILE = ".lock"
 

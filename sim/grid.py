@@ -19,9 +19,9 @@ from pydantic import BaseModel
 from sim import overrides as _overrides
 from sim import ranges
 from sim.changes import changes
-from sim.errors import Place, ScenarioError, dotted, scenario_error
 from sim.paths import at, check_path
-from sim.point_names import point_names
+from sim.record.errors import Place, ScenarioError, dotted, scenario_error
+from sim.record.points import point_names
 from sim.scenario import Scenario, dump, load, validated
 from sim.selection import restricted
 from sim.yaml_loader import Document

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from sim import results
-from sim.outcome import FinalModel
+from sim.record.rows import FinalModel
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
 

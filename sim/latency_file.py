@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sim.errors import Place, scenario_error
+from sim.record.errors import Place, scenario_error
 from sim.yaml_loader import Document, read_text
 
 _LARGEST_BYTES = 500_000

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from sim.errors import Place, dotted, scenario_error
+from sim.record.errors import Place, dotted, scenario_error
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario

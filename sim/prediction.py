@@ -16,9 +16,9 @@ from pathlib import Path
 from models.prediction import Cohort, Prediction, Subject, cohort_of, predicted, volume
 from sim import kept, results
 from sim.compute.engines import one_thread
-from sim.errors import Place, ScenarioError, scenario_error
 from sim.grid import grid
-from sim.outcome import AGGREGATE, POOLED, SERVER, FinalModel
+from sim.record.errors import Place, ScenarioError, scenario_error
+from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
 from sim.scenario import Scenario, load
 from sim.simulation import learner_spec, mistakes_placed
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim.changes import changes
-from sim.errors import ScenarioError
-from sim.outcome import FAILED, Operations, RunRecord, ScoreRow, TraceRow
+from sim.record.errors import ScenarioError
+from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 
 SCENARIO_FILE = "scenario.yaml"
 SCORES_FILE = "scores.parquet"

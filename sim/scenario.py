@@ -25,17 +25,13 @@ from pydantic import (
 )
 from ruamel.yaml import YAML
 
-from models.settings import (
-    ModelSettings,
-    Seed,
-    Settings,
-    TaskSettings,
-    TrainingSettings,
-)
+from models.settings import ModelSettings, TaskSettings, TrainingSettings
 from sim import overrides as _overrides
 from sim import ranges
-from sim.errors import Place, ScenarioError, scenario_error
 from sim.latency_file import with_latency_file
+from sim.record.errors import Place, ScenarioError, scenario_error
+from sim.record.settings.base import Seed, Settings
+from sim.record.settings.quantities import PositiveSeconds
 from sim.scan_paths import with_scan_paths
 from sim.settings.faults import FaultSettings
 from sim.settings.protocols import ProtocolSettings
@@ -49,7 +45,6 @@ from sim.settings.world import (
 )
 from sim.topology import check_topology
 from sim.translation import translated
-from sim.units import PositiveSeconds
 from sim.yaml_loader import Document, parse, read_text
 
 __all__ = ["Scenario", "ScenarioError", "dump", "load", "schema", "shipped", "validated"]

@@ -6,7 +6,7 @@ folder, and running it again from there gives the same bytes.
 
 from collections.abc import Iterable, Sequence
 
-from sim.errors import ScenarioError
+from sim.record.errors import ScenarioError
 from sim.scenario import Scenario
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.settings import LOWER_IS_BETTER
-from sim.outcome import AGGREGATE, POOLED, ScoreRow, TraceRow
+from sim.record.rows import AGGREGATE, POOLED, ScoreRow, TraceRow
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario

@@ -15,9 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sim import results
-from sim.errors import ScenarioError
 from sim.folder_lock import locked
 from sim.grid import Sweep, dump_sweep
+from sim.record.errors import ScenarioError
 from sim.results import FolderState
 from sim.scenario import Scenario, dump
 from sim.simulation import with_pinned_files

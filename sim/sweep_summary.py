@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sim import results
 from sim.grid import Point, Sweep, Value
-from sim.outcome import AGGREGATE, FAILED, ScoreRow
+from sim.record.rows import AGGREGATE, FAILED, ScoreRow
 from sim.summary import client_values, json_ready, mean, metric_of
 
 REFERENCE_KIND = "fedavg"

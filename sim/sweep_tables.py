@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim import results
-from sim.errors import ScenarioError
 from sim.grid import Point, Sweep, Value
-from sim.outcome import FINISHED, ScoreRow
+from sim.record.errors import ScenarioError
+from sim.record.rows import FINISHED, ScoreRow
 
 RUNS_FILE = "runs.parquet"
 """One row per point, protocol and seed."""

@@ -29,7 +29,7 @@ def say(message: str) -> None:
 @contextmanager
 def mistakes_reported() -> Iterator[None]:
     """Turn a user's mistake into one line and exit code 2, and Ctrl-C into 130."""
-    from sim.errors import ScenarioError
+    from sim.record.errors import ScenarioError
 
     try:
         yield

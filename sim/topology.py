@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from models.settings import mistake
-from sim.errors import Path
+from sim.record.errors import Path
+from sim.record.settings.base import mistake
 from sim.settings.faults import CrashSettings, NetworkPartitionSettings
 from sim.settings.protocols import FedAvgSettings
 from sim.settings.world import LatencyMatrix

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.settings import NETWORKS, PARTITIONS
-from sim.distributions import DISTRIBUTIONS
-from sim.errors import Path, ScenarioError, scenario_error
+from sim.record.errors import Path, ScenarioError, scenario_error
+from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.settings.faults import FAULTS
 from sim.settings.protocols import PROTOCOLS
 from sim.yaml_loader import Document

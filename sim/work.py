@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from sim import kept, results
 from sim.compute import ComputeError, Engine, Graph, engine_for
 from sim.compute.store import Store
-from sim.outcome import FAILED, Operations, Progress, RunRecord
+from sim.record.rows import FAILED, Operations, Progress, RunRecord
 from sim.results import RunTables
 from sim.scenario import Scenario
 from sim.simulation import Data, Played, Training, libraries, play

@@ -29,7 +29,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from sim.errors import Path, Place, ScenarioError, scenario_error
+from sim.record.errors import Path, Place, ScenarioError, scenario_error
 
 LARGEST_BYTES = 1_000_000
 _DEEPEST = 20

@@ -11,8 +11,9 @@ from models.networks.cnn import cnn
 from models.networks.mlp import mlp
 from models.networks.quicknat import quicknat
 from models.networks.unet import unet
-from models.settings import DataError, ModelSettings
+from models.settings import ModelSettings
 from models.tasks.task import Task
+from sim.record.settings.base import DataError
 
 # Called with (settings, input shape without the batch, number of outputs).
 Build = Callable[[Any, tuple[int, ...], int], nn.Module]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.settings import DataError
+from sim.record.settings.base import DataError
 
 
 def check_sides(name: str, input_shape: tuple[int, ...], halvings: int) -> None:

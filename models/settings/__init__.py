@@ -10,7 +10,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from models.settings.base import Count, DataError, Positive, Seed, Settings, mistake
 from models.settings.metrics import (
     FINAL,
     LOWER_IS_BETTER,
@@ -28,6 +27,7 @@ from models.settings.partitions import (
 )
 from models.settings.tasks import BrainsSettings, DigitsSettings, NiftiSettings
 from models.settings.training import TrainingSettings
+from sim.record.settings.base import Settings
 
 TaskSettings = Annotated[
     DigitsSettings | BrainsSettings | NiftiSettings, Field(discriminator="name")
@@ -63,8 +63,6 @@ __all__ = [
     "TEST",
     "BrainsSettings",
     "CnnSettings",
-    "Count",
-    "DataError",
     "DigitsSettings",
     "DirichletSettings",
     "IidSettings",
@@ -72,15 +70,11 @@ __all__ = [
     "ModelSettings",
     "NiftiSettings",
     "PartitionSettings",
-    "Positive",
     "QuantitySettings",
     "QuicknatSettings",
-    "Seed",
-    "Settings",
     "TaskSettings",
     "TrainingSettings",
     "UnetSettings",
-    "mistake",
     "seen_from",
     "site_metric",
 ]

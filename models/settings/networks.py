@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.settings.base import Count, Settings
+from sim.record.settings.base import Count, Settings
 
 
 class MlpSettings(Settings):

@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from models.settings.base import Count, Positive, Seed, Settings, mistake
 from models.settings.partitions import PartitionSettings
+from sim.record.settings.base import Count, Positive, Seed, Settings, mistake
 
 
 class DigitsSettings(Settings):

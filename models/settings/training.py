@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.settings.base import Count, Positive, Settings, mistake
+from sim.record.settings.base import Count, Positive, Settings, mistake
 
 
 class TrainingSettings(Settings):

@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 import torch
 
-from models.settings import DataError, site_metric
+from models.settings import site_metric
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.overlap import Labels, Values, dice, hd95_mm
 from models.tasks.segmentation_loss import segmentation_loss, weights
 from models.tasks.task import Task
+from sim.record.settings.base import DataError
 
 TEST_BATCH = 32
 """Slices that a network sees at once: QuickNAT's maps of 96x96 pixels then take about 1 GB."""

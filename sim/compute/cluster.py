@@ -18,7 +18,7 @@ from sim.compute.engines import DataPlane, Failure, Finished, Result
 from sim.compute.refs import Job, Vector
 from sim.compute.vectors import Damaged
 from sim.compute.workshop import failure_text
-from sim.errors import ScenarioError
+from sim.record.errors import ScenarioError
 
 try:
     from distributed import Client, Future

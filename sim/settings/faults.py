@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.settings import Settings, mistake
-from sim.settings.nodes import NodeName, Selector
-from sim.units import PerSecond, PositiveSeconds, Seconds
+from sim.record.settings.base import Settings, mistake
+from sim.record.settings.nodes import NodeName, Selector
+from sim.record.settings.quantities import PerSecond, PositiveSeconds, Seconds
 
 _KIND = "the fault's kind"
 _STORAGE = "whether a crash also loses what the node has stored"

@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from models.settings import Settings, mistake
-from sim.units import PositiveSeconds
+from sim.record.settings.base import Settings, mistake
+from sim.record.settings.quantities import PositiveSeconds
 
 _KIND = "the protocol's kind; the name in the scenario if left out"
 _RETRIES = Annotated[int, Field(ge=0)]

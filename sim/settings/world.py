@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from models.settings import Count, Settings, mistake
-from sim.distributions import Distribution
-from sim.units import BytesPerSecond, PositiveSeconds, Seconds
+from sim.record.settings.base import Count, Settings, mistake
+from sim.record.settings.distributions import Distribution
+from sim.record.settings.quantities import BytesPerSecond, PositiveSeconds, Seconds
 
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from models.fingerprint import fingerprint, libraries
 from models.learner import Learner, LearnerSpec, Report, load_data, pinned, prepare
 from models.parameters import Layout, Tensor, Vector
-from models.settings import DataError, TaskSettings
+from models.settings import TaskSettings
 from sim.build import POOLED_CLIENT, Facts
 from sim.compute import Graph, Lineage
 from sim.compute.engines import one_thread
+from sim.record.settings.base import DataError
 from sim.scenario import Scenario
 
 

@@ -12,7 +12,7 @@ from models.settings import FINAL, TEST
 from sim.build import build
 from sim.compute import Graph, ModelRef
 from sim.observer import Look, Observer, score_rows
-from sim.outcome import FinalModel, RunRecord, ScoreRow, TraceRow
+from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario
 from sim.simulation.data import Data
 from sim.world import World

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sim import results
 from sim.grid import Sweep, dump_sweep, grid
-from sim.outcome import FAILED, RunRecord, ScoreRow, TraceRow
+from sim.record.rows import FAILED, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario, dump, load
 
 Run = tuple[str, str, int]

@@ -11,7 +11,7 @@ from analysis.files import read_settings
 from analysis.grid import Point, point_names, points_of
 from sim import results
 from sim.grid import Sweep, dump_sweep
-from sim.point_names import point_names as simulator_s_names
+from sim.record.points import point_names as simulator_s_names
 from tests.analysis.folders import RATE, swept
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.quantities import quantity
-from sim.units import parse
+from sim.record.settings.quantities import parse
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from analysis.loading import load, load_run
 from analysis.metrics.states import outages
 from analysis.results import KINDS
 from sim import results as written
-from sim.outcome import ScoreRow, TraceRow
+from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.folders import (
     RATE,
     Run,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sim import results
 from sim.grid import dump_sweep, grid
-from sim.outcome import RunRecord, ScoreRow, TraceRow
+from sim.record.rows import RunRecord, ScoreRow, TraceRow
 from sim.scenario import dump
 
 CLIENTS, LOOKS, EVENTS = 10, 31, 3_000

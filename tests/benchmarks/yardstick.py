@@ -20,7 +20,7 @@ from sim.compute import Graph
 from sim.compute.pretence import Pretence
 from sim.compute.refs import Job
 from sim.compute.store import MemoryStore
-from sim.outcome import Progress
+from sim.record.rows import Progress
 from sim.scenario import Scenario
 from sim.simulation import Data, play
 from sim.work import Place, Session, prepared, run_places

@@ -16,12 +16,12 @@ from models.learner import GROUP_LIMIT, POOLED, Learner, LearnerSpec, TrainingJo
 from models.parameters import Vector
 from models.settings import (
     CnnSettings,
-    DataError,
     DigitsSettings,
     DirichletSettings,
     MlpSettings,
     TrainingSettings,
 )
+from sim.record.settings.base import DataError
 
 Optimizer = Literal["sgd", "momentum", "adam"]
 MLP = MlpSettings(name="mlp", hidden=(16,))

@@ -12,7 +12,7 @@ import torch
 from torch._dynamo.exc import FailOnRecompileLimitHit
 
 from models.compiled import compiled, compiler, compiler_version, compiling
-from models.settings import DataError
+from sim.record.settings.base import DataError
 
 
 def add(x: torch.Tensor) -> None:
@@ -61,7 +61,9 @@ def test_a_compiler_that_fails_is_said(tmp_path: Path) -> None:
         text=True,
     )
     said = done.stderr.splitlines()[-1]
-    assert said.startswith("models.settings.base.DataError: the C++ compiler failed: "), done.stderr
+    assert said.startswith("sim.record.settings.base.DataError: the C++ compiler failed: "), (
+        done.stderr
+    )
     assert said.endswith("allowed: exact, or batched with a compiler that works")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.devices import described, device
-from models.settings import DataError
+from sim.record.settings.base import DataError
 
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from models.extras import required
-from models.settings import DataError
+from sim.record.settings.base import DataError
 
 
 def test_a_module_that_is_there_is_imported() -> None:

@@ -18,13 +18,13 @@ from models.networks import NETWORKS
 from models.partitions import PARTITIONS
 from models.settings import (
     CnnSettings,
-    DataError,
     DigitsSettings,
     DirichletSettings,
     MlpSettings,
     TrainingSettings,
 )
 from models.tasks import TASKS
+from sim.record.settings.base import DataError
 
 Optimizer = Literal["sgd", "momentum", "adam"]
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam")

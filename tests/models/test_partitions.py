@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from models.generators import generator
 from models.partitions import PARTITIONS, Ints
-from models.settings import DataError, DirichletSettings, IidSettings, QuantitySettings
+from models.settings import DirichletSettings, IidSettings, QuantitySettings
+from sim.record.settings.base import DataError
 
 LABELS = np.repeat(np.arange(10), 100)
 KINDS = [

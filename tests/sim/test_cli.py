@@ -15,8 +15,8 @@ from analysis.errors import ResultError
 from analysis.results import Results
 from sim import results
 from sim.cli import app
-from sim.errors import ScenarioError
-from sim.outcome import Operations, Progress, RunRecord, ScoreRow, TraceRow
+from sim.record.errors import ScenarioError
+from sim.record.rows import Operations, Progress, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario
 from sim.work import Done, Place, Session
 from tests.analysis.folders import described, write_run

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from sim.display import Remaining, plain_lines, progress_display
-from sim.outcome import Progress
+from sim.record.rows import Progress
 
 
 def progress(**changes: Any) -> Progress:

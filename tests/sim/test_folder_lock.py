@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.errors import ScenarioError
 from sim.folder_lock import LOCK_FILE, holder, locked
+from sim.record.errors import ScenarioError
 
 HOLDER = """
 import sys, time

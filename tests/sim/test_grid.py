@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from models.settings import CnnSettings
-from sim.errors import ScenarioError
 from sim.grid import Sweep, dump_sweep, grid
-from sim.point_names import point_names
+from sim.record.errors import ScenarioError
+from sim.record.points import point_names
 from sim.scenario import dump, load
 from sim.settings.faults import ChurnSettings
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from models.learner import Learner
 from sim import kept, results
 from sim.cli import app
-from sim.outcome import ScoreRow
+from sim.record.rows import ScoreRow
 from sim.results import RUN_FILE
 from sim.scenario import load
 from sim.simulation import learner_spec

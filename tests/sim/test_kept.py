@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from sim import kept
 from sim.kept import Damaged
-from sim.outcome import FinalModel
+from sim.record.rows import FinalModel
 
 MODEL = FinalModel("fedavg", 3, "client_1", 4, 2, 0.1 + 0.2, "0123456789abcdef" * 2)
 TENSORS = {

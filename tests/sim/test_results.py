@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim import results
-from sim.errors import ScenarioError
-from sim.outcome import FAILED, Operations, RunRecord, ScoreRow, TraceRow
+from sim.record.errors import ScenarioError
+from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import FolderState, RunTables
 
 SCENARIO = "name: tiny\n"

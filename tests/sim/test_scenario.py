@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.distributions import Constant, Lognormal
+from sim.record.settings.distributions import Constant, Lognormal
 from sim.scenario import Scenario, ScenarioError, dump, load, schema, shipped
 from sim.settings.faults import ChurnSettings, CrashSettings
 from sim.settings.protocols import BrainTorrentSettings, FedAvgSettings

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sim.errors import ScenarioError
 from sim.folder_lock import locked
 from sim.grid import dump_sweep, grid
+from sim.record.errors import ScenarioError
 from sim.scenario import dump, load
 from sim.status import Failure, as_dict, lines, status
 

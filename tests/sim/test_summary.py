@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from sim.display import bytes_text, summary_table, time_text
-from sim.outcome import ScoreRow, TraceRow
+from sim.record.rows import ScoreRow, TraceRow
 from sim.scenario import Scenario
 from sim.summary import Spread, Summary, as_dict, summarise
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from sim import results
 from sim.display import sweep_table
 from sim.grid import Sweep, grid
-from sim.outcome import RunRecord, ScoreRow
+from sim.record.rows import RunRecord, ScoreRow
 from sim.sweep_summary import (
     Estimate,
     Final,

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim import results
-from sim.errors import ScenarioError
 from sim.grid import Sweep, grid
-from sim.outcome import RunRecord, ScoreRow
+from sim.record.errors import ScenarioError
+from sim.record.rows import RunRecord, ScoreRow
 from sim.sweep_tables import RUNS_FILE, write_tables
 
 RATE = "faults.churn.failure_rate"

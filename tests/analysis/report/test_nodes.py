@@ -15,7 +15,7 @@ from analysis.loading import load
 from analysis.report import nodes
 from analysis.report.drawing import View
 from analysis.report.nodes import most_each, timeline
-from sim.outcome import TraceRow
+from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import Run, described, trace, write_run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.loading import load
 from analysis.trackers.runs import tracked_runs
-from sim.outcome import ScoreRow, TraceRow
+from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.folders import (
     RATE,
     Run,

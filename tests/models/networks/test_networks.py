@@ -15,8 +15,9 @@ from models.batched import Group
 from models.networks import NETWORKS, PER_IMAGE, PER_PIXEL, network
 from models.parameters import FlatModule
 from models.settings import NETWORKS as SETTINGS
-from models.settings import CnnSettings, DataError, MlpSettings, QuicknatSettings, UnetSettings
+from models.settings import CnnSettings, MlpSettings, QuicknatSettings, UnetSettings
 from models.tasks.task import Task
+from sim.record.settings.base import DataError
 
 DENSE: list[Any] = [
     QuicknatSettings(name="quicknat", filters=4),

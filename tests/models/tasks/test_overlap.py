@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from models.settings import DataError
 from models.tasks.overlap import dice, hd95_mm
+from sim.record.settings.base import DataError
 from tests.models.tasks.cohorts import SPACING_MM, volume
 
 ALL = slice(None)

@@ -11,12 +11,13 @@ import torch
 from models.generators import generator
 from models.networks import network
 from models.parameters import FlatModule
-from models.settings import DataError, QuicknatSettings, TrainingSettings, site_metric
+from models.settings import QuicknatSettings, TrainingSettings, site_metric
 from models.tasks.cohort import Subject
 from models.tasks.overlap import Labels
 from models.tasks.segmentation import segmentation
 from models.tasks.task import Task
 from models.training import fine_tune
+from sim.record.settings.base import DataError
 from tests.models.tasks.cohorts import cohort, outputs, subject, volume
 
 ALL = slice(None)

@@ -20,7 +20,7 @@ from distributed import Client
 from sim.compute import ComputeError, Graph
 from sim.compute.cluster import ClusterEngine, cluster_engine
 from sim.compute.store import Books
-from sim.errors import ScenarioError
+from sim.record.errors import ScenarioError
 from sim.scenario import load
 from sim.work import Done, Place, Session, check_data, run_places
 from tests.sim.compute.small import (

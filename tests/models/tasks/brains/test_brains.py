@@ -11,12 +11,13 @@ import pytest
 import torch
 from pytest import MonkeyPatch
 
-from models.settings import BrainsSettings, DataError
+from models.settings import BrainsSettings
 from models.tasks.brains import brains
 from models.tasks.brains.recruitment import recruited
 from models.tasks.brains.slices import HEAD_MM, LENGTH_MM
 from models.tasks.brains.structures import STRUCTURES, label
 from models.tasks.cohort import Cohort, Subject
+from sim.record.settings.base import DataError
 from tests.models.tasks.brains.conftest import SMALL, Generate
 
 

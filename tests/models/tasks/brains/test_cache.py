@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from pytest import MonkeyPatch
 
-from models.settings import BrainsSettings, DataError
+from models.settings import BrainsSettings
 from models.tasks.brains import brains
 from models.tasks.brains.cache import cache_path, cached
 from models.tasks.cohort import Cohort, Subject
+from sim.record.settings.base import DataError
 from tests.models.tasks.brains.conftest import SMALL
 
 CHANGES: dict[str, Any] = {

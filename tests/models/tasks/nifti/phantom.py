@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pytest
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
-from models.settings import DataError, NiftiSettings
+from models.settings import NiftiSettings
 from models.tasks import Cohort
 from models.tasks.nifti import nifti
+from sim.record.settings.base import DataError
 
 SCANS = ("task", "scans")
 SHAPE = (20, 24, 18)

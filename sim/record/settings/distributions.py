@@ -14,8 +14,8 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from models.settings import Settings, mistake
-from sim.units import PositiveSeconds, Seconds
+from sim.record.settings.base import Settings, mistake
+from sim.record.settings.quantities import PositiveSeconds, Seconds
 
 
 class Constant(Settings):

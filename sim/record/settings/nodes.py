@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from models.settings import mistake
+from sim.record.settings.base import mistake
 
 _NODE = re.compile(r"server|client_(0|[1-9]\d{0,8})", re.ASCII)
 _NODES_ALLOWED = "server or client_<number>, e.g. client_3"

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from sim.units import Bytes, BytesPerSecond, PerSecond, PositiveSeconds, Seconds
+from sim.record.settings.quantities import (
+    Bytes,
+    BytesPerSecond,
+    PerSecond,
+    PositiveSeconds,
+    Seconds,
+)
 
 SECONDS = TypeAdapter(Seconds)
 BANDWIDTH = TypeAdapter(BytesPerSecond)

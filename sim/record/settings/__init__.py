@@ -1,0 +1,1 @@
+"""What all settings are made of: a strict base, quantities with units, distributions, nodes."""
