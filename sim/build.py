@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from sim.clock import Clock
 from sim.compute import Lineage
 from sim.faults import FAULTS
 from sim.faults.partition import groups_of
-from sim.network import Floats, Network, Wiring
-from sim.node import Machine, Node
 from sim.protocols import PROTOCOLS, RunningProtocol
-from sim.random_streams import Streams
 from sim.record.rows import POOLED, SERVER
 from sim.scenario import Scenario
 from sim.settings.faults import ClientDropoutSettings, NetworkPartitionSettings
 from sim.settings.world import LatencyMatrix
-from sim.trace import Trace
-from sim.world import World
+from sim.world.clock import Clock
+from sim.world.network import Floats, Network, Wiring
+from sim.world.node import Machine, Node
+from sim.world.random_streams import Streams
+from sim.world.trace import Trace
+from sim.world.world import World
 
 POOLED_CLIENT = -1  # How `models` numbers "all clients' data".
 BLOCK = 256  # Latencies are mirrored in squares of so many nodes.

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import simpy
 
 from models.settings import LOWER_IS_BETTER, TEST, seen_from
-from sim.clock import Tie
 from sim.compute import ModelRef
-from sim.node import INCARNATION, Behaviour, Node
 from sim.protocols import RunningProtocol
 from sim.protocols.fedavg import FedAvg
 from sim.record.rows import AGGREGATE, POOLED, ScoreRow
 from sim.settings.world import StopSettings
-from sim.world import World
+from sim.world.clock import Tie
+from sim.world.node import INCARNATION, Behaviour, Node
+from sim.world.world import World
 
 Scores = Mapping[str, float]
 

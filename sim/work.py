@@ -21,7 +21,7 @@ from sim.record.rows import FAILED, Operations, Progress, RunRecord
 from sim.results import RunTables
 from sim.scenario import Scenario
 from sim.simulation import Data, Played, Training, libraries, play
-from sim.world import World
+from sim.world.world import World
 
 if TYPE_CHECKING:
     from sim.compute.cluster import ClusterEngine

@@ -2,7 +2,7 @@
 
 A fault's schedule is fixed in advance, from streams named after it, and runs regardless of the
 protocol and of the other faults. `client_dropout` has no process: it is keyed by the client's
-attempts, so that the node itself draws it (`sim.node.Machine.dropouts`).
+attempts, so that the node itself draws it (`sim.world.node.Machine.dropouts`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from sim.faults.churn import churn
 from sim.faults.crash import crash
 from sim.faults.partition import partition
 from sim.faults.slowdown import slowdown
-from sim.node import Node
-from sim.world import World
+from sim.world.node import Node
+from sim.world.world import World
 
 # Called with (name, settings, the nodes concerned, world); starts the fault's processes.
 FAULTS: dict[str, Callable[[str, Any, Sequence[Node], World], None]] = {

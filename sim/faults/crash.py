@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.clock import Tie
-from sim.node import Behaviour, Node
 from sim.settings.faults import CrashSettings
-from sim.world import World
+from sim.world.clock import Tie
+from sim.world.node import Behaviour, Node
+from sim.world.world import World
 
 
 def crash(name: str, settings: CrashSettings, nodes: Sequence[Node], world: World) -> None:

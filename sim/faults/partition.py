@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sim.clock import Tie
-from sim.node import Behaviour, Node
 from sim.settings.faults import NetworkPartitionSettings
-from sim.world import World
+from sim.world.clock import Tie
+from sim.world.node import Behaviour, Node
+from sim.world.world import World
 
 
 def groups_of(settings: NetworkPartitionSettings, names: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from sim.protocols.fedavg import FedAvg
 from sim.protocols.local import Alone
 from sim.protocols.turns import Lockstep, RandomInitiator
 from sim.settings.protocols import BrainTorrentSettings
-from sim.world import World
+from sim.world.world import World
 
 
 class RunningProtocol(Protocol):

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
-from sim.clock import Tie
 from sim.compute import ModelRef
-from sim.history import History
-from sim.network import Transfer
-from sim.node import INCARNATION, Behaviour, Node
 from sim.settings.protocols import BrainTorrentSettings
-from sim.world import World
+from sim.world.clock import Tie
+from sim.world.history import History
+from sim.world.network import Transfer
+from sim.world.node import INCARNATION, Behaviour, Node
+from sim.world.world import World
 
 Ints = npt.NDArray[np.int64]
 Arrived = dict[int, tuple[ModelRef, int]]

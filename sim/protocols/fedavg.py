@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import simpy
 
-from sim.clock import Tie
 from sim.compute import ModelRef
-from sim.network import Transfer
-from sim.node import Behaviour, Node
 from sim.settings.protocols import FedAvgSettings
-from sim.world import World
+from sim.world.clock import Tie
+from sim.world.network import Transfer
+from sim.world.node import Behaviour, Node
+from sim.world.world import World
 
 
 @dataclass(frozen=True)

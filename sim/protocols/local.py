@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.node import Behaviour, Node
-from sim.world import World
+from sim.world.node import Behaviour, Node
+from sim.world.world import World
 
 
 class Alone:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import simpy
 
-from sim.node import Behaviour, Node
 from sim.protocols.braintorrent import BrainTorrent
 from sim.settings.protocols import BrainTorrentSettings
-from sim.world import World
+from sim.world.node import Behaviour, Node
+from sim.world.world import World
 
 Act = Callable[[Node], Behaviour]
 

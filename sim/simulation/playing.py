@@ -15,7 +15,7 @@ from sim.observer import Look, Observer, score_rows
 from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario
 from sim.simulation.data import Data
-from sim.world import World
+from sim.world.world import World
 
 
 @dataclass(frozen=True)

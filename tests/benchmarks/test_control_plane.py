@@ -22,10 +22,10 @@ from sim.compute import Graph, Lineage
 from sim.compute.pretence import Pretence
 from sim.compute.refs import ScoreRef
 from sim.compute.store import MemoryStore
-from sim.node import Behaviour
 from sim.observer import Observer
 from sim.scenario import Scenario, load
-from sim.world import World
+from sim.world.node import Behaviour
+from sim.world.world import World
 
 pytestmark = pytest.mark.benchmark
 ROUNDS = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.build import BLOCK
-from sim.random_streams import Streams
+from sim.world.random_streams import Streams
 from tests.sim.test_common_random_numbers import described, ran
 
 

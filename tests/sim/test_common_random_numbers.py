@@ -11,7 +11,7 @@ import pytest
 
 from sim.build import Facts, build
 from sim.scenario import Scenario
-from sim.world import World
+from sim.world.world import World
 from tests.sim import tiny
 
 PROTOCOLS: dict[str, dict[str, Any]] = {

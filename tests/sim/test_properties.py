@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from sim.build import Facts, build
 from sim.compute import ModelRef
-from sim.network import Transfer
-from sim.node import Node
 from sim.protocols import RunningProtocol
 from sim.scenario import Scenario
-from sim.world import World
+from sim.world.network import Transfer
+from sim.world.node import Node
+from sim.world.world import World
 from tests.sim import tiny
 
 # Far above what any of these worlds needs: who steps on is caught in a loop without time.

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from sim.build import Facts, build
-from sim.clock import Clock
 from sim.compute import Lineage
-from sim.network import Network, Wiring
-from sim.node import Machine, Node
 from sim.protocols import RunningProtocol
-from sim.random_streams import Streams
 from sim.scenario import Scenario
-from sim.trace import Trace
-from sim.world import World
+from sim.world.clock import Clock
+from sim.world.network import Network, Wiring
+from sim.world.node import Machine, Node
+from sim.world.random_streams import Streams
+from sim.world.trace import Trace
+from sim.world.world import World
 from tests.sim.compute.small import unused
 
 MODEL_BYTES = 1024

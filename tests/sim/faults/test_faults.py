@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.world import World
+from sim.world.world import World
 from tests.sim import tiny
 
 CLIENTS = 3

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.parameters import averaged
-from sim.node import INCARNATION
 from sim.protocols.braintorrent import lowest
-from sim.random_streams import Streams
-from sim.world import World
+from sim.world.node import INCARNATION
+from sim.world.random_streams import Streams
+from sim.world.world import World
 from tests.sim import tiny
 
 # One way, in seconds: 0-1 0.25, 0-2 0.5, 1-2 1. All links carry 1024 B/s, a model has 1024 B.

@@ -19,7 +19,7 @@ from sim.build import build
 from sim.compute import Graph, engine_for
 from sim.protocols.fedavg import FedAvg
 from sim.simulation import Data, Training, learner_spec
-from sim.world import World
+from sim.world.world import World
 from tests.sim import tiny
 from tests.sim.compute.small import memory
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import simpy
 
-from sim.clock import EVENTS_PER_TURN, MOST_YOUNG, Clock, Tie
+from sim.world.clock import EVENTS_PER_TURN, MOST_YOUNG, Clock, Tie
 
 Process = Generator[simpy.Event, Any, None]
 

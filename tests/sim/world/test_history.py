@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.history import History
+from sim.world.history import History
 
 
 def read(history: History, *questions: tuple[int, float], inclusive: bool) -> list[int]:

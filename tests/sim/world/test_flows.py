@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.clock import Clock
-from sim.flows import Flow, Flows, Sharing
+from sim.world.clock import Clock
+from sim.world.flows import Flow, Flows, Sharing
 from tests.sim import tiny
 
 SHARING: tuple[Sharing, ...] = ("max_min", "equal")

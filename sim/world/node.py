@@ -8,11 +8,11 @@ from typing import Any
 
 import simpy
 
-from sim.clock import Clock, Tie
 from sim.compute import Lineage, ModelRef
-from sim.network import Network, Transfer
-from sim.random_streams import Streams
-from sim.trace import Trace
+from sim.world.clock import Clock, Tie
+from sim.world.network import Network, Transfer
+from sim.world.random_streams import Streams
+from sim.world.trace import Trace
 
 Behaviour = Generator[simpy.Event, Any, None]
 

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
-from sim.clock import Tie
+from sim.world.clock import Tie
 
 if TYPE_CHECKING:
-    from sim.network import LossCause, Network
+    from sim.world.network import LossCause, Network
 
 
 class Ping:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.clock import Clock, Tie
+from sim.world.clock import Clock, Tie
 
 Sharing = Literal["max_min", "equal", "none"]
 

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
-from sim.clock import Clock, Tie
-from sim.flows import Flow, Flows, Sharing
-from sim.history import History
-from sim.ping import Ping
-from sim.random_streams import Streams
-from sim.trace import Trace
+from sim.world.clock import Clock, Tie
+from sim.world.flows import Flow, Flows, Sharing
+from sim.world.history import History
+from sim.world.ping import Ping
+from sim.world.random_streams import Streams
+from sim.world.trace import Trace
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

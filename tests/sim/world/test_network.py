@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import simpy
 
-from sim.clock import Tie
-from sim.network import Network, Transfer
+from sim.world.clock import Tie
+from sim.world.network import Network, Transfer
 from tests.sim import tiny
 
 CUT = ((1.0, 3.0, np.array([0, 1])),)

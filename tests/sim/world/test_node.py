@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from sim.clock import Tie
-from sim.node import INCARNATION, Behaviour, Machine, Node
-from sim.random_streams import Streams
+from sim.world.clock import Tie
+from sim.world.node import INCARNATION, Behaviour, Machine, Node
+from sim.world.random_streams import Streams
 from tests.sim import tiny
 
 MACHINE = Machine(step_s=1.0, client=0, samples=100, steps=4)

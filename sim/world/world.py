@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import simpy
 
-from sim.clock import Clock
 from sim.compute import Lineage, ModelRef
-from sim.network import Network
-from sim.node import Node
-from sim.random_streams import Streams
-from sim.trace import Trace
+from sim.world.clock import Clock
+from sim.world.network import Network
+from sim.world.node import Node
+from sim.world.random_streams import Streams
+from sim.world.trace import Trace
 
 
 @dataclass
