@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sim.compute import Graph
-from sim.compute.pretence import Pretence
-from sim.compute.store import MemoryStore
+from sim.compute.engines.pretence import Pretence
+from sim.compute.store.store import MemoryStore
 from sim.scenario import Scenario
 from sim.simulation import Data, play, price
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from models.prediction import Cohort, Prediction, Subject, cohort_of, predicted, volume
 from sim import kept, results
-from sim.compute.engines import one_thread
+from sim.compute.engines.engine import one_thread
 from sim.grid import grid
 from sim.record.errors import Place, ScenarioError, scenario_error
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel

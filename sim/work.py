@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sim import kept, results
 from sim.compute import ComputeError, Engine, Graph, engine_for
-from sim.compute.store import Store
+from sim.compute.store.store import Store
 from sim.record.rows import FAILED, Operations, Progress, RunRecord
 from sim.results import RunTables
 from sim.scenario import Scenario
@@ -24,7 +24,7 @@ from sim.simulation import Data, Played, Training, libraries, play
 from sim.world.world import World
 
 if TYPE_CHECKING:
-    from sim.compute.cluster import ClusterEngine
+    from sim.compute.engines.cluster import ClusterEngine
 
 STORE_FOLDER = "store"
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
@@ -111,7 +111,7 @@ async def run_places(places: Sequence[Place], session: Session, data: Data) -> D
 async def _cluster(places: Sequence[Place], session: Session) -> ClusterEngine | None:
     if session.scheduler is None:
         return None
-    from sim.compute.cluster import cluster_engine
+    from sim.compute.engines.cluster import cluster_engine
 
     return await cluster_engine(session.scheduler, _training(places), session.report)
 

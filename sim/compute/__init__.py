@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sim.compute.engines import ComputeError, DataPlane, Engine, InProcessEngine, Models
+from sim.compute.engines.engine import ComputeError, DataPlane, Engine, InProcessEngine, Models
+from sim.compute.engines.workers import WorkerPoolEngine
 from sim.compute.graph import Graph
 from sim.compute.lineage import Lineage
 from sim.compute.refs import ModelRef, ScoreRef
-from sim.compute.workers import WorkerPoolEngine
 
 __all__ = [
     "ComputeError",

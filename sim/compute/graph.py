@@ -12,12 +12,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sim.compute.engines import ComputeError, Engine, Failure, Result
+from sim.compute.engines.engine import ComputeError, Engine, Failure, Result
 from sim.compute.lineage import Lineage
 from sim.compute.pace import Pace
 from sim.compute.refs import Job, ModelRef, ScoreRef, Scores, Vector
 from sim.compute.schedule import Operation, Ready, raise_heights
-from sim.compute.store import Books, Damaged
+from sim.compute.store.store import Books, Damaged
 
 ATTEMPTS = 3
 """An operation that failed so often fails whatever needs it."""

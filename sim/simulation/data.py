@@ -16,7 +16,7 @@ from models.parameters import Layout, Tensor, Vector
 from models.settings import TaskSettings
 from sim.build import POOLED_CLIENT, Facts
 from sim.compute import Graph, Lineage
-from sim.compute.engines import one_thread
+from sim.compute.engines.engine import one_thread
 from sim.record.settings.base import DataError
 from sim.scenario import Scenario
 

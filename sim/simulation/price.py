@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from models.learner import GROUP_LIMIT, Learner, LearnerSpec, TrainingJob, trained_together
 from models.parameters import Vector
 from models.settings import FINAL, TEST
-from sim.compute.engines import one_thread
+from sim.compute.engines.engine import one_thread
 from sim.scenario import Scenario
 from sim.simulation.data import learner_spec, mistakes_placed
 

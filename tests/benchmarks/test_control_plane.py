@@ -19,9 +19,9 @@ import pytest
 
 from sim.build import Facts, build
 from sim.compute import Graph, Lineage
-from sim.compute.pretence import Pretence
+from sim.compute.engines.pretence import Pretence
 from sim.compute.refs import ScoreRef
-from sim.compute.store import MemoryStore
+from sim.compute.store.store import MemoryStore
 from sim.observer import Observer
 from sim.scenario import Scenario, load
 from sim.world.node import Behaviour

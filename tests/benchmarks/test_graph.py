@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from sim.compute import Graph
-from sim.compute.pretence import Pretence
-from sim.compute.store import MemoryStore
+from sim.compute.engines.pretence import Pretence
+from sim.compute.store.store import MemoryStore
 
 pytestmark = pytest.mark.benchmark
 CLIENTS, PENDING = 1_000, 50_000

@@ -20,7 +20,7 @@ from models.parameters import FlatModule, Vector, averaged
 from models.settings import TrainingSettings
 from models.training import fine_tune
 from sim.compute import Graph, engine_for
-from sim.compute.store import Store
+from sim.compute.store.store import Store
 
 pytestmark = pytest.mark.benchmark
 PAIRS, WORKERS = 3, 2

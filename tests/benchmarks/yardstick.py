@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from models.learner import LearnerSpec
 from sim.compute import Graph
-from sim.compute.pretence import Pretence
+from sim.compute.engines.pretence import Pretence
 from sim.compute.refs import Job
-from sim.compute.store import MemoryStore
+from sim.compute.store.store import MemoryStore
 from sim.record.rows import Progress
 from sim.scenario import Scenario
 from sim.simulation import Data, play

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from sim.compute import Engine, Graph, Lineage, engine_for
-from sim.compute.engines import Finished, InProcessEngine
+from sim.compute.engines.engine import Finished, InProcessEngine
 from sim.compute.refs import Job, Vector
-from sim.compute.store import Books, MemoryStore, Store
+from sim.compute.store.store import Books, MemoryStore, Store
 
 FAILS, SLEEPS, DIES, TELLS_PROCESS, DIES_ONCE, FAILS_ONCE = -10, -11, -12, -13, -14, -15
 NO_LIMIT = 1 << 40

@@ -18,8 +18,8 @@ import pytest
 from distributed import Client
 
 from sim.compute import ComputeError, Graph
-from sim.compute.cluster import ClusterEngine, cluster_engine
-from sim.compute.store import Books
+from sim.compute.engines.cluster import ClusterEngine, cluster_engine
+from sim.compute.store.store import Books
 from sim.record.errors import ScenarioError
 from sim.scenario import load
 from sim.work import Done, Place, Session, check_data, run_places
@@ -327,12 +327,12 @@ def test_no_scheduler_no_worker_or_no_such_file_is_told_in_one_line(
 
 
 def test_a_missing_package_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sim.compute.cluster")
+    monkeypatch.delitem(sys.modules, "sim.compute.engines.cluster")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(
         ScenarioError, match=r"needs the extra: pip install 'braintorrent\[cluster]'"
     ):
-        importlib.import_module("sim.compute.cluster")
+        importlib.import_module("sim.compute.engines.cluster")
 
 
 @pytest.mark.slow

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from sim.compute import ComputeError, Graph
+from sim.compute.engines.workers import WorkerPoolEngine
 from sim.compute.refs import Job
-from sim.compute.store import VectorFolder
-from sim.compute.workers import WorkerPoolEngine
+from sim.compute.store.store import VectorFolder
 from tests.sim.compute.small import (
     DIES,
     DIES_ONCE,

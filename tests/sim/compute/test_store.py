@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from sim.compute.store import Books, MemoryStore, Store
+from sim.compute.store.store import Books, MemoryStore, Store
 from tests.sim.compute.small_disk import largest_file
 
 SIZE_BYTES = 1000
@@ -427,7 +427,7 @@ BUSY = """
 import sys, numpy
 from pathlib import Path
 from typing import cast
-from sim.compute.store import Store
+from sim.compute.store.store import Store
 store = Store(Path(sys.argv[1]), 40_000_000, lambda name: False, print)
 for number in range(int(sys.argv[2]), 1 << 60):
     name = f"{number:032x}"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim.compute.refs import Vector
-from sim.compute.vectors import Damaged, VectorFolder, VectorMemory, Vectors
+from sim.compute.store.vectors import Damaged, VectorFolder, VectorMemory, Vectors
 from tests.sim.compute.small_disk import largest_file
 
 NAME, OTHER = "1a" * 16, "2b" * 16

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
-from sim.compute.engines import DataPlane, Failure, Learner, Models, Result
+from sim.compute.engines.engine import DataPlane, Failure, Learner, Models, Result
 from sim.compute.refs import Job, Scores, Vector
 
 # The chain of one model mostly stays on one worker, which then has its last link at hand.

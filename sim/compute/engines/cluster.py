@@ -14,16 +14,16 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 
-from sim.compute.engines import DataPlane, Failure, Finished, Result
+from sim.compute.engines.engine import DataPlane, Failure, Finished, Result
+from sim.compute.engines.workshop import failure_text
 from sim.compute.refs import Job, Vector
-from sim.compute.vectors import Damaged
-from sim.compute.workshop import failure_text
+from sim.compute.store.vectors import Damaged
 from sim.record.errors import ScenarioError
 
 try:
     from distributed import Client, Future
 
-    from sim.compute.cluster_worker import REFUSED, Task, differences, environment_of
+    from sim.compute.engines.cluster_worker import REFUSED, Task, differences, environment_of
 except ModuleNotFoundError as missing:
     raise ScenarioError(
         f"--scheduler: needs the extra: pip install 'braintorrent[cluster]' ({missing})"
@@ -121,7 +121,7 @@ def _refusal(what: str) -> ScenarioError:
 
 
 class ClusterModels:
-    """The models that a cluster holds for this program; see `sim.compute.store.Vectors`.
+    """The models that a cluster holds for this program; see `sim.compute.store.store.Vectors`.
 
     A future that is let go of lets the workers forget the vector. Only those that are fetched
     cross to this process.

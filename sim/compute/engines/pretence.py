@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from sim.compute.engines import Finished
+from sim.compute.engines.engine import Finished
 from sim.compute.refs import Job
 
 

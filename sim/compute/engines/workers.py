@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from sim.compute.engines import DataPlane, Failure, Finished, Models
+from sim.compute.engines.engine import DataPlane, Failure, Finished, Models
 from sim.compute.refs import Job
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -183,7 +183,7 @@ def _serve(connection: Connection, plane: DataPlane, models: Models) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from sim.compute.workshop import Workshop
+    from sim.compute.engines.workshop import Workshop
 
     torch.set_num_threads(1)
     workshop = Workshop(plane, models)

@@ -79,7 +79,7 @@ class DataPlane(Protocol):
 
 
 class Models(Protocol):
-    """Where a worker reads and writes models; see `sim.compute.store.VectorFolder`."""
+    """Where a worker reads and writes models; see `sim.compute.store.store.VectorFolder`."""
 
     def read(self, name: str) -> Vector:
         """Raises Damaged or FileNotFoundError."""
@@ -139,7 +139,7 @@ class InProcessEngine:
     seats = 1
 
     def __init__(self, plane: DataPlane, models: Models) -> None:
-        from sim.compute.workshop import Workshop
+        from sim.compute.engines.workshop import Workshop
 
         self.group_limit = plane.group_limit
         self._workshop = Workshop(plane, models)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from sim.compute.refs import Vector
-from sim.compute.score_file import ScoreFile
-from sim.compute.vectors import Damaged, VectorFolder, VectorMemory, Vectors
+from sim.compute.store.score_file import ScoreFile
+from sim.compute.store.vectors import Damaged, VectorFolder, VectorMemory, Vectors
 
 __all__ = ["Books", "Damaged", "MemoryStore", "Store", "VectorFolder", "VectorMemory", "Vectors"]
 

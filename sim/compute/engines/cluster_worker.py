@@ -13,9 +13,9 @@ from functools import cache, lru_cache
 
 from distributed import Reschedule, get_worker
 
-from sim.compute.engines import DataPlane, Learner
+from sim.compute.engines.engine import DataPlane, Learner
+from sim.compute.engines.workshop import operation
 from sim.compute.refs import Job, Scores, Vector
-from sim.compute.workshop import operation
 
 REFUSED = "braintorrent-refused"
 """The topic of the events by which a worker tells that it has refused itself."""
