@@ -14,10 +14,10 @@ import numpy as np
 from sim.compute import Lineage
 from sim.faults import FAULTS
 from sim.faults.partition import groups_of
+from sim.faults.settings import ClientDropoutSettings, NetworkPartitionSettings
 from sim.protocols import PROTOCOLS, RunningProtocol
 from sim.record.rows import POOLED, SERVER
 from sim.scenario import Scenario
-from sim.settings.faults import ClientDropoutSettings, NetworkPartitionSettings
 from sim.settings.world import LatencyMatrix
 from sim.world.clock import Clock
 from sim.world.network import Floats, Network, Wiring

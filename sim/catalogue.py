@@ -15,8 +15,8 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from models.settings import NETWORKS, PARTITIONS, TASKS
-from sim.settings.faults import FAULTS
-from sim.settings.protocols import PROTOCOLS
+from sim.faults.settings import FAULTS
+from sim.protocols.settings import PROTOCOLS
 
 SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "protocols": PROTOCOLS,

@@ -28,13 +28,13 @@ from ruamel.yaml import YAML
 from models.settings import ModelSettings, TaskSettings, TrainingSettings
 from sim import overrides as _overrides
 from sim import ranges
+from sim.faults.settings import FaultSettings
 from sim.latency_file import with_latency_file
+from sim.protocols.settings import ProtocolSettings
 from sim.record.errors import Place, ScenarioError, scenario_error
 from sim.record.settings.base import Seed, Settings
 from sim.record.settings.quantities import PositiveSeconds
 from sim.scan_paths import with_scan_paths
-from sim.settings.faults import FaultSettings
-from sim.settings.protocols import ProtocolSettings
 from sim.settings.world import (
     ClientsSettings,
     EvaluationSettings,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from sim.faults.settings import CrashSettings, NetworkPartitionSettings
+from sim.protocols.settings import FedAvgSettings
 from sim.record.errors import Path
 from sim.record.settings.base import mistake
-from sim.settings.faults import CrashSettings, NetworkPartitionSettings
-from sim.settings.protocols import FedAvgSettings
 from sim.settings.world import LatencyMatrix
 
 if TYPE_CHECKING:

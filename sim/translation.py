@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.settings import NETWORKS, PARTITIONS
+from sim.faults.settings import FAULTS
+from sim.protocols.settings import PROTOCOLS
 from sim.record.errors import Path, ScenarioError, scenario_error
 from sim.record.settings.distributions import DISTRIBUTIONS
-from sim.settings.faults import FAULTS
-from sim.settings.protocols import PROTOCOLS
 from sim.yaml_loader import Document
 
 _TYPES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.settings.faults import CrashSettings
+from sim.faults.settings import CrashSettings
 from sim.world.clock import Tie
 from sim.world.node import Behaviour, Node
 from sim.world.world import World

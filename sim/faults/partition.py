@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sim.settings.faults import NetworkPartitionSettings
+from sim.faults.settings import NetworkPartitionSettings
 from sim.world.clock import Tie
 from sim.world.node import Behaviour, Node
 from sim.world.world import World

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.fedavg import FedAvg
 from sim.protocols.local import Alone
+from sim.protocols.settings import BrainTorrentSettings
 from sim.protocols.turns import Lockstep, RandomInitiator
-from sim.settings.protocols import BrainTorrentSettings
 from sim.world.world import World
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import simpy
 
 from sim.compute import ModelRef
-from sim.settings.protocols import BrainTorrentSettings
+from sim.protocols.settings import BrainTorrentSettings
 from sim.world.clock import Tie
 from sim.world.history import History
 from sim.world.network import Transfer

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import simpy
 
 from sim.compute import ModelRef
-from sim.settings.protocols import FedAvgSettings
+from sim.protocols.settings import FedAvgSettings
 from sim.world.clock import Tie
 from sim.world.network import Transfer
 from sim.world.node import Behaviour, Node

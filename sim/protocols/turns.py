@@ -11,7 +11,7 @@ from collections.abc import Callable
 import simpy
 
 from sim.protocols.braintorrent import BrainTorrent
-from sim.settings.protocols import BrainTorrentSettings
+from sim.protocols.settings import BrainTorrentSettings
 from sim.world.node import Behaviour, Node
 from sim.world.world import World
 

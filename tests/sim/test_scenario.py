@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.faults.settings import ChurnSettings, CrashSettings
+from sim.protocols.settings import BrainTorrentSettings, FedAvgSettings
 from sim.record.settings.distributions import Constant, Lognormal
 from sim.scenario import Scenario, ScenarioError, dump, load, schema, shipped
-from sim.settings.faults import ChurnSettings, CrashSettings
-from sim.settings.protocols import BrainTorrentSettings, FedAvgSettings
 from sim.settings.world import LatencyMatrix
 
 NAMES = (
