@@ -18,7 +18,7 @@ from sim.faults.settings import ClientDropoutSettings, NetworkPartitionSettings
 from sim.protocols import PROTOCOLS, RunningProtocol
 from sim.record.rows import POOLED, SERVER
 from sim.scenario import Scenario
-from sim.settings.world import LatencyMatrix
+from sim.scenario.sections import LatencyMatrix
 from sim.world.clock import Clock
 from sim.world.network import Floats, Network, Wiring
 from sim.world.node import Machine, Node

@@ -28,8 +28,7 @@ from sim.terminal import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sim.grid import Sweep
-    from sim.scenario import Scenario
+    from sim.scenario import Scenario, Sweep
     from sim.summary import Summary
     from sim.work import Done, Session
 
@@ -130,8 +129,7 @@ def run(
     """Run a scenario, continue it, or show its results if it has been run."""
     with mistakes_reported():
         from sim import results
-        from sim.scenario import load
-        from sim.selection import restricted
+        from sim.scenario import load, restricted
         from sim.summary import summarise
 
         check_trackers(track)
@@ -181,7 +179,7 @@ def sweep(
 ) -> None:
     """Run a scenario over a grid of settings, or continue; what points share is trained once."""
     with mistakes_reported():
-        from sim.grid import grid
+        from sim.scenario import grid
 
         check_trackers(track)
         wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or ())
@@ -207,9 +205,8 @@ def check(
     ] = False,
 ) -> None:
     """Validate scenarios without running them."""
-    from sim.grid import grid
     from sim.record.errors import ScenarioError
-    from sim.scenario import load
+    from sim.scenario import grid, load
 
     mistakes = 0
     with mistakes_reported():
@@ -234,7 +231,7 @@ def check(
 @app.command(name="list")
 def list_choices() -> None:
     """List protocols, faults, tasks, networks and partitions with their settings."""
-    from sim.catalogue import catalogue
+    from sim.scenario.catalogue import catalogue
 
     for line in catalogue():
         typer.echo(line)

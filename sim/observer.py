@@ -13,7 +13,7 @@ from sim.compute import ModelRef
 from sim.protocols import RunningProtocol
 from sim.protocols.fedavg import FedAvg
 from sim.record.rows import AGGREGATE, POOLED, ScoreRow
-from sim.settings.world import StopSettings
+from sim.scenario.sections import StopSettings
 from sim.world.clock import Tie
 from sim.world.node import INCARNATION, Behaviour, Node
 from sim.world.world import World

@@ -19,9 +19,9 @@ from typing import Any, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sim.changes import changes
 from sim.record.errors import ScenarioError
 from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
+from sim.scenario.changes import changes
 
 SCENARIO_FILE = "scenario.yaml"
 SCORES_FILE = "scores.parquet"

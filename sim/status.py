@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sim.folder_lock import holder
-from sim.grid import grid
 from sim.record.errors import Place, scenario_error
 from sim.record.rows import FAILED
 from sim.results import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record
-from sim.scenario import Scenario, load
+from sim.scenario import Scenario, grid, load
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from sim import results
 from sim.folder_lock import locked
-from sim.grid import Sweep, dump_sweep
 from sim.record.errors import ScenarioError
 from sim.results import FolderState
-from sim.scenario import Scenario, dump
+from sim.scenario import Scenario, Sweep, dump, dump_sweep
 from sim.simulation import with_pinned_files
 from sim.sweep_tables import write_tables
 from sim.work import Done, Place, Session, prepared, run_places

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sim import results
-from sim.grid import Point, Sweep, Value
 from sim.record.rows import AGGREGATE, FAILED, ScoreRow
+from sim.scenario import Point, Sweep
+from sim.scenario.points import Value
 from sim.summary import client_values, json_ready, mean, metric_of
 
 REFERENCE_KIND = "fedavg"

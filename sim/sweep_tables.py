@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim import results
-from sim.grid import Point, Sweep, Value
 from sim.record.errors import ScenarioError
 from sim.record.rows import FINISHED, ScoreRow
+from sim.scenario import Point, Sweep
+from sim.scenario.points import Value
 
 RUNS_FILE = "runs.parquet"
 """One row per point, protocol and seed."""

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sim import results
-from sim.grid import Sweep, dump_sweep, grid
 from sim.record.rows import FAILED, RunRecord, ScoreRow, TraceRow
-from sim.scenario import Scenario, dump, load
+from sim.scenario import Scenario, Sweep, dump, dump_sweep, grid, load
 
 Run = tuple[str, str, int]
 """Point, protocol, seed."""

@@ -10,8 +10,8 @@ from analysis.errors import ResultError
 from analysis.files import read_settings
 from analysis.grid import Point, point_names, points_of
 from sim import results
-from sim.grid import Sweep, dump_sweep
 from sim.record.points import point_names as simulator_s_names
+from sim.scenario import Sweep, dump_sweep
 from tests.analysis.folders import RATE, swept
 
 

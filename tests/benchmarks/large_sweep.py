@@ -11,9 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sim import results
-from sim.grid import dump_sweep, grid
 from sim.record.rows import RunRecord, ScoreRow, TraceRow
-from sim.scenario import dump
+from sim.scenario import dump, dump_sweep, grid
 
 CLIENTS, LOOKS, EVENTS = 10, 31, 3_000
 """Per run: those of half an hour in which the observer looks every minute."""

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.grid import grid
-from sim.scenario import Scenario
+from sim.scenario import Scenario, grid
 from tests.benchmarks.yardstick import bare_loop, cnn, mlp, whole_run, work_of
 
 pytestmark = pytest.mark.benchmark

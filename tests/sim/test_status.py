@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from sim.folder_lock import locked
-from sim.grid import dump_sweep, grid
 from sim.record.errors import ScenarioError
-from sim.scenario import dump, load
+from sim.scenario import dump, dump_sweep, grid, load
 from sim.status import Failure, as_dict, lines, status
 
 CAUSE = "OutOfMemoryError: 3 GiB"

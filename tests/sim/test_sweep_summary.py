@@ -9,8 +9,8 @@ from rich.console import Console
 
 from sim import results
 from sim.display import sweep_table
-from sim.grid import Sweep, grid
 from sim.record.rows import RunRecord, ScoreRow
+from sim.scenario import Sweep, grid
 from sim.sweep_summary import (
     Estimate,
     Final,

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim import results
-from sim.grid import Sweep, grid
 from sim.record.errors import ScenarioError
 from sim.record.rows import RunRecord, ScoreRow
+from sim.scenario import Sweep, grid
 from sim.sweep_tables import RUNS_FILE, write_tables
 
 RATE = "faults.churn.failure_rate"

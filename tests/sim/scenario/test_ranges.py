@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.ranges import MOST_VALUES, plain, values
+from sim.scenario.ranges import MOST_VALUES, plain, values
 
 MEANT = [
     ("10 min,20 min", "10 min|20 min"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim.record.errors import Path, Place, ScenarioError, scenario_error
-from sim.yaml_loader import Document, parse
+from sim.scenario.yaml_loader import Document, parse
 
 _ALLOWED = "PATH=VALUE, e.g. duration=1 h"
 

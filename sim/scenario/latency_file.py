@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sim.record.errors import Place, scenario_error
-from sim.yaml_loader import Document, read_text
+from sim.scenario.yaml_loader import Document, read_text
 
 _LARGEST_BYTES = 500_000
 _WHERE = ("network", "latency", "matrix")

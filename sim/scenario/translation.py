@@ -16,7 +16,7 @@ from sim.faults.settings import FAULTS
 from sim.protocols.settings import PROTOCOLS
 from sim.record.errors import Path, ScenarioError, scenario_error
 from sim.record.settings.distributions import DISTRIBUTIONS
-from sim.yaml_loader import Document
+from sim.scenario.yaml_loader import Document
 
 _TYPES = {
     "int": ("is not a whole number", "a whole number, e.g. 3"),

@@ -8,10 +8,9 @@ import pytest
 
 from models.settings import CnnSettings
 from sim.faults.settings import ChurnSettings
-from sim.grid import Sweep, dump_sweep, grid
 from sim.record.errors import ScenarioError
 from sim.record.points import point_names
-from sim.scenario import dump, load
+from sim.scenario import Sweep, dump, dump_sweep, grid, load
 
 RATE = "faults.churn.failure_rate"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sim.yaml_loader import Document
+from sim.scenario.yaml_loader import Document
 
 _NAMES = ("scans", "label_map")
 

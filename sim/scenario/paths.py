@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from sim.record.errors import Place, dotted, scenario_error
 
 if TYPE_CHECKING:
-    from sim.scenario import Scenario
+    from sim.scenario.scenario import Scenario
 
 # These say what a sweep is; none of them changes the world.
 FIXED = ("name", "question", "seeds", "sweep")

@@ -26,16 +26,16 @@ from pydantic import (
 from ruamel.yaml import YAML
 
 from models.settings import ModelSettings, TaskSettings, TrainingSettings
-from sim import overrides as _overrides
-from sim import ranges
 from sim.faults.settings import FaultSettings
-from sim.latency_file import with_latency_file
 from sim.protocols.settings import ProtocolSettings
 from sim.record.errors import Place, ScenarioError, scenario_error
 from sim.record.settings.base import Seed, Settings
 from sim.record.settings.quantities import PositiveSeconds
-from sim.scan_paths import with_scan_paths
-from sim.settings.world import (
+from sim.scenario import overrides as _overrides
+from sim.scenario import ranges
+from sim.scenario.latency_file import with_latency_file
+from sim.scenario.scan_paths import with_scan_paths
+from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
     NetworkSettings,
@@ -43,9 +43,9 @@ from sim.settings.world import (
     ServerSettings,
     StopSettings,
 )
-from sim.topology import check_topology
-from sim.translation import translated
-from sim.yaml_loader import Document, parse, read_text
+from sim.scenario.topology import check_topology
+from sim.scenario.translation import translated
+from sim.scenario.yaml_loader import Document, parse, read_text
 
 __all__ = ["Scenario", "ScenarioError", "dump", "load", "schema", "shipped", "validated"]
 

@@ -13,7 +13,7 @@ from sim.faults.settings import ChurnSettings, CrashSettings
 from sim.protocols.settings import BrainTorrentSettings, FedAvgSettings
 from sim.record.settings.distributions import Constant, Lognormal
 from sim.scenario import Scenario, ScenarioError, dump, load, schema, shipped
-from sim.settings.world import LatencyMatrix
+from sim.scenario.sections import LatencyMatrix
 
 NAMES = (
     "churn",
@@ -200,7 +200,7 @@ def test_the_schema_describes_every_setting() -> None:
 
 def test_reading_a_scenario_imports_nothing_heavy() -> None:
     code = (
-        "import sys, sim.scenario; sim.scenario.load('server_crash');"
+        "import sys, sim.scenario.scenario; sim.scenario.scenario.load('server_crash');"
         "print({'torch', 'sklearn', 'pandas', 'simpy', 'pyarrow'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

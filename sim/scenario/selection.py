@@ -7,7 +7,7 @@ folder, and running it again from there gives the same bytes.
 from collections.abc import Iterable, Sequence
 
 from sim.record.errors import ScenarioError
-from sim.scenario import Scenario
+from sim.scenario.scenario import Scenario
 
 
 def restricted(scenario: Scenario, protocols: Sequence[str], seeds: Sequence[int]) -> Scenario:

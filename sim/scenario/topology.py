@@ -12,10 +12,10 @@ from sim.faults.settings import CrashSettings, NetworkPartitionSettings
 from sim.protocols.settings import FedAvgSettings
 from sim.record.errors import Path
 from sim.record.settings.base import mistake
-from sim.settings.world import LatencyMatrix
+from sim.scenario.sections import LatencyMatrix
 
 if TYPE_CHECKING:
-    from sim.scenario import Scenario
+    from sim.scenario.scenario import Scenario
 
 _MOST_EVALUATIONS = 100_000
 

@@ -16,15 +16,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from sim import overrides as _overrides
-from sim import ranges
-from sim.changes import changes
-from sim.paths import at, check_path
 from sim.record.errors import Place, ScenarioError, dotted, scenario_error
 from sim.record.points import point_names
-from sim.scenario import Scenario, dump, load, validated
-from sim.selection import restricted
-from sim.yaml_loader import Document
+from sim.scenario import overrides as _overrides
+from sim.scenario import ranges
+from sim.scenario.changes import changes
+from sim.scenario.paths import at, check_path
+from sim.scenario.scenario import Scenario, dump, load, validated
+from sim.scenario.selection import restricted
+from sim.scenario.yaml_loader import Document
 
 __all__ = ["Point", "Sweep", "Value", "changes", "dump_sweep", "grid"]
 

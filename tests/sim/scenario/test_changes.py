@@ -2,9 +2,8 @@
 
 import pytest
 
-from sim.changes import changes
-from sim.grid import dump_sweep, grid
-from sim.scenario import dump, load
+from sim.scenario import dump, dump_sweep, grid, load
+from sim.scenario.changes import changes
 
 CASES = [
     (["duration=20 min"], ["duration: 1200.0 s was 1800.0 s"]),

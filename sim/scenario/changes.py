@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.record.errors import Path, ScenarioError, dotted
-from sim.yaml_loader import parse
+from sim.scenario.yaml_loader import parse
 
 _MOST = 5
 _LONGEST = 40
