@@ -128,7 +128,7 @@ def run(
 ) -> None:
     """Run a scenario, continue it, or show its results if it has been run."""
     with mistakes_reported():
-        from sim import results
+        from sim.results import folder as results
         from sim.scenario import load, restricted
         from sim.summary import summarise
 
@@ -244,7 +244,7 @@ def status(
 ) -> None:
     """Say what is finished, running, missing or failed, and why."""
     with mistakes_reported():
-        from sim import status as found
+        from sim.results import status as found
 
         state = found.status(folder)
         if as_json:

@@ -200,7 +200,7 @@ def tell_trackers(names: list[str] | None, folder: Path) -> None:
     """Show what is finished in experiment trackers, which read it from the folder."""
     if not names:
         return
-    from sim.folder_lock import locked
+    from sim.results.folder_lock import locked
 
     try:
         # Some of them print, and standard output may be somebody's JSON.

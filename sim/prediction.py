@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.prediction import Cohort, Prediction, Subject, cohort_of, predicted, volume
-from sim import kept, results
 from sim.compute.engines.engine import one_thread
 from sim.record.errors import Place, ScenarioError, scenario_error
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
+from sim.results import folder as results
+from sim.results import kept
 from sim.scenario import Scenario, grid, load
 from sim.simulation import learner_spec, mistakes_placed
 

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from sim import results
-from sim.folder_lock import locked
 from sim.record.errors import ScenarioError
-from sim.results import FolderState
+from sim.results import folder as results
+from sim.results.folder import FolderState
+from sim.results.folder_lock import locked
+from sim.results.sweep_tables import write_tables
 from sim.scenario import Scenario, Sweep, dump, dump_sweep
 from sim.simulation import with_pinned_files
-from sim.sweep_tables import write_tables
 from sim.work import Done, Place, Session, prepared, run_places
 
 DONE_FILE = "sweep.json"

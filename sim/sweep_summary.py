@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim import results
 from sim.record.rows import AGGREGATE, FAILED, ScoreRow
+from sim.results import folder as results
 from sim.scenario import Point, Sweep
 from sim.scenario.points import Value
 from sim.summary import client_values, json_ready, mean, metric_of

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sim import results
 from sim.cli import app
+from sim.results import folder as results
 
 SMALL = [
     "--set=duration=3 min",

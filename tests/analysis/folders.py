@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from sim import results
 from sim.record.rows import FAILED, RunRecord, ScoreRow, TraceRow
+from sim.results import folder as results
 from sim.scenario import Scenario, Sweep, dump, dump_sweep, grid, load
 
 Run = tuple[str, str, int]

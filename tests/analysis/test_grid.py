@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from analysis.errors import ResultError
 from analysis.files import read_settings
 from analysis.grid import Point, point_names, points_of
-from sim import results
 from sim.record.points import point_names as simulator_s_names
+from sim.results import folder as results
 from sim.scenario import Sweep, dump_sweep
 from tests.analysis.folders import RATE, swept
 

@@ -12,7 +12,7 @@ import pytest
 from analysis.errors import ResultError
 from analysis.loading import load, load_run, load_sweep
 from analysis.runs import NOT_LISTED, NOT_WRITTEN
-from sim.sweep_tables import RUNS_FILE, write_tables
+from sim.results.sweep_tables import RUNS_FILE, write_tables
 from tests.analysis.folders import (
     RATE,
     described,

@@ -16,7 +16,7 @@ from analysis.metrics.states import outages, time_by_state
 from analysis.metrics.targets import to_target
 from analysis.metrics.work import cumulated
 from analysis.results import KINDS, Results
-from sim import results as written
+from sim.results import folder as written
 from sim.scenario import Scenario
 from sim.scenario import load as scenario_of
 from sim.summary import ProtocolSummary, Spread, summarise

@@ -16,8 +16,8 @@ from analysis.errors import ResultError
 from analysis.loading import load, load_run
 from analysis.metrics.states import outages
 from analysis.results import KINDS
-from sim import results as written
 from sim.record.rows import ScoreRow, TraceRow
+from sim.results import folder as written
 from tests.analysis.folders import (
     RATE,
     Run,

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sim import results
 from sim.record.rows import RunRecord, ScoreRow, TraceRow
+from sim.results import folder as results
 from sim.scenario import dump, dump_sweep, grid
 
 CLIENTS, LOOKS, EVENTS = 10, 31, 3_000

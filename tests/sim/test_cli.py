@@ -13,10 +13,10 @@ from typer.testing import CliRunner, Result
 from analysis import trackers
 from analysis.errors import ResultError
 from analysis.results import Results
-from sim import results
 from sim.cli import app
 from sim.record.errors import ScenarioError
 from sim.record.rows import Operations, Progress, RunRecord, ScoreRow, TraceRow
+from sim.results import folder as results
 from sim.scenario import Scenario
 from sim.work import Done, Place, Session
 from tests.analysis.folders import described, write_run

@@ -13,10 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from models.learner import Learner
-from sim import kept, results
 from sim.cli import app
 from sim.record.rows import ScoreRow
-from sim.results import RUN_FILE
+from sim.results import folder as results
+from sim.results import kept
+from sim.results.folder import RUN_FILE
 from sim.scenario import load
 from sim.simulation import learner_spec
 from tests.sim.counting import JOURNAL, CountingTraining

@@ -14,8 +14,9 @@ from models.settings import BrainsSettings
 from models.tasks import COHORTS
 from models.tasks.cohort import Cohort
 from models.tasks.overlap import dice
-from sim import kept, results
 from sim.cli import app
+from sim.results import folder as results
+from sim.results import kept
 from tests.sim.squares import AFFINE, STRUCTURES, cohort
 
 SCENARIO = """\

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from sim import kept, results
 from sim.cli import app
-from sim.folder_lock import locked
+from sim.results import folder as results
+from sim.results import kept
+from sim.results.folder_lock import locked
 from tests.sim.counting import BROKEN, JOURNAL, CountingTraining
 
 SMALL = [

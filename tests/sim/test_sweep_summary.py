@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sim import results
 from sim.display import sweep_table
 from sim.record.rows import RunRecord, ScoreRow
+from sim.results import folder as results
 from sim.scenario import Sweep, grid
 from sim.sweep_summary import (
     Estimate,

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from analysis.errors import ResultError
 from analysis.figures import FIGURES
 from analysis.figures.saving import plot
-from sim import results as simulated
 from sim.cli import app
+from sim.results import folder as simulated
 from tests.analysis.figures.looked_at import a_run, a_sweep
 
 

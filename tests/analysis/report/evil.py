@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sim import results
+from sim.results import folder as results
 from tests.analysis.folders import described, two_looks, write_run
 
 NAMES = ("<b>one</b>", "</script><script>alert(1)</script>", "&lt;'\"%{x}${y}")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from sim import kept
-from sim.kept import Damaged
 from sim.record.rows import FinalModel
+from sim.results import kept
+from sim.results.kept import Damaged
 
 MODEL = FinalModel("fedavg", 3, "client_1", 4, 2, 0.1 + 0.2, "0123456789abcdef" * 2)
 TENSORS = {
@@ -46,8 +46,8 @@ def test_others_read_it_without_this_program(file: Path) -> None:
 
 def test_the_bytes_are_the_same_in_every_process(file: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from sim import kept;"
-        "from tests.sim.test_kept import MODEL, TENSORS;"
+        "import sys; from pathlib import Path; from sim.results import kept;"
+        "from tests.sim.results.test_kept import MODEL, TENSORS;"
         "kept.write(Path(sys.argv[1]), MODEL, TENSORS); print('torch' in sys.modules)"
     )
     root = Path(__file__).parents[2]

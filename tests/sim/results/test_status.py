@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sim.folder_lock import locked
 from sim.record.errors import ScenarioError
+from sim.results.folder_lock import locked
+from sim.results.status import Failure, as_dict, lines, status
 from sim.scenario import dump, dump_sweep, grid, load
-from sim.status import Failure, as_dict, lines, status
 
 CAUSE = "OutOfMemoryError: 3 GiB"
 
@@ -111,7 +111,7 @@ def test_a_broken_sweep_file_is_a_mistake_with_its_place(tmp_path: Path) -> None
 
 def test_to_look_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from sim.status import status;"
+        "import sys; from pathlib import Path; from sim.results.status import status;"
         "status(Path(sys.argv[1])); print({'torch', 'sklearn', 'simpy'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sim.folder_lock import LOCK_FILE, holder, locked
 from sim.record.errors import ScenarioError
+from sim.results.folder_lock import LOCK_FILE, holder, locked
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from sim.folder_lock import locked
+from sim.results.folder_lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

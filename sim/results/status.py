@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.folder_lock import holder
 from sim.record.errors import Place, scenario_error
 from sim.record.rows import FAILED
-from sim.results import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record
+from sim.results.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record
+from sim.results.folder_lock import holder
 from sim.scenario import Scenario, grid, load
 
 

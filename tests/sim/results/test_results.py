@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from sim import results
 from sim.record.errors import ScenarioError
 from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
-from sim.results import FolderState, RunTables
+from sim.results import folder as results
+from sim.results.folder import FolderState, RunTables
 
 SCENARIO = "name: tiny\n"
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from sim import results
 from sim.record.rows import FinalModel
+from sim.results import folder as results
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
 

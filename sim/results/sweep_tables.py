@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sim import results
 from sim.record.errors import ScenarioError
 from sim.record.rows import FINISHED, ScoreRow
+from sim.results import folder as results
 from sim.scenario import Point, Sweep
 from sim.scenario.points import Value
 

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from sim import results
 from sim.record.errors import ScenarioError
 from sim.record.rows import RunRecord, ScoreRow
+from sim.results import folder as results
+from sim.results.sweep_tables import RUNS_FILE, write_tables
 from sim.scenario import Sweep, grid
-from sim.sweep_tables import RUNS_FILE, write_tables
 
 RATE = "faults.churn.failure_rate"
 TEXT = "dictionary<values=string, indices=int32, ordered=0>"

@@ -1,0 +1,1 @@
+"""The folder that a session writes and resumes."""
