@@ -28,9 +28,9 @@ from sim.terminal import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sim.runs.session import Done, Session
     from sim.scenario import Scenario, Sweep
     from sim.summary import Summary
-    from sim.work import Done, Session
 
 # What a log file or a pipe gets, which have no width of their own.
 PLAIN_WIDTH = 100
@@ -138,7 +138,7 @@ def run(
             say("the scenario's sweep section is left out here; `braintorrent sweep` runs it")
             wanted = wanted.model_copy(update={"sweep": None})
         folder = out or Path("results") / wanted.name
-        from sim.sweep import run_one
+        from sim.runs.sweep import run_one
 
         with _session(folder, workers, store_limit, scheduler) as session:
             done = run_one(wanted, session)
@@ -187,7 +187,7 @@ def sweep(
         if dry_run:
             _print_plan(wanted, _worker_count(workers), as_json)
             return
-        from sim.sweep import run_sweep
+        from sim.runs.sweep import run_sweep
 
         with _session(folder, workers, store_limit, scheduler) as session:
             done = run_sweep(wanted, session)
@@ -215,7 +215,7 @@ def check(
                 loaded = load(name)
                 points = [point.scenario for point in grid(name).points] if loaded.sweep else []
                 if data:
-                    from sim.work import check_data
+                    from sim.runs.session import check_data
 
                     check_data(points or [loaded], say)
             except ScenarioError as mistake:
@@ -277,7 +277,7 @@ def _session(
     from sim.display import progress_display
     from sim.record.errors import ScenarioError
     from sim.record.settings import quantities as units
-    from sim.work import Session
+    from sim.runs.session import Session
 
     try:
         limit_bytes = int(units.parse(store_limit, "byte", STORE_LIMIT))
@@ -330,7 +330,7 @@ def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
     from dataclasses import asdict
 
     from sim.display import plan_lines
-    from sim.plan import plan
+    from sim.runs.plan import plan
 
     found = plan([point.scenario for point in sweep.points], workers)
     if as_json:

@@ -137,7 +137,7 @@ def predict(
     with mistakes_reported(), _analysis():
         from analysis.figures.saving import save
         from analysis.figures.segmentation import Column, segmentation, slices_shown
-        from sim.prediction import Choice, segmented
+        from sim.runs.prediction import Choice, segmented
 
         done = segmented(folder, Choice(point, protocol, seed, node, subject), out, say)
         images, truth = done.subject.images, done.subject.labels
@@ -164,7 +164,7 @@ def subjects(
     with mistakes_reported(), _analysis():
         from analysis.figures.saving import save
         from analysis.figures.segmentation import Column, segmentation, slices_shown
-        from sim.prediction import cohort_in
+        from sim.runs.prediction import cohort_in
         from sim.scenario import load
 
         wanted = load(scenario, overrides or ())

@@ -15,9 +15,9 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from sim.plan import Plan
 from sim.record.points import tails
 from sim.record.rows import Progress
+from sim.runs.plan import Plan
 from sim.summary import ProtocolSummary, Spread, Summary
 from sim.sweep_summary import Estimate, SweepLine, SweepSummary
 

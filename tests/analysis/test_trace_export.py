@@ -10,9 +10,9 @@ import pytest
 from analysis.errors import ResultError
 from analysis.loading import load
 from analysis.trace_export import export
+from sim.runs.session import Session
+from sim.runs.sweep import run_one
 from sim.scenario import load as scenario_of
-from sim.sweep import run_one
-from sim.work import Session
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
 from tests.analysis.trace_events import checked, track_names
 

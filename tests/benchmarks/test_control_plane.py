@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from sim.build import Facts, build
 from sim.compute import Graph, Lineage
 from sim.compute.engines.pretence import Pretence
 from sim.compute.refs import ScoreRef
 from sim.compute.store.store import MemoryStore
-from sim.observer import Observer
+from sim.runs.build import Facts, build
+from sim.runs.observer import Observer
 from sim.scenario import Scenario, load
 from sim.world.node import Behaviour
 from sim.world.world import World

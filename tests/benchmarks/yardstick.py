@@ -21,9 +21,10 @@ from sim.compute.engines.pretence import Pretence
 from sim.compute.refs import Job
 from sim.compute.store.store import MemoryStore
 from sim.record.rows import Progress
+from sim.runs.data import Data
+from sim.runs.playing import play
+from sim.runs.session import Place, Session, prepared, run_places
 from sim.scenario import Scenario
-from sim.simulation import Data, play
-from sim.work import Place, Session, prepared, run_places
 
 
 @dataclass(frozen=True)

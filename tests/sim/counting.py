@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from models.learner import POOLED, Learner, LearnerSpec
 from models.parameters import Vector
-from sim.simulation import Training
+from sim.runs.training import Training
 
 JOURNAL = "BRAINTORRENT_TEST_JOURNAL"
 BROKEN = "BRAINTORRENT_TEST_BROKEN"

@@ -17,8 +17,8 @@ from sim.cli import app
 from sim.record.errors import ScenarioError
 from sim.record.rows import Operations, Progress, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
+from sim.runs.session import Done, Place, Session
 from sim.scenario import Scenario
-from sim.work import Done, Place, Session
 from tests.analysis.folders import described, write_run
 
 SCENARIO = """\
@@ -39,7 +39,7 @@ evaluation: {every: 1 min, target: {metric: accuracy, value: 0.6}}
 
 
 class FakeWork:
-    """Stands in for `sim.work`: remembers its calls, learns at once, fails when told to."""
+    """Stands in for `sim.runs.session`: remembers its calls, learns at once, fails when told to."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[tuple[str, ...], tuple[int, ...], int]] = []
@@ -83,9 +83,9 @@ def learned(protocol: str, seed: int) -> results.RunTables:
 @pytest.fixture
 def simulation(monkeypatch: pytest.MonkeyPatch) -> FakeWork:
     fake = FakeWork()
-    monkeypatch.setattr("sim.work.check_data", fake.check_data)
-    monkeypatch.setattr("sim.sweep.prepared", lambda scenarios, _: fake.check_data(scenarios))
-    monkeypatch.setattr("sim.sweep.run_places", fake.run_places)
+    monkeypatch.setattr("sim.runs.session.check_data", fake.check_data)
+    monkeypatch.setattr("sim.runs.sweep.prepared", lambda scenarios, _: fake.check_data(scenarios))
+    monkeypatch.setattr("sim.runs.sweep.run_places", fake.run_places)
     return fake
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.build import Facts, build
 from sim.compute import Lineage
 from sim.protocols import RunningProtocol
+from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.clock import Clock
 from sim.world.network import Network, Wiring

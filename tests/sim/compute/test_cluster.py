@@ -21,8 +21,8 @@ from sim.compute import ComputeError, Graph
 from sim.compute.engines.cluster import ClusterEngine, cluster_engine
 from sim.compute.store.store import Books
 from sim.record.errors import ScenarioError
+from sim.runs.session import Done, Place, Session, check_data, run_places
 from sim.scenario import load
-from sim.work import Done, Place, Session, check_data, run_places
 from tests.sim.compute.small import (
     DIES_ONCE,
     FAILS,

@@ -15,10 +15,11 @@ from models.parameters import averaged
 from models.partitions import PARTITIONS
 from models.tasks import TASKS
 from models.training import batches
-from sim.build import build
 from sim.compute import Graph, engine_for
 from sim.protocols.fedavg import FedAvg
-from sim.simulation import Data, Training, learner_spec
+from sim.runs.build import build
+from sim.runs.data import Data, learner_spec
+from sim.runs.training import Training
 from sim.world.world import World
 from tests.sim import tiny
 from tests.sim.compute.small import memory

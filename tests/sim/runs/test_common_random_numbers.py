@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.build import Facts, build
+from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.world import World
 from tests.sim import tiny

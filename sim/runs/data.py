@@ -14,10 +14,10 @@ from models.fingerprint import fingerprint, libraries
 from models.learner import Learner, LearnerSpec, Report, load_data, pinned, prepare
 from models.parameters import Layout, Tensor, Vector
 from models.settings import TaskSettings
-from sim.build import POOLED_CLIENT, Facts
 from sim.compute import Graph, Lineage
 from sim.compute.engines.engine import one_thread
 from sim.record.settings.base import DataError
+from sim.runs.build import POOLED_CLIENT, Facts
 from sim.scenario import Scenario
 
 

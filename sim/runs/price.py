@@ -15,8 +15,8 @@ from models.learner import GROUP_LIMIT, Learner, LearnerSpec, TrainingJob, train
 from models.parameters import Vector
 from models.settings import FINAL, TEST
 from sim.compute.engines.engine import one_thread
+from sim.runs.data import learner_spec, mistakes_placed
 from sim.scenario import Scenario
-from sim.simulation.data import learner_spec, mistakes_placed
 
 # The first time much is made ready, and other programs only ever make it slower.
 _TIMED = 3

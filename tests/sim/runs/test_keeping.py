@@ -18,8 +18,8 @@ from sim.record.rows import ScoreRow
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder import RUN_FILE
+from sim.runs.data import learner_spec
 from sim.scenario import load
-from sim.simulation import learner_spec
 from tests.sim.counting import JOURNAL, CountingTraining
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "journal"
     path.touch()
     monkeypatch.setenv(JOURNAL, str(path))
-    monkeypatch.setattr("sim.work.Training", CountingTraining)
+    monkeypatch.setattr("sim.runs.session.Training", CountingTraining)
     return path
 
 
@@ -200,7 +200,7 @@ def test_a_run_that_fails_does_not_take_the_models_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Path
 ) -> None:
     monkeypatch.setenv("BRAINTORRENT_TEST_BROKEN", "1")
-    monkeypatch.setattr("sim.work.Training", CountingTraining)
+    monkeypatch.setattr("sim.runs.session.Training", CountingTraining)
     folder = tmp_path / "broken"
     run(folder, code=1)
     found = {name for name in content(folder) if name.startswith("models/")}

@@ -20,11 +20,11 @@ KILLS = 20
 ROOT = Path(__file__).parents[2]
 # The command line, with workers that note each training.
 PROGRAM = """
-import sim.cli, sim.work
+import sim.cli, sim.runs.session
 from tests.sim.counting import CountingTraining
 
 if __name__ == "__main__":
-    sim.work.Training = CountingTraining
+    sim.runs.session.Training = CountingTraining
     sim.cli.main()
 """
 SWEEP = [

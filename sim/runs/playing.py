@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.settings import FINAL, TEST
-from sim.build import build
 from sim.compute import Graph, ModelRef
-from sim.observer import Look, Observer, score_rows
 from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
+from sim.runs.build import build
+from sim.runs.data import Data
+from sim.runs.observer import Look, Observer, score_rows
 from sim.scenario import Scenario
-from sim.simulation.data import Data
 from sim.world.world import World
 
 

@@ -19,8 +19,8 @@ from sim.record.errors import Place, ScenarioError, scenario_error
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
 from sim.results import folder as results
 from sim.results import kept
+from sim.runs.data import learner_spec, mistakes_placed
 from sim.scenario import Scenario, grid, load
-from sim.simulation import learner_spec, mistakes_placed
 
 ENDING = ".nii.gz"
 _FIRST = (AGGREGATE, SERVER, POOLED)

@@ -19,9 +19,9 @@ from sim.results import folder as results
 from sim.results.folder import FolderState
 from sim.results.folder_lock import locked
 from sim.results.sweep_tables import write_tables
+from sim.runs.data import with_pinned_files
+from sim.runs.session import Done, Place, Session, prepared, run_places
 from sim.scenario import Scenario, Sweep, dump, dump_sweep
-from sim.simulation import with_pinned_files
-from sim.work import Done, Place, Session, prepared, run_places
 
 DONE_FILE = "sweep.json"
 

@@ -9,8 +9,8 @@ import pytest
 
 from models.settings import site_metric
 from sim.compute import Lineage, ScoreRef
-from sim.observer import Observer, score_rows
 from sim.record.rows import ScoreRow
+from sim.runs.observer import Observer, score_rows
 from tests.sim import tiny
 
 LATENCY = [[0.0, 0.125], [0.125, 0.0]]

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from sim.compute import Graph
 from sim.compute.engines.pretence import Pretence
 from sim.compute.store.store import MemoryStore
+from sim.runs.data import Data
+from sim.runs.playing import play
+from sim.runs.price import price
 from sim.scenario import Scenario
-from sim.simulation import Data, play, price
 
 WORKER_BYTES = 250e6
 """What a worker process takes that has imported PyTorch, without its data."""

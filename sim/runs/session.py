@@ -14,14 +14,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.fingerprint import libraries
 from sim.compute import ComputeError, Engine, Graph, engine_for
 from sim.compute.store.store import Store
 from sim.record.rows import FAILED, Operations, Progress, RunRecord
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder import RunTables
+from sim.runs.data import Data
+from sim.runs.playing import Played, play
+from sim.runs.training import Training
 from sim.scenario import Scenario
-from sim.simulation import Data, Played, Training, libraries, play
 from sim.world.world import World
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "journal"
     path.touch()
     monkeypatch.setenv(JOURNAL, str(path))
-    monkeypatch.setattr("sim.work.Training", CountingTraining)
+    monkeypatch.setattr("sim.runs.session.Training", CountingTraining)
     return path
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.build import BLOCK
+from sim.runs.build import BLOCK
 from sim.world.random_streams import Streams
-from tests.sim.test_common_random_numbers import described, ran
+from tests.sim.runs.test_common_random_numbers import described, ran
 
 
 def test_latency_of_a_pair_is_the_later_nodes_draw_both_ways() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from sim.build import Facts, build
 from sim.compute import ModelRef
 from sim.protocols import RunningProtocol
+from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.network import Transfer
 from sim.world.node import Node

@@ -1,0 +1,1 @@
+"""A session: playing and observing worlds, resuming what was interrupted, planning, predicting."""
