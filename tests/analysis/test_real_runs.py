@@ -16,12 +16,12 @@ from analysis.metrics.states import outages, time_by_state
 from analysis.metrics.targets import to_target
 from analysis.metrics.work import cumulated
 from analysis.results import KINDS, Results
+from sim.cli.summary import ProtocolSummary, Spread, summarise
 from sim.results import folder as written
 from sim.runs.session import Session
 from sim.runs.sweep import run_one
 from sim.scenario import Scenario
 from sim.scenario import load as scenario_of
-from sim.summary import ProtocolSummary, Spread, summarise
 
 CHANGES = (
     "clients.count=3",

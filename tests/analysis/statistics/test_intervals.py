@@ -8,7 +8,7 @@ import pytest
 
 from analysis.errors import ResultError
 from analysis.statistics.intervals import METHODS, Interval, Method, mean_interval, over_seeds
-from sim.sweep_summary import estimate
+from sim.cli.sweep_summary import estimate
 from tests.analysis.made import plain, scores, together
 
 NAN, INF = math.nan, math.inf

@@ -50,7 +50,7 @@ def test_the_bytes_are_the_same_in_every_process(file: Path, tmp_path: Path) -> 
         "from tests.sim.results.test_kept import MODEL, TENSORS;"
         "kept.write(Path(sys.argv[1]), MODEL, TENSORS); print('torch' in sys.modules)"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     for number in range(3):
         other = tmp_path / str(number)
         done = subprocess.run(

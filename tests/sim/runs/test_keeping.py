@@ -22,7 +22,7 @@ from sim.runs.data import learner_spec
 from sim.scenario import load
 from tests.sim.counting import JOURNAL, CountingTraining
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KEEP = "--set=output.keep_models=final"
 SMALL = [
     "server_crash",

@@ -17,7 +17,7 @@ import pytest
 from tests.sim.counting import JOURNAL
 
 KILLS = 20
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # The command line, with workers that note each training.
 PROGRAM = """
 import sim.cli, sim.runs.session

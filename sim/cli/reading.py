@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from sim.terminal import EXIT_INTERRUPTED, Overrides, ScenarioName, mistakes_reported, say
+from sim.cli.terminal import EXIT_INTERRUPTED, Overrides, ScenarioName, mistakes_reported, say
 
 SITES_SHOWN, SLICES_SHOWN = 4, 3
 

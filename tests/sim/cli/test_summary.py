@@ -8,10 +8,10 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from sim.display import bytes_text, summary_table, time_text
+from sim.cli.display import bytes_text, summary_table, time_text
+from sim.cli.summary import Spread, Summary, as_dict, summarise
 from sim.record.rows import ScoreRow, TraceRow
 from sim.scenario import Scenario
-from sim.summary import Spread, Summary, as_dict, summarise
 
 
 def scenario(

@@ -390,7 +390,7 @@ def test_quick_commands_import_neither_torch_nor_the_data_libraries(arguments: l
         [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -401,7 +401,7 @@ def test_the_module_runs_as_a_script() -> None:
         [sys.executable, "-m", "sim.cli", "check", "no_such_scenario"],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")

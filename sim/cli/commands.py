@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli_analysis import check_trackers, plot, predict, report, subjects, tell_trackers, trace
-from sim.terminal import (
+from sim.cli.reading import check_trackers, plot, predict, report, subjects, tell_trackers, trace
+from sim.cli.terminal import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_MISTAKE,
@@ -28,9 +28,9 @@ from sim.terminal import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sim.cli.summary import Summary
     from sim.runs.session import Done, Session
     from sim.scenario import Scenario, Sweep
-    from sim.summary import Summary
 
 # What a log file or a pipe gets, which have no width of their own.
 PLAIN_WIDTH = 100
@@ -128,9 +128,9 @@ def run(
 ) -> None:
     """Run a scenario, continue it, or show its results if it has been run."""
     with mistakes_reported():
+        from sim.cli.summary import summarise
         from sim.results import folder as results
         from sim.scenario import load, restricted
-        from sim.summary import summarise
 
         check_trackers(track)
         wanted = restricted(load(scenario, overrides or ()), protocol or (), seed or ())
@@ -274,7 +274,7 @@ def _session(
     folder: Path, workers: int | None, store_limit: str, scheduler: str | None
 ) -> "Iterator[Session]":
     """How work is done from here: with progress on the terminal, and a word when interrupted."""
-    from sim.display import progress_display
+    from sim.cli.display import progress_display
     from sim.record.errors import ScenarioError
     from sim.record.settings import quantities as units
     from sim.runs.session import Session
@@ -306,8 +306,8 @@ def _report(done: "Done | None") -> None:
 
 
 def _print_summary(summary: "Summary", as_json: bool) -> None:
-    from sim.display import summary_table
-    from sim.summary import as_dict
+    from sim.cli.display import summary_table
+    from sim.cli.summary import as_dict
 
     if as_json:
         typer.echo(json.dumps(as_dict(summary), indent=2, allow_nan=False))
@@ -316,8 +316,8 @@ def _print_summary(summary: "Summary", as_json: bool) -> None:
 
 
 def _print_sweep(sweep: "Sweep", folder: Path, as_json: bool) -> None:
-    from sim.display import sweep_table
-    from sim.sweep_summary import as_dict, read_summary
+    from sim.cli.display import sweep_table
+    from sim.cli.sweep_summary import as_dict, read_summary
 
     summary = read_summary(folder, sweep)
     if as_json:
@@ -329,7 +329,7 @@ def _print_sweep(sweep: "Sweep", folder: Path, as_json: bool) -> None:
 def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from sim.display import plan_lines
+    from sim.cli.display import plan_lines
     from sim.runs.plan import plan
 
     found = plan([point.scenario for point in sweep.points], workers)
@@ -360,7 +360,3 @@ def _worker_count(asked: int | None) -> int:
         return asked
     # A container may own fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-if __name__ == "__main__":
-    main()

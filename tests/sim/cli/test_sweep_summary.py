@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sim.display import sweep_table
-from sim.record.rows import RunRecord, ScoreRow
-from sim.results import folder as results
-from sim.scenario import Sweep, grid
-from sim.sweep_summary import (
+from sim.cli.display import sweep_table
+from sim.cli.sweep_summary import (
     Estimate,
     Final,
     SweepSummary,
@@ -21,6 +18,9 @@ from sim.sweep_summary import (
     read_summary,
     summarise_sweep,
 )
+from sim.record.rows import RunRecord, ScoreRow
+from sim.results import folder as results
+from sim.scenario import Sweep, grid
 
 RATE = "faults.churn.failure_rate"
 LOSS = "network.message_loss"

@@ -15,11 +15,11 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from sim.cli.summary import ProtocolSummary, Spread, Summary
+from sim.cli.sweep_summary import Estimate, SweepLine, SweepSummary
 from sim.record.points import tails
 from sim.record.rows import Progress
 from sim.runs.plan import Plan
-from sim.summary import ProtocolSummary, Spread, Summary
-from sim.sweep_summary import Estimate, SweepLine, SweepSummary
 
 # A log is read afterwards, where a line every few seconds tells enough.
 SECONDS_BETWEEN_LINES = 5.0

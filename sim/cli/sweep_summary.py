@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sim.cli.summary import client_values, json_ready, mean, metric_of
 from sim.record.rows import AGGREGATE, FAILED, ScoreRow
 from sim.results import folder as results
 from sim.scenario import Point, Sweep
 from sim.scenario.points import Value
-from sim.summary import client_values, json_ready, mean, metric_of
 
 REFERENCE_KIND = "fedavg"
 # Half of the 5 % that a 95 % interval leaves out lies above it.

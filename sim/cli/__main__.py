@@ -1,0 +1,5 @@
+"""`python -m sim.cli`, for when the command is not on the path."""
+
+from sim.cli.commands import main
+
+main()
