@@ -1,6 +1,6 @@
-"""The one exception for a user's mistake, and the form in which it is told.
+"""A user's mistake: what is wrong, what is allowed and which setting is to blame.
 
-A room of its own because the YAML loader, the schema and the data all raise it.
+The three stay apart until the line is printed; then they are joined, with the place, once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,36 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+class Refusal(ValueError):
+    """A mistake that is found where its place is not known: `(what, allowed, path)`.
+
+    `path` leads from whatever was being read to the part that is to blame. Whoever knows where that
+    was written makes a ScenarioError of it. Survives pickling.
+    """
+
+    def __init__(self, what: str, allowed: str, path: Sequence[str | int] = ()) -> None:
+        super().__init__(what, allowed, tuple(path))
+
+    @property
+    def what(self) -> str:
+        """What is wrong."""
+        return str(self.args[0])
+
+    @property
+    def allowed(self) -> str:
+        """What would be right."""
+        return str(self.args[1])
+
+    @property
+    def path(self) -> Path:
+        """The part that is to blame."""
+        path: Path = self.args[2]
+        return path
+
+    def __str__(self) -> str:
+        return f"{self.what}; allowed: {self.allowed}"
 
 
 class ScenarioError(Exception):
