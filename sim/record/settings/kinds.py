@@ -39,9 +39,7 @@ class OneOf:
 
     def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
         # What was chosen is written out as what it is, not as the field's declared type.
-        return core_schema.no_info_before_validator_function(
-            self._chosen, core_schema.any_schema()
-        )
+        return core_schema.no_info_before_validator_function(self._chosen, core_schema.any_schema())
 
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
