@@ -6,10 +6,6 @@ answer without importing PyTorch; nothing here needs it.
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from models.settings.metrics import (
     FINAL,
     LOWER_IS_BETTER,
@@ -20,6 +16,7 @@ from models.settings.metrics import (
 )
 from models.settings.networks import CnnSettings, MlpSettings, QuicknatSettings, UnetSettings
 from models.settings.partitions import (
+    PARTITIONS,
     DirichletSettings,
     IidSettings,
     PartitionSettings,
@@ -29,12 +26,8 @@ from models.settings.tasks import BrainsSettings, DigitsSettings, NiftiSettings
 from models.settings.training import TrainingSettings
 from sim.record.settings.base import Settings
 
-TaskSettings = Annotated[
-    DigitsSettings | BrainsSettings | NiftiSettings, Field(discriminator="name")
-]
-ModelSettings = Annotated[
-    MlpSettings | CnnSettings | QuicknatSettings | UnetSettings, Field(discriminator="name")
-]
+TaskSettings = DigitsSettings | BrainsSettings | NiftiSettings
+ModelSettings = MlpSettings | CnnSettings | QuicknatSettings | UnetSettings
 
 TASKS: dict[str, type[Settings]] = {
     "digits": DigitsSettings,
@@ -46,11 +39,6 @@ NETWORKS: dict[str, type[Settings]] = {
     "cnn": CnnSettings,
     "quicknat": QuicknatSettings,
     "unet": UnetSettings,
-}
-PARTITIONS: dict[str, type[Settings]] = {
-    "iid": IidSettings,
-    "dirichlet": DirichletSettings,
-    "quantity": QuantitySettings,
 }
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -37,6 +37,9 @@ class QuantitySettings(Settings):
     minimum_samples: Count = Field(default=8, description="fewest samples a client may end with")
 
 
-PartitionSettings = Annotated[
-    IidSettings | DirichletSettings | QuantitySettings, Field(discriminator="kind")
-]
+PartitionSettings = IidSettings | DirichletSettings | QuantitySettings
+PARTITIONS: dict[str, type[Settings]] = {
+    "iid": IidSettings,
+    "dirichlet": DirichletSettings,
+    "quantity": QuantitySettings,
+}

@@ -12,8 +12,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from models.settings.partitions import PartitionSettings
+from models.settings.partitions import PARTITIONS, PartitionSettings
 from sim.record.settings.base import Count, Positive, Seed, Settings, mistake
+from sim.record.settings.kinds import OneOf
 
 
 class DigitsSettings(Settings):
@@ -24,7 +25,9 @@ class DigitsSettings(Settings):
     segments: ClassVar[bool] = False
 
     name: Literal["digits"] = Field(description="the task's name")
-    partition: PartitionSettings = Field(description="how the training samples fall to clients")
+    partition: Annotated[PartitionSettings, OneOf(PARTITIONS)] = Field(
+        description="how the training samples fall to clients"
+    )
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.2, description="share of all samples held out for testing, by class"
     )

@@ -68,7 +68,8 @@ def summarise(
 ) -> Summary:
     """Condense score and trace rows of all of the scenario's runs, in any order."""
     target, metric = scenario.evaluation.target, metric_of(scenario)
-    crashes = [fault.at for fault in scenario.faults.values() if fault.kind == "crash"]
+    faults = scenario.faults.values()
+    crashes = [fault.crash_s for fault in faults if fault.crash_s is not None]
     looks: dict[_Run, _Looks] = defaultdict(lambda: defaultdict(dict))
     for row in scores:
         if row.metric == metric:

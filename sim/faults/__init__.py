@@ -1,26 +1,20 @@
-"""One file per fault, and the literal registry by which a scenario's `kind` finds it.
-
-A fault's schedule is fixed in advance, from streams named after it, and runs regardless of the
-protocol and of the other faults. `client_dropout` has no process: it is keyed by the client's
-attempts, so that the node itself draws it (`sim.world.node.Machine.dropouts`).
-"""
+"""What can go wrong: one file a fault, and the literal registry by which a scenario finds it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from sim.faults.churn import Churn
+from sim.faults.client_dropout import ClientDropout
+from sim.faults.crash import Crash
+from sim.faults.fault import Fault
+from sim.faults.partition import Partition
+from sim.faults.slowdown import Slowdown
 
-from sim.faults.churn import churn
-from sim.faults.crash import crash
-from sim.faults.partition import partition
-from sim.faults.slowdown import slowdown
-from sim.world.node import Node
-from sim.world.world import World
-
-# Called with (name, settings, the nodes concerned, world); starts the fault's processes.
-FAULTS: dict[str, Callable[[str, Any, Sequence[Node], World], None]] = {
-    "crash": crash,
-    "churn": churn,
-    "slowdown": slowdown,
-    "partition": partition,
+FAULTS: dict[str, type[Fault]] = {
+    "crash": Crash,
+    "churn": Churn,
+    "client_dropout": ClientDropout,
+    "slowdown": Slowdown,
+    "partition": Partition,
 }
+
+__all__ = ["FAULTS", "Fault"]

@@ -2,31 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Literal
 
-from sim.faults.settings import ChurnSettings
-from sim.world.clock import Tie
-from sim.world.node import Behaviour, Node
-from sim.world.world import World
+from pydantic import Field, model_validator
+
+from sim.faults.fault import KIND, LOSES_STORAGE, Fault, listed
+from sim.record.errors import Path, Refusal
+from sim.record.settings.nodes import Selector
+from sim.record.settings.quantities import PerSecond, PositiveSeconds
+from sim.world import Behaviour, Node, Tie, World
 
 
-def churn(name: str, settings: ChurnSettings, nodes: Sequence[Node], world: World) -> None:
-    """Schedule the failures of each node on its own.
+class Churn(Fault):
+    """Nodes fail and are repaired again and again, both after exponential times."""
 
-    The k-th time up and time down are unit exponentials of the node's stream, scaled by the means:
-    a higher failure rate brings each k-th failure no later.
-    """
-    rate = settings.rate_per_s
+    kind: Literal["churn"] = Field(description=KIND)
+    nodes: Selector = Field(description="the nodes that fail, each on its own")
+    failure_rate: PerSecond | None = Field(
+        default=None, description="failures per node and unit of time up; '0 / h' for none"
+    )
+    mean_time_to_failure: PositiveSeconds | None = Field(
+        default=None, description="mean time up, instead of failure_rate"
+    )
+    mean_time_to_repair: PositiveSeconds = Field(description="mean time down")
+    loses_storage: bool = Field(default=False, description=LOSES_STORAGE)
 
-    def live(node: Node) -> Behaviour:
-        draws = world.streams.stream("churn", name, node.name)
-        while True:
-            up, down = draws.standard_exponential(2)
-            yield world.clock.after(float(up) / rate, Tie.FAULT)
-            node.crash(name, loses_storage=settings.loses_storage)
-            yield world.clock.after(float(down) * settings.mean_time_to_repair, Tie.FAULT)
-            node.recover(name)
+    @model_validator(mode="after")
+    def _one_rate(self) -> Churn:
+        if (self.failure_rate is None) == (self.mean_time_to_failure is None):
+            raise Refusal("needs one rate", "either failure_rate or mean_time_to_failure")
+        return self
 
-    if rate > 0:
-        for node in nodes:
-            world.clock.process(live(node))
+    @property
+    def rate_per_s(self) -> float:
+        """Failures per second of a node that is up, however it was written."""
+        if self.failure_rate is not None:
+            return self.failure_rate
+        assert self.mean_time_to_failure is not None
+        return 1.0 / self.mean_time_to_failure
+
+    def named(self) -> Iterator[tuple[Path, str]]:
+        """See Fault."""
+        return listed("nodes", self.nodes)
+
+    def start(self, name: str, world: World) -> None:
+        """See Fault; each node fails on its own.
+
+        The k-th time up and time down are unit exponentials of the node's stream, scaled by the
+        means: a higher failure rate brings each k-th failure no later.
+        """
+        rate = self.rate_per_s
+
+        def live(node: Node) -> Behaviour:
+            draws = world.streams.stream("churn", name, node.name)
+            while True:
+                up, down = draws.standard_exponential(2)
+                yield world.clock.after(float(up) / rate, Tie.FAULT)
+                node.crash(name, loses_storage=self.loses_storage)
+                yield world.clock.after(float(down) * self.mean_time_to_repair, Tie.FAULT)
+                node.recover(name)
+
+        if rate > 0:
+            for node in world.select(self.nodes):
+                world.clock.process(live(node))

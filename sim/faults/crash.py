@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Literal
 
-from sim.faults.settings import CrashSettings
-from sim.world.clock import Tie
-from sim.world.node import Behaviour, Node
-from sim.world.world import World
+from pydantic import Field
+
+from sim.faults.fault import KIND, LOSES_STORAGE, Fault
+from sim.record.errors import Path
+from sim.record.settings.nodes import NodeName
+from sim.record.settings.quantities import PositiveSeconds, Seconds
+from sim.world import Behaviour, Node, Tie, World
 
 
-def crash(name: str, settings: CrashSettings, nodes: Sequence[Node], world: World) -> None:
-    """Schedule the crash of the node, if this world has it."""
+class Crash(Fault):
+    """One node crashes at a given time, and recovers later or never."""
 
-    def strike(node: Node) -> Behaviour:
-        yield world.clock.at(settings.at, Tie.FAULT)
-        node.crash(name, loses_storage=settings.loses_storage)
-        if settings.recovers_after is not None:
-            yield world.clock.after(settings.recovers_after, Tie.FAULT)
-            node.recover(name)
+    kind: Literal["crash"] = Field(description=KIND)
+    node: NodeName = Field(description="the node that crashes")
+    at: Seconds = Field(description="when it crashes")
+    recovers_after: PositiveSeconds | None = Field(
+        default=None, description="how long it is down; never recovers if left out"
+    )
+    loses_storage: bool = Field(default=False, description=LOSES_STORAGE)
 
-    for node in nodes:
-        world.clock.process(strike(node))
+    @property
+    def crash_s(self) -> float:
+        """See Fault."""
+        return self.at
+
+    def named(self) -> Iterator[tuple[Path, str]]:
+        """See Fault."""
+        yield ("node",), self.node
+
+    def start(self, name: str, world: World) -> None:
+        """See Fault; nothing happens in a world without that node."""
+
+        def strike(node: Node) -> Behaviour:
+            yield world.clock.at(self.at, Tie.FAULT)
+            node.crash(name, loses_storage=self.loses_storage)
+            if self.recovers_after is not None:
+                yield world.clock.after(self.recovers_after, Tie.FAULT)
+                node.recover(name)
+
+        for node in world.select((self.node,)):
+            world.clock.process(strike(node))

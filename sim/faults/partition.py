@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import Field, model_validator
 
-from sim.faults.settings import NetworkPartitionSettings
-from sim.world.clock import Tie
-from sim.world.node import Behaviour, Node
-from sim.world.world import World
-
-
-def groups_of(settings: NetworkPartitionSettings, names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The group of each node [n]; nodes that no list names form group 0."""
-    number = {name: i for i, group in enumerate(settings.groups, start=1) for name in group}
-    return np.array([number.get(name, 0) for name in names], dtype=np.int64)
+from sim.faults.fault import KIND, Fault
+from sim.record.errors import Path, Refusal
+from sim.record.settings.nodes import NodeName
+from sim.record.settings.quantities import PositiveSeconds, Seconds
+from sim.world import World
 
 
-def partition(
-    name: str, settings: NetworkPartitionSettings, nodes: Sequence[Node], world: World
-) -> None:
-    """Break what is under way between the groups when the partition begins.
+class Partition(Fault):
+    """The network falls apart into groups that cannot reach each other, and heals."""
 
-    That nothing new gets through is part of the network's wiring, which knows all partitions in
-    advance: a ping's answers are evaluated after the fact.
-    """
+    kind: Literal["partition"] = Field(description=KIND)
+    groups: Annotated[
+        tuple[Annotated[tuple[NodeName, ...], Field(strict=False, min_length=1)], ...],
+        Field(strict=False, min_length=1),
+    ] = Field(description="lists of nodes; nodes named nowhere form one more group")
+    at: Seconds = Field(description="when it begins")
+    heals_after: PositiveSeconds = Field(description="how long it lasts")
 
-    def split() -> Behaviour:
-        yield world.clock.at(settings.at, Tie.FAULT)
-        world.network.partition_begins(groups_of(settings, world.network.wiring.names))
-        world.trace.record(world.clock.now, "", "partition", detail=name)
-        yield world.clock.after(settings.heals_after, Tie.FAULT)
-        world.trace.record(world.clock.now, "", "heal", detail=name)
+    @model_validator(mode="after")
+    def _disjoint(self) -> Partition:
+        seen: set[str] = set()
+        for path, name in self.named():
+            if name in seen:
+                raise Refusal(f"{name} is named twice", "each node in one group", path)
+            seen.add(name)
+        return self
 
-    world.clock.process(split())
+    def named(self) -> Iterator[tuple[Path, str]]:
+        """See Fault."""
+        for row, group in enumerate(self.groups):
+            for column, node in enumerate(group):
+                yield ("groups", row, column), node
+
+    def check(self, nodes: Sequence[str]) -> None:
+        """See Fault."""
+        if len(self.groups) == 1 and set(nodes) <= set(self.groups[0]):
+            raise Refusal("puts all nodes in one group", "at least two groups", ("groups",))
+
+    def start(self, name: str, world: World) -> None:
+        """See Fault; nodes that no list names form one group more."""
+        number = {node: row for row, group in enumerate(self.groups, start=1) for node in group}
+        groups = [number.get(node.name, 0) for node in world.nodes]
+        world.network.split(name, self.at, self.at + self.heals_after, np.array(groups))

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from sim.faults.settings import SlowdownSettings
-from sim.world.clock import Tie
-from sim.world.node import Behaviour, Node
-from sim.world.world import World
+from pydantic import Field
+
+from sim.faults.fault import KIND, Fault, listed
+from sim.record.errors import Path
+from sim.record.settings.nodes import Selector
+from sim.record.settings.quantities import PositiveSeconds, Seconds
+from sim.world import Behaviour, Tie, World
 
 
-def slowdown(name: str, settings: SlowdownSettings, nodes: Sequence[Node], world: World) -> None:
-    """Stretch what the nodes compute between `at` and `at + lasts`."""
+class Slowdown(Fault):
+    """Nodes compute slower by a factor for a while."""
 
-    def drag() -> Behaviour:
-        yield world.clock.at(settings.at, Tie.FAULT)
-        _set(settings.factor)
-        yield world.clock.after(settings.lasts, Tie.FAULT)
-        _set(1.0)
+    kind: Literal["slowdown"] = Field(description=KIND)
+    nodes: Selector = Field(description="the nodes that slow down")
+    factor: Annotated[float, Field(ge=1)] = Field(description="how many times longer a step takes")
+    at: Seconds = Field(description="when it begins")
+    lasts: PositiveSeconds = Field(description="how long it lasts")
 
-    def _set(factor: float) -> None:
-        for node in nodes:
-            node.slow_down(name, factor)
-            detail = f"factor={factor:g} cause={name}"
-            world.trace.record(world.clock.now, node.name, "slowdown", detail=detail)
+    def named(self) -> Iterator[tuple[Path, str]]:
+        """See Fault."""
+        return listed("nodes", self.nodes)
 
-    world.clock.process(drag())
+    def start(self, name: str, world: World) -> None:
+        """See Fault; what the nodes compute takes longer between `at` and `at + lasts`."""
+        nodes = world.select(self.nodes)
+
+        def drag() -> Behaviour:
+            yield world.clock.at(self.at, Tie.FAULT)
+            set_all(self.factor)
+            yield world.clock.after(self.lasts, Tie.FAULT)
+            set_all(1.0)
+
+        def set_all(factor: float) -> None:
+            for node in nodes:
+                node.slow_down(name, factor)
+
+        world.clock.process(drag())

@@ -6,38 +6,75 @@ Decentralized Federated Learning", 2019, arXiv 1905.06731, section 2.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import simpy
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from sim.compute import ModelRef
-from sim.protocols.settings import BrainTorrentSettings
-from sim.world.clock import Tie
-from sim.world.history import History
-from sim.world.network import Transfer
-from sim.world.node import INCARNATION, Behaviour, Node
-from sim.world.world import World
+from sim.protocols.protocol import KIND, Protocol, Retries, Running
+from sim.record.errors import Refusal
+from sim.record.settings.quantities import PositiveSeconds
+from sim.world import INCARNATION, Behaviour, History, Node, Tie, Transfer, World
 
 Ints = npt.NDArray[np.int64]
 Arrived = dict[int, tuple[ModelRef, int]]
+Act = Callable[[Node], Behaviour]
 
 
-class BrainTorrent:
-    """What a client does; who does it when is the schedule's (see `sim.protocols.turns`)."""
+def _all_or_count(data: Any) -> Any:
+    if data == "all" or (isinstance(data, int) and not isinstance(data, bool) and data >= 1):
+        return data
+    raise Refusal(f"{data!r} is no number of peers", "all, or a whole number of at least 1")
 
-    def __init__(self, settings: BrainTorrentSettings, world: World) -> None:
+
+AllOrCount = Annotated[
+    Literal["all"] | int,
+    BeforeValidator(_all_or_count),
+    WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "integer", "minimum": 1}]}),
+]
+
+
+class BrainTorrent(Protocol):
+    """Serverless: clients ask peers for newer models, merge them and fine-tune.
+
+    Source: Roy et al. 2019, arXiv 1905.06731.
+    """
+
+    kind: Literal["braintorrent"] = Field(default="braintorrent", description=KIND)
+    schedule: Literal["independent", "random_initiator", "lockstep"] = Field(
+        default="independent", description="who merges when"
+    )
+    peers: AllOrCount = Field(default="all", description="how many random peers to ping")
+    max_senders: AllOrCount = Field(
+        default="all", description="from how many of the newer peers to fetch weights"
+    )
+    ping_timeout: PositiveSeconds = Field(default=1.0, description="how long to wait for replies")
+    transfer_timeout: PositiveSeconds = Field(
+        default=30.0, description="how long to wait for weights"
+    )
+    retries: Retries = Field(default=3, description="how often to ask again after a timeout")
+
+    def run(self, world: World) -> Running:
+        """See Protocol."""
+        return SCHEDULES[self.schedule](self, world)
+
+
+class Independent(Running):
+    """`schedule: independent`: each client at its own pace; what a client does in any schedule."""
+
+    def __init__(self, settings: BrainTorrent, world: World) -> None:
+        super().__init__(world)
         self.settings = settings
-        self.world = world
         self.versions = History(len(world.clients), 0)
         self._pings = [0] * len(world.clients)
-        for node in world.clients:
-            node.behave = lambda node=node: self.independent(node)
 
-    def independent(self, node: Node) -> Behaviour:
-        """`schedule: independent`: loop at the client's own pace."""
+    def behaviour(self, node: Node) -> Behaviour:
+        """See Running."""
         while True:
             yield from self.local_round(node)
 
@@ -223,3 +260,100 @@ class Fetch:
         """Break what has not come by now."""
         for transfer in self._under_way:
             self._world.network.cancel(transfer)
+
+
+class Coordinated(Independent, ABC):
+    """Clients wait for their turn; `coordinate` hands the turns out.
+
+    It stands for an agreement that the paper does not spell out: it costs no virtual time and no
+    messages, and its barriers wait for live clients only.
+    """
+
+    def __init__(self, settings: BrainTorrent, world: World) -> None:
+        super().__init__(settings, world)
+        self._ready: dict[int, simpy.Event] = {}
+        self._busy: dict[int, None] = {}
+        self._changed = world.clock.event()
+        self._turns = 0
+        world.clock.process(self.coordinate())
+
+    @abstractmethod
+    def coordinate(self) -> Behaviour:
+        """Hand out turns until the end of the run."""
+
+    def behaviour(self, node: Node) -> Behaviour:
+        """See Running."""
+        self.publish(node)
+        try:
+            while True:
+                turn = self._ready[node.index] = node.clock.event()
+                self._notify()
+                act: Act = yield turn
+                yield from act(node)
+                self._busy.pop(node.index, None)
+        finally:  # A crash ends the turn, too.
+            self._ready.pop(node.index, None)
+            self._busy.pop(node.index, None)
+            self._notify()
+
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, self.world.clock.event()
+        changed.succeed()
+
+    def everyone(self, act: Act) -> Behaviour:
+        """All clients that are up act; returns when those that stay up have finished."""
+        while not self._ready:
+            yield self._changed
+        yield from self._turn(sorted(self._ready), act)
+
+    def someone(self, act: Act) -> Behaviour:
+        """One client that is up, drawn at random, acts."""
+        while not self._ready:
+            yield self._changed
+        ready = sorted(self._ready)
+        draw = self.world.streams.stream("initiator", self._turns)
+        luck = draw.random(len(self.world.clients))
+        self._turns += 1
+        yield from self._turn([min(ready, key=lambda index: luck[index])], act)
+
+    def _turn(self, indices: list[int], act: Act) -> Behaviour:
+        for index in indices:
+            self._busy[index] = None
+            self._ready.pop(index).succeed(act)
+        while self._busy:
+            yield self._changed
+
+
+class RandomInitiator(Coordinated):
+    """`schedule: random_initiator`: one client at a time, the others idle (figure 1b)."""
+
+    def coordinate(self) -> Behaviour:
+        """All train once, then one random client after the other merges and fine-tunes."""
+        yield from self.everyone(self.local_round)
+        while True:
+            yield from self.someone(self.local_round)
+
+
+class Lockstep(Coordinated):
+    """`schedule: lockstep`: all train, then one random client merges (the step list, literally)."""
+
+    def coordinate(self) -> Behaviour:
+        """All train, one merges, again and again."""
+        while True:
+            yield from self.everyone(self._train)
+            yield from self.someone(self._merge)
+
+    def _train(self, node: Node) -> Behaviour:
+        yield from self.fine_tune(node, node.storage.model, {})
+
+    def _merge(self, node: Node) -> Behaviour:
+        arrived = yield from self.newer_models(node)
+        merged = yield from self.merged(node, arrived)
+        self.keep(node, merged, arrived)
+
+
+SCHEDULES: dict[str, type[Independent]] = {
+    "independent": Independent,
+    "random_initiator": RandomInitiator,
+    "lockstep": Lockstep,
+}

@@ -7,16 +7,60 @@ from Decentralized Data", AISTATS 2017, arXiv 1602.05629, algorithm 1; the paper
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
 
 import simpy
+from pydantic import Field
 
 from sim.compute import ModelRef
-from sim.protocols.settings import FedAvgSettings
-from sim.world.clock import Tie
-from sim.world.network import Transfer
-from sim.world.node import Behaviour, Node
-from sim.world.world import World
+from sim.protocols.protocol import KIND, Protocol, Retries, Running, Seen
+from sim.record.errors import Refusal
+from sim.record.settings.quantities import PositiveSeconds
+from sim.world import Behaviour, Node, Tie, Transfer, World
+
+
+class FedAvg(Protocol):
+    """Server-based: the server sends a model out, clients train, it averages what returns.
+
+    Source: McMahan et al. 2017, arXiv 1602.05629.
+    """
+
+    needs_server: ClassVar[bool] = True
+
+    kind: Literal["fedavg"] = Field(default="fedavg", description=KIND)
+    deadline: PositiveSeconds | None = Field(
+        default=None, description="when a server round closes; required with faults or loss"
+    )
+    minimum_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5, description="share of the updates without which a round starts again"
+    )
+    participation: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="share of the clients selected for each server round"
+    )
+    transfer_timeout: PositiveSeconds = Field(
+        default=30.0, description="how long to wait for weights"
+    )
+    retries: Retries = Field(default=3, description="how often to ask again after a timeout")
+    retry_initial: PositiveSeconds = Field(
+        default=1.0, description="a client's first wait when it finds the server down"
+    )
+    retry_cap: PositiveSeconds = Field(
+        default=30.0, description="its longest wait; each wait doubles up to here"
+    )
+
+    def check(self, *, unreliable: bool) -> None:
+        """See Protocol."""
+        if self.deadline is None and unreliable:
+            what = "is missing, but faults or message_loss can stall a round"
+            raise Refusal(what, "a duration, e.g. '2 min'", ("deadline",))
+        if self.retry_cap < self.retry_initial:
+            raise Refusal("is shorter than retry_initial", "at least as long", ("retry_cap",))
+
+    def run(self, world: World) -> Running:
+        """See Protocol."""
+        return ServerRounds(self, world)
 
 
 @dataclass(frozen=True)
@@ -38,21 +82,22 @@ class Round:
     updates: dict[int, ModelRef] = field(default_factory=dict)
 
 
-class FedAvg:
+class ServerRounds(Running):
     """The server drives the rounds; clients train what they are sent."""
 
-    def __init__(self, settings: FedAvgSettings, world: World) -> None:
+    def __init__(self, settings: FedAvg, world: World) -> None:
+        super().__init__(world)
         assert world.server is not None
         self.settings = settings
-        self.world = world
         self.server = world.server
         # The global model in the server's memory; its storage holds the last checkpoint.
         self.global_model = self.server.storage.model
         self.server_round = 0
         self._received = [0] * len(world.clients)
-        self.server.behave = self._serve
-        for node in world.clients:
-            node.behave = lambda node=node: self._participate(node)
+
+    def behaviour(self, node: Node) -> Behaviour:
+        """See Running."""
+        return self._serve() if node is self.server else self._participate(node)
 
     # -- the server ----------------------------------------------------------------------------
 
@@ -171,3 +216,9 @@ class FedAvg:
     def staleness(self) -> list[float]:
         """Server rounds that were finished since each client's last global model."""
         return [float(max(0, self.server_round - received)) for received in self._received]
+
+    def seen(self) -> Iterator[Seen]:
+        """See Running; last the global model, whose rounds are the server's."""
+        yield from super().seen()
+        name, rounds = self.server.name, self.server_round
+        yield Seen(name, self.global_model, rounds, rounds, 0.0, self.server.up)

@@ -1,26 +1,32 @@
-"""Each client alone: the lower bound, and with all data on one machine the upper bound `pooled`."""
+"""Each client alone on its own data: a reference without anything sent."""
 
 from __future__ import annotations
 
-from sim.world.node import Behaviour, Node
-from sim.world.world import World
+from typing import Literal
+
+from pydantic import Field
+
+from sim.protocols.protocol import KIND, Protocol, Running
+from sim.world import Behaviour, Node, World
 
 
-class Alone:
+class Local(Protocol):
+    """Each client alone on its own data: the lower bound."""
+
+    kind: Literal["local"] = Field(default="local", description=KIND)
+
+    def run(self, world: World) -> Running:
+        """See Protocol."""
+        return Alone(world)
+
+
+class Alone(Running):
     """Fine-tune the own model again and again; nothing is sent."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        for node in world.clients:
-            node.behave = lambda node=node: self._behave(node)
-
-    def _behave(self, node: Node) -> Behaviour:
+    def behaviour(self, node: Node) -> Behaviour:
+        """See Running."""
         while True:
             model = yield from node.train(node.storage.model)
             if model is not None:
                 node.storage.model = model
                 node.storage.rounds += 1
-
-    def staleness(self) -> list[float]:
-        """Nobody to lag behind."""
-        return [0.0] * len(self._world.clients)

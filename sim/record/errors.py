@@ -6,7 +6,9 @@ The three stay apart until the line is printed; then they are joined, with the p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+_LONGEST = 60
 
 Path = tuple[str | int, ...]
 """The way from a scenario's root to one of its parts: keys and list indices."""
@@ -49,6 +51,10 @@ class Refusal(ValueError):
         path: Path = self.args[2]
         return path
 
+    def below(self, *path: str | int) -> Refusal:
+        """The same mistake as seen from above the part at `path`."""
+        return Refusal(self.what, self.allowed, (*path, *self.path))
+
     def __str__(self) -> str:
         return f"{self.what}; allowed: {self.allowed}"
 
@@ -68,3 +74,15 @@ def scenario_error(
     """The error of a mistake at ``place`` in the part ``path``."""
     line = f"{place}: {dotted(path)}: {what}; allowed: {allowed}"
     return ScenarioError("".join(c if c.isprintable() else " " for c in line))
+
+
+def shown(value: Any) -> str:
+    """A short form of a wrong value, as it may be written in YAML."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

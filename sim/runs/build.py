@@ -1,33 +1,23 @@
 """From a scenario to one run's world: physics drawn from named streams, nodes, faults, protocol.
 
-A room of its own because it needs no learner, only five numbers about it: a world can be built and
-its control plane run without torch.
+It needs no learner, only five numbers about it: a world can be played without torch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from sim.compute import Lineage
-from sim.faults import FAULTS
-from sim.faults.partition import groups_of
-from sim.faults.settings import ClientDropoutSettings, NetworkPartitionSettings
-from sim.protocols import PROTOCOLS, RunningProtocol
+from sim.protocols import Running
 from sim.record.rows import POOLED, SERVER
 from sim.scenario import Scenario
-from sim.scenario.sections import LatencyMatrix
-from sim.world.clock import Clock
-from sim.world.network import Floats, Network, Wiring
-from sim.world.node import Machine, Node
-from sim.world.random_streams import Streams
-from sim.world.trace import Trace
-from sim.world.world import World
+from sim.scenario.sections import one_way
+from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
 
 POOLED_CLIENT = -1  # How `models` numbers "all clients' data".
-BLOCK = 256  # Latencies are mirrored in squares of so many nodes.
 
 
 @dataclass(frozen=True)
@@ -47,15 +37,16 @@ class Facts:
 
 def build(
     scenario: Scenario, protocol: str, seed: int, graph: Lineage, facts: Facts
-) -> tuple[World, RunningProtocol]:
+) -> tuple[World, Running]:
     """The world of one run at time 0, with every behaviour and fault started."""
     settings = scenario.protocols[protocol]
     streams, clock, trace = Streams(seed), Clock(), Trace()
-    names, machines = _population(scenario, settings.kind, streams, facts)
-    network = Network(clock, trace, streams, _wiring(scenario, names, streams))
+    every_machine = _machines(scenario, streams, facts)
+    machines = {name: every_machine[name] for name in settings.runs_on(scenario.client_names)}
+    network = Network(clock, trace, streams, _wiring(scenario, machines, streams))
     nodes = [
         Node(index, name, clock, network, trace, streams, graph, machine)
-        for index, (name, machine) in enumerate(zip(names, machines, strict=True))
+        for index, (name, machine) in enumerate(machines.items())
     ]
     server = scenario.server
     world = World(
@@ -71,127 +62,52 @@ def build(
         aggregation_s=server.aggregation_time if server else 0.0,
         checkpoint_every=server.checkpoint_every if server else 1,
     )
-    running = PROTOCOLS[settings.kind](settings, world)
-    _install_faults(scenario, world)
+    running = settings.run(world)
+    for name, fault in scenario.faults.items():
+        fault.start(name, world)
     for node in nodes:
+        node.behave = partial(running.behaviour, node)
         node.start()
     return world, running
 
 
-def _install_faults(scenario: Scenario, world: World) -> None:
-    by_name = {node.name: node for node in world.nodes}
-    for name, fault in scenario.faults.items():
-        if isinstance(fault, ClientDropoutSettings):
-            continue  # Drawn by the node at each attempt.
-        if isinstance(fault, NetworkPartitionSettings):
-            concerned: tuple[str, ...] = ()
-        else:
-            concerned = _concerned(scenario, fault)
-        nodes = [by_name[each] for each in concerned if each in by_name]
-        FAULTS[fault.kind](name, fault, nodes, world)
-
-
-def _concerned(scenario: Scenario, fault: Any) -> tuple[str, ...]:
-    return scenario.resolve((fault.node,) if fault.kind == "crash" else fault.nodes)
-
-
-def _population(
-    scenario: Scenario, kind: str, streams: Streams, facts: Facts
-) -> tuple[tuple[str, ...], list[Machine]]:
-    count = scenario.clients.count
-    step_s = _step_times(scenario, streams)
-    if kind == "pooled":
-        # One virtual machine with the clients' computing power together, out of every fault's way.
-        pooled = Machine(
-            float(np.median(step_s)) / count,
-            POOLED_CLIENT,
-            facts.pooled_samples,
-            facts.pooled_steps,
-        )
-        return (POOLED,), [pooled]
-    dropouts = {
-        name: (fault, dict.fromkeys(scenario.resolve(fault.nodes)))
-        for name, fault in scenario.faults.items()
-        if isinstance(fault, ClientDropoutSettings)
-    }
-    names = tuple(f"client_{i}" for i in range(count))
-    machines = [
-        Machine(
+def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, Machine]:
+    """Whatever a protocol may run on, by name."""
+    clients, network, server = scenario.clients, scenario.network, scenario.server
+    step_s = clients.step_times(streams.stream)
+    uplink, downlink = (
+        np.broadcast_to(np.asarray(link, dtype=np.float64), clients.count)
+        for link in (network.uplink, network.downlink)
+    )
+    machines = {
+        name: Machine(
             float(step_s[i]),
             i,
             facts.samples[i],
             facts.steps[i],
-            scenario.clients.round_jitter,
-            tuple(
-                (fault_name, fault.probability)
-                for fault_name, (fault, concerned) in dropouts.items()
-                if name in concerned
-            ),
+            clients.round_jitter,
+            float(uplink[i]),
+            float(downlink[i]),
         )
-        for i, name in enumerate(names)
-    ]
-    if kind != "fedavg":
-        return names, machines
-    return (*names, SERVER), [*machines, Machine(0.0, POOLED_CLIENT, 0, 0)]
+        for i, name in enumerate(scenario.client_names)
+    }
+    # One virtual machine with the clients' computing power together.
+    together_s = float(np.median(step_s)) / clients.count
+    machines[POOLED] = Machine(together_s, POOLED_CLIENT, facts.pooled_samples, facts.pooled_steps)
+    if server is not None:
+        links = {"uplink": server.uplink, "downlink": server.downlink}
+        machines[SERVER] = Machine(0.0, POOLED_CLIENT, 0, 0, **links)
+    return machines
 
 
-def _step_times(scenario: Scenario, streams: Streams) -> Floats:
-    step_time = scenario.clients.step_time
-    if isinstance(step_time, tuple):
-        return np.array(step_time, dtype=np.float64)
-    count = scenario.clients.count
-    return np.concatenate(
-        [step_time.draw(streams.stream("step_time", f"client_{i}"), 1) for i in range(count)]
-    )
-
-
-def _wiring(scenario: Scenario, names: tuple[str, ...], streams: Streams) -> Wiring:
-    network, server = scenario.network, scenario.server
-    clients = scenario.clients.count
-    if names == (POOLED,):
-        return Wiring(names, np.zeros((1, 1)), np.ones(1), np.ones(1))
-    uplink, downlink = (
-        np.broadcast_to(np.asarray(link, dtype=np.float64), clients)
-        for link in (network.uplink, network.downlink)
-    )
-    if names[-1] == SERVER:
-        assert server is not None
-        uplink = np.append(uplink, server.uplink)
-        downlink = np.append(downlink, server.downlink)
+def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) -> Wiring:
+    latency_s, symmetric = one_way(scenario.network.latency, tuple(machines), streams.stream)
     return Wiring(
-        names,
-        _latencies(scenario, len(names), streams),
-        uplink,
-        downlink,
-        network.sharing,
-        network.message_loss,
-        tuple(
-            (fault.at, fault.at + fault.heals_after, groups_of(fault, names))
-            for fault in scenario.faults.values()
-            if isinstance(fault, NetworkPartitionSettings)
-        ),
-        symmetric=not isinstance(network.latency, LatencyMatrix),
+        tuple(machines),
+        latency_s,
+        np.array([machine.uplink for machine in machines.values()]),
+        np.array([machine.downlink for machine in machines.values()]),
+        scenario.network.sharing,
+        scenario.network.message_loss,
+        symmetric=symmetric,
     )
-
-
-def _latencies(scenario: Scenario, count: int, streams: Streams) -> Floats:
-    """One way [count, count], symmetric; a pair's draw is the later node's, so it never moves."""
-    latency, clients = scenario.network.latency, scenario.clients.count
-    if isinstance(latency, LatencyMatrix):
-        return latency.seconds()[:count, :count]
-    seconds = np.zeros((count, count))
-    for later in range(1, clients):
-        seconds[later, :later] = latency.draw(streams.stream("latency", f"client_{later}"), later)
-    if count > clients:
-        seconds[clients, :clients] = latency.draw(streams.stream("latency", SERVER), clients)
-    _mirror(seconds)
-    return seconds
-
-
-def _mirror(seconds: Floats) -> None:
-    """Copy the lower triangle to the upper one, by blocks that fit into the processor's cache."""
-    for start in range(0, len(seconds), BLOCK):
-        rows = seconds[start : start + BLOCK, : start + BLOCK]
-        square = rows[:, start:]
-        square += np.triu(square.T, 1)
-        seconds[:start, start : start + BLOCK] = rows[:, :start].T

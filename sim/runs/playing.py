@@ -65,7 +65,7 @@ async def play(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
     traces = [TraceRow(protocol, seed, *event) for event in world.trace.rows]
-    kept = observer.final() if scenario.output.keep_models == "final" else []
+    kept = observer.latest if scenario.output.keep_models == "final" else []
     final = [(_final_model(protocol, seed, look, model), model) for look, model in kept]
     return Played(record, traces, observer.looks, final)
 

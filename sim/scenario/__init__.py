@@ -1,15 +1,17 @@
 """From YAML to a validated, frozen scenario, and to the points of a sweep."""
 
 from sim.record.errors import ScenarioError
-from sim.scenario.points import Point, Sweep, dump_sweep, grid
-from sim.scenario.scenario import Scenario, dump, load, schema, shipped, validated
-from sim.scenario.selection import restricted
+from sim.scenario.changes import changes
+from sim.scenario.loading import dump, load, schema, shipped, validated
+from sim.scenario.points import Point, Sweep, dump_sweep, grid, restricted
+from sim.scenario.scenario import Scenario
 
 __all__ = [
     "Point",
     "Scenario",
     "ScenarioError",
     "Sweep",
+    "changes",
     "dump",
     "dump_sweep",
     "grid",

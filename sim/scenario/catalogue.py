@@ -1,10 +1,5 @@
-"""What a scenario can be made of: every kind with its one-line description and its settings.
+"""What a scenario can be made of: every kind with its one-line description and its settings."""
 
-A room of its own because it reads the registries of both towers, which nobody else needs to do
-at once; it imports settings only, so it answers without PyTorch.
-"""
-
-import itertools
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -15,8 +10,9 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from models.settings import NETWORKS, PARTITIONS, TASKS
-from sim.faults.settings import FAULTS
-from sim.protocols.settings import PROTOCOLS
+from sim.faults import FAULTS
+from sim.protocols import PROTOCOLS
+from sim.scenario.loading import first_comment
 
 SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "protocols": PROTOCOLS,
@@ -55,9 +51,7 @@ def _shipped() -> Iterator[tuple[str, str]]:
     for file in sorted(files, key=lambda one: one.name):
         name, _, ending = file.name.rpartition(".")
         if ending == "yaml":
-            lines = file.read_text(encoding="utf-8").splitlines()
-            comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
-            yield name, " ".join(line.lstrip("# ") for line in comment)
+            yield name, first_comment(file.read_text(encoding="utf-8")) or ""
 
 
 def _wrapped(start: str, text: str) -> list[str]:

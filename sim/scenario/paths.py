@@ -1,27 +1,25 @@
-"""The parts of a scenario by their dotted paths: is there one, and what does it hold?
+"""The parts of a scenario by their dotted paths: looked up, checked, and overridden in a document.
 
-A room of its own because what may be varied is what a validated scenario consists of, defaults
-included, whether or not its file mentions it.
+What may be varied is what a validated scenario consists of, defaults included, whether or not its
+file mentions it.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
-from sim.record.errors import Place, dotted, scenario_error
-
-if TYPE_CHECKING:
-    from sim.scenario.scenario import Scenario
+from sim.record.errors import Path, Place, ScenarioError, dotted, scenario_error
+from sim.scenario.yaml_loader import Document, parse
 
 # These say what a sweep is; none of them changes the world.
 FIXED = ("name", "question", "seeds", "sweep")
 
 
-def at(scenario: Scenario, path: Sequence[str]) -> Any:
+def at(scenario: BaseModel, path: Sequence[str]) -> Any:
     """What the scenario holds at ``path``, which must be there."""
     value: Any = scenario
     for part in path:
@@ -29,7 +27,7 @@ def at(scenario: Scenario, path: Sequence[str]) -> Any:
     return value
 
 
-def check_path(scenario: Scenario, path: Sequence[str], place: Place) -> None:
+def check_path(scenario: BaseModel, path: Sequence[str], place: Place) -> None:
     """Raise ScenarioError, with ``place``, unless a setting that may be varied is at ``path``."""
     value: Any = scenario
     for depth, part in enumerate(path):
@@ -66,3 +64,71 @@ def _child(value: Any, part: str) -> Any:
     if isinstance(value, BaseModel):
         return getattr(value, part)
     return value[part] if isinstance(value, dict) else value[int(part)]
+
+
+_OVERRIDE = "PATH=VALUE, e.g. duration=1 h"
+
+
+def apply(document: Document, override: str, option: str = "--set") -> None:
+    """Put the value of ``PATH=VALUE`` into ``document``, making mappings on the way.
+
+    The value is YAML. ``option`` says in messages where the override was written. Raises
+    ScenarioError if the override has no such form, or if its path leads through something that is
+    neither a mapping nor a list with that entry.
+    """
+    place = Place(f"{option} {override}", line=0)
+    dotted, equals, text = override.partition("=")
+    parts = [part.strip() for part in dotted.split(".")]
+    if not equals or not all(parts):
+        raise scenario_error(place, (), "is no override", _OVERRIDE)
+    try:
+        inserted = parse(text, "value") if text.strip() else Document("value")
+    except ScenarioError:
+        what, allowed = f"{text!r} is no YAML value", "e.g. 20 s, 0.5 or [1, 2]"
+        raise scenario_error(place, parts, what, allowed) from None
+    container, path = _walk(document, parts[:-1], place)
+    last = _step(container, parts[-1], path, place)
+    container[last] = inserted.value
+    path = (*path, last)
+    _forget(document, path)
+    document.keys[path] = document.values[path] = place
+    for inner in inserted.values:
+        document.values[path + inner] = place
+        document.keys[path + inner] = place
+    document.mappings |= {path + inner for inner in inserted.mappings}
+
+
+def _walk(document: Document, parts: list[str], place: Place) -> tuple[Any, Path]:
+    """The mapping or list that ``parts`` leads to; missing and empty mappings are made."""
+    if document.value is None:
+        document.value = {}
+    value: Any = document.value
+    path: Path = ()
+    for part in parts:
+        step = _step(value, part, path, place)
+        if isinstance(value, dict) and value.get(step) is None:
+            value[step] = {}
+            document.values[(*path, step)] = document.keys[(*path, step)] = place
+            document.mappings.add((*path, step))
+        value, path = value[step], (*path, step)
+    return value, path
+
+
+def _step(value: Any, part: str, path: Path, place: Place) -> Any:
+    """``part`` as the key or index that it is in ``value``."""
+    if isinstance(value, dict):
+        return part
+    if not isinstance(value, list):
+        raise scenario_error(place, (*path, part), "leads into a single value", "an existing path")
+    if part.isdecimal() and int(part) < len(value):
+        return int(part)
+    allowed = f"an entry from 0 to {len(value) - 1}" if value else "the whole list"
+    raise scenario_error(place, (*path, part), "no such entry", allowed)
+
+
+def _forget(document: Document, path: Path) -> None:
+    """Drop the places of what stood at ``path`` before."""
+    for places in (document.keys, document.values):
+        for known in [known for known in places if known[: len(path)] == path]:
+            del places[known]
+    document.mappings = {known for known in document.mappings if known[: len(path)] != path}

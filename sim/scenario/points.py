@@ -1,7 +1,6 @@
 """The points of a sweep: one scenario for each combination of the varied settings' values.
 
-A room of its own because it is pure: what will be run, under which names, is known and checked
-before anything runs, and the same file and options always give the same points.
+What will be run, under which names, is known and checked before anything runs.
 """
 
 from __future__ import annotations
@@ -10,23 +9,19 @@ import copy
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
-from sim.record.errors import Place, ScenarioError, dotted, scenario_error
+from sim.record.errors import Place, Refusal, ScenarioError, dotted, scenario_error
 from sim.record.points import point_names
-from sim.scenario import overrides as _overrides
 from sim.scenario import ranges
-from sim.scenario.changes import changes
-from sim.scenario.paths import at, check_path
-from sim.scenario.scenario import Scenario, dump, load, validated
-from sim.scenario.selection import restricted
+from sim.scenario.loading import dump, load, validated
+from sim.scenario.paths import apply, at, check_path
+from sim.scenario.scenario import Scenario
 from sim.scenario.yaml_loader import Document
-
-__all__ = ["Point", "Sweep", "Value", "changes", "dump_sweep", "grid"]
 
 Value = float | int | str | bool
 
@@ -127,6 +122,31 @@ def dump_sweep(sweep: Sweep) -> str:
     return dump(sweep.base.model_copy(update={"sweep": dict(sweep.vary)}))
 
 
+def restricted(scenario: Scenario, protocols: Sequence[str], seeds: Sequence[int]) -> Scenario:
+    """Return the scenario with the chosen protocols and seeds only, in the scenario's own order.
+
+    Choosing none keeps all. Raises ScenarioError for a choice that the scenario doesn't have.
+    """
+    _require("--protocol", protocols, scenario.protocols)
+    _require("--seed", seeds, scenario.seeds)
+    kept = {
+        name: settings
+        for name, settings in scenario.protocols.items()
+        if not protocols or name in protocols
+    }
+    numbers = tuple(seed for seed in scenario.seeds if not seeds or seed in seeds)
+    return scenario.model_copy(update={"protocols": kept, "seeds": numbers})
+
+
+def _require(option: str, chosen: Sequence[object], available: Iterable[object]) -> None:
+    allowed = list(available)
+    for value in chosen:
+        if value not in allowed:
+            raise ScenarioError(
+                f"{option} {value}: not in the scenario; allowed: {', '.join(map(str, allowed))}"
+            )
+
+
 def _axes(scenario: Scenario, vary: Sequence[str]) -> list[_Axis]:
     """The scenario's own axes in their order, then those that only the command line has."""
     written = [
@@ -153,9 +173,8 @@ def _parsed(option: str) -> _Axis:
         raise scenario_error(place, (), "varies nothing", _FORM)
     try:
         texts = ranges.values(text.strip() or None)
-    except ValueError as error:
-        what, _, allowed = str(error).partition("; allowed: ")
-        raise scenario_error(place, parts, what, allowed) from None
+    except Refusal as refusal:
+        raise scenario_error(place, parts, refusal.what, refusal.allowed) from None
     return _Axis(parts, texts, "--vary")
 
 
@@ -193,7 +212,7 @@ def _varied(content: dict[str, Any], axes: Sequence[_Axis], texts: Sequence[str]
     whole = " ".join(f"{origin} {override}" for override, origin in changed) or "sweep"
     document = Document(whole, copy.deepcopy(content), values={(): Place(whole, 0)})
     for override, origin in changed:
-        _overrides.apply(document, override, origin)
+        apply(document, override, origin)
     scenario = validated(document)
     document.value = None  # its places are still needed, and ten thousand contents take room
     return scenario

@@ -1,7 +1,6 @@
 """Lists of values as people write them: "10 min,20 min", "0:0.5:0.1", "3 min,6 min,...,24 min".
 
-A room of its own because the command line and a scenario's ``sweep:`` share the notation. A value
-stays text here, as written and with its unit: what it means is the scenario's business.
+A value stays text here, as written and with its unit: what it means is the scenario's business.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from typing import Any
+
+from sim.record.errors import Refusal
 
 MOST_VALUES = 10_000
 
@@ -27,13 +28,13 @@ _LONGEST = 64
 def values(written: Any) -> tuple[str, ...]:
     """The values in ``written``, each as YAML text: a list's entries, or those in one text.
 
-    Raises ValueError ("what; allowed: what else") for no values, a value left empty, a malformed
+    Raises Refusal for no values, a value left empty, a malformed
     range or series, and more than ``MOST_VALUES``.
     """
     if written is None or written == []:
-        raise ValueError("has no values; allowed: a list of values, or a range")
+        raise Refusal("has no values", "a list of values, or a range")
     if isinstance(written, dict):
-        raise ValueError("is a mapping; allowed: a list of values, or a range")
+        raise Refusal("is a mapping", "a list of values, or a range")
     if isinstance(written, str):
         parts = _split(written)
     else:
@@ -80,10 +81,10 @@ def _expanded(parts: Sequence[str]) -> tuple[str, ...]:
     found: list[str] = []
     for index, part in enumerate(parts):
         if not part:
-            raise ValueError("has an empty value; allowed: values, separated by commas")
+            raise Refusal("has an empty value", "values, separated by commas")
         if part in _ELLIPSES:
             if len(found) < 2 or index + 1 == len(parts):
-                raise ValueError(f"a series lacks its ends; allowed: {_SERIES}")
+                raise Refusal("a series lacks its ends", _SERIES)
             found += _between(found[-2], found[-1], parts[index + 1])
         elif ":" in part and part[0] not in "[{\"'":
             found += _range(part)
@@ -98,12 +99,12 @@ def _range(text: str) -> list[str]:
     """The values from start to end, the end included if a step hits it."""
     parts = text.split(":")
     if len(parts) != 3:
-        raise ValueError(f"{text!r} is no range; allowed: {_RANGE}")
+        raise Refusal(f"{text!r} is no range", _RANGE)
     (start, end, step), unit = _amounts(parts, _RANGE)
     if step == 0:
-        raise ValueError(f"{text!r} has a step of zero; allowed: {_RANGE}")
+        raise Refusal(f"{text!r} has a step of zero", _RANGE)
     if (end - start) * step < 0:
-        raise ValueError(f"{text!r} steps away from its end; allowed: {_RANGE}")
+        raise Refusal(f"{text!r} steps away from its end", _RANGE)
     with localcontext(prec=_DIGITS):
         steps = int((end - start) // step)
     return _series(start, step, steps + 1, unit)
@@ -117,7 +118,7 @@ def _between(first: str, second: str, last: str) -> list[str]:
         steps, rest = divmod(end - following, step) if step else (Decimal(), Decimal(1))
     if rest or steps < 1:
         written = f"'{first},{second},...,{last}'"
-        raise ValueError(f"{written} misses its last value; allowed: {_SERIES}")
+        raise Refusal(f"{written} misses its last value", _SERIES)
     return _series(following, step, int(steps), unit)[1:]
 
 
@@ -127,12 +128,12 @@ def _amounts(texts: Sequence[str], allowed: str) -> tuple[list[Decimal], str]:
     for text in texts:
         match = _AMOUNT.fullmatch(text.strip()) if len(text) <= _LONGEST else None
         if match is None:
-            raise ValueError(f"{text!r} is no number; allowed: {allowed}")
+            raise Refusal(f"{text!r} is no number", allowed)
         numbers.append(Decimal(match[1]))
         if match[2] and match[2] not in units:
             units.append(match[2])
     if len(units) > 1:
-        raise ValueError(f"mixes the units {' and '.join(units)}; allowed: one unit in a range")
+        raise Refusal(f"mixes the units {' and '.join(units)}", "one unit in a range")
     return numbers, units[0] if units else ""
 
 
@@ -144,5 +145,5 @@ def _series(start: Decimal, step: Decimal, count: int, unit: str) -> list[str]:
     return [f"{number:f} {unit}".rstrip() for number in numbers]
 
 
-def _too_many(count: int) -> ValueError:
-    return ValueError(f"has {count} values; allowed: at most {MOST_VALUES}")
+def _too_many(count: int) -> Refusal:
+    return Refusal(f"has {count} values", f"at most {MOST_VALUES}")

@@ -1,16 +1,11 @@
 """The scenario: one validated, frozen description of a world and the protocols to compare in it.
 
-A room of its own because everything above reads it and nothing above may change it; whatever a
-user can get wrong is found here, before the clock starts.
+Whatever a user can get wrong is found here, before the clock starts.
 """
 
 from __future__ import annotations
 
-import importlib.resources
-import io
-import re
 from collections.abc import Sequence
-from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -19,35 +14,30 @@ from pydantic import (
     PlainSerializer,
     PrivateAttr,
     StringConstraints,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from ruamel.yaml import YAML
 
-from models.settings import ModelSettings, TaskSettings, TrainingSettings
-from sim.faults.settings import FaultSettings
-from sim.protocols.settings import ProtocolSettings
-from sim.record.errors import Place, ScenarioError, scenario_error
+from models.settings import NETWORKS, TASKS, ModelSettings, TaskSettings, TrainingSettings
+from sim.faults import FAULTS, Fault
+from sim.protocols import PROTOCOLS, Protocol
+from sim.record.errors import Place, Refusal, ScenarioError, scenario_error
 from sim.record.settings.base import Seed, Settings
+from sim.record.settings.kinds import OneOf
 from sim.record.settings.quantities import PositiveSeconds
-from sim.scenario import overrides as _overrides
 from sim.scenario import ranges
-from sim.scenario.latency_file import with_latency_file
-from sim.scenario.scan_paths import with_scan_paths
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
+    LatencyMatrix,
     NetworkSettings,
     OutputSettings,
     ServerSettings,
     StopSettings,
 )
-from sim.scenario.topology import check_topology
-from sim.scenario.translation import translated
-from sim.scenario.yaml_loader import Document, parse, read_text
+from sim.scenario.yaml_loader import Document
 
-__all__ = ["Scenario", "ScenarioError", "dump", "load", "schema", "shipped", "validated"]
+_MOST_EVALUATIONS = 100_000
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$")]
 _Values = Annotated[
@@ -85,19 +75,25 @@ class Scenario(Settings):
     seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1)] = Field(
         description="one run of each protocol per seed"
     )
-    task: TaskSettings = Field(description="the data and what is learned from it")
-    model: ModelSettings = Field(description="the network that is trained")
+    task: Annotated[TaskSettings, OneOf(TASKS, "name")] = Field(
+        description="the data and what is learned from it"
+    )
+    model: Annotated[ModelSettings, OneOf(NETWORKS, "name")] = Field(
+        description="the network that is trained"
+    )
     training: TrainingSettings = Field(description="how a client fine-tunes")
     clients: ClientsSettings = Field(description="who learns, and how fast")
     network: NetworkSettings = Field(description="how messages travel")
     server: ServerSettings | None = Field(
         default=None, description="required with a protocol that has a server"
     )
-    faults: dict[_Name, FaultSettings] = Field(
+    faults: dict[_Name, Annotated[Fault, OneOf(FAULTS)]] = Field(
         default_factory=dict, description="what goes wrong, by a name of your choice"
     )
     protocols: Annotated[
-        dict[_Name, ProtocolSettings], BeforeValidator(_kinds_named), Field(min_length=1)
+        dict[_Name, Annotated[Protocol, OneOf(PROTOCOLS)]],
+        BeforeValidator(_kinds_named),
+        Field(min_length=1),
     ] = Field(description="what is compared, by a name of your choice")
     evaluation: EvaluationSettings = Field(description="when scores are taken")
     stop_when: StopSettings | None = Field(
@@ -112,11 +108,6 @@ class Scenario(Settings):
 
     # Where each part was written, for mistakes that only the data reveals.
     _document: Document | None = PrivateAttr(default=None)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Scenario:
-        check_topology(self)
-        return self
 
     def __eq__(self, other: object) -> bool:
         # Where it was written is no part of what it says.
@@ -140,94 +131,80 @@ class Scenario(Settings):
         """All clients, then ``server`` if the scenario has one."""
         return (*self.client_names, *(("server",) if self.server is not None else ()))
 
-    def resolve(self, selector: str | Sequence[str]) -> tuple[str, ...]:
-        """The nodes that a selector (or one node's name) means, in the order of ``node_names``.
+    # -- what only the whole shows -------------------------------------------------------------
 
-        A server that the scenario does not have is left out.
-        """
-        if selector == "all":
-            return self.node_names
-        if selector == "clients":
-            return self.client_names
-        wanted = {selector} if isinstance(selector, str) else set(selector)
-        return tuple(name for name in self.node_names if name in wanted)
+    @model_validator(mode="after")
+    def _consistent(self) -> Scenario:
+        self._check_seeds()
+        self._check_lists()
+        self._check_latency()
+        self._check_faults()
+        self._check_protocols()
+        self._check_evaluation()
+        return self
 
+    def _check_seeds(self) -> None:
+        for index, seed in enumerate(self.seeds):
+            if seed in self.seeds[:index]:
+                raise Refusal(f"{seed} is listed twice", "each seed once", ("seeds", index))
 
-def shipped() -> tuple[str, ...]:
-    """The names of the scenarios that come with the package, sorted."""
-    folder = importlib.resources.files("scenarios")
-    names = (entry.name for entry in folder.iterdir())
-    return tuple(sorted(name[:-5] for name in names if name.endswith(".yaml")))
+    def _check_lists(self) -> None:
+        count = self.clients.count
+        lists = (
+            (("clients", "step_time"), self.clients.step_time),
+            (("network", "uplink"), self.network.uplink),
+            (("network", "downlink"), self.network.downlink),
+        )
+        for path, values in lists:
+            if isinstance(values, tuple) and len(values) != count:
+                raise Refusal(f"lists {len(values)} values", f"{count}, one per client", path)
 
+    def _check_latency(self) -> None:
+        latency, count = self.network.latency, self.clients.count
+        if not isinstance(latency, LatencyMatrix):
+            return
+        sizes = (count + 1,) if self.server is not None else (count, count + 1)
+        if len(latency.matrix) not in sizes:
+            allowed = " or ".join(f"{size} x {size}" for size in sizes)
+            if self.server is not None:
+                allowed += ", the server last"
+            what = f"is {len(latency.matrix)} x {len(latency.matrix)}"
+            raise Refusal(what, allowed, ("network", "latency", "matrix"))
 
-def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenario:
-    """The scenario in a YAML file, or the shipped one of that name, with ``PATH=VALUE`` overrides.
+    def _check_faults(self) -> None:
+        count = self.clients.count
+        for name, fault in self.faults.items():
+            for path, node in fault.named():
+                if node != "server" and int(node.removeprefix("client_")) >= count:
+                    allowed = f"client_0 to client_{count - 1}, or server"
+                    raise Refusal(f"{node} does not exist", allowed, ("faults", name, *path))
+        for name, fault in self.faults.items():
+            try:
+                fault.check(self.node_names)
+            except Refusal as refusal:
+                raise refusal.below("faults", name) from None
 
-    Raises ScenarioError at the first mistake, with its place and what is allowed.
-    """
-    document, folder = _document(str(path_or_name))
-    for override in overrides:
-        _overrides.apply(document, override)
-    if not isinstance(document.value, dict):
-        raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
-    with_latency_file(document, folder)
-    with_scan_paths(document, folder)
-    return validated(document)
+    def _check_protocols(self) -> None:
+        unreliable = bool(self.faults) or self.network.message_loss > 0
+        for name, protocol in self.protocols.items():
+            if protocol.needs_server and self.server is None:
+                what = f"is missing, but protocols.{name} has a server"
+                raise Refusal(what, "uplink, downlink and aggregation_time", ("server",))
+            try:
+                protocol.check(unreliable=unreliable)
+            except Refusal as refusal:
+                raise refusal.below("protocols", name) from None
 
-
-def validated(document: Document) -> Scenario:
-    """The scenario that a document holds; ScenarioError at its first mistake."""
-    try:
-        scenario = Scenario.model_validate(document.value)
-    except ValidationError as error:
-        raise translated(error, document) from None
-    scenario._document = document
-    return scenario
-
-
-def _document(source: str) -> tuple[Document, FilePath]:
-    """The parsed file and the folder to which its paths are relative."""
-    path = FilePath(source)
-    if re.fullmatch(r"[A-Za-z0-9_]+", source) and not path.is_file():
-        if source not in shipped():
-            names = ", ".join(shipped())
-            what = "no such file or shipped scenario"
-            raise scenario_error(Place(source), (), what, f"a YAML file, or {names}")
-        entry = importlib.resources.files("scenarios") / f"{source}.yaml"
-        text, label = entry.read_text(encoding="utf-8"), f"scenarios/{source}.yaml"
-    else:
-        text, label = read_text(path), source
-    document = parse(text, label)
-    question = _first_comment(text)
-    if isinstance(document.value, dict) and question:
-        document.value.setdefault("question", question)
-    return document, path.parent
-
-
-def _first_comment(text: str) -> str | None:
-    """The block of comment lines that a file begins with, as one line."""
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.lstrip("#").strip())
-    return " ".join(lines).strip() or None
-
-
-def dump(scenario: Scenario) -> str:
-    """The scenario as YAML with every default spelled out; loading it gives an equal one."""
-    stream = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
-    yaml.width = 1_000_000
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(scenario.model_dump(mode="json", exclude_none=True), stream)
-    return stream.getvalue()
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a scenario file, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Scenario.model_json_schema(),
-    }
+    def _check_evaluation(self) -> None:
+        known = self.task.metrics
+        aims = (
+            (("evaluation", "target"), self.evaluation.target),
+            (("stop_when",), self.stop_when),
+        )
+        for path, aim in aims:
+            if aim is not None and aim.metric not in known:
+                what = f"{aim.metric!r} is none of the task's metrics"
+                raise Refusal(what, ", ".join(known), (*path, "metric"))
+        if self.duration / self.evaluation.every > _MOST_EVALUATIONS:
+            least = f"at least {self.duration / _MOST_EVALUATIONS:g} s for this duration"
+            raise Refusal("evaluates too often", least, ("evaluation", "every"))

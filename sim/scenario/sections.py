@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from sim.record.settings.base import Count, Settings, mistake
-from sim.record.settings.distributions import Distribution
+from sim.record.errors import Refusal
+from sim.record.settings.base import Count, Settings
+from sim.record.settings.distributions import Duration
 from sim.record.settings.quantities import BytesPerSecond, PositiveSeconds, Seconds
 
+Floats = NDArray[np.float64]
+Stream = Callable[..., np.random.Generator]
+"""A fresh generator for a purpose and a key; see `sim.world.random_streams`."""
+
+_BLOCK = 256  # Latencies are mirrored in squares of so many nodes.
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -39,21 +46,21 @@ class LatencyMatrix(Settings):
         for index, row in enumerate(self.matrix):
             if len(row) != len(self.matrix):
                 what = f"row {index + 1} has {len(row)} numbers"
-                raise mistake(what, f"{len(self.matrix)}, as many as rows", "matrix", index)
+                raise Refusal(what, f"{len(self.matrix)}, as many as rows", ("matrix", index))
         return self
 
-    def seconds(self) -> NDArray[np.float64]:
+    def seconds(self) -> Floats:
         """The latencies in seconds, shape (nodes, nodes), a new array."""
         return np.array(self.matrix, dtype=np.float64) * _UNITS_S[self.unit]
 
 
 PerClientTime = Annotated[
-    Annotated[Distribution, Tag("one")]
+    Annotated[Duration, Tag("one")]
     | Annotated[tuple[PositiveSeconds, ...], Field(strict=False), Tag("list")],
     Discriminator(_one_or_list),
 ]
 Latency = Annotated[
-    Annotated[Distribution, Tag("one")] | Annotated[LatencyMatrix, Tag("table")],
+    Annotated[Duration, Tag("one")] | Annotated[LatencyMatrix, Tag("table")],
     Discriminator(_one_or_table),
 ]
 Bandwidth = Annotated[
@@ -61,6 +68,25 @@ Bandwidth = Annotated[
     | Annotated[tuple[BytesPerSecond, ...], Field(strict=False), Tag("list")],
     Discriminator(_one_or_list),
 ]
+
+
+def one_way(latency: Latency, names: tuple[str, ...], stream: Stream) -> tuple[Floats, bool]:
+    """The latencies [n, n] in seconds of nodes, clients first, and whether they are symmetric.
+
+    A pair's draw is the later node's, so that it stays the same whoever joins.
+    """
+    if isinstance(latency, LatencyMatrix):
+        return latency.seconds()[: len(names), : len(names)], False
+    seconds = np.zeros((len(names), len(names)))
+    for later in range(1, len(names)):
+        seconds[later, :later] = latency.draw(stream("latency", names[later]), later)
+    # Mirrored by blocks that fit into the processor's cache.
+    for start in range(0, len(seconds), _BLOCK):
+        rows = seconds[start : start + _BLOCK, : start + _BLOCK]
+        square = rows[:, start:]
+        square += np.triu(square.T, 1)
+        seconds[:start, start : start + _BLOCK] = rows[:, :start].T
+    return seconds, True
 
 
 class ClientsSettings(Settings):
@@ -78,8 +104,15 @@ class ClientsSettings(Settings):
     @model_validator(mode="after")
     def _takes_time(self) -> ClientsSettings:
         if getattr(self.step_time, "value", 1) == 0 or getattr(self.step_time, "high", 1) == 0:
-            raise mistake("training takes no time", "more than zero", "step_time")
+            raise Refusal("training takes no time", "more than zero", ("step_time",))
         return self
+
+    def step_times(self, stream: Stream) -> Floats:
+        """Seconds of a step on each client's machine [count]; drawn from a stream of its own."""
+        if isinstance(self.step_time, tuple):
+            return np.array(self.step_time, dtype=np.float64)
+        draws = (stream("step_time", f"client_{i}") for i in range(self.count))
+        return np.concatenate([self.step_time.draw(each, 1) for each in draws])
 
 
 class NetworkSettings(Settings):

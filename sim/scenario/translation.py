@@ -1,7 +1,4 @@
-"""The schema library's complaints in a researcher's words, with the place in the file.
-
-A room of its own because nobody who writes a scenario should meet the library's jargon.
-"""
+"""The schema library's complaints in a researcher's words, with the place in the file."""
 
 from __future__ import annotations
 
@@ -11,11 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.settings import NETWORKS, PARTITIONS
-from sim.faults.settings import FAULTS
-from sim.protocols.settings import PROTOCOLS
-from sim.record.errors import Path, ScenarioError, scenario_error
-from sim.record.settings.distributions import DISTRIBUTIONS
+from sim.record.errors import Path, Refusal, ScenarioError, scenario_error, shown
 from sim.scenario.yaml_loader import Document
 
 _TYPES = {
@@ -32,14 +25,6 @@ _BOUNDS = {
     "greater_than_equal": ("is too small", "at least", "ge"),
     "less_than": ("is too large", "less than", "lt"),
     "less_than_equal": ("is too large", "at most", "le"),
-}
-_KINDS = {
-    "faults": FAULTS,
-    "protocols": PROTOCOLS,
-    "partition": PARTITIONS,
-    "model": NETWORKS,
-    "step_time": DISTRIBUTIONS,
-    "latency": DISTRIBUTIONS,
 }
 
 
@@ -61,72 +46,63 @@ class _Complaint:
         self.input: Any = error["input"]
         self.context: Mapping[str, Any] = error.get("ctx", {})
         self.message: str = error["msg"]
+        cause = self.context.get("error")
+        self.refusal = cause if isinstance(cause, Refusal) else None
         self.path = _written(error["loc"], document.value, self.type == "missing")
-        self.path += tuple(self.context.get("path", ()))
-        if self.type == "union_tag_not_found":
-            self.path += (self.context["discriminator"].strip("'"),)
-            self.type = "missing"
-        elif self.type == "union_tag_invalid":
-            key = self.context["discriminator"].strip("'")
-            self.path += (key,) if (*self.path, key) in document.values else ()
-        unknown = self.context.get("what") == "unknown key"
-        self.is_missing = self.type == "missing" or self.context.get("what") == "is missing"
-        self.place = document.place(self.path, at_key=unknown)
+        what = ""
+        if self.refusal is not None:
+            what = self.refusal.what
+            # A kind that nobody wrote was taken from the name above it.
+            path = (*self.path, *self.refusal.path)
+            unwritten = what.endswith("is not known here") and path not in document.values
+            self.path = self.path if unwritten else path
+        self.is_missing = self.type == "missing" or what == "is missing"
+        self.place = document.place(self.path, at_key=what == "unknown key")
 
     def words(self) -> tuple[str, str]:
         """What is wrong and what is allowed."""
-        if self.type == "mistake":
-            return self._mistake()
-        if self.type == "value_error":
-            what, _, allowed = self.message.removeprefix("Value error, ").partition("; allowed: ")
-            return what, allowed
+        if self.refusal is not None:
+            return self._refused(self.refusal)
         if self.type in _BOUNDS:
             what, bound, key = _BOUNDS[self.type]
-            return f"{_shown(self.input)} {what}", f"{bound} {self.context[key]}"
+            return f"{shown(self.input)} {what}", f"{bound} {self.context[key]}"
         return self._other()
 
-    def _mistake(self) -> tuple[str, str]:
-        what, allowed = self.context["what"], self.context["allowed"]
-        if what == "unknown key":
-            near = difflib.get_close_matches(str(self.path[-1]), allowed.split(", "), n=1)
-            what += f", did you mean {near[0]}?" if near else ""
-        return what, allowed
+    def _refused(self, refusal: Refusal) -> tuple[str, str]:
+        if refusal.what != "unknown key":
+            return refusal.what, refusal.allowed
+        near = difflib.get_close_matches(str(self.path[-1]), refusal.allowed.split(", "), n=1)
+        return refusal.what + (f", did you mean {near[0]}?" if near else ""), refusal.allowed
 
     def _other(self) -> tuple[str, str]:
         match self.type:
             case "missing":
-                return "is missing", _kinds(self.path)
+                return "is missing", _missing(self.path)
             case "literal_error":
                 allowed = self.context["expected"].replace("'", "")
-                return f"{_shown(self.input)} is not known here", allowed
-            case "union_tag_invalid":
-                allowed = self.context["expected_tags"].replace("'", "")
-                return f"{_shown(self.context['tag'])} is not known here", allowed
+                return f"{shown(self.input)} is not known here", allowed
             case "too_short":
                 return "is too short", f"at least {_entries(self.context['min_length'])}"
             case "too_long":
                 return "is too long", f"at most {_entries(self.context['max_length'])}"
             case "finite_number":
-                return f"{_shown(self.input)} is not finite", "a finite number"
+                return f"{shown(self.input)} is not finite", "a finite number"
             case "int_from_float":
-                return f"{_shown(self.input)} is not a whole number", "a whole number, e.g. 3"
+                return f"{shown(self.input)} is not a whole number", "a whole number, e.g. 3"
             case "string_pattern_mismatch":
-                return f"{_shown(self.input)} is no name", "letters, digits, - and _"
+                return f"{shown(self.input)} is no name", "letters, digits, - and _"
         what, allowed = _TYPES.get(self.type.split("_")[0], ("is not allowed", self.message))
-        return f"{_shown(self.input)} {what}", allowed
+        return f"{shown(self.input)} {what}", allowed
 
 
 def _entries(count: int) -> str:
     return "one entry" if count == 1 else f"{count} entries"
 
 
-def _kinds(path: Path) -> str:
-    """What may stand at ``path``, the missing name of a kind or a list's missing entry."""
+def _missing(path: Path) -> str:
+    """What may stand at ``path``, where a setting or a list's entry is missing."""
     if isinstance(path[-1], int):
         return f"{_entries(path[-1] + 1)} or more"
-    for part, kinds in _KINDS.items():
-        if part in path[:-1]:
-            return ", ".join(kinds)
     return f"a value for {path[-1]}"
 
 
@@ -143,15 +119,3 @@ def _written(location: Path, value: Any, missing: bool) -> Path:
         elif missing and index == len(location) - 1:
             path = (*path, part)
     return path
-
-
-def _shown(value: Any) -> str:
-    """A short form of a wrong value, as it may be written in YAML."""
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    if value is None or isinstance(value, bool):
-        return {None: "nothing", True: "true", False: "false"}[value]
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

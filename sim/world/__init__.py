@@ -1,1 +1,25 @@
 """One run's world on virtual time: the clock, the nodes, the network between them, the trace."""
+
+from sim.world.clock import Clock, Tie
+from sim.world.history import History
+from sim.world.network import Network, Transfer, Wiring
+from sim.world.node import INCARNATION, Behaviour, Machine, Node
+from sim.world.random_streams import Streams
+from sim.world.trace import Trace
+from sim.world.world import World
+
+__all__ = [
+    "INCARNATION",
+    "Behaviour",
+    "Clock",
+    "History",
+    "Machine",
+    "Network",
+    "Node",
+    "Streams",
+    "Tie",
+    "Trace",
+    "Transfer",
+    "Wiring",
+    "World",
+]

@@ -9,7 +9,7 @@ it arrives. A lost message is lost silently: its sender learns of it by a timeou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,9 +33,9 @@ LossCause = Literal["loss", "partition", "sender_down", "receiver_down", "timeou
 class Wiring:
     """The physics of one network of n nodes.
 
-    `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second;
-    `partitions`: (from_s, to_s, group of each node [n]). `symmetric`: each pair's latency is the
-    same both ways, so that a row, which lies together in memory, serves for its column.
+    `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second. `symmetric`: each
+    pair's latency is the same both ways, so that a row, which lies together in memory, serves for
+    its column.
     """
 
     names: tuple[str, ...]
@@ -44,7 +44,6 @@ class Wiring:
     downlink: Floats
     sharing: Sharing = "none"
     message_loss: float = 0.0
-    partitions: tuple[tuple[float, float, Ints], ...] = ()
     symmetric: bool = False
 
 
@@ -98,6 +97,7 @@ class Network:
         self.wiring = wiring
         self.up = History(len(wiring.names), 1)
         self.tally = Tally()
+        self._partitions: list[tuple[float, float, Ints]] = []
         self.flows = Flows(clock, wiring.uplink, wiring.downlink, wiring.sharing)
         self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._pings: dict[Ping, None] = {}
@@ -108,7 +108,7 @@ class Network:
     def reachable(self, source: int, targets: Ints, times_s: Floats) -> npt.NDArray[np.bool_]:
         """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
         passes = np.ones(len(targets), dtype=np.bool_)
-        for from_s, to_s, groups in self.wiring.partitions:
+        for from_s, to_s, groups in self._partitions:
             holds = (from_s <= times_s) & (times_s < to_s)
             passes &= ~(holds & (groups[targets] != groups[source]))
         return passes
@@ -116,7 +116,7 @@ class Network:
     def _lost_on_the_way(self, source: int, target: int) -> LossCause | None:
         counter = self._sent_by[source]
         self._sent_by[source] += 1
-        if self.wiring.partitions:
+        if self._partitions:
             now = np.array([self.clock.now])
             if not self.reachable(source, np.array([target]), now)[0]:
                 return "partition"
@@ -259,8 +259,23 @@ class Network:
         """The node is back."""
         self.up.change(index, self.clock.now, 1)
 
-    def partition_begins(self, groups: Ints) -> None:
-        """Break the transfers between different groups [n]."""
+    def split(self, fault: str, from_s: float, to_s: float, groups: Ints) -> None:
+        """Let nothing pass between different groups [n] from `from_s` on, until `to_s`.
+
+        Said in advance, since a ping's answers are worked out after the fact.
+        """
+        self._partitions.append((from_s, to_s, groups))
+
+        def fall_apart() -> Generator[simpy.Event, Any, None]:
+            yield self.clock.at(from_s, Tie.FAULT)
+            self._break_between(groups)
+            self.trace.record(self.clock.now, "", "partition", detail=fault)
+            yield self.clock.at(to_s, Tie.FAULT)
+            self.trace.record(self.clock.now, "", "heal", detail=fault)
+
+        self.clock.process(fall_apart())
+
+    def _break_between(self, groups: Ints) -> None:
         for index, transfers in enumerate(self._open):
             for transfer in list(transfers):
                 crosses = groups[transfer.source] != groups[transfer.target]

@@ -23,7 +23,7 @@ class Machine:
 
     `step_s`: virtual seconds per optimiser step. `client`: whose data it trains on, as `models`
     numbers them. `steps`: optimiser steps in a local round. `jitter`: sigma of the lognormal
-    factor on each attempt's time. `dropouts`: (fault's name, probability) of each `client_dropout`.
+    factor on each attempt's time. `uplink`, `downlink`: bytes per second.
     """
 
     step_s: float
@@ -31,7 +31,8 @@ class Machine:
     samples: int
     steps: int
     jitter: float = 0.0
-    dropouts: tuple[tuple[str, float], ...] = ()
+    uplink: float = 1.0
+    downlink: float = 1.0
 
 
 @dataclass
@@ -80,6 +81,8 @@ class Node:
         self.machine = machine
         self.storage = Storage(graph.initial())
         self.attempts = 0  # Counts on through crashes and lost storage: it keys the dropouts.
+        self.dropouts: dict[str, float] = {}
+        """By fault, the chance that an attempt at a local round fails."""
         self.changed: Callable[[], None] = _nothing
         self.behave: Callable[[], Behaviour] | None = None
         self.inbox: list[Transfer] = []
@@ -146,6 +149,8 @@ class Node:
     def slow_down(self, fault: str, factor: float) -> None:
         """From now on computing takes `factor` times as long (1: `fault` is over)."""
         self._slowed_by[fault] = factor
+        detail = f"factor={factor:g} cause={fault}"
+        self.trace.record(self.clock.now, self.name, "slowdown", detail=detail)
         changed, self._speed_changed = self._speed_changed, self.clock.event()
         changed.succeed()
 
@@ -201,7 +206,7 @@ class Node:
     def _dropout(self, attempt: int) -> tuple[str, float]:
         """Which fault ends the attempt, and after which fraction of it ("" and 1: none does)."""
         first = ("", 1.0)
-        for fault, probability in self.machine.dropouts:
+        for fault, probability in self.dropouts.items():
             luck, fraction = self.streams.stream("dropout", fault, self.name, attempt).random(2)
             if luck < probability and fraction < first[1]:
                 first = (fault, float(fraction))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import simpy
 
 from sim.compute import Lineage, ModelRef
+from sim.record.settings.nodes import selects
 from sim.world.clock import Clock
 from sim.world.network import Network
 from sim.world.node import Node
@@ -44,6 +45,10 @@ class World:
     def nodes(self) -> list[Node]:
         """Clients by index, then the server."""
         return self.clients if self.server is None else [*self.clients, self.server]
+
+    def select(self, selector: str | tuple[str, ...]) -> list[Node]:
+        """The nodes of this world that a selector means; a reference's own machine is none."""
+        return [node for node in self.nodes if selects(selector, node.name)]
 
     def _membership_changed(self) -> None:
         changed, self.membership = self.membership, self.clock.event()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sim.compute import Lineage
-from sim.protocols import RunningProtocol
+from sim.protocols import Running
 from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.clock import Clock
@@ -139,7 +139,7 @@ def world(
     samples: Sequence[int],
     steps: Sequence[int],
     streams: Streams | None = None,
-) -> tuple[World, RunningProtocol]:
+) -> tuple[World, Running]:
     """The scenario's only protocol at time 0, with models of `MODEL_BYTES`."""
     (protocol,) = described.protocols
     facts = Facts(tuple(samples), tuple(steps), sum(samples), sum(steps), MODEL_BYTES // 4)

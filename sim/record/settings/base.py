@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+
+from sim.record.errors import Refusal
 
 
 class DataError(ValueError):
@@ -19,11 +20,9 @@ class DataError(ValueError):
         self.path = path
 
 
-def mistake(what: str, allowed: str, *path: str | int) -> PydanticCustomError:
+def mistake(what: str, allowed: str, *path: str | int) -> Refusal:
     """An error for a validator to raise, at ``path`` below the value that it validates."""
-    return PydanticCustomError(
-        "mistake", "{what}; allowed: {allowed}", {"what": what, "allowed": allowed, "path": path}
-    )
+    return Refusal(what, allowed, path)
 
 
 class Settings(BaseModel):
@@ -47,13 +46,13 @@ class Settings(BaseModel):
             return data
         for key in data:
             if key not in cls.model_fields:
-                raise mistake("unknown key", ", ".join(cls.model_fields), str(key))
+                raise Refusal("unknown key", ", ".join(cls.model_fields), (str(key),))
         for key, field in cls.model_fields.items():
             if field.is_required() and key not in data:
                 names = (
                     get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
                 )
-                raise mistake("is missing", ", ".join(names) or str(field.description), key)
+                raise Refusal("is missing", ", ".join(names) or str(field.description), (key,))
         return data
 
 

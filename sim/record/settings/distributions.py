@@ -1,11 +1,12 @@
 """Distributions of durations, as settings that know how to draw.
 
-A room of its own because speeds and latencies share them, and because each draws by transforming
-one standard draw per value: a changed parameter stretches the same draws instead of new ones.
+Each draws by transforming one standard draw per value: a changed parameter stretches the same draws
+instead of drawing new ones.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,22 +15,34 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from sim.record.settings.base import Settings, mistake
+from sim.record.errors import Refusal
+from sim.record.settings.base import Settings
+from sim.record.settings.kinds import OneOf
 from sim.record.settings.quantities import PositiveSeconds, Seconds
 
+Floats = NDArray[np.float64]
 
-class Constant(Settings):
+
+class Distribution(Settings):
+    """A law of durations."""
+
+    @abstractmethod
+    def draw(self, generator: np.random.Generator, n: int) -> Floats:
+        """``n`` durations in seconds, shape (n,)."""
+
+
+class Constant(Distribution):
     """Always the same duration."""
 
     distribution: Literal["constant"] = Field(description="the distribution's name")
     value: Seconds = Field(description="the duration")
 
-    def draw(self, generator: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """``n`` durations in seconds, shape (n,); draws nothing."""
+    def draw(self, generator: np.random.Generator, n: int) -> Floats:
+        """See Distribution; draws nothing."""
         return np.full(n, self.value)
 
 
-class Uniform(Settings):
+class Uniform(Distribution):
     """Equally likely anywhere between two durations."""
 
     distribution: Literal["uniform"] = Field(description="the distribution's name")
@@ -39,26 +52,26 @@ class Uniform(Settings):
     @model_validator(mode="after")
     def _ordered(self) -> Uniform:
         if self.high < self.low:
-            raise mistake("is shorter than low", f"at least {self.low!r} s", "high")
+            raise Refusal("is shorter than low", f"at least {self.low!r} s", ("high",))
         return self
 
-    def draw(self, generator: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """``n`` durations in seconds, shape (n,)."""
+    def draw(self, generator: np.random.Generator, n: int) -> Floats:
+        """See Distribution."""
         return self.low + (self.high - self.low) * generator.random(n)
 
 
-class Exponential(Settings):
+class Exponential(Distribution):
     """Memoryless: many short durations, few long ones."""
 
     distribution: Literal["exponential"] = Field(description="the distribution's name")
     mean: PositiveSeconds = Field(description="the mean duration")
 
-    def draw(self, generator: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """``n`` durations in seconds, shape (n,)."""
+    def draw(self, generator: np.random.Generator, n: int) -> Floats:
+        """See Distribution."""
         return self.mean * generator.standard_exponential(n)
 
 
-class Lognormal(Settings):
+class Lognormal(Distribution):
     """A median times a factor that is often near one and rarely large."""
 
     distribution: Literal["lognormal"] = Field(description="the distribution's name")
@@ -67,13 +80,13 @@ class Lognormal(Settings):
         description="standard deviation of the duration's natural logarithm"
     )
 
-    def draw(self, generator: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """``n`` durations in seconds, shape (n,)."""
-        factor: NDArray[np.float64] = np.exp(self.sigma * generator.standard_normal(n))
+    def draw(self, generator: np.random.Generator, n: int) -> Floats:
+        """See Distribution."""
+        factor: Floats = np.exp(self.sigma * generator.standard_normal(n))
         return self.median * factor
 
 
-DISTRIBUTIONS: dict[str, type[Settings]] = {
+DISTRIBUTIONS: dict[str, type[Distribution]] = {
     "constant": Constant,
     "uniform": Uniform,
     "exponential": Exponential,
@@ -97,9 +110,9 @@ class _OrQuantity:
         return {"anyOf": [{"type": "string", "examples": ["2 s"]}, handler(core)]}
 
 
-Distribution = Annotated[
-    Constant | Uniform | Exponential | Lognormal,
-    Field(discriminator="distribution"),
+Duration = Annotated[
+    Distribution,
+    OneOf(DISTRIBUTIONS, "distribution"),
     BeforeValidator(_spelled_out),
     _OrQuantity(),
 ]

@@ -9,7 +9,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, shown
 from sim.record.settings.base import Settings
 
 
@@ -29,12 +29,13 @@ class OneOf:
         if isinstance(data, Settings) and type(data) in self._registry.values():
             return data
         if not isinstance(data, dict):
-            raise Refusal("is not a mapping", f"a mapping with {self._key}: one of {names}")
+            allowed = f"a mapping of names to values, with {self._key}: one of {names}"
+            raise Refusal(f"{shown(data)} is not a mapping", allowed)
         if self._key not in data:
             raise Refusal("is missing", names, (self._key,))
         kind = data[self._key]
         if not isinstance(kind, str) or kind not in self._registry:
-            raise Refusal(f"{kind!r} is not known here", names, (self._key,))
+            raise Refusal(f"{shown(kind)} is not known here", names, (self._key,))
         return self._registry[kind].model_validate(data)
 
     def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
@@ -44,5 +45,10 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        kinds = self._registry.values()
-        return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in kinds]}
+        return {"anyOf": [handler(_referred(kind)) for kind in self._registry.values()]}
+
+
+def _referred(kind: type[Settings]) -> CoreSchema:
+    """The kind's schema under a name, so that it is described once, however often it is used."""
+    schema: Any = kind.__pydantic_core_schema__
+    return schema if schema["type"] == "definitions" else {**schema, "ref": f"{kind!r}"}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from sim.record.settings.base import mistake
+from sim.record.errors import Refusal
 
 _NODE = re.compile(r"server|client_(0|[1-9]\d{0,8})", re.ASCII)
 _NODES_ALLOWED = "server or client_<number>, e.g. client_3"
@@ -17,7 +17,7 @@ _SELECTOR_ALLOWED = "clients, server, all, or a list of names such as [client_0,
 
 def _node(name: str) -> str:
     if not _NODE.fullmatch(name):
-        raise mistake(f"{name!r} is not a node", _NODES_ALLOWED)
+        raise Refusal(f"{name!r} is not a node", _NODES_ALLOWED)
     return name
 
 
@@ -25,13 +25,22 @@ def _selector(data: Any) -> Any:
     if isinstance(data, str) and data in GROUPS:
         return data
     if not isinstance(data, (list, tuple)) or not data:
-        raise mistake(f"{data!r} selects no nodes", _SELECTOR_ALLOWED)
+        raise Refusal(f"{data!r} selects no nodes", _SELECTOR_ALLOWED)
     for index, name in enumerate(data):
         if not isinstance(name, str) or not _NODE.fullmatch(name):
-            raise mistake(f"{name!r} is not a node", _NODES_ALLOWED, index)
+            raise Refusal(f"{name!r} is not a node", _NODES_ALLOWED, (index,))
         if name in data[:index]:
-            raise mistake(f"{name} is named twice", "each node once", index)
+            raise Refusal(f"{name} is named twice", "each node once", (index,))
     return tuple(data)
+
+
+def selects(selector: str | tuple[str, ...], name: str) -> bool:
+    """Whether a selector means the node of that name."""
+    if selector == "all":
+        return _NODE.fullmatch(name) is not None
+    if selector == "clients":
+        return name.startswith("client_")
+    return name in selector if isinstance(selector, tuple) else name == selector
 
 
 NodeName = Annotated[str, AfterValidator(_node)]

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
+from sim.record.errors import Refusal
+
 if TYPE_CHECKING:
     import pint
 
@@ -67,41 +69,39 @@ def _factor(unit: str, base: str) -> Fraction | None:
 def parse(text: Any, base: str, example: str) -> float:
     """The float number of ``base`` units in ``text``, rounded once from the exact value.
 
-    Raises ValueError for anything but text with a number and a unit of the same dimension, for
+    Raises Refusal for anything but text with a number and a unit of the same dimension, for
     negative quantities and for those too large for a float. ``example`` is named in the message.
     """
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise ValueError(f"not a quantity; allowed: a number with a unit, e.g. '{example}'")
+        raise Refusal("not a quantity", f"a number with a unit, e.g. '{example}'")
     if not isinstance(text, str):
-        raise ValueError(f"{text!r} needs a unit; allowed: e.g. '{example}'")
+        raise Refusal(f"{text!r} needs a unit", f"e.g. '{example}'")
     stripped = text.strip()
     match = _QUANTITY.fullmatch(stripped) if len(stripped) <= _LONGEST else None
     if match is None:
         shown = stripped if len(stripped) <= _LONGEST else stripped[:_LONGEST] + "..."
-        raise ValueError(
-            f"{shown!r} is not a quantity; allowed: a number with a unit, e.g. '{example}'"
-        )
+        raise Refusal(f"{shown!r} is not a quantity", f"a number with a unit, e.g. '{example}'")
     number, unit = match.groups()
     if not unit:
-        raise ValueError(f"{stripped!r} needs a unit; allowed: e.g. '{example}'")
+        raise Refusal(f"{stripped!r} needs a unit", f"e.g. '{example}'")
     factor = _factor(unit, base)
     if factor is None:
-        raise ValueError(f"{unit!r} is not a unit that fits here; allowed: e.g. '{example}'")
+        raise Refusal(f"{unit!r} is not a unit that fits here", f"e.g. '{example}'")
     return _finite(Fraction(number) * factor, stripped, example)
 
 
 def _finite(exact: Fraction, text: str, example: str) -> float:
     if exact < 0:
-        raise ValueError(f"{text!r} is negative; allowed: e.g. '{example}'")
+        raise Refusal(f"{text!r} is negative", f"e.g. '{example}'")
     try:
         return float(exact)
     except OverflowError:
-        raise ValueError(f"{text!r} is too large; allowed: e.g. '{example}'") from None
+        raise Refusal(f"{text!r} is too large", f"e.g. '{example}'") from None
 
 
 def _above_zero(value: float) -> float:
     if value <= 0:
-        raise ValueError("is zero; allowed: more than zero")
+        raise Refusal("is zero", "more than zero")
     return value
 
 

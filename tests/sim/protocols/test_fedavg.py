@@ -16,7 +16,7 @@ from models.partitions import PARTITIONS
 from models.tasks import TASKS
 from models.training import batches
 from sim.compute import Graph, engine_for
-from sim.protocols.fedavg import FedAvg
+from sim.protocols.fedavg import ServerRounds
 from sim.runs.build import build
 from sim.runs.data import Data, learner_spec
 from sim.runs.training import Training
@@ -39,7 +39,7 @@ ROUND_S = 6.75
 
 def serving(
     *, server: dict[str, Any] | None = None, step_s: tuple[float, float] = (1.0, 2.25), **more: Any
-) -> tuple[World, FedAvg]:
+) -> tuple[World, ServerRounds]:
     settings = {"deadline": "100 s", **more.pop("settings", {})}
     described = tiny.scenario(
         LATENCY,
@@ -50,7 +50,7 @@ def serving(
         **more,
     )
     made, running = tiny.world(described, samples=(100, 300), steps=(2, 1))
-    assert isinstance(running, FedAvg)
+    assert isinstance(running, ServerRounds)
     return made, running
 
 
@@ -285,7 +285,7 @@ async def simulated(described: Any, rounds: int) -> Any:
     try:
         graph = data.lineage(Graph(engine, store), described, 5)
         world, protocol = build(described, "fedavg", 5, graph, data.facts(described, 5))
-        assert isinstance(protocol, FedAvg)
+        assert isinstance(protocol, ServerRounds)
         while protocol.server_round < rounds:
             await world.clock.run_until(world.clock.now + 1.0)
         assert protocol.server_round == rounds

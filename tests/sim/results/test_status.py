@@ -112,7 +112,7 @@ def test_a_broken_sweep_file_is_a_mistake_with_its_place(tmp_path: Path) -> None
 def test_to_look_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from sim.results.status import status;"
-        "status(Path(sys.argv[1])); print({'torch', 'sklearn', 'simpy'} & set(sys.modules))"
+        "status(Path(sys.argv[1])); print({'torch', 'sklearn', 'pandas'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(swept(tmp_path))],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.runs.build import BLOCK
+from sim.scenario.sections import _BLOCK as BLOCK
 from sim.world.random_streams import Streams
 from tests.sim.runs.test_common_random_numbers import described, ran
 

@@ -23,7 +23,7 @@ from sim.scenario import Scenario, restricted
 
 KEPT = Path(__file__).with_name("golden.json")
 # Every fault at once; each client and the server is down for a while, and messages are lost.
-SCENARIO = {
+SCENARIO: dict[str, Any] = {
     "name": "golden",
     "duration": "4 min",
     "seeds": [0],

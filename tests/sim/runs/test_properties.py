@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from sim.compute import ModelRef
-from sim.protocols import RunningProtocol
+from sim.protocols import Running
 from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.network import Transfer
@@ -163,7 +163,7 @@ def worlds(draw: st.DrawFn) -> tuple[Scenario, Facts, int]:
 class Witness:
     """Looks over a world's shoulder: every message, every arrival, every merge, every event."""
 
-    def __init__(self, world: World, running: RunningProtocol) -> None:
+    def __init__(self, world: World, running: Running) -> None:
         self.world = world
         self.running = running
         self.merges = 0

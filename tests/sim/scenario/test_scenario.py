@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.faults.settings import ChurnSettings, CrashSettings
-from sim.protocols.settings import BrainTorrentSettings, FedAvgSettings
+from sim.faults.churn import Churn
+from sim.faults.crash import Crash
+from sim.protocols.braintorrent import BrainTorrent
+from sim.protocols.fedavg import FedAvg
 from sim.record.settings.distributions import Constant, Lognormal
 from sim.scenario import Scenario, ScenarioError, dump, load, schema, shipped
 from sim.scenario.sections import LatencyMatrix
@@ -61,10 +63,10 @@ def test_quantities_arrive_in_one_unit_each() -> None:
         {"distribution": "lognormal", "median": "0.5 s", "sigma": 0.6}
     )
     crash = scenario.faults["server_crash"]
-    assert isinstance(crash, CrashSettings)
+    assert isinstance(crash, Crash)
     assert (crash.node, crash.at, crash.recovers_after) == ("server", 600.0, None)
     fedavg = scenario.protocols["fedavg"]
-    assert isinstance(fedavg, FedAvgSettings) and fedavg.deadline == 120.0
+    assert isinstance(fedavg, FedAvg) and fedavg.deadline == 120.0
 
 
 def test_overrides_change_leaves_lists_and_whole_mappings() -> None:
@@ -83,18 +85,18 @@ def test_overrides_change_leaves_lists_and_whole_mappings() -> None:
         ],
     )
     crash, churn = scenario.faults["server_crash"], scenario.faults["more"]
-    assert isinstance(crash, CrashSettings) and crash.at == 300.0
-    assert isinstance(churn, ChurnSettings) and churn.rate_per_s == pytest.approx(0.001)
+    assert isinstance(crash, Crash) and crash.at == 300.0
+    assert isinstance(churn, Churn) and churn.rate_per_s == pytest.approx(0.001)
     assert scenario.seeds == (0, 7, 2)
     assert isinstance(scenario.clients.step_time, Constant)
     slow = scenario.protocols["slow"]
-    assert isinstance(slow, BrainTorrentSettings) and slow.peers == 2
+    assert isinstance(slow, BrainTorrent) and slow.peers == 2
 
 
 def test_a_mean_time_to_failure_is_a_rate() -> None:
     churn = "{kind: churn, nodes: all, mean_time_to_failure: 20 s, mean_time_to_repair: 2 s}"
     fault = load("no_faults", [f"faults.churn={churn}"]).faults["churn"]
-    assert isinstance(fault, ChurnSettings) and fault.rate_per_s == 0.05
+    assert isinstance(fault, Churn) and fault.rate_per_s == 0.05
 
 
 def test_selectors_mean_nodes_in_order() -> None:
@@ -102,20 +104,11 @@ def test_selectors_mean_nodes_in_order() -> None:
     clients = ("client_0", "client_1", "client_2")
     assert scenario.client_names == clients
     assert scenario.node_names == (*clients, "server")
-    assert scenario.resolve("clients") == clients
-    assert scenario.resolve("all") == (*clients, "server")
-    assert scenario.resolve("server") == ("server",)
-    assert scenario.resolve(("server", "client_2", "client_0")) == (
-        "client_0",
-        "client_2",
-        "server",
-    )
 
 
 def test_a_server_fault_without_a_server_is_fine() -> None:
     scenario = load("server_crash", ["server=null", "protocols={local: {}}"])
     assert scenario.node_names == scenario.client_names
-    assert scenario.resolve("server") == ()
 
 
 def test_a_latency_file_is_read_into_the_scenario(tmp_path: Path) -> None:
@@ -195,13 +188,13 @@ def test_the_schema_describes_every_setting() -> None:
         for key, setting in definition["properties"].items():
             assert setting.get("description"), f"{name}.{key}"
         assert definition["additionalProperties"] is False
-    assert "kind" not in definitions["FedAvgSettings"].get("required", [])
+    assert "kind" not in definitions["FedAvg"].get("required", [])
 
 
 def test_reading_a_scenario_imports_nothing_heavy() -> None:
     code = (
-        "import sys, sim.scenario.scenario; sim.scenario.scenario.load('server_crash');"
-        "print({'torch', 'sklearn', 'pandas', 'simpy', 'pyarrow'} & set(sys.modules))"
+        "import sys; from sim.scenario import load; load('server_crash');"
+        "print({'torch', 'sklearn', 'pandas', 'pyarrow', 'multiprocessing'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -12,8 +12,6 @@ from sim.world.clock import Tie
 from sim.world.network import Network, Transfer
 from tests.sim import tiny
 
-CUT = ((1.0, 3.0, np.array([0, 1])),)
-
 
 def settled(network: Network) -> dict[str, int]:
     """How the messages ended; the end of a run checks that none is missing."""
@@ -108,16 +106,18 @@ def test_share_of_lost_messages_is_the_probability() -> None:
 def test_partition_breaks_a_transfer_and_heals_during_the_next() -> None:
     # The partition stands from 1 to 3. A transfer of 4 s that is under way at 1 breaks; one that is
     # sent at 2.5 is lost although it would arrive after the healing; one sent at 3 arrives.
-    network = tiny.network(0.25, [16.0, 16.0], partitions=CUT)
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 1.0, 3.0, np.array([0, 1]))
     arrivals: list[float] = []
     send(network, 64, arrivals)
-    at(network, 1.0, lambda: network.partition_begins(CUT[0][2]))
     at(network, 2.5, lambda: send(network, 64, arrivals))
     at(network, 3.0, lambda: send(network, 64, arrivals))
     tiny.run(network.clock, 100.0)
     assert tiny.events(network.trace) == [
         (0.0, 1.0, "client_0", "transfer_lost", "client_1", "partition"),
+        (1.0, 0.0, "", "partition", "", "cut"),
         (2.5, 0.0, "client_0", "transfer_lost", "client_1", "partition"),
+        (3.0, 0.0, "", "heal", "", "cut"),
         (3.0, 4.25, "client_0", "transfer", "client_1", ""),
     ]
     assert arrivals == [7.25]
@@ -125,10 +125,10 @@ def test_partition_breaks_a_transfer_and_heals_during_the_next() -> None:
 
 def test_partition_leaves_transfers_within_a_group() -> None:
     groups = np.array([0, 0, 1])
-    network = tiny.network(0.25, [16.0] * 3, partitions=((1.0, 3.0, groups),))
+    network = tiny.network(0.25, [16.0] * 3)
+    network.split("cut", 1.0, 3.0, groups)
     network.send(0, 1, 64)
     network.send(0, 2, 64)
-    at(network, 1.0, lambda: network.partition_begins(groups))
     tiny.run(network.clock, 100.0)
     assert settled(network) == {"sent": 2, "delivered": 1, "in_flight": 0, "partition": 1}
 
@@ -253,7 +253,8 @@ def test_partition_between_question_and_answer() -> None:
     # From 0.375 on clients 0 and 1 are cut off from 2 and 3: client 1 has answered; the question to
     # client 2 arrives at 0.5 (it was sent before), its answer finds the partition; so does 3's.
     groups = np.array([0, 0, 1, 1])
-    network = tiny.network(FOUR, [16.0] * 4, partitions=((0.375, 5.0, groups),))
+    network = tiny.network(FOUR, [16.0] * 4)
+    network.split("cut", 0.375, 5.0, groups)
     ping = network.ping(0, PEERS, 8.0, 0)
     tiny.run(network.clock, 10.0)
     assert ping.answered.tolist() == [True, False, False]

@@ -56,7 +56,11 @@ def test_slowdown_in_the_middle_of_a_training() -> None:
     node = learner()
     at(node, 1.0, node.slow_down, "drag", 3.0)
     at(node, 7.0, node.slow_down, "drag", 1.0)
-    assert history(node, 8.0) == [(0.0, 8.0, "train", "round=0 attempt=0")]
+    assert history(node, 8.0) == [
+        (1.0, 0.0, "slowdown", "factor=3 cause=drag"),
+        (7.0, 0.0, "slowdown", "factor=1 cause=drag"),
+        (0.0, 8.0, "train", "round=0 attempt=0"),
+    ]
 
 
 def test_slowdowns_multiply() -> None:
@@ -64,7 +68,11 @@ def test_slowdowns_multiply() -> None:
     node = learner()
     at(node, 1.0, node.slow_down, "drag", 2.0)
     at(node, 3.0, node.slow_down, "mud", 2.0)
-    assert history(node, 11.0) == [(0.0, 11.0, "train", "round=0 attempt=0")]
+    assert history(node, 11.0) == [
+        (1.0, 0.0, "slowdown", "factor=2 cause=drag"),
+        (3.0, 0.0, "slowdown", "factor=2 cause=mud"),
+        (0.0, 11.0, "train", "round=0 attempt=0"),
+    ]
     assert node.slowness == 4.0
 
 
@@ -140,8 +148,8 @@ def test_storage_lost_while_down() -> None:
 
 def test_dropout_loses_the_attempt_and_not_the_node() -> None:
     streams = Streams(0)
-    machine = Machine(1.0, 0, 100, 4, dropouts=(("flaky", 0.5),))
-    node = learner(machine, streams)
+    node = learner(streams=streams)
+    node.dropouts["flaky"] = 0.5
     events = history(node, 100.0)
     now, rounds = 0.0, 0
     for attempt, event in enumerate(events):
@@ -165,15 +173,16 @@ def test_earliest_of_several_dropouts_ends_the_attempt() -> None:
         for fault in ("flaky", "moody")
     }
     first = min(fractions, key=fractions.__getitem__)
-    machine = Machine(1.0, 0, 100, 4, dropouts=(("flaky", 1.0), ("moody", 1.0)))
-    event = history(learner(machine, streams), 4.0)[0]
+    node = learner(streams=streams)
+    node.dropouts |= {"flaky": 1.0, "moody": 1.0}
+    event = history(node, 4.0)[0]
     assert event == (0.0, 4.0 * fractions[first], "train_lost", f"round=0 attempt=0 cause={first}")
 
 
 def test_higher_dropout_probability_fails_a_superset() -> None:
     def lost(probability: float) -> set[int]:
-        machine = Machine(1.0, 0, 100, 4, dropouts=(("flaky", probability),))
-        node = tiny.lone_node(machine)
+        node = tiny.lone_node(Machine(1.0, 0, 100, 4))
+        node.dropouts["flaky"] = probability
         return {attempt for attempt in range(300) if node._dropout(attempt)[0]}
 
     sets = [lost(probability) for probability in (0.0, 0.1, 0.3, 0.9, 1.0)]

@@ -1,0 +1,40 @@
+"""A client's local round fails with a given probability, at a uniform point in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sim.faults.fault import KIND, Fault, listed
+from sim.record.errors import Path, Refusal
+from sim.record.settings.nodes import Selector
+from sim.world import World
+
+
+class ClientDropout(Fault):
+    """A client's local round fails with a given probability, at a uniform point in it."""
+
+    kind: Literal["client_dropout"] = Field(description=KIND)
+    probability: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="chance that one attempt at a local round fails"
+    )
+    nodes: Selector = Field(default="clients", description="the clients concerned")
+
+    @model_validator(mode="after")
+    def _clients_only(self) -> ClientDropout:
+        if self.nodes in ("server", "all") or "server" in self.nodes:
+            raise Refusal(
+                "a server has no local rounds", "clients, or a list of clients", ("nodes",)
+            )
+        return self
+
+    def named(self) -> Iterator[tuple[Path, str]]:
+        """See Fault."""
+        return listed("nodes", self.nodes)
+
+    def start(self, name: str, world: World) -> None:
+        """See Fault; there is no process: it is drawn by the node, at each attempt."""
+        for node in world.select(self.nodes):
+            node.dropouts[name] = self.probability

@@ -1,0 +1,46 @@
+"""What a fault is: settings that say which nodes they name, and what is done to a world."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+
+from sim.record.errors import Path
+from sim.record.settings.base import Settings
+from sim.world import World
+
+KIND = "the fault's kind"
+LOSES_STORAGE = "whether a crash also loses what the node has stored"
+
+
+class Fault(Settings):
+    """The settings of one kind of fault, and what it does.
+
+    Its schedule is fixed in advance, from streams named after it, and runs regardless of the
+    protocol and of the other faults: a higher rate brings the same failures, earlier or more.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def start(self, name: str, world: World) -> None:
+        """Start the processes of the fault called `name` at time 0, before any node starts."""
+
+    @property
+    def crash_s(self) -> float | None:
+        """When it takes a node down, if that is fixed: tables tell what came after."""
+        return None
+
+    def named(self) -> Iterator[tuple[Path, str]]:
+        """The nodes that the settings name one by one, each with the path of its name."""
+        return iter(())
+
+    def check(self, nodes: Sequence[str]) -> None:
+        """Raise Refusal if the fault makes no sense among these nodes, clients first."""
+
+
+def listed(setting: str, selector: str | tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+    """`named` of a setting that is a selector: it names nodes where it is a list of them."""
+    if isinstance(selector, tuple):
+        for index, node in enumerate(selector):
+            yield (setting, index), node

@@ -1,0 +1,93 @@
+"""What a protocol is: settings that say what it needs, and behaviours for the nodes of a world."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, NamedTuple
+
+from pydantic import Field
+
+from sim.compute import ModelRef
+from sim.record.rows import AGGREGATE, SERVER
+from sim.record.settings.base import Settings
+from sim.world import INCARNATION, Behaviour, Node, World
+
+Retries = Annotated[int, Field(ge=0)]
+KIND = "the protocol's kind; the name in the scenario if left out"
+
+
+class Protocol(Settings):
+    """The settings of one kind of protocol, and what it asks of a world."""
+
+    needs_server: ClassVar[bool] = False
+
+    kind: str
+
+    def runs_on(self, clients: tuple[str, ...]) -> tuple[str, ...]:
+        """The names of its nodes: the clients, and a server if it needs one."""
+        return (*clients, SERVER) if self.needs_server else clients
+
+    def check(self, *, unreliable: bool) -> None:
+        """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
+
+    @abstractmethod
+    def run(self, world: World) -> Running:
+        """The protocol in a world whose nodes have not started yet."""
+
+
+class Seen(NamedTuple):
+    """One model that there is to look at, as its protocol counts rounds.
+
+    `site`: the number of the client whose data the node has; None for a node that has none, or all.
+    """
+
+    node: str
+    model: ModelRef
+    local_round: int
+    version: int
+    staleness: float
+    up: bool
+    site: int | None = None
+
+
+class Running(ABC):
+    """A protocol in one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    @abstractmethod
+    def behaviour(self, node: Node) -> Behaviour:
+        """What the node does from its start, or from its recovery, on."""
+
+    def staleness(self) -> list[float]:
+        """How far each client's current model lags behind, in rounds."""
+        return [0.0] * len(self.world.clients)
+
+    def seen(self) -> Iterator[Seen]:
+        """What the observer looks at: each client's current model, then their average.
+
+        A client that is down is seen with its last stored model. The average is by sample size.
+        """
+        clients = [
+            Seen(
+                node.name,
+                node.storage.model,
+                node.storage.rounds,
+                node.version % INCARNATION,
+                lag,
+                node.up,
+                node.machine.client if node.machine.client >= 0 else None,
+            )
+            for node, lag in zip(self.world.clients, self.staleness(), strict=True)
+        ]
+        yield from clients
+        yield Seen(
+            AGGREGATE,
+            self.world.averaged({node.index: node.storage.model for node in self.world.clients}),
+            sum(one.local_round for one in clients),
+            sum(one.version for one in clients),
+            sum(one.staleness for one in clients) / len(clients),
+            any(one.up for one in clients),
+        )

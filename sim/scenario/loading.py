@@ -1,0 +1,152 @@
+"""Scenarios as files: found by path or name, completed by the files they name, and written."""
+
+from __future__ import annotations
+
+import importlib.resources
+import io
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from sim.record.errors import Place, scenario_error
+from sim.scenario import paths
+from sim.scenario.scenario import Scenario
+from sim.scenario.translation import translated
+from sim.scenario.yaml_loader import Document, parse, read_text
+
+_LARGEST_MATRIX_BYTES = 500_000
+_MATRIX = ("network", "latency", "matrix")
+_SCAN_PATHS = ("scans", "label_map")
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the scenarios that come with the package, sorted."""
+    folder = importlib.resources.files("scenarios")
+    names = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name[:-5] for name in names if name.endswith(".yaml")))
+
+
+def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenario:
+    """The scenario in a YAML file, or the shipped one of that name, with ``PATH=VALUE`` overrides.
+
+    Raises ScenarioError at the first mistake, with its place and what is allowed.
+    """
+    document, folder = _document(str(path_or_name))
+    for override in overrides:
+        paths.apply(document, override)
+    if not isinstance(document.value, dict):
+        raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
+    _read_latencies(document, folder)
+    _complete_scan_paths(document, folder)
+    return validated(document)
+
+
+def validated(document: Document) -> Scenario:
+    """The scenario that a document holds; ScenarioError at its first mistake."""
+    try:
+        scenario = Scenario.model_validate(document.value)
+    except ValidationError as error:
+        raise translated(error, document) from None
+    scenario._document = document
+    return scenario
+
+
+def _document(source: str) -> tuple[Document, FilePath]:
+    """The parsed file and the folder to which its paths are relative."""
+    path = FilePath(source)
+    if re.fullmatch(r"[A-Za-z0-9_]+", source) and not path.is_file():
+        if source not in shipped():
+            names = ", ".join(shipped())
+            what = "no such file or shipped scenario"
+            raise scenario_error(Place(source), (), what, f"a YAML file, or {names}")
+        entry = importlib.resources.files("scenarios") / f"{source}.yaml"
+        text, label = entry.read_text(encoding="utf-8"), f"scenarios/{source}.yaml"
+    else:
+        text, label = read_text(path), source
+    document = parse(text, label)
+    question = first_comment(text)
+    if isinstance(document.value, dict) and question:
+        document.value.setdefault("question", question)
+    return document, path.parent
+
+
+def first_comment(text: str) -> str | None:
+    """The block of comment lines that a file begins with, as one line: the scenario's question."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("#").strip())
+    return " ".join(lines).strip() or None
+
+
+def _read_latencies(document: Document, folder: FilePath) -> None:
+    """Replace the file name at ``network.latency.matrix``, if there is one, by the file's rows."""
+    latency = document.value
+    for part in _MATRIX[:-1]:
+        latency = latency.get(part) if isinstance(latency, dict) else None
+    if not isinstance(latency, dict) or not isinstance(latency.get("matrix"), str):
+        return
+    path = folder / latency["matrix"]
+    if not path.is_file():
+        what = f"no such file {latency['matrix']!r}"
+        raise scenario_error(document.place(_MATRIX), _MATRIX, what, "a CSV file of numbers")
+    rows: list[list[float]] = []
+    latency["matrix"] = rows
+    for line, text in enumerate(read_text(path, _LARGEST_MATRIX_BYTES).splitlines(), start=1):
+        if not text.strip():
+            continue
+        row: list[float] = []
+        column = 1
+        for cell in text.split(","):
+            here = Place(str(path), line, column)
+            row.append(_number(cell, here))
+            document.values[(*_MATRIX, len(rows), len(row) - 1)] = here
+            column += len(cell) + 1
+        document.values[(*_MATRIX, len(rows))] = Place(str(path), line, 1)
+        rows.append(row)
+
+
+def _number(cell: str, place: Place) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        what = f"{cell.strip()!r} is not a number"
+        raise scenario_error(place, _MATRIX, what, "numbers, separated by commas") from None
+
+
+def _complete_scan_paths(document: Document, folder: FilePath) -> None:
+    """Let the paths that ``task`` names, which are relative to ``folder``, say where they lead.
+
+    Links are not followed: what a file names in turn is relative to where the user put it.
+    """
+    task = document.value.get("task")
+    if not isinstance(task, dict):
+        return
+    for name in _SCAN_PATHS:
+        if isinstance(path := task.get(name), str) and path:
+            task[name] = os.path.abspath(folder / path)
+
+
+def dump(scenario: Scenario) -> str:
+    """The scenario as YAML with every default spelled out; loading it gives an equal one."""
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.width = 1_000_000
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(scenario.model_dump(mode="json", exclude_none=True), stream)
+    return stream.getvalue()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Scenario.model_json_schema(),
+    }
