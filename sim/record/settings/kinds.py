@@ -45,10 +45,5 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": [handler(_referred(kind)) for kind in self._registry.values()]}
-
-
-def _referred(kind: type[Settings]) -> CoreSchema:
-    """The kind's schema under a name, so that it is described once, however often it is used."""
-    schema: Any = kind.__pydantic_core_schema__
-    return schema if schema["type"] == "definitions" else {**schema, "ref": f"{kind!r}"}
+        kinds = self._registry.values()
+        return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in kinds]}

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.fedavg import FedAvg
 from sim.record.settings.distributions import Constant, Lognormal
 from sim.scenario import Scenario, ScenarioError, dump, load, schema, shipped
+from sim.scenario.catalogue import SECTIONS
 from sim.scenario.sections import LatencyMatrix
 
 NAMES = (
@@ -182,13 +185,26 @@ def test_a_scenario_is_frozen() -> None:
         load("server_crash").name = "other"
 
 
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every description of settings in a JSON schema."""
+    if isinstance(schema, dict):
+        if "properties" in schema and "title" in schema:
+            yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for one in schema:
+            yield from _objects(one)
+
+
 def test_the_schema_describes_every_setting() -> None:
-    definitions = schema()["$defs"]
-    for name, definition in definitions.items():
-        for key, setting in definition["properties"].items():
+    described = {one["title"]: one for one in _objects(schema())}
+    kinds = {kind.__name__ for each in SECTIONS.values() for kind in each.values()}
+    assert kinds | {"Scenario", "Lognormal", "LatencyMatrix"} <= described.keys()
+    for name, one in described.items():
+        for key, setting in one["properties"].items():
             assert setting.get("description"), f"{name}.{key}"
-        assert definition["additionalProperties"] is False
-    assert "kind" not in definitions["FedAvg"].get("required", [])
+        assert one["additionalProperties"] is False
+    assert "kind" not in described["FedAvg"].get("required", [])
 
 
 def test_reading_a_scenario_imports_nothing_heavy() -> None:
