@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import analysis
@@ -105,3 +106,14 @@ def test_it_has_what_the_analysis_has() -> None:
     for unknown in ("shipped", "_found_nowhere"):
         with pytest.raises(AttributeError, match=f"'braintorrent' has no attribute '{unknown}'"):
             getattr(braintorrent, unknown)
+
+
+@pytest.mark.parametrize("path", ["README.md", *sorted(map(str, ROOT.glob("analysis/*.ipynb")))])
+def test_what_the_readme_and_the_notebooks_import_is_there(path: str) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    if path.endswith(".ipynb"):
+        text = "\n".join(cell.source for cell in nbformat.reads(text, 4).cells)
+    (imports,) = re.findall(r"^from braintorrent import (?:\(([^)]+)\)|(.+))$", text, re.MULTILINE)
+    for name in filter(None, re.split(r"[,\s]+", "".join(imports))):
+        assert hasattr(braintorrent, name), name
+    assert not re.search(r"^(from|import) (sim|models|analysis)\b", text, re.MULTILINE)
