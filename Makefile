@@ -15,7 +15,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## what a server crash does to learning with a server, and without one
-	@$(RUN) sim.cli run server_crash
+	@$(RUN) braintorrent run server_crash
 
 test: $(READY) ## the quick tests
 	$(RUN) pytest $(TEST_ARGS)
@@ -27,20 +27,20 @@ notebooks: $(READY) ## run the notebooks of analysis/, and what they need
 	$(RUN) pytest --nbmake --nbmake-timeout 900 --durations 3 analysis
 
 pictures: $(READY) ## the README's pictures anew, from the shipped scenarios (over an hour)
-	$(RUN) sim.cli run server_crash
-	$(RUN) sim.cli sweep failure_rate_sweep
-	$(RUN) sim.cli plot results/server_crash --out analysis/pictures/server_crash.png
-	$(RUN) sim.cli plot results/failure_rate_sweep_sweep --out analysis/pictures/failure_rate.png
-	$(RUN) sim.cli run brains_quick
-	$(RUN) sim.cli subjects brains_quick --out analysis/pictures/brains_subjects.png
-	$(RUN) sim.cli predict results/brains_quick --protocol braintorrent --out results/brains_quick/prediction.nii.gz
+	$(RUN) braintorrent run server_crash
+	$(RUN) braintorrent sweep failure_rate_sweep
+	$(RUN) braintorrent plot results/server_crash --out analysis/pictures/server_crash.png
+	$(RUN) braintorrent plot results/failure_rate_sweep_sweep --out analysis/pictures/failure_rate.png
+	$(RUN) braintorrent run brains_quick
+	$(RUN) braintorrent subjects brains_quick --out analysis/pictures/brains_subjects.png
+	$(RUN) braintorrent predict results/brains_quick --protocol braintorrent --out results/brains_quick/prediction.nii.gz
 	cp results/brains_quick/prediction.png analysis/pictures/brains_prediction.png
-	$(RUN) sim.cli run brains_paper
-	$(RUN) sim.cli run brains_server_crash
-	$(RUN) sim.cli sweep brains_clients
-	$(RUN) sim.cli plot results/brains_paper --figure structures --out analysis/pictures/brains_structures.png
-	$(RUN) sim.cli plot results/brains_server_crash --out analysis/pictures/brains_server_crash.png
-	$(RUN) sim.cli plot results/brains_clients_sweep --out analysis/pictures/brains_clients.png
+	$(RUN) braintorrent run brains_paper
+	$(RUN) braintorrent run brains_server_crash
+	$(RUN) braintorrent sweep brains_clients
+	$(RUN) braintorrent plot results/brains_paper --figure structures --out analysis/pictures/brains_structures.png
+	$(RUN) braintorrent plot results/brains_server_crash --out analysis/pictures/brains_server_crash.png
+	$(RUN) braintorrent plot results/brains_clients_sweep --out analysis/pictures/brains_clients.png
 
 lint: $(READY) ## ruff: rules and format
 	$(RUN) ruff check .
@@ -65,7 +65,7 @@ check: test lint types floors ## everything a change must pass
 clean: ## remove the environment and the caches; results stay
 	rm -rf $(VENV) build dist *.egg-info
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find sim models analysis scenarios tests -name __pycache__ -prune -exec rm -rf {} +
+	find braintorrent sim models analysis scenarios tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The last step marks success, so an installation that was interrupted is done again. An interpreter
 # that has gone leaves a dangling link, which venv mends only with --clear.

@@ -58,7 +58,7 @@ def test_same_bytes_from_another_process(
     expected: tuple[Path, list[bytes]], tmp_path: Path
 ) -> None:
     # Sets and hashes of strings are in another order there.
-    command = [sys.executable, "-m", "sim.cli", "run", "churn", *SMALL, "--workers=0"]
+    command = [sys.executable, "-m", "braintorrent", "run", "churn", *SMALL, "--workers=0"]
     subprocess.run(
         [*command, f"--out={tmp_path / 'other'}"],
         env={**os.environ, "PYTHONHASHSEED": "12345"},
@@ -109,7 +109,7 @@ def test_batched_results_have_the_same_bytes_whatever_computes_them(tmp_path: Pa
 @pytest.mark.slow
 def test_a_batched_run_that_was_killed_ends_with_the_same_bytes(tmp_path: Path) -> None:
     killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "sim.cli", "run", "churn", *BATCHED, "--workers=2"]
+    command = [sys.executable, "-m", "braintorrent", "run", "churn", *BATCHED, "--workers=2"]
     program = subprocess.Popen([*command, f"--out={killed}"], cwd=ROOT, stderr=subprocess.DEVNULL)
     while len(list(killed.glob("store/models/*/*.npy"))) < 20 and program.poll() is None:
         time.sleep(0.01)

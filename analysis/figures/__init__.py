@@ -10,15 +10,15 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from analysis.figures.clients import clients
-from analysis.figures.convergence import convergence
-from analysis.figures.difference import difference
-from analysis.figures.failure_rate import failure_rate
-from analysis.figures.merges import merges
-from analysis.figures.network_use import network_use
-from analysis.figures.structures import structures
-from analysis.figures.time_to_target import time_to_target
-from analysis.figures.timeline import timeline
+from analysis.figures.clients import clients as clients
+from analysis.figures.convergence import convergence as convergence
+from analysis.figures.difference import difference as difference
+from analysis.figures.failure_rate import failure_rate as failure_rate
+from analysis.figures.merges import merges as merges
+from analysis.figures.network_use import network_use as network_use
+from analysis.figures.structures import structures as structures
+from analysis.figures.time_to_target import time_to_target as time_to_target
+from analysis.figures.timeline import timeline as timeline
 
 # Called with results, and keyword options of its own.
 FIGURES: dict[str, Callable[..., Figure]] = {

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from analysis import shipped
 from analysis.errors import ResultError
 from analysis.shipped import load_or_run
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
@@ -18,7 +17,7 @@ from tests.analysis.folders import RATE, described, swept, write_run, write_swee
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project with a blank"
     folder.mkdir()
-    monkeypatch.setattr(shipped, "PROJECT", folder)
+    monkeypatch.chdir(folder)
     return folder
 
 
@@ -48,7 +47,7 @@ def test_a_shipped_scenario_is_run_once(
     for folder in (f"results/churn{end}", place, place.parent / ".." / "results" / place.name):
         results = load_or_run(folder, "churn")
         assert results.folder == place and results.is_sweep == bool(end)
-    assert started == [["-m", "sim.cli", command, "churn", "--out", str(place)]]
+    assert started == [["-P", "-m", "braintorrent", command, "churn", "--out", str(place)]]
 
 
 def test_an_unfinished_one_is_continued(project: Path, started: list[list[str]]) -> None:
@@ -63,15 +62,18 @@ def test_another_folder_is_never_run(
 ) -> None:
     mine = write_run(tmp_path / "mine", described())
     assert load_or_run(mine, "churn").folder == mine
-    for missing in ("results/mine", "churn", "results/churn/runs", tmp_path / "results" / "churn"):
+    for missing in ("results/mine", "churn", "results/churn/runs", "other/churn_sweep"):
         with pytest.raises(ResultError, match="no such folder; allowed: a folder that `braintorr"):
             load_or_run(missing, "churn")
     assert started == []
 
 
-def test_what_the_command_says_is_what_went_wrong(project: Path) -> None:
-    (project / "sim").mkdir()
-    (project / "sim" / "cli.py").write_text(REFUSES)
+def test_what_the_command_says_is_what_went_wrong(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "braintorrent.py").write_text(REFUSES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (project / "braintorrent.py").write_text("raise ImportError('data, not code')")
     with pytest.raises(ResultError, match=r"^run churn: results/churn: holds another scenario$"):
         load_or_run("results/churn", "churn")
 
@@ -82,7 +84,3 @@ print("preparing", file=sys.stderr)
 print("results/churn: holds another scenario", file=sys.stderr)
 sys.exit(2)
 """
-
-
-def test_it_begins_at_the_project_s_folder() -> None:
-    assert (shipped.PROJECT / "scenarios" / "server_crash.yaml").is_file()

@@ -17,7 +17,9 @@ AT = [f"{minutes} min" for minutes in range(3, 25, 3)]
 def braintorrent(*arguments: str) -> float:
     """Wall seconds of a whole command."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "sim.cli", *arguments], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "braintorrent", *arguments], check=True, capture_output=True
+    )
     return time.perf_counter() - started
 
 

@@ -394,15 +394,3 @@ def test_quick_commands_import_neither_torch_nor_the_data_libraries(arguments: l
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_the_module_runs_as_a_script() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sim.cli", "check", "no_such_scenario"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[3],
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1

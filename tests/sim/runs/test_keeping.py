@@ -214,7 +214,7 @@ def test_a_run_that_fails_does_not_take_the_models_of_others(
 @pytest.mark.slow
 def test_a_run_that_was_killed_ends_with_the_same_bytes(expected: Path, tmp_path: Path) -> None:
     killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "sim.cli", "run", *SMALL, KEEP, "--workers=1"]
+    command = [sys.executable, "-m", "braintorrent", "run", *SMALL, KEEP, "--workers=1"]
     for models in (0, 1, 5):
         program = subprocess.Popen(
             [*command, f"--out={killed}"], cwd=ROOT, stderr=subprocess.DEVNULL

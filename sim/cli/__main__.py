@@ -1,5 +1,0 @@
-"""`python -m sim.cli`, for when the command is not on the path."""
-
-from sim.cli.commands import main
-
-main()
