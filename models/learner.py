@@ -1,7 +1,6 @@
 """The data plane of one seed: the four operations on flat vectors, built from a description.
 
-A room of its own because it is all that the simulator sees of this tower, in its own process or in
-a worker's: `initial`, `trained`, `averaged`, `scores`, and a few numbers about the data.
+It is all that the simulator sees of this tower, in its own process or in a worker's.
 """
 
 from __future__ import annotations
@@ -13,23 +12,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models import devices, parameters
-from models.batched import GROUP_LIMIT, Group
-from models.generators import generator
-from models.networks import network
+from models import parameters
+from models.arithmetic.batched import GROUP_LIMIT, Group
+from models.arithmetic.exact import fine_tune
+from models.arithmetic.places import Member
+from models.bits import devices
+from models.bits.fingerprint import modules_of
+from models.bits.generators import generator
+from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Vector
-from models.partitions import PARTITIONS
-from models.places import Member
-from models.settings import (
-    FINAL,
-    TEST,
-    DigitsSettings,
-    ModelSettings,
-    TaskSettings,
-    TrainingSettings,
-)
-from models.tasks import Report, data_key, pinned, task_for
-from models.training import fine_tune, steps_per_round
+from models.tasks.settings import Report, TaskSettings
+from models.tasks.task import Task
+from models.training import TrainingSettings, steps_per_round
+from sim.record.metrics import FINAL, TEST
 
 __all__ = [
     "GROUP_LIMIT",
@@ -39,7 +34,6 @@ __all__ = [
     "Report",
     "TrainingJob",
     "load_data",
-    "pinned",
     "prepare",
     "trained_together",
 ]
@@ -59,6 +53,16 @@ class LearnerSpec:
     seed: int
 
     @property
+    def libraries(self) -> tuple[str, ...]:
+        """Names of those that compute it."""
+        return tuple(dict.fromkeys((*self.task.libraries, *self.model.libraries)))
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Names of those outside the project that define its task, network and partition."""
+        return modules_of(self.task, self.model)
+
+    @property
     def together(self) -> Hashable | None:
         """Equal for descriptions whose `trained` operations may share a group; None: they never do.
 
@@ -67,7 +71,7 @@ class LearnerSpec:
         training = self.training
         if training.arithmetic == "exact":
             return None
-        data = data_key(self.task, self.clients)
+        data = self.task.data_key(self.clients)
         return data, self.model, training.optimizer, training.batch_size, training.device
 
 
@@ -75,15 +79,17 @@ class Learner:
     """Data of every client, and the four operations; a model is a float32 vector [vector_length].
 
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round.
-    Raises DataError if the data can't be divided among the clients as the description asks, if
+    Raises Refusal if the data can't be divided among the clients as the description asks, if
     there is no such device, or if the network can't be trained in batched arithmetic.
     """
 
     def __init__(self, spec: LearnerSpec) -> None:
         self._spec = spec
         self._device = devices.device(spec.training.device)
-        self._task = task_for(spec.task, spec.clients, self._device)
-        self._parts = self._dealt_out()
+        self._task = _loaded(spec)
+        draws = generator(spec.seed, "data_partition")
+        self._parts = spec.task.deal(self._task, spec.clients, draws)
+        self._evaluation_seed = self._torch_seed("evaluation")
         self._flat = self._network()
         self._initial = self._flat.vector()
         self.layout = self._flat.layout
@@ -97,23 +103,16 @@ class Learner:
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def _dealt_out(self) -> Sequence[npt.NDArray[np.int64]]:
-        """The training samples of each client."""
-        sites, clients = self._task.sites, self._spec.clients
-        if sites is not None:
-            return [np.flatnonzero(sites == client) for client in range(clients)]
-        assert isinstance(self._spec.task, DigitsSettings)
-        partition = self._spec.task.partition
-        draws = generator(self._spec.seed, "data_partition")
-        labels = self._task.labels.cpu().numpy()
-        return PARTITIONS[partition.kind](partition, labels, clients, draws)
-
     def _network(self) -> FlatModule:
-        draws = generator(self._spec.seed, "initial_weights")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(draws.integers(2**63)))
+        with devices.drawing(self._torch_seed("initial_weights"), torch.device("cpu")):
             module = network(self._spec.model, self._task)
         return FlatModule(module, self._device)
+
+    def _draws(self, purpose: str, *key: int) -> np.random.Generator:
+        return generator(self._spec.seed, purpose, *key)
+
+    def _torch_seed(self, purpose: str, *key: int) -> int:
+        return int(self._draws(purpose, *key).integers(2**63))
 
     def _shared_group(self) -> Group | None:
         """The group of all learners of this process with the same `together`."""
@@ -140,15 +139,16 @@ class Learner:
             inputs = self._flat.arranged(self._task.inputs[samples])
             self._data[client] = (inputs, self._task.labels[samples])
         self._flat.load(base)
-        order = generator(self._spec.seed, "batches", client, local_round)
-        fine_tune(
-            self._flat.module, *self._data[client], self._task.loss, self._spec.training, order
-        )
+        order = self._draws("batches", client, local_round)
+        with devices.drawing(self._torch_seed("layers", client, local_round), self._device):
+            fine_tune(
+                self._flat.module, *self._data[client], self._task.loss, self._spec.training, order
+            )
         return self._flat.vector()
 
     def member(self, base: Vector, client: int, local_round: int) -> Member:
         """`trained` with these arguments, as a member of a group that may train it."""
-        order = generator(self._spec.seed, "batches", client, local_round)
+        order = self._draws("batches", client, local_round)
         return Member(base, self._samples(client), self._spec.training, order)
 
     def _samples(self, client: int) -> npt.NDArray[np.int64]:
@@ -169,7 +169,7 @@ class Learner:
         self._flat.load(model)
         self._flat.module.eval()
         final = task.final_metrics if dataset == FINAL else None
-        with torch.inference_mode():
+        with torch.inference_mode(), devices.drawing(self._evaluation_seed, self._device):
             return (final or task.metrics)(self._outputs(), task.test_labels)
 
     def _outputs(self) -> Iterator[torch.Tensor]:
@@ -199,7 +199,7 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
     """The result of each job's `trained` [P], bit for bit, in the order given.
 
     1 to GROUP_LIMIT jobs whose learners' descriptions have one `together`, which is not None; else
-    raises ValueError. Jobs with like numbers of steps waste least. Raises DataError if the first
+    raises ValueError. Jobs with like numbers of steps waste least. Raises Refusal if the first
     use of a network shows that it can't be compiled.
     """
     groups = {id(job.learner.group): job.learner.group for job in jobs}
@@ -214,9 +214,21 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
 def load_data(spec: LearnerSpec, report: Report) -> None:
     """Load the data of `spec` ahead of its learner, and `report` what takes long.
 
-    Raises DataError if it can't be had as the description asks.
+    Raises Refusal if it can't be had as the description asks.
     """
-    task_for(spec.task, spec.clients, devices.device(spec.training.device), report)
+    _loaded(spec, report)
+
+
+_LOADED: dict[tuple[str, torch.device], Task] = {}
+
+
+def _loaded(spec: LearnerSpec, report: Report = lambda line: None) -> Task:
+    """The data on its device; loaded once for all partitions of the same."""
+    device = devices.device(spec.training.device)
+    key = spec.task.data_key(spec.clients), device
+    if key not in _LOADED:
+        _LOADED[key] = spec.task.load(spec.clients, report).to(device)
+    return _LOADED[key]
 
 
 def prepare(learner: Learner) -> None:

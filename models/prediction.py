@@ -1,7 +1,7 @@
 """What a model makes of one subject of a segmentation task, and a file that viewers open.
 
-A room of its own because a kept model is used without a learner: nothing here trains, and no
-subject but one goes through the network.
+A kept model is used without a learner: nothing here trains, and no subject but one goes through the
+network.
 """
 
 from __future__ import annotations
@@ -14,17 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from models.extras import required
-from models.networks import network
+from models.bits.libraries import required
+from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Tensor
-from models.settings import ModelSettings, TaskSettings
-from models.tasks import COHORTS
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.overlap import Labels, dice
 from models.tasks.segmentation import TEST_BATCH, segmentation
-from models.tasks.task import Report
 
-__all__ = ["Cohort", "Prediction", "Subject", "cohort_of", "predicted", "volume"]
+__all__ = ["Cohort", "Prediction", "Subject", "predicted", "volume"]
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,6 @@ class Prediction:
 
     labels: Labels
     dice: float
-
-
-def cohort_of(task: TaskSettings, clients: int, report: Report) -> Cohort:
-    """All subjects of a segmentation task. Raises DataError if they can't be had as it asks."""
-    return COHORTS[task.name](task, clients, report)
 
 
 def predicted(
@@ -64,7 +56,7 @@ def predicted(
 def volume(labels: Labels, subject: Subject) -> bytes:
     """The labels as a compressed NIfTI file in the subject's place; the same bytes each time.
 
-    Raises DataError without the extra `brains`.
+    Raises Refusal without the extra `brains`.
     """
     nibabel = required("nibabel", "brains", "a NIfTI file", ("task", "name"))
     image = nibabel.Nifti1Image(labels, subject.affine)

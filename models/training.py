@@ -1,66 +1,51 @@
-"""One local round: a pure function of (vector, samples, batch order, hyperparameters)."""
+"""How a client trains, and what its local round consists of; without PyTorch."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
+from pydantic import Field, model_validator
 
-from models.settings import TrainingSettings
-
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-Tensors = tuple[torch.Tensor, ...]
-Update = Callable[[Tensors], None]
+from sim.record.errors import Refusal
+from sim.record.settings.base import Count, Positive, Settings
 
 
-def _descent(parameters: list[nn.Parameter], settings: TrainingSettings) -> Update:
-    """Stochastic gradient descent, with momentum if the settings say so.
+class TrainingSettings(Settings):
+    """How a client fine-tunes during one local round; the optimiser starts afresh each time."""
 
-    The arithmetic of torch.optim.SGD, bit for bit; without its bookkeeping a step of a small
-    network takes two thirds of the time.
-    """
-    momentum = settings.momentum if settings.optimizer == "momentum" else 0.0
-    velocity: Tensors = ()
-    weights: Tensors = tuple(parameters)
-
-    def update(gradients: Tensors) -> None:
-        nonlocal velocity
-        if settings.weight_decay:
-            gradients = torch._foreach_add(gradients, weights, alpha=settings.weight_decay)
-        if momentum and velocity:
-            torch._foreach_mul_(velocity, momentum)
-            torch._foreach_add_(velocity, gradients)
-        elif momentum:
-            velocity = tuple(gradient.clone() for gradient in gradients)
-        torch._foreach_add_(weights, velocity or gradients, alpha=-settings.learning_rate)
-
-    return update
-
-
-def _adam(parameters: list[nn.Parameter], settings: TrainingSettings) -> Update:
-    optimizer = torch.optim.Adam(
-        parameters, settings.learning_rate, weight_decay=settings.weight_decay
+    optimizer: Literal["sgd", "momentum", "adam"] = Field(
+        default="sgd", description="the rule for one step"
+    )
+    learning_rate: Positive = Field(description="the optimiser's step size")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.9, description="used by the momentum optimiser only"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="L2 penalty added to the gradient"
+    )
+    batch_size: Count = Field(description="samples per step")
+    local_epochs: Count | None = Field(
+        default=None, description="passes over the client's data per local round"
+    )
+    local_steps: Count | None = Field(
+        default=None, description="steps per local round, instead of local_epochs"
+    )
+    arithmetic: Literal["exact", "batched"] = Field(
+        default="exact",
+        description="bit class; batched: operations of small networks are trained together",
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="cpu", description="where tensors live; auto: cuda where there is one"
     )
 
-    def update(gradients: Tensors) -> None:
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        optimizer.step()
-
-    return update
-
-
-# Called with (parameters, settings) at the start of a local round; applies one step's gradients.
-OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], TrainingSettings], Update]] = {
-    "sgd": _descent,
-    "momentum": _descent,
-    "adam": _adam,
-}
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSettings:
+        if (self.local_epochs is None) == (self.local_steps is None):
+            raise Refusal("a local round needs one length", "either local_epochs or local_steps")
+        return self
 
 
 def steps_per_round(samples: int, settings: TrainingSettings) -> int:
@@ -79,34 +64,3 @@ def epochs(
     while left > 0:
         yield generator.permutation(samples)
         left -= -(-samples // settings.batch_size)
-
-
-def batches(
-    samples: int, settings: TrainingSettings, generator: np.random.Generator
-) -> Iterator[torch.Tensor]:
-    """Sample indices of each step: epoch after epoch, each in a new random order."""
-    steps = (
-        batch
-        for order in epochs(samples, settings, generator)
-        for batch in torch.split(torch.from_numpy(order), settings.batch_size)
-    )
-    return itertools.islice(steps, steps_per_round(samples, settings))
-
-
-def fine_tune(
-    module: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    loss: Loss,
-    settings: TrainingSettings,
-    generator: np.random.Generator,
-) -> None:
-    """Train `module` in place on inputs [n, ...] and labels [n]; a fresh optimiser each time."""
-    module.train()
-    parameters = list(module.parameters())
-    update = OPTIMIZERS[settings.optimizer](parameters, settings)
-    for batch in batches(len(labels), settings, generator):
-        batch = batch.to(labels.device)
-        gradients = torch.autograd.grad(loss(module(inputs[batch]), labels[batch]), parameters)
-        with torch.no_grad():
-            update(gradients)

@@ -1,44 +1,53 @@
-"""Networks: one file each, found by name in a literal registry."""
+"""Networks: one file a kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from torch import nn
+from models.networks.cnn import CnnSettings
+from models.networks.mlp import MlpSettings
+from models.networks.quicknat import QuicknatSettings
+from models.networks.settings import ModelSettings
+from models.networks.unet import UnetSettings
+from sim.record.errors import Refusal
 
-from models.networks.cnn import cnn
-from models.networks.mlp import mlp
-from models.networks.quicknat import quicknat
-from models.networks.unet import unet
-from models.settings import ModelSettings
-from models.tasks.task import Task
-from sim.record.settings.base import DataError
+if TYPE_CHECKING:
+    from torch import nn
 
-# Called with (settings, input shape without the batch, number of outputs).
-Build = Callable[[Any, tuple[int, ...], int], nn.Module]
+    from models.tasks.task import Task
 
-PER_IMAGE: dict[str, Build] = {"mlp": mlp, "cnn": cnn}
-"""Networks that give one class per image."""
-
-PER_PIXEL: dict[str, Build] = {"quicknat": quicknat, "unet": unet}
-"""Networks that give one class per pixel."""
-
-NETWORKS = PER_IMAGE | PER_PIXEL
+NETWORKS: dict[str, type[ModelSettings]] = {
+    "mlp": MlpSettings,
+    "cnn": CnnSettings,
+    "quicknat": QuicknatSettings,
+    "unet": UnetSettings,
+}
 
 
 def network(settings: ModelSettings, task: Task) -> nn.Module:
     """A new network for `task`, its weights drawn from torch's global generator.
 
-    Raises DataError if such a network doesn't fit the task, or needs what isn't installed.
+    Raises Refusal if such a network doesn't fit the task, or needs what isn't installed.
     """
     per_pixel = task.labels.dim() > 1
-    fitting = PER_PIXEL if per_pixel else PER_IMAGE
-    if settings.name not in fitting:
+    if settings.per_pixel != per_pixel:
         given, asked = ("image", "pixel") if per_pixel else ("pixel", "image")
-        raise DataError(
+        fitting = [name for name, kind in NETWORKS.items() if kind.per_pixel == per_pixel]
+        raise Refusal(
             f"network `{settings.name}` gives one class per {given}, the task asks for one per "
-            f"{asked}; allowed: {', '.join(fitting)}",
+            f"{asked}",
+            ", ".join(fitting),
             ("model", "name"),
         )
-    return fitting[settings.name](settings, task.input_shape, task.outputs)
+    return settings.build(task.input_shape, task.outputs)
+
+
+__all__ = [
+    "NETWORKS",
+    "CnnSettings",
+    "MlpSettings",
+    "ModelSettings",
+    "QuicknatSettings",
+    "UnetSettings",
+    "network",
+]

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from models.settings import CnnSettings
+from pydantic import Field
+
+from models.networks.settings import ModelSettings
+from sim.record.settings.base import Count
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def cnn(settings: CnnSettings, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """Input [batch, channels, height, width], sides divisible by 4; output [batch, outputs]."""
-    channels, height, width = input_shape
-    first, second = settings.channels
-    return nn.Sequential(
-        *_block(channels, first),
-        *_block(first, second),
-        nn.Flatten(),
-        nn.Linear(second * (height // 4) * (width // 4), outputs),
+class CnnSettings(ModelSettings):
+    """Two 3x3 convolutions with batch normalisation, then one linear layer."""
+
+    name: Literal["cnn"] = Field(description="the network's name")
+    channels: Annotated[tuple[Count, Count], Field(strict=False)] = Field(
+        default=(8, 16), description="channels of the two convolutions"
     )
 
+    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """For images [channels, height, width], sides divisible by 4; see ModelSettings."""
+        from torch import nn
 
-def _block(inputs: int, outputs: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(inputs, outputs, 3, padding=1),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-    ]
+        def block(inputs: int, outputs: int) -> list[nn.Module]:
+            convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
+            return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
+
+        channels, height, width = input_shape
+        first, second = self.channels
+        return nn.Sequential(
+            *block(channels, first),
+            *block(first, second),
+            nn.Flatten(),
+            nn.Linear(second * (height // 4) * (width // 4), outputs),
+        )

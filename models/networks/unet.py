@@ -1,33 +1,51 @@
-"""The U-Net of MONAI: strided convolutions down, transposed ones up, batch normalisation.
-
-Source: Ronneberger, Fischer and Brox 2015, arXiv 1505.04597, as monai.networks.nets.UNet has it.
-"""
+"""The U-Net of MONAI: strided convolutions down, transposed ones up, batch normalisation."""
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from models.extras import required
-from models.networks.sides import check_sides
-from models.settings import UnetSettings
+from pydantic import Field
+
+from models.bits.libraries import required
+from models.networks.settings import ModelSettings, check_sides
+from sim.record.settings.base import Count
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def unet(settings: UnetSettings, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """Input [batch, channels, height, width]; output [batch, outputs, height, width].
+class UnetSettings(ModelSettings):
+    """A U-Net for segmentation, from MONAI.
 
-    Raises DataError without MONAI, and unless both sides can be halved once per level but the last.
+    Source: Ronneberger, Fischer and Brox 2015, arXiv 1505.04597.
     """
-    halvings = len(settings.channels) - 1
-    check_sides(settings.name, input_shape, halvings)
-    nets = required("monai.networks.nets", "brains", "network `unet`", ("model", "name"))
-    net: nn.Module = nets.UNet(
-        spatial_dims=2,
-        in_channels=input_shape[0],
-        out_channels=outputs,
-        channels=settings.channels,
-        strides=(2,) * halvings,
-        # Residual units cost 2.4 times as much and score lower after as many steps on `brains`.
-        num_res_units=0,
-        norm="batch",
+
+    per_pixel: ClassVar[bool] = True
+    libraries: ClassVar[tuple[str, ...]] = ("monai",)
+
+    name: Literal["unet"] = Field(description="the network's name")
+    channels: Annotated[tuple[Count, ...], Field(strict=False, min_length=2)] = Field(
+        default=(16, 32, 64, 128),
+        description="feature maps of each level; the image is halved between them",
     )
-    return net
+
+    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """For images [channels, height, width]; see ModelSettings.
+
+        Raises Refusal without MONAI, and unless both sides can be halved once per level but the
+        last.
+        """
+        halvings = len(self.channels) - 1
+        check_sides(self.name, input_shape, halvings)
+        nets = required("monai.networks.nets", "brains", "network `unet`", ("model", "name"))
+        net: nn.Module = nets.UNet(
+            spatial_dims=2,
+            in_channels=input_shape[0],
+            out_channels=outputs,
+            channels=self.channels,
+            strides=(2,) * halvings,
+            # Residual units cost 2.4 times as much and score lower after as many steps on `brains`.
+            num_res_units=0,
+            norm="batch",
+        )
+        return net

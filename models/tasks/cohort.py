@@ -1,7 +1,7 @@
 """Subjects and the sites that they were scanned at: what every segmentation task is made of.
 
-A room of its own because where scans come from (a generator, a user's files) and what is learned
-from them (`segmentation`) meet here alone.
+Where scans come from (a generator, a user's files) and what is learned from them (`segmentation`)
+meet here alone.
 """
 
 from __future__ import annotations

@@ -5,51 +5,81 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-import torch
-from sklearn.datasets import load_digits
-from torch.nn import functional
+import numpy.typing as npt
+from pydantic import Field
 
-from models.generators import generator
-from models.settings import DigitsSettings
-from models.tasks.task import Report, Task
+from models.bits.generators import generator
+from models.tasks.settings import Better, PartitionedSettings, Report, TaskSettings
+from sim.record.settings.base import Seed
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.tasks.task import Task
 
 
-def digits(settings: DigitsSettings, clients: int, report: Report) -> Task:
-    """The same data for any number of `clients`, and nothing to `report`.
+class DigitsSettings(PartitionedSettings):
+    """1,797 handwritten digits of 8x8 pixels in ten classes, as shipped with scikit-learn."""
 
-    Inputs [n, 1, 8, 8] in 0..1; the held-out split is stratified by class.
-    """
-    data = load_digits()
-    images = (data.images / 16.0).astype(np.float32)[:, None]
-    labels = data.target.astype(np.int64)
-    draws = generator(settings.split_seed, "digits_test_split")
-    held_out = np.zeros(len(labels), dtype=np.bool_)
-    for label in range(10):
-        members = draws.permutation(np.flatnonzero(labels == label))
-        held_out[members[: max(1, round(settings.test_fraction * len(members)))]] = True
-    inputs, targets = torch.from_numpy(images), torch.from_numpy(labels)
-    test = torch.from_numpy(held_out)
-    return Task(
-        inputs[~test],
-        targets[~test],
-        inputs[test],
-        targets[test],
-        (1, 8, 8),
-        10,
-        functional.cross_entropy,
-        _metrics,
-        partial(functional.cross_entropy, reduction="none"),
+    metrics: ClassVar[Mapping[str, Better]] = {"accuracy": "higher", "loss": "lower"}
+    libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "scikit-learn")
+
+    name: Literal["digits"] = Field(description="the task's name")
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.2, description="share of all samples held out for testing, by class"
     )
+    split_seed: Seed = Field(
+        default=0, description="draws the held-out samples, the same ones for every run's seed"
+    )
+
+    def load(self, clients: int, report: Report) -> Task:
+        """The same data for any number of `clients`, and nothing to `report`.
+
+        Inputs [n, 1, 8, 8] in 0..1; the held-out split is stratified by class.
+        """
+        import torch
+        from sklearn.datasets import load_digits
+        from torch.nn.functional import cross_entropy
+
+        from models.tasks.task import Task
+
+        data = load_digits()
+        inputs = torch.from_numpy((data.images / 16.0).astype(np.float32)[:, None])
+        labels = data.target.astype(np.int64)
+        test, targets = torch.from_numpy(self._held_out(labels)), torch.from_numpy(labels)
+        return Task(
+            inputs[~test],
+            targets[~test],
+            inputs[test],
+            targets[test],
+            (1, 8, 8),
+            10,
+            cross_entropy,
+            _metrics,
+            partial(cross_entropy, reduction="none"),
+        )
+
+    def _held_out(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        draws = generator(self.split_seed, "digits_test_split")
+        held_out = np.zeros(len(labels), dtype=np.bool_)
+        for label in range(10):
+            members = draws.permutation(np.flatnonzero(labels == label))
+            held_out[members[: max(1, round(self.test_fraction * len(members)))]] = True
+        return held_out
 
 
 def _metrics(outputs: Iterable[torch.Tensor], labels: torch.Tensor) -> dict[str, float]:
+    import torch
+    from torch.nn.functional import cross_entropy
+
     output = torch.cat(list(outputs))
     correct = (output.argmax(dim=1) == labels).sum().item()
     return {
         "accuracy": correct / len(labels),
-        "loss": functional.cross_entropy(output, labels).item(),
+        "loss": cross_entropy(output, labels).item(),
     }

@@ -1,7 +1,6 @@
 """How well a segmentation overlaps the truth: Dice and the Hausdorff distance of each subject.
 
-A room of its own because it knows volumes and millimetres and no network. Both measures are those
-of MONAI, which is imported at their first use.
+Both measures are those of MONAI, which is imported at their first use.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.extras import required
+from models.bits.libraries import required
 
 Labels = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 import torch
 
-from models.settings import site_metric
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.overlap import Labels, Values, dice, hd95_mm
 from models.tasks.segmentation_loss import segmentation_loss, weights
 from models.tasks.task import Task
-from sim.record.settings.base import DataError
+from sim.record.errors import Refusal
+from sim.record.metrics import site_metric
 
 TEST_BATCH = 32
 """Slices that a network sees at once: QuickNAT's maps of 96x96 pixels then take about 1 GB."""
@@ -31,7 +31,7 @@ def segmentation(cohort: Cohort) -> Task:
     Metrics are of whole subjects: `dice_<structure>` is the mean over the held-out subjects that
     have the structure; `dice` the mean over subjects of the mean over each one's structures, and
     `site_metric("dice", site)` the same for one site's subjects; `hd95_mm` likewise, at a run's
-    end. What no subject has is left out, so no value is NaN. Raises DataError if that is all.
+    end. What no subject has is left out, so no value is NaN. Raises Refusal if that is all.
     """
     training = [subject for subject in cohort.subjects if not subject.held_out]
     held_out = [subject for subject in cohort.subjects if subject.held_out]
@@ -39,10 +39,8 @@ def segmentation(cohort: Cohort) -> Task:
     inputs, labels = _samples(training)
     test_inputs, test_labels = _samples(held_out)
     if not test_labels.any():
-        raise DataError(
-            "no held-out subject has a structure to be tested on; allowed: at least one that has",
-            ("task", "name"),
-        )
+        what = "no held-out subject has a structure to be tested on"
+        raise Refusal(what, "at least one that has", ("task", "name"))
     sites = np.repeat(
         [subject.site for subject in training], [len(subject.labels) for subject in training]
     ).astype(np.int64)

@@ -1,7 +1,6 @@
 """What a segmentation is trained on: weighted cross-entropy and soft Dice, one to one.
 
-A room of its own because the weights are a formula of the training labels, and the loss runs at
-every step. Sources: Roy, Conjeti, Navab and Wachinger 2019, arXiv 1801.04161 (the weights);
+Sources: Roy, Conjeti, Navab and Wachinger 2019, arXiv 1801.04161 (the weights);
 Milletari, Navab and Ahmadi 2016, arXiv 1606.04797 (soft Dice).
 """
 

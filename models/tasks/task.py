@@ -14,8 +14,8 @@ import torch
 Metrics = Callable[[Iterable[torch.Tensor], torch.Tensor], dict[str, float]]
 """From a network's outputs, batch after batch in the order of the labels, and the labels."""
 
-Report = Callable[[str], None]
-"""Told, in a line each, what takes long."""
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Called with a network's output and the labels."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Task:
     test_labels: torch.Tensor
     input_shape: tuple[int, ...]
     outputs: int
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    loss: Loss
     metrics: Metrics
-    losses: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
+    losses: Loss | None = None
     final_metrics: Metrics | None = None
     sites: npt.NDArray[np.int64] | None = None
     test_batch: int | None = None

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.settings import LOWER_IS_BETTER
 from sim.record.rows import AGGREGATE, POOLED, ScoreRow, TraceRow
 
 if TYPE_CHECKING:
@@ -82,9 +81,9 @@ def summarise(
         seeds=tuple(scenario.seeds),
         protocols=(),
     )
-    work = _work(traces)
+    work, rising = _work(traces), scenario.task.metrics[metric] == "higher"
     lines = tuple(
-        _line(frame, name, [looks[name, seed] for seed in frame.seeds], work[name])
+        _line(frame, rising, name, [looks[name, seed] for seed in frame.seeds], work[name])
         for name in scenario.protocols
     )
     return Summary(**{**vars(frame), "protocols": lines})
@@ -93,7 +92,7 @@ def summarise(
 def metric_of(scenario: "Scenario") -> str:
     """Return the metric that a scenario is judged by."""
     target = scenario.evaluation.target
-    return target.metric if target else scenario.task.metrics[0]
+    return target.metric if target else next(iter(scenario.task.metrics))
 
 
 def as_dict(summary: Summary) -> dict[str, Any]:
@@ -103,9 +102,9 @@ def as_dict(summary: Summary) -> dict[str, Any]:
 
 
 def _line(
-    frame: Summary, protocol: str, runs: Sequence[_Looks], work: Mapping[str, int]
+    frame: Summary, rising: bool, protocol: str, runs: Sequence[_Looks], work: Mapping[str, int]
 ) -> ProtocolSummary:
-    sign = -1.0 if frame.metric in LOWER_IS_BETTER else 1.0
+    sign = 1.0 if rising else -1.0
     finals = [client_values(run[max(run)]) for run in runs if run]
     means = [
         {time: mean(client_values(nodes)) for time, nodes in run.items()} for run in runs if run

@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
-from models.fingerprint import fingerprint, libraries
-from models.learner import Learner, LearnerSpec, Report, load_data, pinned, prepare
+from models.bits.fingerprint import fingerprint
+from models.learner import Learner, LearnerSpec, Report, load_data, prepare
 from models.parameters import Layout, Tensor, Vector
-from models.settings import TaskSettings
+from models.tasks import TaskSettings
 from sim.compute import Graph, Lineage
 from sim.compute.engines.engine import one_thread
-from sim.record.settings.base import DataError
+from sim.record.errors import Refusal
 from sim.runs.build import POOLED_CLIENT, Facts
 from sim.scenario import Scenario
 
@@ -88,7 +88,7 @@ def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
     for scenario in scenarios:
         if scenario.task not in tasks:
             with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
-                tasks[scenario.task] = pinned(scenario.task)
+                tasks[scenario.task] = scenario.task.pinned()
     return [one.model_copy(update={"task": tasks[one.task]}) for one in scenarios]
 
 
@@ -97,10 +97,9 @@ def mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
     """Let a mistake that shows only when a learner is built say where it was written."""
     try:
         yield
-    except DataError as mistake:
-        what, _, allowed = str(mistake).partition("; allowed: ")
+    except Refusal as mistake:
         seed = f" (seed {spec.seed})" if mistake.path == ("task", "partition") else ""
-        raise scenario.mistake(mistake.path, f"{what}{seed}", allowed) from None
+        raise scenario.mistake(mistake.path, f"{mistake.what}{seed}", mistake.allowed) from None
 
 
 def _facts(learner: Learner) -> Facts:
@@ -122,6 +121,6 @@ def _content_name(spec: LearnerSpec, data_digest: str) -> str:
         str(spec.clients),
         str(spec.seed),
         data_digest,
-        fingerprint(spec.training, libraries(spec.task)),
+        fingerprint(spec.training, spec.libraries, spec.modules),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import simpy
 
-from models.settings import LOWER_IS_BETTER, TEST, seen_from
+from models.tasks.settings import Better
 from sim.compute import ModelRef
 from sim.protocols import Running, Seen
+from sim.record.metrics import TEST, seen_from
 from sim.record.rows import AGGREGATE, ScoreRow
 from sim.scenario.sections import StopSettings
 from sim.world import Behaviour, Tie, World
@@ -35,9 +36,9 @@ Looks = list[tuple[Look, ModelRef]]
 class Observer:
     """Sees every node, dead ones too, at 0, at each `every_s`, and at `end_s`.
 
-    `last`: the data set of the last look, which may have metrics that take long. `latest`: the
-    latest look's models, which the store holds as long as they are here; those of all looks would
-    never leave it.
+    `metrics`: the task's. `last`: the data set of the last look, which may have metrics that take
+    long. `latest`: the latest look's models, which the store holds as long as they are here; those
+    of all looks would never leave it.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Observer:
         every_s: float,
         end_s: float,
         stop_when: StopSettings | None,
+        metrics: Mapping[str, Better],
         last: str = TEST,
     ) -> None:
         self._world = world
@@ -54,6 +56,7 @@ class Observer:
         self._every_s = every_s
         self._end_s = end_s
         self._stop_when = stop_when
+        self._metrics = metrics
         self._last = last
         self.looks: list[Look] = []
         self.latest: Looks = []
@@ -96,7 +99,7 @@ class Observer:
         values = yield self._world.clock.number(asyncio.gather(*(look.scores for look in looks)))
         by_node = {look.node: each[goal.metric] for look, each in zip(looks, values, strict=True)}
         clients = [by_node[node.name] for node in self._world.clients]
-        rising = goal.metric not in LOWER_IS_BETTER
+        rising = self._metrics[goal.metric] == "higher"
         value = {
             "mean": sum(clients) / len(clients),
             "worst": min(clients) if rising else max(clients),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.settings import FINAL, TEST
 from sim.compute import Graph, ModelRef
+from sim.record.metrics import FINAL, TEST
 from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.runs.build import build
 from sim.runs.data import Data
@@ -49,9 +49,10 @@ async def play(
     """
     lineage, facts = data.lineage(graph, scenario, seed), data.facts(scenario, seed)
     world, running = build(scenario, protocol, seed, lineage, facts)
-    last = FINAL if scenario.task.final_metrics else TEST
+    task, every = scenario.task, scenario.evaluation.every
+    last = FINAL if task.final_metrics else TEST
     observer = Observer(
-        world, running, scenario.evaluation.every, scenario.duration, scenario.stop_when, last
+        world, running, every, scenario.duration, scenario.stop_when, task.metrics, last
     )
 
     async def between_steps() -> None:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.prediction import Cohort, Prediction, Subject, cohort_of, predicted, volume
+from models.prediction import Cohort, Prediction, Subject, predicted, volume
+from models.tasks import TASKS
 from sim.compute.engines.engine import one_thread
 from sim.record.errors import Place, ScenarioError, scenario_error
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
@@ -68,9 +69,14 @@ def cohort_in(scenario: Scenario, report: Callable[[str], None]) -> Cohort:
     """The subjects of a scenario's task. Raises ScenarioError if there are none to be had."""
     if not scenario.task.segments:
         what = f"{scenario.task.name} has no subjects"
-        raise scenario.mistake(("task", "name"), what, "brains, nifti")
+        raise scenario.mistake(("task", "name"), what, ", ".join(_segmenting()))
     with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
-        return cohort_of(scenario.task, scenario.clients.count, report)
+        return scenario.task.cohort(scenario.clients.count, report)
+
+
+def _segmenting() -> list[str]:
+    """The names of the tasks that have subjects."""
+    return [name for name, kind in TASKS.items() if kind.segments]
 
 
 def segmented(
@@ -130,7 +136,8 @@ def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]
         raise scenario_error(Place(str(folder), 0), (), what, allowed)
     if not scenario.task.segments:
         what = f"the task {scenario.task.name} has no segmentation"
-        raise ScenarioError(f"{folder}: {what}; allowed: results of the tasks brains and nifti")
+        allowed = f"results of the tasks {' and '.join(_segmenting())}"
+        raise ScenarioError(f"{folder}: {what}; allowed: {allowed}")
     return scenario, place, named
 
 

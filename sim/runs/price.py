@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from models.learner import GROUP_LIMIT, Learner, LearnerSpec, TrainingJob, trained_together
 from models.parameters import Vector
-from models.settings import FINAL, TEST
 from sim.compute.engines.engine import one_thread
+from sim.record.metrics import FINAL, TEST
 from sim.runs.data import learner_spec, mistakes_placed
 from sim.scenario import Scenario
 

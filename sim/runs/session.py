@@ -14,14 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.fingerprint import libraries
 from sim.compute import ComputeError, Engine, Graph, engine_for
 from sim.compute.store.store import Store
 from sim.record.rows import FAILED, Operations, Progress, RunRecord
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder import RunTables
-from sim.runs.data import Data
+from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
 from sim.scenario import Scenario
@@ -121,9 +120,12 @@ async def _cluster(places: Sequence[Place], session: Session) -> ClusterEngine |
 
 
 def _training(places: Sequence[Place]) -> Training:
-    scenarios = [place.scenario for place in places]
-    used = dict.fromkeys(name for each in scenarios for name in libraries(each.task))
-    return Training(tuple(dict.fromkeys(each.training for each in scenarios)), tuple(used))
+    specs = [learner_spec(place.scenario, 0) for place in places]
+    return Training(
+        tuple(dict.fromkeys(spec.training for spec in specs)),
+        tuple(dict.fromkeys(name for spec in specs for name in spec.libraries)),
+        tuple(dict.fromkeys(name for spec in specs for name in spec.modules)),
+    )
 
 
 class _Work:

@@ -8,22 +8,23 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from models.environment import environment
-from models.fingerprint import LIBRARIES
+from models.bits.fingerprint import environment
 from models.learner import GROUP_LIMIT, Learner, LearnerSpec, TrainingJob, trained_together
 from models.parameters import Vector
-from models.settings import TrainingSettings
+from models.training import TrainingSettings
 
 
 @dataclass(frozen=True)
 class Training:
     """The data plane that workers do their operations with: real learners.
 
-    `settings`: all ways of training that the learners will use; `used`: the libraries that compute.
+    `settings`: all ways of training that the learners will use; `libraries` and `modules`: what
+    computes them, see LearnerSpec.
     """
 
     settings: tuple[TrainingSettings, ...] = ()
-    used: tuple[str, ...] = LIBRARIES
+    libraries: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     @property
     def group_limit(self) -> int:
@@ -32,7 +33,7 @@ class Training:
 
     def environment(self) -> dict[str, str]:
         """See DataPlane."""
-        return environment(self.settings, self.used)
+        return environment(self.settings, self.libraries, self.modules)
 
     def learner(self, spec: Hashable) -> Learner:
         """See DataPlane."""

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from models.settings import NETWORKS, PARTITIONS, TASKS
+from models.networks import NETWORKS
+from models.partitions import PARTITIONS
+from models.tasks import TASKS
 from sim.faults import FAULTS
 from sim.protocols import PROTOCOLS
 from sim.scenario.loading import first_comment

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from models.tasks import TASKS
 from sim.record.errors import Place, scenario_error
 from sim.scenario import paths
 from sim.scenario.scenario import Scenario
@@ -21,7 +22,6 @@ from sim.scenario.yaml_loader import Document, parse, read_text
 
 _LARGEST_MATRIX_BYTES = 500_000
 _MATRIX = ("network", "latency", "matrix")
-_SCAN_PATHS = ("scans", "label_map")
 
 
 def shipped() -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenari
     if not isinstance(document.value, dict):
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
     _read_latencies(document, folder)
-    _complete_scan_paths(document, folder)
+    _complete_task_paths(document, folder)
     return validated(document)
 
 
@@ -120,15 +120,16 @@ def _number(cell: str, place: Place) -> float:
         raise scenario_error(place, _MATRIX, what, "numbers, separated by commas") from None
 
 
-def _complete_scan_paths(document: Document, folder: FilePath) -> None:
+def _complete_task_paths(document: Document, folder: FilePath) -> None:
     """Let the paths that ``task`` names, which are relative to ``folder``, say where they lead.
 
     Links are not followed: what a file names in turn is relative to where the user put it.
     """
     task = document.value.get("task")
-    if not isinstance(task, dict):
+    kind = task.get("name") if isinstance(task, dict) else None
+    if not isinstance(kind, str) or kind not in TASKS:
         return
-    for name in _SCAN_PATHS:
+    for name in TASKS[kind].paths:
         if isinstance(path := task.get(name), str) and path:
             task[name] = os.path.abspath(folder / path)
 

@@ -18,7 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from models.settings import NETWORKS, TASKS, ModelSettings, TaskSettings, TrainingSettings
+from models.networks import NETWORKS, ModelSettings
+from models.tasks import TASKS, TaskSettings
+from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Place, Refusal, ScenarioError, scenario_error

@@ -78,7 +78,7 @@ def described(clients: int, sharing: str, peers: str) -> Scenario:
 async def ran(scenario: Scenario, facts: Facts) -> World:
     """The world in which the clients have finished `ROUNDS` local rounds each on average."""
     world, running = build(scenario, "braintorrent", 0, naming_graph(), facts)
-    Observer(world, running, LOOK_S, scenario.duration, None)
+    Observer(world, running, LOOK_S, scenario.duration, None, scenario.task.metrics)
 
     def stop() -> Behaviour:
         while world.trace.counts["train"] < ROUNDS * scenario.clients.count:

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.generators import generator
+from models.arithmetic.exact import fine_tune
+from models.bits.generators import generator
 from models.parameters import FlatModule, Vector, averaged
-from models.settings import TrainingSettings
-from models.training import fine_tune
+from models.training import TrainingSettings
 from sim.compute import Graph, engine_for
 from sim.compute.store.store import Store
 

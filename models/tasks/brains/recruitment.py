@@ -1,7 +1,4 @@
-"""Who is scanned where, at what age: the subjects before anything is generated.
-
-A room of its own because here a user's numbers meet the number of clients, and may not fit.
-"""
+"""Who is scanned where, at what age: the subjects before anything is generated."""
 
 from __future__ import annotations
 
@@ -9,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from models.generators import generator
-from models.settings import BrainsSettings
-from sim.record.settings.base import DataError
+from models.bits.generators import generator
+from sim.record.errors import Refusal
 
 _Value = TypeVar("_Value")
 
@@ -27,27 +23,34 @@ class Person:
     name: str
 
 
-def recruited(settings: BrainsSettings, clients: int) -> tuple[Person, ...]:
+def recruited(
+    training: int | Sequence[int],
+    test: int | Sequence[int],
+    ages: Sequence[tuple[float, float]],
+    clients: int,
+    data_seed: int,
+) -> tuple[Person, ...]:
     """All subjects of `clients` sites, those to train on first.
 
-    They are dealt to the sites in turn, so the n-th person is the same one for any number of sites.
-    Raises DataError if a list is not one per site, or a site has nobody to train on.
+    `training`, `test`: how many in all, or a list of one number per site; `ages` [clients]: of the
+    youngest and oldest. They are dealt to the sites in turn, so the n-th person is the same one for
+    any number of sites. Raises Refusal if a list is not one per site, or a site has nobody to train
+    on.
     """
-    training = _counts("training_subjects", settings.training_subjects, clients)
-    if not all(training):
-        raise DataError(
-            f"{sum(training)} training subjects for {clients} sites leave a site without any; "
-            f"allowed: at least {clients}",
+    to_train_on = _counts("training_subjects", training, clients)
+    if not all(to_train_on):
+        raise Refusal(
+            f"{sum(to_train_on)} training subjects for {clients} sites leave a site without any",
+            f"at least {clients}",
             ("task", "training_subjects"),
         )
-    test = _counts("test_subjects", settings.test_subjects, clients)
-    ages = _ages(settings, clients)
+    to_test_on = _counts("test_subjects", test, clients)
     people = []
-    for role, counts in (("training", training), ("test", test)):
+    for role, counts in (("training", to_train_on), ("test", to_test_on)):
         digits = max(2, len(str(sum(counts) - 1)))
         for number, site in enumerate(_dealt(counts)):
             low, high = ages[site]
-            share = float(generator(settings.data_seed, f"brains_{role}_age", number).random())
+            share = float(generator(data_seed, f"brains_{role}_age", number).random())
             name = f"{role}_{number:0{digits}}"
             people.append(Person(role, number, site, low + share * (high - low), name))
     return tuple(people)
@@ -56,22 +59,14 @@ def recruited(settings: BrainsSettings, clients: int) -> tuple[Person, ...]:
 def _counts(key: str, subjects: int | Sequence[int], clients: int) -> list[int]:
     if isinstance(subjects, int):
         return [subjects // clients + (site < subjects % clients) for site in range(clients)]
-    return list(_one_per_site(key, subjects, clients))
+    return list(one_per_site(key, subjects, clients))
 
 
-def _ages(settings: BrainsSettings, clients: int) -> Sequence[tuple[float, float]]:
-    ranges = settings.age_ranges
-    one_for_all = ranges == (settings.ages,)
-    return ranges * clients if one_for_all else _one_per_site("ages", ranges, clients)
-
-
-def _one_per_site(key: str, values: Sequence[_Value], clients: int) -> Sequence[_Value]:
+def one_per_site(key: str, values: Sequence[_Value], clients: int) -> Sequence[_Value]:
+    """The `values`, one for each client. Raises Refusal if they aren't so many."""
     if len(values) != clients:
-        raise DataError(
-            f"a list of {len(values)} for {clients} clients; allowed: one value for all, or a list "
-            f"of {clients}",
-            ("task", key),
-        )
+        what = f"a list of {len(values)} for {clients} clients"
+        raise Refusal(what, f"one value for all, or a list of {clients}", ("task", key))
     return values
 
 

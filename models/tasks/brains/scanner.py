@@ -1,7 +1,4 @@
-"""What a scanner makes of an anatomy: contrast, shading, blur, gain and noise, fixed for a site.
-
-A room of its own because it alone knows TorchIO, and because the sites differ in nothing else.
-"""
+"""What a scanner makes of an anatomy: contrast, shading, blur, gain and noise, fixed for a site."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.generators import generator
+from models.bits.generators import generator
 from models.tasks.brains.structures import TISSUES
 
 Images = npt.NDArray[np.float32]

@@ -1,7 +1,4 @@
-"""Where the slices of a subject lie: coronal, at equal distances, the same distances for all.
-
-A room of its own because it alone knows which way rows and columns point.
-"""
+"""Where the slices of a subject lie: coronal, at equal distances, the same distances for all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is segmented: 17 structures of the brain, left and right merged, and their tissues.
 
-A room of its own because it is a table that people look up, and nothing else. The numbers are those
-of the Neuromorphometrics atlas (its protocol: neuromorphometrics.com, "General Segmentation").
+The numbers are those of the Neuromorphometrics atlas (its protocol: neuromorphometrics.com,
+"General Segmentation").
 """
 
 from __future__ import annotations

@@ -1,64 +1,110 @@
 """The task `nifti`: a user's own scans. Files are judged before any is resampled.
 
-Rooms: `scans` and `label_map` read what the user wrote, through `tables`; `content` names the files
-by what is in them; `sites` numbers and splits; `volumes` reads NIfTI files, `slices` resamples
-them, `loading` does so for all.
+Files: `scans` and `label_map` read what the user wrote, through `tables`; `volumes` reads NIfTI
+files, `slices` resamples them.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
 
-from models.extras import required
-from models.settings import NiftiSettings
+from pydantic import AfterValidator, Field, StringConstraints
+
+from models.bits.libraries import required
 from models.tasks.cohort import Cohort
-from models.tasks.nifti.content import content
 from models.tasks.nifti.label_map import read_label_map
-from models.tasks.nifti.refusals import refusal
-from models.tasks.nifti.scans import Scan, scans_at
-from models.tasks.nifti.sites import site_names, split
-from models.tasks.task import Report
+from models.tasks.nifti.scans import Scan, content, scans_at, site_names, split
+from models.tasks.settings import Report, SegmentationSettings
+from sim.record.errors import Refusal
+from sim.record.settings.base import Positive, Seed
 
 
-def nifti(settings: NiftiSettings, clients: int, report: Report) -> Cohort:
-    """The user's subjects by site and name; the sites' order by name is that of the `clients`.
+def _stands_alone(path: str) -> str:
+    if not os.path.isabs(path):
+        raise Refusal(f"{path!r} is a relative path", "an absolute path here")
+    return path
 
-    Slices are squares of `image_size` pixels of `voxel_size_mm`, from the first to the last that
-    holds a structure. Images are in 0..1 as `slices.scaled` says. The same files give the same
-    bits. Raises DataError at the first mistake in the files, if they are not those that
-    `files_sha256` names, or if a library is missing.
+
+_Path = Annotated[str, AfterValidator(_stands_alone)]
+"""A file's or folder's place. One that a scenario's file names is relative to that file."""
+
+
+class NiftiSettings(SegmentationSettings):
+    """Segmentation of your own scans (NIfTI), each client one site, in the sites' order by name.
+
+    Needs the extra `brains`. Any orientation and voxel size; intensities are scaled so that the
+    1st and 99th percentile of a scan's voxels other than 0 become 0 and 1.
     """
-    for library in ("nibabel", "torchio"):
-        required(library, "brains", "the task nifti", ("task", "name"))
-    from models.tasks.nifti.loading import subjects  # stands on them
 
-    path = Path(settings.scans)
-    label_map = read_label_map(Path(settings.label_map))
-    listed = scans_at(path)
-    _check_unchanged(settings, listed)
-    sites = site_names(listed, clients)
-    scans = split(path, listed, settings.test_fraction, settings.split_seed)
-    return Cohort(subjects(scans, sites, label_map, settings, report), label_map.structures)
+    paths: ClassVar[tuple[str, ...]] = ("scans", "label_map")
 
-
-def pinned(settings: NiftiSettings) -> NiftiSettings:
-    """The settings with the `files_sha256` of the files that are there now, unless they have one.
-
-    Raises DataError if they can't be read.
-    """
-    if settings.files_sha256 is not None:
-        return settings
-    found = content(scans_at(Path(settings.scans)), Path(settings.label_map))
-    return settings.model_copy(update={"files_sha256": found})
-
-
-def _check_unchanged(settings: NiftiSettings, listed: Sequence[Scan]) -> None:
-    wanted = settings.files_sha256
-    if wanted is None or wanted == content(listed, Path(settings.label_map)):
-        return
-    raise refusal(
-        f"{settings.scans}: the scans, their list or the label map have changed since",
-        "the files as they were, or a scenario without files_sha256",
-        ("task", "files_sha256"),
+    name: Literal["nifti"] = Field(description="the task's name")
+    scans: _Path = Field(
+        description="a CSV file: site, subject, image, labels and, if you like, split "
+        "(train or test); or a folder: SITE/SUBJECT/image.nii.gz and labels.nii.gz"
     )
+    label_map: _Path = Field(
+        description="a CSV file: id, name, group; ids of a group are one structure, an empty group "
+        "is the name, the group `background` is ignored"
+    )
+    voxel_size_mm: Positive = Field(
+        default=2.0, description="a pixel's side, and the distance between slices"
+    )
+    plane: Literal["coronal", "axial", "sagittal"] = Field(
+        default="coronal", description="how the scans are sliced"
+    )
+    image_size: Annotated[int, Field(ge=8, le=512)] = Field(
+        default=96, description="pixels of a slice's side, centred on what is labelled"
+    )
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.25, description="share of each site's subjects held out, without a column split"
+    )
+    split_seed: Seed = Field(
+        default=0, description="draws the held-out subjects, the same ones for every run's seed"
+    )
+    files_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
+        default=None,
+        description="names the files by their content, and others are refused; a run fills it in",
+    )
+
+    def pinned(self) -> Self:
+        """The settings with the `files_sha256` of the files that are there now, unless they have
+        one. Raises Refusal if they can't be read.
+        """
+        if self.files_sha256 is not None:
+            return self
+        found = content(scans_at(Path(self.scans)), Path(self.label_map))
+        return self.model_copy(update={"files_sha256": found})
+
+    def cohort(self, clients: int, report: Report) -> Cohort:
+        """The user's subjects by site and name; the sites' order by name is the `clients`'.
+
+        Slices are squares of `image_size` pixels of `voxel_size_mm`, from the first to the last
+        that holds a structure. Images are in 0..1 as `slices.scaled` says. The same files give the
+        same bits. Raises Refusal at the first mistake in the files, if they are not those that
+        `files_sha256` names, or if a library is missing.
+        """
+        for library in ("nibabel", "torchio"):
+            required(library, "brains", "the task nifti", ("task", "name"))
+        from models.tasks.nifti.slices import subjects  # stands on them
+
+        path = Path(self.scans)
+        label_map = read_label_map(Path(self.label_map))
+        listed = scans_at(path)
+        self._check_unchanged(listed)
+        sites = site_names(listed, clients)
+        scans = split(path, listed, self.test_fraction, self.split_seed)
+        shape = self.plane, self.voxel_size_mm, self.image_size
+        return Cohort(subjects(scans, sites, label_map, *shape, report), label_map.structures)
+
+    def _check_unchanged(self, listed: Sequence[Scan]) -> None:
+        wanted = self.files_sha256
+        if wanted is not None and wanted != content(listed, Path(self.label_map)):
+            raise Refusal(
+                f"{self.scans}: the scans, their list or the label map have changed since",
+                "the files as they were, or a scenario without files_sha256",
+                ("task", "files_sha256"),
+            )

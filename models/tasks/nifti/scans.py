@@ -1,14 +1,21 @@
-"""Which scans there are: a table or a folder names each subject's site, image and labels."""
+"""Which scans there are, as a table or a folder lists them, before any of them is opened.
+
+Whose they are, which client a site is, whom it holds out, and what names all files by their content
+so that changed ones are not taken for the same.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from models.tasks.nifti.refusals import refusal
-from models.tasks.nifti.tables import Columns, Row, table
+from models.bits.generators import generator
+from models.tasks.nifti.tables import LABEL_MAP, SCANS, Columns, Row, table
+from sim.record.errors import Refusal
 
 # Ages are for the user's own records; nothing here depends on them.
 _COLUMNS = Columns(("site", "subject", "image", "labels"), optional=("age", "split"))
@@ -29,11 +36,11 @@ class Scan:
 def scans_at(path: Path) -> tuple[Scan, ...]:
     """The scans that a CSV file lists or a folder holds, by site and subject.
 
-    Their order in the file decides nothing. Raises DataError if the file or folder does not say
+    Their order in the file decides nothing. Raises Refusal if the file or folder does not say
     what a scan needs, or names a subject or an image twice.
     """
     if not os.path.exists(path):
-        raise refusal(f"{path}: no such file or folder", _LAYOUT)
+        raise Refusal(f"{path}: no such file or folder", _LAYOUT, SCANS)
     scans = _in_folder(path) if path.is_dir() else _in_table(path)
     scans.sort(key=lambda scan: (scan.site, scan.subject))
     _check_once(path, scans)
@@ -49,7 +56,7 @@ def _in_table(file: Path) -> list[Scan]:
             file.parent / row.cells["labels"],
             _split(row),
         )
-        for row in table(file, _COLUMNS, ("task", "scans"))
+        for row in table(file, _COLUMNS, SCANS)
     ]
 
 
@@ -62,7 +69,7 @@ def _split(row: Row) -> Literal["train", "test"] | None:
         case "test":
             return "test"
         case other:
-            raise refusal(f"{row.place}: split is {other!r}", "train, test")
+            raise Refusal(f"{row.place}: split is {other!r}", "train, test", SCANS)
 
 
 def _in_folder(folder: Path) -> list[Scan]:
@@ -72,7 +79,7 @@ def _in_folder(folder: Path) -> list[Scan]:
         for subject in _folders(site)
     ]
     if not scans:
-        raise refusal(f"{folder}: holds no scans", _LAYOUT)
+        raise Refusal(f"{folder}: holds no scans", _LAYOUT, SCANS)
     return scans
 
 
@@ -80,7 +87,7 @@ def _folders(folder: Path) -> list[Path]:
     try:
         inside = list(folder.iterdir())
     except OSError as error:
-        raise refusal(f"{folder}: can't be read ({error.strerror})", _LAYOUT) from None
+        raise Refusal(f"{folder}: can't be read ({error.strerror})", _LAYOUT, SCANS) from None
     return [one for one in inside if one.is_dir() and not one.name.startswith(".")]
 
 
@@ -89,7 +96,7 @@ def _volume(subject: Path, name: str) -> Path:
     found = [file for end in (".nii", ".nii.gz") if (file := subject / f"{name}{end}").exists()]
     if len(found) != 1:
         what = "both" if found else "neither"
-        raise refusal(f"{subject}: {what} of {name}.nii and {name}.nii.gz", "one of them")
+        raise Refusal(f"{subject}: {what} of {name}.nii and {name}.nii.gz", "one of them", SCANS)
     return found[0]
 
 
@@ -99,14 +106,90 @@ def _check_once(path: Path, scans: list[Scan]) -> None:
     images: dict[Path, Scan] = {}
     for scan in scans:
         if scan.image == scan.labels:
-            raise refusal(f"{scan.image}: is an image and its own labels", "two files")
+            raise Refusal(f"{scan.image}: is an image and its own labels", "two files", SCANS)
         other = subjects.setdefault(scan.subject, scan)
         if other.site != scan.site:
             what = f"{path}: subject {scan.subject!r} is in the sites {other.site} and {scan.site}"
-            raise refusal(what, "each subject in one site")
+            raise Refusal(what, "each subject in one site", SCANS)
         if other is not scan:
-            raise refusal(f"{path}: subject {scan.subject!r} is there twice", "each subject once")
+            raise Refusal(
+                f"{path}: subject {scan.subject!r} is there twice", "each subject once", SCANS
+            )
         other = images.setdefault(scan.image, scan)
         if other is not scan:
             what = f"{scan.image}: belongs to the subjects {other.subject!r} and {scan.subject!r}"
-            raise refusal(what, "an image of its own for each subject")
+            raise Refusal(what, "an image of its own for each subject", SCANS)
+
+
+def site_names(scans: Sequence[Scan], clients: int) -> tuple[str, ...]:
+    """The sites sorted by name; client 0 is the first of them.
+
+    Raises Refusal unless there is one for each of `clients`.
+    """
+    names = _names(scans)
+    if len(names) != clients:
+        what = f"{clients} clients for {len(names)} sites ({', '.join(names)})"
+        raise Refusal(what, f"{len(names)}, a client for each site", ("clients", "count"))
+    return names
+
+
+def split(
+    path: Path, scans: Sequence[Scan], test_fraction: float, split_seed: int
+) -> tuple[Scan, ...]:
+    """The scans, each with a split: the table's own, else drawn for each site by itself.
+
+    A site of two or more gets a subject to train on and one to test on at least. Raises Refusal,
+    naming `path`, if a site has none to train on, or if nobody at all is held out.
+    """
+    done: list[Scan] = []
+    for name in _names(scans):
+        members = [scan for scan in scans if scan.site == name]
+        if members[0].split is None:
+            members = _drawn(name, members, test_fraction, split_seed)
+        if all(scan.split == "test" for scan in members):
+            what = f"{path}: site {name} has no subject to train on"
+            raise Refusal(what, "one or more in each site", SCANS)
+        done += members
+    if all(scan.split == "train" for scan in done):
+        raise Refusal(
+            f"{path}: no subject is held out", "one or more to test on, in any site", SCANS
+        )
+    return tuple(done)
+
+
+def _names(scans: Sequence[Scan]) -> tuple[str, ...]:
+    return tuple(sorted(dict.fromkeys(scan.site for scan in scans)))
+
+
+def _drawn(site: str, scans: list[Scan], test_fraction: float, split_seed: int) -> list[Scan]:
+    """Depends on the site's own name and subjects only: another site changes nothing here."""
+    draws = generator(split_seed, "nifti_test_split", *site.encode())
+    held_out = min(len(scans) - 1, max(1, round(test_fraction * len(scans))))
+    places = draws.permutation(len(scans))[:held_out].tolist()
+    return [
+        replace(scan, split="test" if number in places else "train")
+        for number, scan in enumerate(scans)
+    ]
+
+
+def content(scans: Sequence[Scan], label_map: Path) -> str:
+    """The SHA-256 of who is listed, with site and split, and of every file; not of any path.
+
+    Raises Refusal if a file can't be read.
+    """
+    digest = hashlib.sha256(_of_file(label_map, "a CSV file", LABEL_MAP))
+    for scan in scans:
+        digest.update(repr((scan.site, scan.subject, scan.split)).encode())
+        for file in (scan.image, scan.labels):
+            digest.update(_of_file(file, "a NIfTI file", SCANS))
+    return digest.hexdigest()
+
+
+def _of_file(file: Path, allowed: str, setting: tuple[str, ...]) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except FileNotFoundError:
+        raise Refusal(f"{file}: no such file", allowed, setting) from None
+    except OSError as error:
+        raise Refusal(f"{file}: can't be read ({error.strerror})", allowed, setting) from None

@@ -1,11 +1,8 @@
-"""From a scan's own grid to slices of one voxel size, orientation and brightness.
-
-A room of its own because it alone knows which way slices, rows and columns point, and by which
-filters they are resampled.
-"""
+"""From checked files to subjects: slices of one voxel size, orientation and brightness."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +18,14 @@ from nibabel.orientations import (
     ornt_transform,
 )
 
+from models.tasks.cohort import Subject
+from models.tasks.nifti.label_map import LabelMap
+from models.tasks.nifti.scans import Scan
+from models.tasks.nifti.tables import SCANS
+from models.tasks.nifti.volumes import Opened, opened
+from models.tasks.settings import Report
+from sim.record.errors import Refusal
+
 AXES = {"coronal": "AIR", "axial": "SPR", "sagittal": "RIA"}
 """Where slices, rows and columns lead: Anterior, Superior, Inferior, Posterior, Right.
 
@@ -28,6 +33,8 @@ With row 0 on top and column 0 on the left, heads are upright; the person's righ
 """
 
 _PERCENTILES = (1, 99)
+_HALVINGS = 16
+"""What a slice's side should be a multiple of: networks halve it up to four times."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,61 @@ class Grid:
     shape: tuple[int, int, int]
     affine: npt.NDArray[np.float64]
     side: int
+
+
+def subjects(
+    scans: Sequence[Scan],
+    sites: Sequence[str],
+    label_map: LabelMap,
+    plane: str,
+    voxel_size_mm: float,
+    image_size: int,
+    report: Report,
+) -> tuple[Subject, ...]:
+    """The subjects in the order of `scans`, one after the other, since a scan takes much memory.
+
+    A site's number is its place in `sites`.
+
+    Raises Refusal at the first file that can't be used, or if what is labelled doesn't fit into
+    a slice, with the size that would do for all.
+    """
+    checked = [opened(scan) for scan in scans]
+    report(f"nifti: slicing {len(checked)} scans")
+    done: list[Subject] = []
+    largest, widest = 0, checked[0]
+    for one in checked:
+        volume = turned(_volume(one, label_map), plane)
+        grid = grid_of(volume, voxel_size_mm, image_size)
+        if grid.side > largest:
+            largest, widest = grid.side, one
+        if largest <= image_size:
+            slices = resampled(volume, grid)
+            done.append(_subject(one, slices, sites.index(one.scan.site)))
+    if largest > image_size:
+        what = f"{widest.scan.labels}: structures {largest} pixels wide"
+        needed = -(-largest // _HALVINGS) * _HALVINGS
+        allowed = f"an image_size of {needed}, or larger voxels"
+        raise Refusal(what, allowed, ("task", "image_size"))
+    return tuple(done)
+
+
+def _volume(one: Opened, label_map: LabelMap) -> Volume:
+    labels, image = one.labels(label_map), scaled(one.image())
+    if image is None:
+        raise Refusal(
+            f"{one.scan.image}: constant wherever it is not 0", "an image with contrast", SCANS
+        )
+    return Volume(image, labels, one.affine)
+
+
+def _subject(one: Opened, slices: Volume, site: int) -> Subject:
+    scan = one.scan
+    if not slices.labels.any():
+        what = f"{scan.labels}: structures too small for task.voxel_size_mm"
+        raise Refusal(what, "smaller voxels", ("task", "voxel_size_mm"))
+    return Subject(
+        scan.subject, site, scan.split == "test", slices.image, slices.labels, slices.affine
+    )
 
 
 def turned(volume: Volume, plane: str) -> Volume:

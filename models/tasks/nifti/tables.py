@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.tasks.nifti.refusals import refusal
+from sim.record.errors import Refusal
+
+SCANS = ("task", "scans")
+LABEL_MAP = ("task", "label_map")
+"""The settings that lead to a user's files, and so to the mistakes in them."""
 
 
 @dataclass(frozen=True)
@@ -39,32 +43,32 @@ class Row:
 def table(file: Path, columns: Columns, setting: tuple[str, ...]) -> list[Row]:
     """All rows of a comma-separated file whose first line names its columns.
 
-    Raises DataError, at `setting`, at the first line that does not fit `columns`.
+    Raises Refusal, at `setting`, at the first line that does not fit `columns`.
     """
     allowed = f"the columns {', '.join(columns.all)}, separated by commas"
     lines = _lines(file, setting)
     _, header = next(lines, (0, []))
     for name in (*columns.filled, *columns.present):
         if name not in header:
-            raise refusal(f"{file}: no column {name!r}", allowed, setting)
+            raise Refusal(f"{file}: no column {name!r}", allowed, setting)
     for name in header:
         if name not in columns.all:
-            raise refusal(f"{file}: unknown column {name!r}", allowed, setting)
+            raise Refusal(f"{file}: unknown column {name!r}", allowed, setting)
         if header.count(name) > 1:
-            raise refusal(f"{file}: two columns {name!r}", "each column once", setting)
+            raise Refusal(f"{file}: two columns {name!r}", "each column once", setting)
     rows = []
     for number, cells in lines:
         place = f"{file}, line {number}"
         if len(cells) != len(header):
             what = f"{place}: {len(cells)} cells under {len(header)} columns"
-            raise refusal(what, "a cell for each column", setting)
+            raise Refusal(what, "a cell for each column", setting)
         row = Row(place, dict(zip(header, cells, strict=True)))
         for name in columns.filled:
             if not row.cells[name]:
-                raise refusal(f"{place}: no {name}", f"a value for {name}", setting)
+                raise Refusal(f"{place}: no {name}", f"a value for {name}", setting)
         rows.append(row)
     if not rows:
-        raise refusal(f"{file}: no rows", "one row or more below the columns' names", setting)
+        raise Refusal(f"{file}: no rows", "one row or more below the columns' names", setting)
     return rows
 
 
@@ -77,10 +81,10 @@ def _lines(file: Path, setting: tuple[str, ...]) -> Iterator[tuple[int, list[str
                 if any(cell.strip() for cell in cells):
                     yield reader.line_num, [cell.strip() for cell in cells]
     except FileNotFoundError:
-        raise refusal(f"{file}: no such file", "a CSV file", setting) from None
+        raise Refusal(f"{file}: no such file", "a CSV file", setting) from None
     except OSError as error:
-        raise refusal(f"{file}: can't be read ({error.strerror})", "a CSV file", setting) from None
+        raise Refusal(f"{file}: can't be read ({error.strerror})", "a CSV file", setting) from None
     except UnicodeDecodeError:
-        raise refusal(f"{file}: is not text in UTF-8", "a CSV file", setting) from None
+        raise Refusal(f"{file}: is not text in UTF-8", "a CSV file", setting) from None
     except csv.Error as error:
-        raise refusal(f"{file}: is no CSV file ({error})", "a CSV file", setting) from None
+        raise Refusal(f"{file}: is no CSV file ({error})", "a CSV file", setting) from None

@@ -1,7 +1,6 @@
 """A scan's two NIfTI files: what their headers must say, and their voxels.
 
-A room of its own because it alone reads the format. Headers are checked for all scans before the
-voxels of any are read, which takes long.
+Headers are checked for all scans before the voxels of any are read, which takes long.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from models.tasks.nifti.label_map import LabelMap
-from models.tasks.nifti.refusals import refusal
 from models.tasks.nifti.scans import Scan
+from models.tasks.nifti.tables import SCANS
+from sim.record.errors import Refusal
 
 _DAMAGE = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error)
 _SAME_PLACE_MM = 1e-3
@@ -40,7 +40,7 @@ class Opened:
     _labels: nibabel.Nifti1Image
 
     def image(self) -> npt.NDArray[np.float32]:
-        """The scanner's signal [x, y, z]. Raises DataError if the file is damaged or not finite."""
+        """The scanner's signal [x, y, z]. Raises Refusal if the file is damaged or not finite."""
         file = self.scan.image
         with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
             image = _voxels(file, self._image).astype(np.float32)
@@ -50,30 +50,30 @@ class Opened:
     def labels(self, label_map: LabelMap) -> npt.NDArray[np.uint8]:
         """The structure of each voxel [x, y, z], as LabelMap has them.
 
-        Raises DataError if the file is damaged or holds what `label_map` doesn't know, or nothing.
+        Raises Refusal if the file is damaged or holds what `label_map` doesn't know, or nothing.
         """
         file = self.scan.labels
         ids = _voxels(file, self._labels)
         _check_finite(file, ids)
         broken = int((ids != np.rint(ids)).sum()) if ids.dtype.kind == "f" else 0
         if broken:
-            raise refusal(f"{file}: {broken} voxels hold no whole number", "label ids")
+            raise Refusal(f"{file}: {broken} voxels hold no whole number", "label ids", SCANS)
         labels = label_map.applied(ids, file)
         if not labels.any():
-            raise refusal(f"{file}: no structure", "one structure of task.label_map or more")
+            raise Refusal(f"{file}: no structure", "one structure of task.label_map or more", SCANS)
         return labels
 
 
 def opened(scan: Scan) -> Opened:
-    """The scan, its headers checked. Raises DataError at what can't be used."""
+    """The scan, its headers checked. Raises Refusal at what can't be used."""
     image, labels = _opened(scan.image), _opened(scan.labels)
     if _shape(image) != _shape(labels):
         shapes = " and ".join("x".join(map(str, _shape(one))) for one in (image, labels))
         what = f"{scan.labels}: its image has another shape ({shapes} voxels)"
-        raise refusal(what, "labels on the image's own grid")
+        raise Refusal(what, "labels on the image's own grid", SCANS)
     if not np.allclose(_affine(image), _affine(labels), rtol=0, atol=_SAME_PLACE_MM):
         what = f"{scan.labels}: its image lies elsewhere (their affines differ)"
-        raise refusal(what, "labels on the image's own grid")
+        raise Refusal(what, "labels on the image's own grid", SCANS)
     return Opened(scan, _affine(image), image, labels)
 
 
@@ -81,14 +81,14 @@ def _opened(file: Path) -> nibabel.Nifti1Image:
     try:
         image = nibabel.load(file, mmap=False)
     except FileNotFoundError:
-        raise refusal(f"{file}: no such file", "a NIfTI file") from None
+        raise Refusal(f"{file}: no such file", "a NIfTI file", SCANS) from None
     except _DAMAGE:
-        raise refusal(f"{file}: is no NIfTI file", ".nii, .nii.gz") from None
+        raise Refusal(f"{file}: is no NIfTI file", ".nii, .nii.gz", SCANS) from None
     if not isinstance(image, nibabel.Nifti1Image):
-        raise refusal(f"{file}: is no NIfTI file", ".nii, .nii.gz")
+        raise Refusal(f"{file}: is no NIfTI file", ".nii, .nii.gz", SCANS)
     what, allowed = _fault(image)
     if what:
-        raise refusal(f"{file}: {what}", allowed)
+        raise Refusal(f"{file}: {what}", allowed, SCANS)
     return image
 
 
@@ -128,10 +128,10 @@ def _voxels(file: Path, image: nibabel.Nifti1Image) -> npt.NDArray[Any]:
     try:
         return np.asarray(image.dataobj).reshape(_shape(image))
     except _DAMAGE:
-        raise refusal(f"{file}: is cut off or damaged", "a whole file") from None
+        raise Refusal(f"{file}: is cut off or damaged", "a whole file", SCANS) from None
 
 
 def _check_finite(file: Path, voxels: npt.NDArray[Any]) -> None:
     broken = voxels.size - int(np.isfinite(voxels).sum())
     if broken:
-        raise refusal(f"{file}: {broken} voxels are infinite or no number", "finite numbers")
+        raise Refusal(f"{file}: {broken} voxels are infinite or no number", "finite numbers", SCANS)

@@ -9,22 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sim.record.errors import Refusal
 
 
-class DataError(ValueError):
-    """A user's mistake that shows only when a learner is built: "what is wrong; allowed: what".
-
-    `path`: the setting that is to blame, from the scenario's top. Survives pickling.
-    """
-
-    def __init__(self, message: str, path: tuple[str, ...] = ("task", "partition")) -> None:
-        super().__init__(message)
-        self.path = path
-
-
-def mistake(what: str, allowed: str, *path: str | int) -> Refusal:
-    """An error for a validator to raise, at ``path`` below the value that it validates."""
-    return Refusal(what, allowed, path)
-
-
 class Settings(BaseModel):
     """A frozen description; unknown keys, implicit conversions and non-finite numbers are refused.
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.networks.quicknat import quicknat, unpooled
+from models.networks import QuicknatSettings
+from models.networks.quicknat.module import unpooled
 from models.parameters import FlatModule
-from models.settings import QuicknatSettings
 
 Excitation = Literal["none", "channel", "spatial", "both"]
 CPU = torch.device("cpu")
@@ -22,7 +22,7 @@ def net(filters: int, excitation: Excitation = "none", outputs: int = 33) -> nn.
     settings = QuicknatSettings(name="quicknat", filters=filters, squeeze_excite=excitation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
-        return quicknat(settings, (1, 32, 32), outputs)
+        return settings.build((1, 32, 32), outputs)
 
 
 def parameters(module: nn.Module) -> int:
@@ -104,7 +104,7 @@ def test_unpooling_is_torchs_to_the_bit(channels: int, layout: torch.memory_form
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_step_is_deterministic_on_cuda() -> None:
-    from models.devices import device
+    from models.bits.devices import device
 
     cuda = device("cuda")
     module = net(4, "both").to(cuda)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from models.networks.unet import unet
+from models.networks import UnetSettings
 from models.parameters import FlatModule
-from models.settings import UnetSettings
 
 
 def test_it_normalises_by_batches_and_drops_nothing_out() -> None:
-    net = unet(UnetSettings(name="unet", channels=(4, 8, 16)), (1, 16, 16), 5)
+    net = UnetSettings(name="unet", channels=(4, 8, 16)).build((1, 16, 16), 5)
     modules = list(net.modules())
     assert any(isinstance(module, nn.BatchNorm2d) for module in modules)
     assert not any(isinstance(module, nn.InstanceNorm2d) for module in modules)
@@ -19,7 +18,7 @@ def test_it_normalises_by_batches_and_drops_nothing_out() -> None:
 
 
 def test_an_image_is_halved_once_per_level_but_the_last() -> None:
-    net = unet(UnetSettings(name="unet", channels=(4, 8, 16)), (1, 16, 16), 5)
+    net = UnetSettings(name="unet", channels=(4, 8, 16)).build((1, 16, 16), 5)
     sides = []
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -30,7 +29,7 @@ def test_an_image_is_halved_once_per_level_but_the_last() -> None:
 
 
 def test_its_output_stays_channels_last() -> None:
-    net = unet(UnetSettings(name="unet", channels=(4, 8)), (1, 16, 16), 5)
+    net = UnetSettings(name="unet", channels=(4, 8)).build((1, 16, 16), 5)
     flat = FlatModule(net, torch.device("cpu"))
     output = net(flat.arranged(torch.zeros(2, 1, 16, 16)))
     assert output.is_contiguous(memory_format=torch.channels_last)

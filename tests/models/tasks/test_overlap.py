@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.tasks.overlap import dice, hd95_mm
-from sim.record.settings.base import DataError
+from sim.record.errors import Refusal
 from tests.models.tasks.cohorts import SPACING_MM, volume
 
 ALL = slice(None)
@@ -55,5 +55,5 @@ def test_a_structure_that_was_missed_is_a_diagonal_away() -> None:
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "monai.metrics", None)
-    with pytest.raises(DataError, match=r"segmentation needs the extra `brains`; allowed: pip"):
+    with pytest.raises(Refusal, match=r"segmentation needs the extra `brains`; allowed: pip"):
         dice(volume(), volume(), 2)

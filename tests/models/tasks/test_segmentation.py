@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from models.generators import generator
-from models.networks import network
+from models.arithmetic.exact import fine_tune
+from models.bits.generators import generator
+from models.networks import QuicknatSettings, network
 from models.parameters import FlatModule
-from models.settings import QuicknatSettings, TrainingSettings, site_metric
 from models.tasks.cohort import Subject
 from models.tasks.overlap import Labels
 from models.tasks.segmentation import segmentation
 from models.tasks.task import Task
-from models.training import fine_tune
-from sim.record.settings.base import DataError
+from models.training import TrainingSettings
+from sim.record.errors import Refusal
+from sim.record.metrics import site_metric
 from tests.models.tasks.cohorts import cohort, outputs, subject, volume
 
 ALL = slice(None)
@@ -131,7 +132,7 @@ def test_what_no_held_out_subject_has_is_left_out() -> None:
 
 
 def test_nothing_to_be_tested_on_is_refused() -> None:
-    with pytest.raises(DataError, match="no held-out subject has a structure .*; allowed: at"):
+    with pytest.raises(Refusal, match="no held-out subject has a structure .*; allowed: at"):
         segmentation(cohort(SUBJECTS[0], subject("g", 0, True, volume())))
 
 

@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.generators import generator
+from models.arithmetic.exact import batches
+from models.bits.generators import generator
 from models.learner import Learner
-from models.networks import NETWORKS
 from models.parameters import averaged
-from models.partitions import PARTITIONS
-from models.tasks import TASKS
-from models.training import batches
 from sim.compute import Graph, engine_for
 from sim.protocols.fedavg import ServerRounds
 from sim.runs.build import build
@@ -301,15 +298,14 @@ def textbook(described: Any, rounds: int) -> Any:
     torch.set_num_threads(1)
     try:
         learner = Learner(learner_spec(described, 5))
-        task = TASKS["digits"](described.task, 2, lambda line: None)
-        parts = PARTITIONS["dirichlet"](
-            described.task.partition, task.labels.numpy(), 2, generator(5, "data_partition")
-        )
+        task = described.task.load(2, lambda line: None)
+        draws = generator(5, "data_partition")
+        parts = described.task.partition.deal(task.labels.numpy(), 2, draws)
         weights = learner.initial()
         for number in range(rounds):
             updates = []
             for client, part in enumerate(parts):
-                net = NETWORKS["mlp"](described.model, task.input_shape, task.outputs)
+                net = described.model.build(task.input_shape, task.outputs)
                 torch.nn.utils.vector_to_parameters(torch.tensor(weights), net.parameters())
                 optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
                 order = generator(5, "batches", client, number)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from models.settings import site_metric
 from sim.compute import Lineage, ScoreRef
+from sim.record.metrics import site_metric
 from sim.record.rows import ScoreRow
 from sim.runs.observer import Observer, score_rows
 from tests.sim import tiny
@@ -42,7 +42,9 @@ async def observed(protocol: str, **goal: Any) -> list[ScoreRow]:
     )
     world, running = tiny.world(described, samples=[8, 8], steps=[1, 1])
     world.graph = Judged(world.graph)
-    observer = Observer(world, running, 10.0, 20.0, described.stop_when, "final")
+    observer = Observer(
+        world, running, 10.0, 20.0, described.stop_when, described.task.metrics, "final"
+    )
     await world.clock.run_until(20.0)
     return await score_rows(observer.looks, protocol, 0)
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from models.settings import BrainsSettings
-from models.tasks import COHORTS
+from models.tasks import BrainsSettings
 from models.tasks.cohort import Cohort
 from models.tasks.overlap import dice
 from sim.cli import app
@@ -41,7 +40,7 @@ def fake(settings: BrainsSettings, clients: int, report: Any) -> Cohort:
 @pytest.fixture(autouse=True)
 def squares(monkeypatch: pytest.MonkeyPatch) -> None:
     """The task `brains`, only that its subjects are squares."""
-    monkeypatch.setitem(COHORTS, "brains", fake)
+    monkeypatch.setattr(BrainsSettings, "cohort", fake)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("prediction")
     (home / "squares.yaml").write_text(SCENARIO)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(COHORTS, "brains", fake)
+        patch.setattr(BrainsSettings, "cohort", fake)
         command = ["run", str(home / "squares.yaml"), "--workers=0", f"--out={home / 'run'}"]
         done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.settings import NiftiSettings
+from models.tasks import NiftiSettings
 from sim.scenario import Scenario, ScenarioError, dump, load
 
 TASK = "task={name: nifti, scans: data/scans.csv, label_map: ../map.csv}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.settings import CnnSettings
+from models.networks import CnnSettings
 from sim.faults.churn import Churn
 from sim.record.errors import ScenarioError
 from sim.record.points import point_names

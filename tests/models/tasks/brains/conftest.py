@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from pytest import MonkeyPatch, TempPathFactory
 
-from models.settings import BrainsSettings
-from models.tasks.brains import brains
+from models.tasks import BrainsSettings
 from models.tasks.brains.atlas import Atlas, read_atlas
 from models.tasks.cohort import Cohort
 
@@ -37,7 +36,7 @@ def generate(cache: Any) -> Generate:
     """generate(clients, **settings): a cohort like `SMALL` but for the settings."""
 
     def cohort(clients: int = 2, **settings: Any) -> Cohort:
-        return brains(BrainsSettings(**SMALL | settings), clients, lambda line: None)
+        return BrainsSettings(**SMALL | settings).cohort(clients, lambda line: None)
 
     return cohort
 

@@ -11,13 +11,12 @@ import pytest
 import torch
 from pytest import MonkeyPatch
 
-from models.settings import BrainsSettings
-from models.tasks.brains import brains
-from models.tasks.brains.recruitment import recruited
+from models.tasks import BrainsSettings
+from models.tasks.brains import generation
 from models.tasks.brains.slices import HEAD_MM, LENGTH_MM
 from models.tasks.brains.structures import STRUCTURES, label
 from models.tasks.cohort import Cohort, Subject
-from sim.record.settings.base import DataError
+from sim.record.errors import Refusal
 from tests.models.tasks.brains.conftest import SMALL, Generate
 
 
@@ -108,10 +107,9 @@ SCRIPT = """
 import sys
 import torch
 torch.set_num_threads(int(sys.argv[1]))
-from models.settings import BrainsSettings
-from models.tasks.brains import brains
+from models.tasks import BrainsSettings
 settings = BrainsSettings(**{settings!r})
-cohort = brains(settings, 2, lambda line: None)
+cohort = settings.cohort(2, lambda line: None)
 sys.stdout.buffer.write(cohort.subjects[1].images.tobytes())
 """
 
@@ -144,25 +142,25 @@ def numpy_state() -> str:
 def test_random_state_and_threads_are_left_alone_and_progress_is_told(
     cache: Any, monkeypatch: MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["models.tasks.brains"], "_EVERY", 2)
+    monkeypatch.setattr(generation, "_EVERY", 2)
     torch.set_num_threads(2)  # put back by a fixture
     torch_before, numpy_before = torch.get_rng_state(), numpy_state()
     lines: list[str] = []
     settings = BrainsSettings(**SMALL | {"training_subjects": 1, "slices": 1})
-    brains(settings, 1, lines.append)
+    settings.cohort(1, lines.append)
     assert torch.get_num_threads() == 2
     assert torch.equal(torch_before, torch.get_rng_state())
     assert numpy_before == numpy_state()
     assert len(lines) == 2
     assert lines[0].startswith(f"generating 2 synthetic subjects, to be kept in {cache}")
     assert lines[1] == "2 of 2 subjects generated"
-    brains(settings, 1, lines.append)
+    settings.cohort(1, lines.append)
     assert len(lines) == 2  # nothing to tell
 
 
-def refused(clients: int, **settings: Any) -> tuple[str, tuple[str, ...]]:
-    with pytest.raises(DataError) as error:
-        recruited(BrainsSettings(**SMALL | settings), clients)
+def refused(clients: int, **settings: Any) -> tuple[str, tuple[str | int, ...]]:
+    with pytest.raises(Refusal) as error:
+        BrainsSettings(**SMALL | settings).people(clients)
     return str(error.value), error.value.path
 
 
@@ -188,12 +186,12 @@ def test_lists_give_each_site_its_own_subjects_and_ages() -> None:
         **SMALL
         | {"training_subjects": (1, 3), "test_subjects": (2, 1), "ages": ((20, 30), (80.0, 90.0))}
     )
-    people = recruited(settings, 2)
+    people = settings.people(2)
     assert [p.site for p in people] == [0, 1, 1, 1, 0, 1, 0]
     for person in people:
         low = (20, 80)[person.site]
         assert low <= person.age_years <= low + 10
-    assert people == recruited(settings, 2)
+    assert people == settings.people(2)
 
 
 @pytest.mark.parametrize("ages", [(50.0, 40.0), (10.0, 40.0), (20.0, 120.0), ((20, 30), (9, 30))])

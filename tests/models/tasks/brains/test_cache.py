@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from pytest import MonkeyPatch
 
-from models.settings import BrainsSettings
-from models.tasks.brains import brains
+from models.tasks import BrainsSettings
 from models.tasks.brains.cache import cache_path, cached
 from models.tasks.cohort import Cohort, Subject
-from sim.record.settings.base import DataError
+from sim.record.errors import Refusal
 from tests.models.tasks.brains.conftest import SMALL
 
 CHANGES: dict[str, Any] = {
@@ -105,7 +104,7 @@ def test_of_two_at_once_one_generates_and_both_get_it(tmp_path: Path) -> None:
 
 def test_a_folder_that_can_not_be_written_to_is_the_users_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="can't be kept there.*allowed: .*XDG_CACHE_HOME"):
+    with pytest.raises(Refusal, match="can't be kept there.*allowed: .*XDG_CACHE_HOME"):
         cached(tmp_path / "file" / "a.npz", tiny)
 
 
@@ -119,10 +118,10 @@ def test_every_setting_and_the_sites_name_another_file(monkeypatch: MonkeyPatch)
     monkeypatch.setattr(sys.modules["models.tasks.brains"], "cached", note)
     assert set(CHANGES) == set(BrainsSettings.model_fields) - {"name"}
     for change in ({}, *({key: value} for key, value in CHANGES.items())):
-        brains(BrainsSettings(**SMALL | change), 2, lambda line: None)
-    brains(BrainsSettings(**SMALL), 1, lambda line: None)
+        BrainsSettings(**SMALL | change).cohort(2, lambda line: None)
+    BrainsSettings(**SMALL).cohort(1, lambda line: None)
     assert len(set(paths)) == len(paths) == len(CHANGES) + 2
-    brains(BrainsSettings(**SMALL), 2, lambda line: None)
+    BrainsSettings(**SMALL).cohort(2, lambda line: None)
     assert paths[-1] == paths[0]
 
 
@@ -142,8 +141,8 @@ def test_a_missing_extra_is_named_with_its_remedy(monkeypatch: MonkeyPatch) -> N
         return version(name)
 
     monkeypatch.setattr(metadata, "version", without)
-    with pytest.raises(DataError) as error:
-        brains(BrainsSettings(**SMALL), 2, lambda line: None)
+    with pytest.raises(Refusal) as error:
+        BrainsSettings(**SMALL).cohort(2, lambda line: None)
     assert str(error.value) == (
         "the task brains needs the extra `brains`, and torchio is not installed; allowed: "
         'pip install "braintorrent[brains]"'

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.generators import generator
+from models.bits.generators import generator
 from models.tasks.brains.scanner import Scanner, normalised, scanned, scanner_of
 from models.tasks.brains.structures import TISSUES
 

@@ -13,10 +13,9 @@ import numpy.typing as npt
 import pytest
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
-from models.settings import NiftiSettings
-from models.tasks import Cohort
-from models.tasks.nifti import nifti
-from sim.record.settings.base import DataError
+from models.tasks import NiftiSettings
+from models.tasks.cohort import Cohort
+from sim.record.errors import Refusal
 
 SCANS = ("task", "scans")
 SHAPE = (20, 24, 18)
@@ -95,14 +94,14 @@ def settings(scans: Path, label_map: Path | None = None, **others: Any) -> Nifti
 
 def loaded(scans: Path, clients: int = 1, **others: Any) -> Cohort:
     """The cohort, told to nobody."""
-    return nifti(settings(scans, **others), clients, lambda line: None)
+    return settings(scans, **others).cohort(clients, lambda line: None)
 
 
 def refused(
     scans: Path, message: str, path: tuple[str, ...] = SCANS, clients: int = 1, **others: Any
 ) -> None:
-    """Loading raises a DataError of exactly this message and path."""
-    with pytest.raises(DataError) as caught:
+    """Loading raises a Refusal of exactly this message and path."""
+    with pytest.raises(Refusal) as caught:
         loaded(scans, clients, **others)
     assert str(caught.value) == message
     assert caught.value.path == path

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from models.tasks.nifti import pinned
 from tests.models.tasks.nifti.phantom import (
     MAP,
     loaded,
@@ -28,7 +27,7 @@ def scans(tmp_path: Path) -> Path:
 
 
 def name_of(scans: Path) -> str:
-    name = pinned(settings(scans)).files_sha256
+    name = settings(scans).pinned().files_sha256
     assert name is not None
     return name
 
@@ -75,4 +74,4 @@ def test_whatever_changes_is_another_name(change: Callable[[Path], None], scans:
 def test_unchanged_scans_are_taken_and_keep_their_name(scans: Path) -> None:
     assert len(loaded(scans, 2, files_sha256=name_of(scans)).subjects) == 3
     already = settings(scans, files_sha256="0" * 64)
-    assert pinned(already) == already
+    assert already.pinned() == already

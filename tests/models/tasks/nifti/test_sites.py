@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.tasks.nifti.scans import Scan, scans_at
-from models.tasks.nifti.sites import site_names, split
+from models.tasks.nifti.scans import Scan, scans_at, site_names, split
 from tests.models.tasks.nifti.phantom import head, loaded, write_sites, write_table
 
 SIZES = {"beta": 4, "alpha": 5, "gamma": 1}

@@ -11,7 +11,7 @@ import pytest
 import torch
 from nibabel.affines import apply_affine
 
-from models.tasks import Subject
+from models.tasks.cohort import Subject
 from tests.models.tasks.nifti.phantom import (
     MAP,
     SHAPE,

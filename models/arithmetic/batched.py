@@ -1,0 +1,197 @@
+"""Many local rounds at once: the bit class `batched`, for networks too small to keep a CPU busy.
+
+One compiled step trains a group of models side by side. A model's
+bits don't depend on its group: a step treats its models alike and apart, and each group size is
+checked, when it is compiled, to give the same bits in every place as every other size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.func import grad, vmap
+
+from models.arithmetic.compiled import PATH, compiled, compiler, compiling
+from models.arithmetic.layers import Network, network, unknown, work
+from models.arithmetic.places import Member, Plan, State, Tensors
+from models.arithmetic.rules import RULES, Rule
+from models.parameters import FlatModule, Vector
+from models.tasks.task import Loss, Task
+from models.training import TrainingSettings
+from sim.record.errors import Refusal
+
+GROUP_SIZES = (8, 16, 32)
+"""How many models one compiled step trains; a smaller group leaves places idle."""
+
+GROUP_LIMIT = GROUP_SIZES[-1]
+
+LANES = 16
+"""Batches are filled up to a multiple of this, the floats in a CPU's widest vector. A row that
+begins in the middle of a vector may be computed in another way than one that begins with it."""
+
+WORK_LIMIT = 200_000
+"""Multiplications for one sample, forward, above which one model keeps a CPU busy by itself."""
+
+Step = Callable[..., None]
+
+
+def check(flat: FlatModule, task: Task) -> None:
+    """Raises Refusal if the network can't be batched here, or if that doesn't pay."""
+    compiler()
+    allowed = "exact, or batched with an mlp or a small cnn"
+    if (layer := unknown(flat.module)) is not None:
+        raise Refusal(f"batched arithmetic can't train a network with {layer}", allowed, PATH)
+    if task.losses is None:
+        raise Refusal("batched arithmetic can't train on this task's loss", allowed, PATH)
+    multiplications = work(flat.module, task.inputs[:1])
+    if multiplications > WORK_LIMIT:
+        what = f"does not pay for a network of {multiplications:,} multiplications a sample"
+        allowed += f" (at most {WORK_LIMIT:,})"
+        raise Refusal(f"batched arithmetic {what}", allowed, PATH)
+
+
+class Group:
+    """Trains rounds of one network with one optimiser, batch size and task, up to GROUP_LIMIT.
+
+    Raises Refusal as `check` does, and at the first use of a group size if it can't be compiled.
+    """
+
+    def __init__(self, flat: FlatModule, task: Task, optimizer: str, batch_size: int) -> None:
+        check(flat, task)
+        assert isinstance(flat.module, nn.Sequential)
+        assert task.losses is not None
+        self._flat = flat
+        self._task = task
+        self._rule = RULES[optimizer]
+        self._batch_size = batch_size
+        self._width = -(-batch_size // LANES) * LANES
+        self._plain_step = _step(network(flat.module), task.losses, self._rule)
+        self._steps: dict[int, Step] = {}
+        self._witness: bytes | None = None
+
+    def prepare(self) -> None:
+        """Compile all group sizes now instead of at their first use."""
+        for size in GROUP_SIZES:
+            self._step_for(size)
+
+    def trained(self, members: Sequence[Member]) -> list[Vector]:
+        """Each member's model after its round [P], in the order given."""
+        if not 1 <= len(members) <= GROUP_LIMIT:
+            raise ValueError(f"a group of {len(members)}; allowed: 1 to {GROUP_LIMIT}")
+        # The longest first, so that at every step those that still run have the first places.
+        ranks = sorted(range(len(members)), key=lambda rank: -members[rank].steps)
+        models = self._walk([members[rank] for rank in ranks], self._step_for)
+        return [models[place].copy() for place in np.argsort(ranks)]
+
+    def _walk(
+        self, members: Sequence[Member], step_for: Callable[[int], Step]
+    ) -> npt.NDArray[np.float32]:
+        """The models [places, P] of members in falling order of their steps."""
+        running, size = len(members), _size_for(len(members))
+        plan = Plan(members, size, self._width, self._flat.device)
+        state = State(self._flat, [member.base for member in members], size, self._rule.memory)
+        for number in range(members[0].steps):
+            while members[running - 1].steps <= number:
+                running -= 1
+                state.keep(running, running + 1)
+            if _size_for(running) < size:
+                size = _size_for(running)
+                state.shrink(size)
+            self._advance(step_for(size), state, plan, number, size)
+        state.keep(0, running)
+        return state.models()
+
+    def _advance(self, step: Step, state: State, plan: Plan, number: int, size: int) -> None:
+        chosen = plan.index[number, :size].reshape(-1)
+        inputs = self._task.inputs.index_select(0, chosen)
+        parameters = self._flat.parameters
+        with torch.no_grad():
+            step(
+                state.tensors[:parameters],
+                state.tensors[parameters:],
+                state.memory,
+                inputs.view(size, self._width, *inputs.shape[1:]),
+                self._task.labels.index_select(0, chosen).view(size, self._width),
+                plan.mask[number, :size],
+                plan.hyper[:size],
+                plan.corrections[number],
+            )
+
+    def _step_for(self, size: int) -> Step:
+        """The compiled step of that group size."""
+        if size not in self._steps:
+            step = compiled(self._plain_step)
+            with compiling():
+                rows = self._trial(size, step)
+            self._witness = self._witness or rows[0].tobytes()
+            if any(row.tobytes() != self._witness for row in rows):
+                what = "with this machine's compiler a batched result depends on its group"
+                raise Refusal(what, "exact", PATH)
+            self._steps[size] = step
+        return self._steps[size]
+
+    def _trial(self, size: int, step: Step) -> npt.NDArray[np.float32]:
+        """The same round in every place of a group: models [size, P] that ought to be equal."""
+        training = TrainingSettings(
+            learning_rate=0.01, weight_decay=0.01, batch_size=self._batch_size, local_epochs=1
+        )
+        # A full batch, if there is so much data, and one with samples masked.
+        samples = np.arange(min(len(self._task.labels), self._batch_size + self._batch_size // 2))
+        base = _generator().uniform(0.01, 0.1, self._flat.length).astype(np.float32)
+        members = [Member(base, samples, training, _generator()) for _ in range(size)]
+        return self._walk(members, lambda _: step)
+
+
+def _generator() -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(0))
+
+
+def _size_for(members: int) -> int:
+    return min(size for size in GROUP_SIZES if size >= members)
+
+
+def _step(forward: Network, losses: Loss, rule: Rule) -> Step:
+    """One step of a group; every tensor's first axis is the place, but for the corrections'."""
+
+    def loss(
+        parameters: Tensors,
+        buffers: Tensors,
+        inputs: torch.Tensor,
+        labels: torch.Tensor,
+        mask: torch.Tensor,
+    ) -> tuple[torch.Tensor, Tensors]:
+        output, after = forward(parameters, buffers, inputs, mask)
+        return (losses(output, labels) * mask).sum() / mask.sum(), after
+
+    def one(
+        parameters: Tensors,
+        buffers: Tensors,
+        memory: tuple[Tensors, ...],
+        inputs: torch.Tensor,
+        labels: torch.Tensor,
+        mask: torch.Tensor,
+        hyper: torch.Tensor,
+        corrections: torch.Tensor,
+    ) -> tuple[Tensors, Tensors, tuple[Tensors, ...]]:
+        gradients, after = grad(loss, has_aux=True)(parameters, buffers, inputs, labels, mask)
+        changed = [
+            rule.step(weight, gradient, kept, hyper, corrections)
+            for weight, gradient, kept in zip(parameters, gradients, memory, strict=True)
+        ]
+        return tuple(new for new, _ in changed), after, tuple(kept for _, kept in changed)
+
+    def step(
+        parameters: Tensors, buffers: Tensors, memory: tuple[Tensors, ...], *rest: torch.Tensor
+    ) -> None:
+        axes = (0, 0, 0, 0, 0, 0, 0, None)
+        weights, after, kept = vmap(one, in_dims=axes)(parameters, buffers, memory, *rest)
+        held = (*parameters, *buffers, *chain(*memory))
+        for old, new in zip(held, (*weights, *after, *chain(*kept)), strict=True):
+            old.copy_(new)
+
+    return step

@@ -1,0 +1,92 @@
+"""One local round by itself: a pure function of (vector, samples, batch order, settings)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.tasks.task import Loss
+from models.training import TrainingSettings, epochs, steps_per_round
+
+Tensors = tuple[torch.Tensor, ...]
+Update = Callable[[Tensors], None]
+
+
+def _descent(parameters: list[nn.Parameter], settings: TrainingSettings) -> Update:
+    """Stochastic gradient descent, with momentum if the settings say so.
+
+    The arithmetic of torch.optim.SGD, bit for bit; without its bookkeeping a step of a small
+    network takes two thirds of the time.
+    """
+    momentum = settings.momentum if settings.optimizer == "momentum" else 0.0
+    velocity: Tensors = ()
+    weights: Tensors = tuple(parameters)
+
+    def update(gradients: Tensors) -> None:
+        nonlocal velocity
+        if settings.weight_decay:
+            gradients = torch._foreach_add(gradients, weights, alpha=settings.weight_decay)
+        if momentum and velocity:
+            torch._foreach_mul_(velocity, momentum)
+            torch._foreach_add_(velocity, gradients)
+        elif momentum:
+            velocity = tuple(gradient.clone() for gradient in gradients)
+        torch._foreach_add_(weights, velocity or gradients, alpha=-settings.learning_rate)
+
+    return update
+
+
+def _adam(parameters: list[nn.Parameter], settings: TrainingSettings) -> Update:
+    optimizer = torch.optim.Adam(
+        parameters, settings.learning_rate, weight_decay=settings.weight_decay
+    )
+
+    def update(gradients: Tensors) -> None:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+
+    return update
+
+
+# Called with (parameters, settings) at the start of a local round; applies one step's gradients.
+OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], TrainingSettings], Update]] = {
+    "sgd": _descent,
+    "momentum": _descent,
+    "adam": _adam,
+}
+
+
+def batches(
+    samples: int, settings: TrainingSettings, generator: np.random.Generator
+) -> Iterator[torch.Tensor]:
+    """Sample indices of each step: epoch after epoch, each in a new random order."""
+    steps = (
+        batch
+        for order in epochs(samples, settings, generator)
+        for batch in torch.split(torch.from_numpy(order), settings.batch_size)
+    )
+    return itertools.islice(steps, steps_per_round(samples, settings))
+
+
+def fine_tune(
+    module: nn.Module,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    loss: Loss,
+    settings: TrainingSettings,
+    generator: np.random.Generator,
+) -> None:
+    """Train `module` in place on inputs [n, ...] and labels [n]; a fresh optimiser each time."""
+    module.train()
+    parameters = list(module.parameters())
+    update = OPTIMIZERS[settings.optimizer](parameters, settings)
+    for batch in batches(len(labels), settings, generator):
+        batch = batch.to(labels.device)
+        gradients = torch.autograd.grad(loss(module(inputs[batch]), labels[batch]), parameters)
+        with torch.no_grad():
+            update(gradients)

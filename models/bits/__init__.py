@@ -1,0 +1,1 @@
+"""What decides the bits of a model beside its description: code, libraries, device, generators."""

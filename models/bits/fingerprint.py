@@ -1,0 +1,90 @@
+"""What decides the bits of a model beside its learner's description: one name for all of it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import platform
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+
+from models.arithmetic.compiled import compiler_version
+from models.bits import devices
+from models.bits.libraries import library_version
+from models.bits.source import digest
+from models.training import TrainingSettings
+from sim.record.settings.base import Settings
+
+_TOWER = Path(__file__).parents[1]
+_OURS = ("models", "sim")
+
+
+def fingerprint(
+    training: TrainingSettings, libraries: Sequence[str], modules: Sequence[str] = ()
+) -> str:
+    """Names what decides bits beside a learner's description: code, libraries, CPU, compiler.
+
+    `libraries`: the names of those that compute; `modules`: of the Python files outside this tower
+    that do (see `modules_of`).
+
+    Raises Refusal if the machine lacks the device or, in batched arithmetic, a compiler.
+    """
+    found = sha256(_code(tuple(modules)))
+    for library in libraries:
+        found.update(library_version(library).encode())
+    compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
+    found.update(
+        f"{platform.machine()} cpu={torch.backends.cpu.get_cpu_capability()} threads=1 "
+        f"layout=channels_last arithmetic={training.arithmetic} compiler={compiled_by} "
+        f"device={devices.described(training.device)}".encode()
+    )
+    return found.hexdigest()
+
+
+def environment(
+    trainings: Sequence[TrainingSettings], libraries: Sequence[str], modules: Sequence[str] = ()
+) -> dict[str, str]:
+    """What decides bits, in words that people can compare, by what it is.
+
+    Equal in two processes if the same operation gives the same bits in both. `trainings`: those
+    that will be done here; device and compiler matter only as far as they use them. `libraries`,
+    `modules`: as in `fingerprint`. Raises Refusal as it does.
+    """
+    prints = sorted({fingerprint(training, libraries, modules)[:12] for training in trainings})
+    return {
+        "Python": ".".join(platform.python_version_tuple()[:2]),
+        **{name: library_version(name) for name in libraries},
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "fingerprint": " ".join(prints),
+    }
+
+
+def modules_of(*settings: Settings) -> tuple[str, ...]:
+    """The modules outside the project that define these kinds and those chosen within them."""
+    classes = {one for each in settings for kind in _kinds(each) for one in kind.__mro__}
+    modules = {one.__module__ for one in classes if issubclass(one, Settings)}
+    return tuple(sorted(each for each in modules if each.partition(".")[0] not in _OURS))
+
+
+def _kinds(settings: Settings) -> Iterator[type[Settings]]:
+    yield type(settings)
+    for _, value in settings:
+        if isinstance(value, Settings):
+            yield from _kinds(value)
+
+
+@functools.cache
+def _code(modules: tuple[str, ...]) -> bytes:
+    found = sha256()
+    for path in sorted(_TOWER.rglob("*.py"), key=lambda path: path.relative_to(_TOWER).as_posix()):
+        found.update(path.relative_to(_TOWER).as_posix().encode())
+        found.update(digest(path))
+    for name in modules:
+        file = importlib.import_module(name).__file__
+        assert file is not None
+        found.update(name.encode())
+        found.update(digest(Path(file)))
+    return found.digest()

@@ -1,0 +1,33 @@
+"""Label skew: clients differ in which classes they have."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from models.partitions.settings import Ints, SharesSettings
+from sim.record.settings.base import Positive
+
+
+class DirichletSettings(SharesSettings):
+    """Label skew: each class is dealt to the clients in Dirichlet(alpha) shares.
+
+    Source: Hsu, Qi and Brown 2019, arXiv 1909.06335.
+    """
+
+    kind: Literal["dirichlet"] = Field(description="the partition's name")
+    alpha: Positive = Field(description="concentration; the smaller, the more skewed the labels")
+
+    def deal(self, labels: Ints, clients: int, draws: np.random.Generator) -> list[Ints]:
+        """See PartitionSettings. Raises Refusal where some client never gets the minimum."""
+
+        def owners() -> Ints:
+            owner = np.empty(len(labels), dtype=np.int64)
+            for label in np.unique(labels):
+                members = draws.permutation(np.flatnonzero(labels == label))
+                owner[members] = self.dealt(len(members), clients, draws)
+            return owner
+
+        return self.enough(owners, clients, len(labels))

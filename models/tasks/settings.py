@@ -1,0 +1,100 @@
+"""What every task answers, and what those have in common that are partitioned or segment images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from models.partitions import PARTITIONS, PartitionSettings
+from models.partitions.settings import Ints
+from models.tasks.cohort import Cohort
+from sim.record.settings.base import Settings
+from sim.record.settings.kinds import OneOf
+
+if TYPE_CHECKING:
+    from models.tasks.task import Task
+
+Better = Literal["higher", "lower"]
+"""Which values of a metric are the better ones."""
+
+Report = Callable[[str], None]
+"""Told, in a line each, what takes long."""
+
+
+class TaskSettings(Settings):
+    """What can be learned.
+
+    `metrics`: those that a run can aim at, the first of them what it is judged by unless the
+    scenario says otherwise; `final_metrics`: those found at a run's end only. `segments`: whether
+    it answers an image with an image, and so has a cohort. `paths`: its settings that are paths,
+    relative to the scenario's file. `libraries`: the names of those that decide its bits.
+    """
+
+    metrics: ClassVar[Mapping[str, Better]]
+    final_metrics: ClassVar[tuple[str, ...]] = ()
+    segments: ClassVar[bool] = False
+    paths: ClassVar[tuple[str, ...]] = ()
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "numpy")
+
+    name: str
+
+    def pinned(self) -> Self:
+        """These settings, naming the user's files by their content if the task has any.
+
+        Raises Refusal if they can't be read.
+        """
+        return self
+
+    def data_key(self, clients: int) -> str:
+        """Names the data: equal for descriptions that differ in how they are dealt alone."""
+        return f"{self.model_dump_json()} of {clients} sites"
+
+    def load(self, clients: int, report: Report) -> Task:
+        """The data in main memory. Raises Refusal if they can't be had as asked."""
+        raise NotImplementedError
+
+    def cohort(self, clients: int, report: Report) -> Cohort:
+        """All subjects of a task that segments. Raises Refusal if they can't be had as asked."""
+        raise NotImplementedError
+
+    def deal(self, data: Task, clients: int, draws: np.random.Generator) -> Sequence[Ints]:
+        """The training samples of each client: those of its site, as `data.sites` has them.
+
+        Raises Refusal if there are none for some client.
+        """
+        assert data.sites is not None
+        return [np.flatnonzero(data.sites == client) for client in range(clients)]
+
+
+class PartitionedSettings(TaskSettings):
+    """A task whose data know no sites: a partition deals them to the clients."""
+
+    partition: Annotated[PartitionSettings, OneOf(PARTITIONS)] = Field(
+        description="how the training samples fall to clients"
+    )
+
+    def data_key(self, clients: int) -> str:
+        """The same for any number of clients."""
+        return self.model_dump_json(exclude={"partition"})
+
+    def deal(self, data: Task, clients: int, draws: np.random.Generator) -> Sequence[Ints]:
+        """As the partition says. Raises Refusal if it can't."""
+        return self.partition.deal(data.labels.cpu().numpy(), clients, draws)
+
+
+class SegmentationSettings(TaskSettings):
+    """A task of scans, each client one site: what is learned is in models/tasks/segmentation.py."""
+
+    metrics: ClassVar[Mapping[str, Better]] = {"dice": "higher"}
+    final_metrics: ClassVar[tuple[str, ...]] = ("hd95_mm",)
+    segments: ClassVar[bool] = True
+    libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "monai")
+
+    def load(self, clients: int, report: Report) -> Task:
+        """The slices of the cohort. Raises Refusal if nothing could be tested on them."""
+        from models.tasks.segmentation import segmentation
+
+        return segmentation(self.cohort(clients, report))

@@ -1,0 +1,161 @@
+"""Groups of rounds: each member's result is its own, whoever stands beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from models import learner
+from models.arithmetic import batched
+from models.learner import GROUP_LIMIT, POOLED, Learner, LearnerSpec, TrainingJob, trained_together
+from models.networks import CnnSettings, MlpSettings
+from models.parameters import Vector
+from models.partitions import DirichletSettings
+from models.tasks import DigitsSettings
+from models.training import TrainingSettings
+from sim.record.errors import Refusal
+
+Optimizer = Literal["sgd", "momentum", "adam"]
+MLP = MlpSettings(name="mlp", hidden=(16,))
+CNN = CnnSettings(name="cnn", channels=(3, 5))
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same steps without a compiler: what is computed is not its affair."""
+    monkeypatch.setattr(learner, "_GROUPS", {})
+    monkeypatch.setattr(batched, "compiled", lambda step: step)
+
+
+def spec(
+    model: MlpSettings | CnnSettings = MLP,
+    arithmetic: Literal["exact", "batched"] = "batched",
+    optimizer: Optimizer = "sgd",
+    seed: int = 0,
+    **training: Any,
+) -> LearnerSpec:
+    values = {"learning_rate": 0.02, "weight_decay": 0.01, "batch_size": 24, "local_epochs": 1}
+    partition = DirichletSettings(kind="dirichlet", alpha=0.3)
+    return LearnerSpec(
+        DigitsSettings(name="digits", partition=partition),
+        model,
+        TrainingSettings(optimizer=optimizer, arithmetic=arithmetic, **{**values, **training}),
+        10,
+        seed,
+    )
+
+
+def jobs(of: Learner, count: int) -> list[TrainingJob]:
+    """Rounds of different clients and lengths, the pooled one among them."""
+    base = of.initial()
+    return [TrainingJob(of, base, POOLED if i == 3 else i % 10, i) for i in range(count)]
+
+
+def bits(models: Sequence[Vector]) -> list[bytes]:
+    return [model.tobytes() for model in models]
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("model", [MLP, CNN], ids=lambda model: model.name)
+def test_both_bit_classes_compute_the_same_but_for_rounding(
+    model: MlpSettings | CnnSettings, optimizer: Optimizer
+) -> None:
+    # So small a rate that no rounding decides which side of a kink a sample falls on.
+    rate: dict[str, Any] = {"learning_rate": 1e-4, "local_epochs": None, "local_steps": 6}
+    group = jobs(Learner(spec(model, "batched", optimizer, **rate)), 6)
+    alone = Learner(spec(model, "exact", optimizer, **rate))
+    for job, result in zip(group, trained_together(group), strict=True):
+        plain = alone.trained(job.base, job.client, job.local_round)
+        assert np.allclose(result, plain, rtol=1e-4, atol=2e-5)
+        assert not np.array_equal(result, job.base)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_group_keeps_the_order_in_which_it_was_asked() -> None:
+    of = Learner(spec())
+    steps = of.steps
+    assert len(set(steps)) > 2, "the members must differ in length"
+    group = jobs(of, 7)
+    together = trained_together(group)
+    for job, result in zip(group, together, strict=True):
+        assert np.allclose(result, trained_together([job])[0], atol=1e-5)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_learners_of_other_seeds_share_a_group_and_others_do_not() -> None:
+    one, other = Learner(spec()), Learner(spec(seed=1, learning_rate=0.1, local_epochs=2))
+    together = trained_together([jobs(one, 1)[0], jobs(other, 1)[0]])
+    assert np.allclose(together[1], trained_together(jobs(other, 1))[0], atol=1e-5)
+    for different in (spec(CNN), spec(optimizer="adam"), spec(batch_size=8)):
+        with pytest.raises(ValueError, match="can't be trained in one group"):
+            trained_together([jobs(one, 1)[0], jobs(Learner(different), 1)[0]])
+    with pytest.raises(ValueError, match="can't be trained in one group"):
+        trained_together(jobs(Learner(spec(arithmetic="exact")), 2))
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("count", [0, GROUP_LIMIT + 1])
+def test_a_group_has_at_least_one_member_and_at_most_the_limit(count: int) -> None:
+    with pytest.raises(ValueError, match="group"):
+        trained_together(jobs(Learner(spec()), count))
+
+
+@pytest.mark.parametrize("channels", [(64, 64)])
+def test_a_network_that_keeps_a_cpu_busy_is_refused(channels: tuple[int, int]) -> None:
+    with pytest.raises(Refusal, match=r"does not pay .* allowed: exact, or batched") as refusal:
+        Learner(spec(CnnSettings(name="cnn", channels=channels)))
+    assert refusal.value.path == ("training", "arithmetic")
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_compiler_that_lets_places_differ_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def uneven(step: batched.Step) -> batched.Step:
+        def stepped(parameters: Any, *rest: Any) -> None:
+            step(parameters, *rest)
+            parameters[0][-1] += 1e-7
+
+        return stepped
+
+    monkeypatch.setattr(batched, "compiled", uneven)
+    with pytest.raises(Refusal, match="depends on its group; allowed: exact"):
+        trained_together(jobs(Learner(spec()), 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "optimizer"), [(MLP, "adam"), (CNN, "momentum")])
+def test_no_bit_depends_on_the_group(
+    model: MlpSettings | CnnSettings, optimizer: Optimizer
+) -> None:
+    group = jobs(Learner(spec(model, optimizer=optimizer)), GROUP_LIMIT)
+    whole = bits(trained_together(group))
+    assert len(set(whole)) == GROUP_LIMIT
+    assert bits(trained_together(group[::-1])) == whole[::-1]
+    for size in (1, 2, 7, 8, 9, 17):
+        chosen = slice(3, 3 + size)
+        assert bits(trained_together(group[chosen])) == whole[chosen]
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bits() -> None:
+    program = (
+        "import torch; torch.set_num_threads(1); import sys; "
+        "from tests.models.test_batched import *; "
+        "of = Learner(spec()); "
+        "sys.stdout.write(trained_together(jobs(of, 5))[4].tobytes().hex())"
+    )
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    ours = trained_together(jobs(Learner(spec()), 5))[4].tobytes().hex()
+    assert found == [ours, ours]
