@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -116,3 +117,7 @@ class ScoreRef:
     def job(self) -> Job:
         """The operation that makes these scores."""
         return Job(self.model.spec, "scores", (self.dataset,), (self.model.name,), self.name)
+
+
+Models = WeakValueDictionary[str, ModelRef]
+"""The models that anybody still holds a reference to, by name."""

@@ -41,9 +41,9 @@ async def play(
     seed: int,
     graph: Graph,
     data: Data,
-    look: Callable[[World], None],
+    tell: Callable[[World], None],
 ) -> Played:
-    """Run the control plane of one run to its end; `look` is called now and then.
+    """Run the control plane of one run to its end; `tell` is called now and then.
 
     Raises ComputeError if the clock waited for a number (`stop_when`) that can't be computed.
     """
@@ -55,12 +55,12 @@ async def play(
     )
 
     async def between_steps() -> None:
-        look(world)
+        tell(world)
         await graph.throttle()
 
     await world.clock.run_until(scenario.duration, throttle=between_steps)
     in_flight = world.network.end()
-    look(world)
+    tell(world)
     record = RunRecord(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )

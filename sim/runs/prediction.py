@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.prediction import Cohort, Prediction, Subject, cohort_of, predicted, volume
-from sim.compute.engines.engine import one_thread
+from sim.compute import one_thread
 from sim.record.errors import Place, ScenarioError, scenario_error
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
 from sim.results import folder as results

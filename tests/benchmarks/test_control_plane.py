@@ -17,10 +17,7 @@ from typing import Any
 
 import pytest
 
-from sim.compute import Graph, Lineage
-from sim.compute.engines.pretence import Pretence
-from sim.compute.refs import ScoreRef
-from sim.compute.store.store import MemoryStore
+from sim.compute import Graph, Lineage, Models, Pretence, ScoreRef, Store
 from sim.runs.build import Facts, build
 from sim.runs.observer import Observer
 from sim.scenario import Scenario, load
@@ -60,7 +57,7 @@ class Naming(Lineage):
 
 def naming_graph() -> Lineage:
     """The only place here that knows how a graph is made."""
-    return Naming(Graph(Pretence(), MemoryStore(0, bool, print)), None, "benchmark")
+    return Naming(Graph(Pretence(), Store(None, 0, (), print), Models()), None, "benchmark")
 
 
 def described(clients: int, sharing: str, peers: str) -> Scenario:

@@ -15,7 +15,7 @@ from models.parameters import averaged
 from models.partitions import PARTITIONS
 from models.tasks import TASKS
 from models.training import batches
-from sim.compute import Graph, engine_for
+from sim.compute import Graph, Models, engine_for
 from sim.protocols.fedavg import ServerRounds
 from sim.runs.build import build
 from sim.runs.data import Data, learner_spec
@@ -281,16 +281,16 @@ def test_equals_the_textbook_on_digits_bit_for_bit() -> None:
 
 async def simulated(described: Any, rounds: int) -> Any:
     data, store = Data(), memory()
-    engine = engine_for(0, Training(), store.models)
+    engine = engine_for(0, Training(), store.vectors)
     try:
-        graph = data.lineage(Graph(engine, store), described, 5)
+        graph = data.lineage(Graph(engine, store, Models()), described, 5)
         world, protocol = build(described, "fedavg", 5, graph, data.facts(described, 5))
         assert isinstance(protocol, ServerRounds)
         while protocol.server_round < rounds:
             await world.clock.run_until(world.clock.now + 1.0)
         assert protocol.server_round == rounds
         await graph.demand(graph.scores(protocol.global_model))
-        return store.models.read(protocol.global_model.name)
+        return store.vectors.read(protocol.global_model.name)
     finally:
         await engine.close()
 
