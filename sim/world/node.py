@@ -105,8 +105,8 @@ class Node:
         return self.storage.incarnation * INCARNATION + self.storage.rounds
 
     def start(self) -> None:
-        """Begin the behaviour afresh from storage."""
-        if self.behave is not None:
+        """Begin the behaviour afresh from storage; a node that is down begins when it recovers."""
+        if self.behave is not None and self.up:
             self.spawn(self.behave())
 
     def spawn(self, behaviour: Behaviour) -> simpy.Process:
@@ -170,7 +170,8 @@ class Node:
             yield simpy.AnyOf(self.clock, (done, changed))
             if done.processed:
                 return
-            work_s -= (self.clock.now - started_s) / slowness
+            # A change at the very end may leave a rounding error less than nothing.
+            work_s = max(0.0, work_s - (self.clock.now - started_s) / slowness)
 
     def train(self, base: ModelRef) -> Generator[simpy.Event, Any, ModelRef | None]:
         """One attempt at a local round: the model that comes out, or None after a dropout.

@@ -76,6 +76,27 @@ def test_slowdowns_multiply() -> None:
     assert node.slowness == 4.0
 
 
+def test_a_slowdown_may_end_a_rounding_error_before_the_training() -> None:
+    # From 2.4 on a third of the speed: until 7.2000000000000011, and 4.8 / 3 is more than was left.
+    node = learner()
+    at(node, 2.4, node.slow_down, "drag", 3.0)
+    at(node, 7.2, node.slow_down, "drag", 1.0)
+    assert history(node, 8.0) == [(0.0, 7.2, "train", "round=0 attempt=0")]
+
+
+def test_a_node_that_is_down_starts_when_it_recovers() -> None:
+    node = learner()
+    at(node, 1.0, node.crash, "blow")
+    at(node, 2.0, node.start)
+    at(node, 3.0, node.recover, "blow")
+    assert history(node, 7.0) == [
+        (1.0, 0.0, "crash", "blow"),
+        (0.0, 1.0, "train_lost", "round=0 attempt=0 cause=blow"),
+        (3.0, 0.0, "recover", "blow"),
+        (3.0, 4.0, "train", "round=0 attempt=1"),
+    ]
+
+
 def test_crash_loses_the_attempt() -> None:
     node = learner()
     at(node, 2.0, node.crash, "blow")
