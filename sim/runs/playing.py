@@ -15,7 +15,7 @@ from sim.runs.build import build
 from sim.runs.data import Data
 from sim.runs.observer import Look, Observer, score_rows
 from sim.scenario import Scenario
-from sim.world.world import World
+from sim.world import World
 
 
 @dataclass(frozen=True)

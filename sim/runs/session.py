@@ -23,7 +23,7 @@ from sim.runs.data import Data
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
 from sim.scenario import Scenario
-from sim.world.world import World
+from sim.world import World
 
 STORE_FOLDER = "store"
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.

@@ -68,7 +68,7 @@ class Node:
         network: Network,
         trace: Trace,
         streams: Streams,
-        graph: Lineage,
+        lineage: Lineage,
         machine: Machine,
     ) -> None:
         self.index = index
@@ -77,9 +77,9 @@ class Node:
         self.network = network
         self.trace = trace
         self.streams = streams
-        self.graph = graph
+        self.lineage = lineage
         self.machine = machine
-        self.storage = Storage(graph.initial())
+        self.storage = Storage(lineage.initial())
         self.attempts = 0  # Counts on through crashes and lost storage: it keys the dropouts.
         self.dropouts: dict[str, float] = {}
         """By fault, the chance that an attempt at a local round fails."""
@@ -130,7 +130,7 @@ class Node:
             self._mail = self.clock.event()
             self.network.node_down(self.index)
         if loses_storage:
-            self.storage = Storage(self.graph.initial(), incarnation=self.storage.incarnation + 1)
+            self.storage = Storage(self.lineage.initial(), incarnation=self.storage.incarnation + 1)
             self.trace.record(self.clock.now, self.name, "storage_lost", detail=fault)
         if was_up or loses_storage:
             self.changed()
@@ -192,7 +192,7 @@ class Node:
             self._trained("train_lost", started_s, f"{detail} cause={fault}")
             return None
         self._trained("train", started_s, detail)
-        return self.graph.trained(base, machine.client, self.storage.rounds)
+        return self.lineage.trained(base, machine.client, self.storage.rounds)
 
     def _trained(self, kind: str, started_s: float, detail: str) -> None:
         spent_s = self.clock.now - started_s

@@ -55,8 +55,8 @@ class Naming(Lineage):
         return asyncio.get_running_loop().create_future()
 
 
-def naming_graph() -> Lineage:
-    """The only place here that knows how a graph is made."""
+def naming_lineage() -> Lineage:
+    """The only place here that knows how one is made."""
     return Naming(Graph(Pretence(), Store(None, 0, (), print), Models()), None, "benchmark")
 
 
@@ -74,7 +74,7 @@ def described(clients: int, sharing: str, peers: str) -> Scenario:
 
 async def ran(scenario: Scenario, facts: Facts) -> World:
     """The world in which the clients have finished `ROUNDS` local rounds each on average."""
-    world, running = build(scenario, "braintorrent", 0, naming_graph(), facts)
+    world, running = build(scenario, "braintorrent", 0, naming_lineage(), facts)
     Observer(world, running, LOOK_S, scenario.duration, None)
 
     def stop() -> Behaviour:

@@ -47,8 +47,8 @@ def test_training_takes_steps_times_step_time() -> None:
         (0.0, 4.0, "train", "round=0 attempt=0"),
         (4.0, 4.0, "train", "round=1 attempt=1"),
     ]
-    first = node.graph.trained(node.graph.initial(), 0, 0)
-    assert node.storage.model is node.graph.trained(first, 0, 1)
+    first = node.lineage.trained(node.lineage.initial(), 0, 0)
+    assert node.storage.model is node.lineage.trained(first, 0, 1)
 
 
 def test_slowdown_in_the_middle_of_a_training() -> None:
@@ -108,7 +108,7 @@ def test_crash_loses_the_attempt() -> None:
         (3.0, 4.0, "train", "round=0 attempt=1"),
     ]
     # The round is keyed by what is finished: the retried round is the same model.
-    assert node.storage.model is node.graph.trained(node.graph.initial(), 0, 0)
+    assert node.storage.model is node.lineage.trained(node.lineage.initial(), 0, 0)
 
 
 def test_crash_keeps_what_is_stored() -> None:
@@ -117,7 +117,7 @@ def test_crash_keeps_what_is_stored() -> None:
     tiny.run(node.clock, 6.0)
     assert node.storage.rounds == 1
     assert node.version == 1
-    assert node.storage.model is node.graph.trained(node.graph.initial(), 0, 0)
+    assert node.storage.model is node.lineage.trained(node.lineage.initial(), 0, 0)
 
 
 def test_crash_at_the_instant_of_completion_comes_after_it() -> None:
@@ -153,7 +153,7 @@ def test_lost_storage_raises_the_incarnation() -> None:
     before = node.version
     tiny.run(node.clock, 10.0)
     assert (node.storage.incarnation, node.storage.rounds) == (1, 0)
-    assert node.storage.model is node.graph.initial()
+    assert node.storage.model is node.lineage.initial()
     assert node.version == INCARNATION > before == 2
     # Attempts count on: the next one does not meet the dropout of the first again.
     assert history(node, 14.0)[-1] == (10.0, 4.0, "train", "round=0 attempt=3")
