@@ -41,11 +41,7 @@ class Lineage:
     def trained(self, base: ModelRef, client: int, local_round: int) -> ModelRef:
         """`base` after the client's local round of that number."""
         return self._model(
-            "trained",
-            (base,),
-            (client, local_round),
-            self._together,
-            self._steps.get(client, 1),
+            "trained", (base,), (client, local_round), self._together, self._steps.get(client, 1)
         )
 
     def averaged(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:

@@ -45,8 +45,7 @@ def build(
     machines = {name: every_machine[name] for name in settings.runs_on(scenario.client_names)}
     network = Network(clock, trace, streams, _wiring(scenario, machines, streams))
     nodes = [
-        Node(index, name, clock, network, trace, streams, lineage, machine)
-        for index, (name, machine) in enumerate(machines.items())
+        Node(index, network, lineage, machine) for index, machine in enumerate(machines.values())
     ]
     server = scenario.server
     world = World(

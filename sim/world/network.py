@@ -57,23 +57,10 @@ class Tally:
     lost: Counter[str] = field(default_factory=Counter)
 
 
-def succeed(event: simpy.Event) -> None:
-    """Let the event happen now."""
-    event.succeed()
-
-
 class Transfer:
     """One message under way; `acknowledged` succeeds when its sender has the receiver's word."""
 
-    __slots__ = (
-        "acknowledged",
-        "flow",
-        "payload",
-        "size_bytes",
-        "source",
-        "start_s",
-        "target",
-    )
+    __slots__ = ("acknowledged", "flow", "payload", "size_bytes", "source", "start_s", "target")
 
     def __init__(
         self, clock: Clock, source: int, target: int, size_bytes: int, payload: Any
@@ -136,7 +123,7 @@ class Network:
         size_bytes: int = 0,
         payload: Any = None,
         *,
-        delivered: Callable[[Transfer], None] | None = None,
+        delivered: Callable[[Transfer], object] | None = None,
         acknowledge: bool = False,
     ) -> Transfer:
         """Send a message; zero bytes make it a control message.
@@ -178,10 +165,7 @@ class Network:
             self._lose(transfer, cause)
 
     def _deliver(
-        self,
-        transfer: Transfer,
-        delivered: Callable[[Transfer], None] | None,
-        acknowledge: bool,
+        self, transfer: Transfer, delivered: Callable[[Transfer], object] | None, acknowledge: bool
     ) -> None:
         transfer.flow = None
         self._close(transfer)
@@ -190,11 +174,8 @@ class Network:
         if transfer.size_bytes:
             self._record(transfer, "transfer", "")
         if acknowledge:
-            self.send(
-                transfer.target,
-                transfer.source,
-                delivered=lambda _: succeed(transfer.acknowledged),
-            )
+            succeed = transfer.acknowledged.succeed
+            self.send(transfer.target, transfer.source, delivered=lambda _: succeed())
         if delivered is not None:
             delivered(transfer)
 
@@ -307,12 +288,7 @@ class Ping:
     """
 
     def __init__(
-        self,
-        network: Network,
-        source: int,
-        peers: Ints,
-        timeout_s: float,
-        counter: int,
+        self, network: Network, source: int, peers: Ints, timeout_s: float, counter: int
     ) -> None:
         self._network = network
         self.source = source

@@ -9,10 +9,8 @@ from typing import Any
 import simpy
 
 from sim.compute import Lineage, ModelRef
-from sim.world.clock import Clock, Tie
+from sim.world.clock import Tie
 from sim.world.network import Network, Transfer
-from sim.world.random_streams import Streams
-from sim.world.trace import Trace
 
 Behaviour = Generator[simpy.Event, Any, None]
 
@@ -60,23 +58,13 @@ class Node:
     `behave` makes the behaviour anew at every start, because a crash ends the one that runs.
     """
 
-    def __init__(
-        self,
-        index: int,
-        name: str,
-        clock: Clock,
-        network: Network,
-        trace: Trace,
-        streams: Streams,
-        lineage: Lineage,
-        machine: Machine,
-    ) -> None:
+    def __init__(self, index: int, network: Network, lineage: Lineage, machine: Machine) -> None:
         self.index = index
-        self.name = name
-        self.clock = clock
+        self.name = network.wiring.names[index]
         self.network = network
-        self.trace = trace
-        self.streams = streams
+        self.clock = network.clock
+        self.trace = network.trace
+        self.streams = network.streams
         self.lineage = lineage
         self.machine = machine
         self.storage = Storage(lineage.initial())
@@ -86,11 +74,11 @@ class Node:
         self.changed: Callable[[], None] = _nothing
         self.behave: Callable[[], Behaviour] | None = None
         self.inbox: list[Transfer] = []
-        self._mail: simpy.Event = clock.event()
+        self._mail: simpy.Event = self.clock.event()
         self._processes: list[simpy.Process] = []
         self._held_by: dict[str, None] = {}
         self._slowed_by: dict[str, float] = {}
-        self._speed_changed: simpy.Event = clock.event()
+        self._speed_changed: simpy.Event = self.clock.event()
 
     # -- life ----------------------------------------------------------------------------------
 

@@ -93,9 +93,7 @@ def network(
 
 def lone_node(machine: Machine, streams: Streams | None = None) -> Node:
     """One node that has nobody to talk to and nothing to do yet."""
-    net = network(0.0, [1.0])
-    streams = streams or net.streams
-    return Node(0, "client_0", net.clock, net, net.trace, streams, lineage(), machine)
+    return Node(0, network(0.0, [1.0], streams=streams), lineage(), machine)
 
 
 def scenario(

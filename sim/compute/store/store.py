@@ -10,6 +10,7 @@ import errno
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sim.compute.refs import Vector
@@ -170,41 +171,39 @@ class Store:
         text = _as_json({metric: float(value) for metric, value in scores.items()}).encode()
         self._scores[key] = text
         if self._file is not None:
-            try:
+            with self._refusal_told():
                 self._file.append(name, text)
-            except OSError as failure:
-                self._report_refusal(failure)
 
     def forget_models(self) -> None:
         """The sweep is finished: nothing needs a model any more."""
         self._models.clear()
         self._unverified.clear()
-        try:
+        with self._refusal_told():
             self.vectors.clear()
-        except OSError as failure:
-            self._report_refusal(failure)
 
     def close(self) -> None:
         """Let go of the folder; models and scores stay there."""
         if self._file is not None:
-            try:
+            with self._refusal_told():
                 self._file.close()
-            except OSError as failure:
-                self._report_refusal(failure)
             self._file = None
 
     def _remove(self, name: str) -> None:
         self._unverified.discard(name)
-        try:
+        with self._refusal_told():
             self.vectors.remove(name)
-        except OSError as failure:
-            self._report_refusal(failure)
 
-    def _report_refusal(self, failure: OSError) -> None:
+    @contextmanager
+    def _refusal_told(self) -> Iterator[None]:
         """Once: the sweep goes on without the disk, and every later write may fail as well."""
-        if self._refused:
-            return
-        self._refused = True
-        full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = "the disk is full" if full else f"the folder cannot be written: {failure.strerror}"
-        self._report(f"store: {what}; work goes on, but what is not kept is computed again later")
+        try:
+            yield
+        except OSError as failure:
+            if self._refused:
+                return
+            self._refused = True
+            full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+            what = "disk is full" if full else f"folder cannot be written: {failure.strerror}"
+            self._report(
+                f"store: the {what}; work goes on, but what is not kept is computed again later"
+            )
