@@ -57,21 +57,17 @@ class Tally:
     lost: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(eq=False, slots=True)
 class Transfer:
     """One message under way; `acknowledged` succeeds when its sender has the receiver's word."""
 
-    __slots__ = ("acknowledged", "flow", "payload", "size_bytes", "source", "start_s", "target")
-
-    def __init__(
-        self, clock: Clock, source: int, target: int, size_bytes: int, payload: Any
-    ) -> None:
-        self.source = source
-        self.target = target
-        self.size_bytes = size_bytes
-        self.payload = payload
-        self.start_s = clock.now
-        self.flow: Flow | None = None
-        self.acknowledged = simpy.Event(clock)
+    source: int
+    target: int
+    size_bytes: int
+    payload: Any
+    start_s: float
+    acknowledged: simpy.Event
+    flow: Flow | None = None
 
 
 class Network:
@@ -131,7 +127,7 @@ class Network:
         `delivered(transfer)` runs at the receiver when it arrives; with `acknowledge` a control
         message goes back and `transfer.acknowledged` succeeds when that has arrived.
         """
-        transfer = Transfer(self.clock, source, target, size_bytes, payload)
+        transfer = Transfer(source, target, size_bytes, payload, self.clock.now, self.clock.event())
         self.tally.sent += 1
         cause = self._lost_on_the_way(source, target)
         if cause is not None:
