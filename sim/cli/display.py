@@ -18,8 +18,8 @@ from rich.text import Text
 from sim.cli.summary import ProtocolSummary, Spread, Summary
 from sim.cli.sweep_summary import Estimate, SweepLine, SweepSummary
 from sim.record.points import tails
-from sim.record.rows import Progress
 from sim.runs.plan import Plan
+from sim.runs.session import Progress
 
 # A log is read afterwards, where a line every few seconds tells enough.
 SECONDS_BETWEEN_LINES = 5.0
@@ -46,7 +46,8 @@ def progress_display(console: Console) -> Iterator[Report]:
         work = bars.add_task("real work", total=None, note="")
 
         def report(now: Progress) -> None:
-            stepped = now.virtual_s / now.duration_s if now.simulated_runs < now.total_runs else 0
+            latest = now.latest if now.simulated_runs < now.total_runs else None
+            stepped = latest.virtual_s / latest.duration_s if latest else 0.0
             done = now.simulated_runs + min(stepped, 1.0)
             bars.update(clock, completed=done, total=now.total_runs, note=_world_text(now))
             note = f"{_work_text(now)}, {remaining.text(now)}"
@@ -114,9 +115,11 @@ def _world_text(now: Progress) -> str:
 
 
 def _clock_text(now: Progress) -> str:
+    if (run := now.latest) is None:
+        return "starting"
     return (
-        f"{now.run or 'starting'}: {time_text(now.virtual_s)}, "
-        f"{now.local_rounds:,} local rounds, {now.up} up {now.down} down"
+        f"{run.run}: {time_text(run.virtual_s)}, "
+        f"{run.local_rounds:,} local rounds, {run.up} up {run.down} down"
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from sim.compute.engines.engine import ComputeError, DataPlane, Engine, InProcessEngine, Models
-from sim.compute.engines.workers import WorkerPoolEngine
+from sim.compute.engines.engine import ComputeError, DataPlane, Engine, one_thread
+from sim.compute.engines.pretence import Pretence
+from sim.compute.engines.workshop import InProcessEngine
 from sim.compute.graph import Graph
 from sim.compute.lineage import Lineage
-from sim.compute.refs import ModelRef, ScoreRef
+from sim.compute.refs import ModelRef, Models, ScoreRef
+from sim.compute.store.store import Store
+from sim.compute.store.vectors import Vectors
 
 __all__ = [
     "ComputeError",
@@ -15,13 +18,21 @@ __all__ = [
     "Graph",
     "Lineage",
     "ModelRef",
+    "Models",
+    "Pretence",
     "ScoreRef",
+    "Store",
+    "Vectors",
     "engine_for",
+    "one_thread",
 ]
 
 
-def engine_for(workers: int, plane: DataPlane, models: Models) -> Engine:
+def engine_for(workers: int, plane: DataPlane, vectors: Vectors) -> Engine:
     """The engine with that many worker processes; 0: in this process."""
-    if workers:
-        return WorkerPoolEngine(workers, plane, models)
-    return InProcessEngine(plane, models)
+    if not workers:
+        return InProcessEngine(plane, vectors)
+    # A check, and a world without learning, need no processes.
+    from sim.compute.engines.workers import WorkerPoolEngine
+
+    return WorkerPoolEngine(workers, plane, vectors)

@@ -8,16 +8,15 @@ computed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 from sim.compute.engines.engine import ComputeError, Engine, Failure, Result
-from sim.compute.lineage import Lineage
 from sim.compute.pace import Pace
-from sim.compute.refs import Job, ModelRef, ScoreRef, Scores, Vector
+from sim.compute.refs import Job, ModelRef, Models, ScoreRef, Scores, Vector
 from sim.compute.schedule import Operation, Ready, raise_heights
-from sim.compute.store.store import Books, Damaged
+from sim.compute.store.store import Store
+from sim.compute.store.vectors import DamagedVector
 
 ATTEMPTS = 3
 """An operation that failed so often fails whatever needs it."""
@@ -26,11 +25,14 @@ ATTEMPTS = 3
 class Graph:
     """Interns references by name and has the demanded ones computed.
 
+    `models`: those interned, none of which may leave the store as long as anybody holds it.
     `pending_limit`: how many demanded operations may be unfinished before `throttle` holds the
     clocks back, so that memory stays bounded however long a sweep is.
     """
 
-    def __init__(self, engine: Engine, store: Books, *, pending_limit: int = 100_000) -> None:
+    def __init__(
+        self, engine: Engine, store: Store, models: Models, *, pending_limit: int = 100_000
+    ) -> None:
         self._engine = engine
         self._store = store
         self._pending_limit = pending_limit
@@ -45,8 +47,7 @@ class Graph:
         self._woken = False
         self._closed = False
         self._drained = asyncio.Event()
-        self.models: WeakValueDictionary[str, ModelRef] = WeakValueDictionary()
-        """The models that anybody still holds a reference to: none of them may leave the store."""
+        self.models = models
         self.pace = Pace()
         self.asked = 0
         self.shared = 0
@@ -63,16 +64,6 @@ class Graph:
         """Operations that were named and that nothing demanded depends on."""
         # Not `computed`: what was let go of may be computed again.
         return len(self._named) - len(self._needed)
-
-    def lineage(
-        self,
-        spec: Hashable,
-        name: str,
-        together: Hashable = None,
-        steps: Mapping[int, int] | None = None,
-    ) -> Lineage:
-        """The names of one learner's models; see Lineage."""
-        return Lineage(self, spec, name, together, steps)
 
     def count(self, name: str, steps: int = 0) -> None:
         """Note that an operation was named, once more or for the first time."""
@@ -124,7 +115,7 @@ class Graph:
         await self.stored(model)
         try:
             return await self._store.fetch(model.name)
-        except (Damaged, FileNotFoundError) as problem:
+        except (DamagedVector, FileNotFoundError) as problem:
             # Its inputs are let go of, as a damaged input's are: see `_settle`.
             raise ComputeError(f"{problem}; the same command computes it again") from None
 

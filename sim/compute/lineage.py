@@ -1,19 +1,16 @@
 """What one learner's operations are called: references by content, interned in the graph.
 
-A room of its own because protocols see nothing else of the compute engine: they name models, and
-ask for scores.
+Protocols see nothing else of the compute engine: they name models, and ask for scores.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sim.compute.graph import Graph
 from sim.compute.refs import ModelKind, ModelRef, ScoreRef, Scores, content_name
-
-if TYPE_CHECKING:
-    from sim.compute.graph import Graph
 
 
 class Lineage:
@@ -44,11 +41,7 @@ class Lineage:
     def trained(self, base: ModelRef, client: int, local_round: int) -> ModelRef:
         """`base` after the client's local round of that number."""
         return self._model(
-            "trained",
-            (base,),
-            (client, local_round),
-            self._together,
-            self._steps.get(client, 1),
+            "trained", (base,), (client, local_round), self._together, self._steps.get(client, 1)
         )
 
     def averaged(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:

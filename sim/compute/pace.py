@@ -1,7 +1,6 @@
 """How long real work takes here, and how much of it is left: for whoever waits at the screen.
 
-A room of its own because it is the only part of the graph that knows real time, and nothing that
-it says may decide anything.
+It knows real time, so nothing that it says may decide anything.
 """
 
 from __future__ import annotations

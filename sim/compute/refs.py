@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,7 @@ class Job:
     together: Hashable = None
 
 
+@dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
 class ModelRef:
     """An immutable handle for a model: one flat float32 vector, computed if a score needs it.
 
@@ -51,36 +53,17 @@ class ModelRef:
     `cost`: in optimiser steps, at least 1.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "arguments",
-        "cost",
-        "depth",
-        "inputs",
-        "kind",
-        "name",
-        "spec",
-        "together",
-    )
+    name: str
+    kind: ModelKind
+    inputs: tuple[ModelRef, ...]
+    arguments: tuple[Any, ...]
+    spec: Hashable = None
+    together: Hashable = None
+    cost: int = 1
+    depth: int = field(init=False)
 
-    def __init__(
-        self,
-        name: str,
-        kind: ModelKind,
-        inputs: tuple[ModelRef, ...],
-        arguments: tuple[Any, ...],
-        spec: Hashable = None,
-        together: Hashable = None,
-        cost: int = 1,
-    ) -> None:
-        self.name = name
-        self.kind = kind
-        self.inputs = inputs
-        self.arguments = arguments
-        self.spec = spec
-        self.together = together
-        self.cost = cost
-        self.depth: int = 1 + max((model.depth for model in inputs), default=0)
+    def __post_init__(self) -> None:
+        self.depth = 1 + max((model.depth for model in self.inputs), default=0)
 
     def job(self) -> Job:
         """The operation that makes this model."""
@@ -91,17 +74,14 @@ class ModelRef:
         return f"ModelRef({self.kind}{self.arguments}, {self.name[:8]})"
 
 
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class ScoreRef:
     """An immutable handle for the scores of one model on one data set."""
 
-    __slots__ = ("__weakref__", "dataset", "model", "name")
-
-    cost = 1
-
-    def __init__(self, name: str, model: ModelRef, dataset: str) -> None:
-        self.name = name
-        self.model = model
-        self.dataset = dataset
+    name: str
+    model: ModelRef
+    dataset: str
+    cost: ClassVar[int] = 1
 
     @property
     def inputs(self) -> tuple[ModelRef, ...]:
@@ -116,3 +96,7 @@ class ScoreRef:
     def job(self) -> Job:
         """The operation that makes these scores."""
         return Job(self.model.spec, "scores", (self.dataset,), (self.model.name,), self.name)
+
+
+Models = WeakValueDictionary[str, ModelRef]
+"""The models that anybody still holds a reference to, by name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 
 from sim.compute.refs import ModelRef, ScoreRef
@@ -17,20 +18,21 @@ from sim.compute.refs import ModelRef, ScoreRef
 LOOK_AHEAD = 8
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Operation:
     """A demanded model or score on its way: what it still waits for, and who waits for it."""
 
-    __slots__ = ("attempts", "height", "holder", "ref", "started", "waiters", "waits_for")
+    ref: ModelRef | ScoreRef
+    height: float = field(init=False)
+    waits_for: int = 0
+    waiters: list[Operation] = field(default_factory=list)
+    started: bool = False
+    attempts: int = 0
+    holder: int | None = None
+    """The worker that made its last input."""
 
-    def __init__(self, ref: ModelRef | ScoreRef) -> None:
-        self.ref = ref
-        self.height: float = ref.cost
-        self.waits_for = 0
-        self.waiters: list[Operation] = []
-        self.started = False
-        self.attempts = 0
-        self.holder: int | None = None
-        """The worker that made its last input."""
+    def __post_init__(self) -> None:
+        self.height = self.ref.cost
 
 
 def raise_heights(

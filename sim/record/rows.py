@@ -1,4 +1,4 @@
-"""What a simulation hands over when it ends, and what it tells while it goes.
+"""What a simulation hands over when it ends.
 
 A room of its own, and on the ground floor, because the world writes these values while results,
 summary and command line read them: none of them needs to import the other.
@@ -108,35 +108,3 @@ class Operations:
     steps_demanded: int
     """Those left after sharing, laziness and what the store held."""
     steps_computed: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A look at a session under way, for the display only: it never reaches a table."""
-
-    run: str
-    """Which run's clock was stepped last, for example `fedavg seed 0`."""
-    virtual_s: float
-    duration_s: float
-    local_rounds: int
-    """Local rounds finished in that run, on virtual time."""
-    up: int
-    down: int
-    simulated_runs: int
-    """Runs whose clock has ended."""
-    finished_runs: int
-    """Runs whose scores are there, too."""
-    total_runs: int
-    trained: int
-    """Real trainings done."""
-    demanded: int
-    """Real trainings demanded so far."""
-    evaluated: int
-    """Models scored, on one data set each."""
-    evaluations: int
-    """Those demanded so far."""
-    done_s: float
-    """Seconds of all workers together so far."""
-    left_s: float
-    """The same for what is left, as far as it is known."""
-    left_is_known: bool

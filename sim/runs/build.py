@@ -36,7 +36,7 @@ class Facts:
 
 
 def build(
-    scenario: Scenario, protocol: str, seed: int, graph: Lineage, facts: Facts
+    scenario: Scenario, protocol: str, seed: int, lineage: Lineage, facts: Facts
 ) -> tuple[World, Running]:
     """The world of one run at time 0, with every behaviour and fault started."""
     settings = scenario.protocols[protocol]
@@ -45,8 +45,7 @@ def build(
     machines = {name: every_machine[name] for name in settings.runs_on(scenario.client_names)}
     network = Network(clock, trace, streams, _wiring(scenario, machines, streams))
     nodes = [
-        Node(index, name, clock, network, trace, streams, graph, machine)
-        for index, (name, machine) in enumerate(machines.items())
+        Node(index, network, lineage, machine) for index, machine in enumerate(machines.values())
     ]
     server = scenario.server
     world = World(
@@ -54,7 +53,7 @@ def build(
         network,
         trace,
         streams,
-        graph,
+        lineage,
         clients=[node for node in nodes if node.name != SERVER],
         server=next((node for node in nodes if node.name == SERVER), None),
         model_bytes=4 * facts.vector_length,

@@ -14,8 +14,7 @@ from models.bits.fingerprint import fingerprint
 from models.learner import Learner, LearnerSpec, Report, load_data, prepare
 from models.parameters import Layout, Tensor, Vector
 from models.tasks import TaskSettings
-from sim.compute import Graph, Lineage
-from sim.compute.engines.engine import one_thread
+from sim.compute import Graph, Lineage, one_thread
 from sim.record.errors import Refusal
 from sim.runs.build import POOLED_CLIENT, Facts
 from sim.scenario import Scenario
@@ -56,7 +55,7 @@ class Data:
         """The names of the models that this seed's learner makes."""
         spec, facts = learner_spec(scenario, seed), self.facts(scenario, seed)
         steps = dict(enumerate(facts.steps)) | {POOLED_CLIENT: facts.pooled_steps}
-        return graph.lineage(spec, self._names[spec], spec.together, steps)
+        return Lineage(graph, spec, self._names[spec], spec.together, steps)
 
     def prepare(self, scenario: Scenario) -> None:
         """Compile what the scenario's training needs, once for all; nothing in exact arithmetic.

@@ -80,7 +80,7 @@ class Observer:
         return [(self._look(one, dataset), one.model) for one in self._running.seen()]
 
     def _look(self, seen: Seen, dataset: str) -> Look:
-        graph = self._world.graph
+        lineage = self._world.lineage
         return Look(
             self._world.clock.now,
             seen.node,
@@ -90,7 +90,7 @@ class Observer:
             seen.up,
             seen.site,
             # The clock stands still for a number that decides whether to stop.
-            graph.demand(graph.scores(seen.model, dataset), urgent=self._stop_when is not None),
+            lineage.demand(lineage.scores(seen.model, dataset), urgent=self._stop_when is not None),
         )
 
     def _reached(self, goal: StopSettings) -> simpy.events.ProcessGenerator:

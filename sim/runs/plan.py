@@ -7,23 +7,27 @@ What one operation costs is timed on one local round and one evaluation of the r
 from __future__ import annotations
 
 import asyncio
+import functools
+import math
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sim.compute import Graph
-from sim.compute.engines.pretence import Pretence
-from sim.compute.store.store import MemoryStore
-from sim.runs.data import Data
+from models.learner import GROUP_LIMIT, Learner, LearnerSpec, TrainingJob, trained_together
+from models.parameters import Vector
+from sim.compute import Graph, Models, Pretence, Store, one_thread
+from sim.record.metrics import FINAL, TEST
+from sim.runs.data import Data, learner_spec, mistakes_placed
 from sim.runs.playing import play
-from sim.runs.price import price
 from sim.scenario import Scenario
 
 WORKER_BYTES = 250e6
 """What a worker process takes that has imported PyTorch, without its data."""
 _NO_LIMIT = 1 << 62
+# The first time much is made ready, and other programs only ever make it slower.
+_TIMED = 3
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
 
 async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
     data, engine = Data(), Pretence()
-    graph = Graph(engine, MemoryStore(_NO_LIMIT, lambda name: True, lambda text: None))
+    graph = Graph(engine, Store(None, _NO_LIMIT, (), lambda text: None), Models())
     local_rounds = 0
     work_s = control_s = store_bytes = kept_bytes = 0.0
     for scenario in scenarios:
@@ -68,7 +72,7 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
         rounds, kept = await _played(scenario, graph, data)
         local_rounds += rounds
         control_s += time.perf_counter() - started_s
-        cost = price(scenario)
+        cost = _price(scenario)
         work_s += (graph.steps_done - steps) * cost.step_s
         for dataset, count in (engine.evaluations - evaluations).items():
             work_s += count * cost.evaluation_s[dataset]
@@ -105,3 +109,51 @@ async def _played(scenario: Scenario, graph: Graph, data: Data) -> tuple[int, in
             local_rounds += played.record.counters["local_rounds"]
             kept += len(played.final)
     return local_rounds, kept
+
+
+@dataclass(frozen=True)
+class _Price:
+    """What real work costs here: seconds of one worker, and bytes of one model."""
+
+    step_s: float
+    evaluation_s: Mapping[str, float]
+    """By data set."""
+    model_bytes: int
+
+
+def _price(scenario: Scenario) -> _Price:
+    """Time one client's local round and one evaluation; equal descriptions are timed once.
+
+    Raises ScenarioError if that can't be done here.
+    """
+    spec = learner_spec(scenario, scenario.seeds[0])
+    with mistakes_placed(scenario, spec):
+        return _spec_price(spec)
+
+
+@functools.cache
+def _spec_price(spec: LearnerSpec) -> _Price:
+    learner = Learner(spec)
+    model = learner.initial()
+    client = max(range(spec.clients), key=lambda each: learner.samples[each])
+    group = GROUP_LIMIT if spec.together is not None else 1
+    round_s = math.inf
+    evaluation_s = {TEST: math.inf}
+    with one_thread():
+        for _ in range(_TIMED):
+            started_s = time.perf_counter()
+            if group == 1:
+                model = learner.trained(model, client, 0)
+            else:
+                trained_together([TrainingJob(learner, model, client, 0)] * group)
+            round_s = min(round_s, (time.perf_counter() - started_s) / group)
+            evaluation_s[TEST] = min(evaluation_s[TEST], _evaluation_s(learner, model, TEST))
+        if spec.task.final_metrics:
+            evaluation_s[FINAL] = _evaluation_s(learner, model, FINAL)
+    return _Price(round_s / learner.steps[client], evaluation_s, model.nbytes)
+
+
+def _evaluation_s(learner: Learner, model: Vector, dataset: str) -> float:
+    started_s = time.perf_counter()
+    learner.scores(model, dataset)
+    return time.perf_counter() - started_s

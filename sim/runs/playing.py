@@ -15,7 +15,7 @@ from sim.runs.build import build
 from sim.runs.data import Data
 from sim.runs.observer import Look, Observer, score_rows
 from sim.scenario import Scenario
-from sim.world.world import World
+from sim.world import World
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ async def play(
     seed: int,
     graph: Graph,
     data: Data,
-    look: Callable[[World], None],
+    tell: Callable[[World], None],
 ) -> Played:
-    """Run the control plane of one run to its end; `look` is called now and then.
+    """Run the control plane of one run to its end; `tell` is called now and then.
 
     Raises ComputeError if the clock waited for a number (`stop_when`) that can't be computed.
     """
@@ -56,12 +56,12 @@ async def play(
     )
 
     async def between_steps() -> None:
-        look(world)
+        tell(world)
         await graph.throttle()
 
     await world.clock.run_until(scenario.duration, throttle=between_steps)
     in_flight = world.network.end()
-    look(world)
+    tell(world)
     record = RunRecord(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from models.prediction import Cohort, Prediction, Subject, predicted, volume
 from models.tasks import TASKS
-from sim.compute.engines.engine import one_thread
+from sim.compute import one_thread
 from sim.record.errors import Place, ScenarioError, scenario_error
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
 from sim.results import folder as results

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sim.compute import ComputeError, Engine, Graph, engine_for
-from sim.compute.store.store import Store
-from sim.record.rows import FAILED, Operations, Progress, RunRecord
+from sim.compute import ComputeError, Engine, Graph, Models, Store, Vectors, engine_for
+from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder import RunTables
@@ -24,15 +22,12 @@ from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
 from sim.scenario import Scenario
-from sim.world.world import World
-
-if TYPE_CHECKING:
-    from sim.compute.engines.cluster import ClusterEngine
+from sim.world import World
 
 STORE_FOLDER = "store"
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
 CLOCKS_WAITING_AT_MOST = 32
-SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_REPORTS = 0.2
 
 
 @dataclass(frozen=True)
@@ -49,12 +44,52 @@ class Place:
 
 
 @dataclass(frozen=True)
+class RunProgress:
+    """How far one run's clock is."""
+
+    run: str
+    """For example `fedavg seed 0`."""
+    virtual_s: float
+    duration_s: float
+    local_rounds: int
+    """Finished on virtual time."""
+    up: int
+    down: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a session is, for the display only: it never reaches a table."""
+
+    latest: RunProgress | None
+    """The run whose clock was stepped last; none at the start."""
+    simulated_runs: int
+    """Runs whose clock has ended."""
+    finished_runs: int
+    """Runs whose scores are there, too."""
+    total_runs: int
+    trained: int
+    """Real trainings done."""
+    demanded: int
+    """Real trainings demanded so far."""
+    evaluated: int
+    """Models scored, on one data set each."""
+    evaluations: int
+    """Those demanded so far."""
+    done_s: float
+    """Seconds of all workers together so far."""
+    left_s: float
+    """The same for what is left, as far as it is known."""
+    left_is_known: bool
+
+
+@dataclass(frozen=True)
 class Session:
     """How the work is done; none of it changes a result.
 
     `home`: the folder with the store. `workers`: processes, 0 for none beside this one.
     `scheduler`: a Dask cluster's address, or its scheduler file, to work there instead.
-    `report` gets what the user should know, `progress` looks several times a second.
+    `report` gets what the user should know, `progress` how far it is, several times a second.
     """
 
     home: Path
@@ -96,27 +131,29 @@ async def run_places(places: Sequence[Place], session: Session, data: Data) -> D
     Nothing is done twice that an earlier session has stored. Raises ScenarioError for a cluster
     that can't be used, before anything else is done, and OSError if nothing can be written.
     """
-    cluster = await _cluster(places, session)
-    try:
-        work = _Work(places, session, data, cluster)
-    except OSError:
-        if cluster is not None:
-            await cluster.close()
-        raise
-    try:
+    # What fails on the way, and Ctrl-C, give up what is under way; what is stored stays.
+    async with AsyncExitStack() as opened:
+        plane, models, folder = _training(places), Models(), session.home / STORE_FOLDER
+        engine: Engine | None = None
+        vectors: Vectors | None = None
+        if session.scheduler is not None:
+            from sim.compute.engines.cluster import cluster_engine
+
+            engine = cluster = await cluster_engine(session.scheduler, plane, session.report)
+            opened.push_async_callback(cluster.close)
+            vectors = cluster.vectors
+        store = Store(folder, session.store_limit_bytes, models, session.report, vectors)
+        opened.callback(store.close)
+        if engine is None:
+            engine = engine_for(session.workers, plane, store.vectors)
+            opened.push_async_callback(engine.close)
+        graph = Graph(engine, store, models)
+        opened.callback(graph.close)
+        work = _Work(places, session, data, graph)
         await work.all()
-        work.tidy()
-    finally:
-        await work.close()
-    return Done(work.operations(), work.failed)
-
-
-async def _cluster(places: Sequence[Place], session: Session) -> ClusterEngine | None:
-    if session.scheduler is None:
-        return None
-    from sim.compute.engines.cluster import cluster_engine
-
-    return await cluster_engine(session.scheduler, _training(places), session.report)
+        if not work.failed:
+            store.forget_models()  # The scores are all that a result needs.
+        return Done(work.operations(), work.failed)
 
 
 def _training(places: Sequence[Place]) -> Training:
@@ -129,37 +166,21 @@ def _training(places: Sequence[Place]) -> Training:
 
 
 class _Work:
-    """One session's graph, and the runs on their way; on `cluster`, if there is one."""
+    """The runs on their way, over one graph."""
 
-    def __init__(
-        self,
-        places: Sequence[Place],
-        session: Session,
-        data: Data,
-        cluster: ClusterEngine | None,
-    ) -> None:
+    def __init__(self, places: Sequence[Place], session: Session, data: Data, graph: Graph) -> None:
         self._places = places
         self._session = session
         self._data = data
-        self._store = Store(
-            session.home / STORE_FOLDER,
-            session.store_limit_bytes,
-            lambda name: name in self._graph.models,
-            session.report,
-            cluster.models if cluster else None,
-        )
-        self._engine: Engine = cluster or engine_for(
-            session.workers, _training(places), self._store.models
-        )
-        self._graph = Graph(self._engine, self._store)
+        self._graph = graph
         self._started_s = time.monotonic()
         self._simulated = self._finished = 0
-        self._latest = ("", 0.0, 1.0, 0, 0, 0)
+        self._latest: RunProgress | None = None
         self.failed: list[RunRecord] = []
 
     async def all(self) -> None:
         """Every run; a run's failure is recorded, anything else ends all."""
-        with self._looked_at():
+        with self._watched():
             try:
                 waits = any(place.scenario.stop_when is not None for place in self._places)
                 clocks = asyncio.Semaphore(CLOCKS_WAITING_AT_MOST if waits else 1)
@@ -179,21 +200,21 @@ class _Work:
     ) -> RunTables:
         scenario = place.scenario
 
-        def look(world: World) -> None:
+        def tell(world: World) -> None:
             up = sum(node.up for node in world.nodes)
-            self._latest = (
-                f"{protocol} seed {seed}",
-                world.clock.now,
-                scenario.duration,
-                world.trace.counts["train"],
-                up,
-                len(world.nodes) - up,
+            self._latest = RunProgress(
+                run=f"{protocol} seed {seed}",
+                virtual_s=world.clock.now,
+                duration_s=scenario.duration,
+                local_rounds=world.trace.counts["train"],
+                up=up,
+                down=len(world.nodes) - up,
             )
 
         record = RunRecord(protocol, seed, 0.0, 0, {})
         try:
             async with clocks:
-                played = await play(scenario, protocol, seed, self._graph, self._data, look)
+                played = await play(scenario, protocol, seed, self._graph, self._data, tell)
             self._simulated += 1
             record = played.record
             await self._keep(place, played)
@@ -242,11 +263,11 @@ class _Work:
         )
 
     @contextmanager
-    def _looked_at(self) -> Iterator[None]:
+    def _watched(self) -> Iterator[None]:
         async def watch() -> None:
             while True:
                 self._session.progress(self._progress())
-                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+                await asyncio.sleep(SECONDS_BETWEEN_REPORTS)
 
         watcher = asyncio.get_running_loop().create_task(watch())
         try:
@@ -258,7 +279,7 @@ class _Work:
     def _progress(self) -> Progress:
         graph = self._graph
         return Progress(
-            *self._latest,
+            latest=self._latest,
             simulated_runs=self._simulated,
             finished_runs=self._finished,
             total_runs=sum(place.runs for place in self._places),
@@ -270,14 +291,3 @@ class _Work:
             left_s=graph.pace.left_s,
             left_is_known=graph.pace.is_known,
         )
-
-    def tidy(self) -> None:
-        """Drop the models, which nothing needs any more; the scores are all that a result needs."""
-        if not self.failed:
-            self._store.forget_models()
-
-    async def close(self) -> None:
-        """Give up what is under way; what is stored stays."""
-        self._graph.close()
-        await self._engine.close()
-        self._store.close()

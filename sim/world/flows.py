@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,27 +20,18 @@ from sim.world.clock import Clock, Tie
 Sharing = Literal["max_min", "equal", "none"]
 
 
+@dataclass(eq=False, slots=True)
 class Flow:
     """Bytes on their way from `source` to `target`, over two `links`."""
 
-    __slots__ = ("finished", "links", "rate", "remaining", "since_s", "source", "stamp", "target")
-
-    def __init__(
-        self,
-        source: int,
-        target: int,
-        links: tuple[int, int],
-        size_bytes: float,
-        finished: Callable[[], None],
-    ) -> None:
-        self.source = source
-        self.target = target
-        self.links = links
-        self.remaining = size_bytes
-        self.finished = finished
-        self.rate = 0.0
-        self.since_s = 0.0
-        self.stamp = 0
+    source: int
+    target: int
+    links: tuple[int, int]
+    remaining: float
+    finished: Callable[[], None]
+    since_s: float
+    rate: float = 0.0
+    stamp: int = 0
 
 
 class Flows:
@@ -74,8 +66,8 @@ class Flows:
         self, source: int, target: int, size_bytes: float, finished: Callable[[], None]
     ) -> Flow:
         """Put `size_bytes` on the links; `finished()` is called when the last byte is through."""
-        flow = Flow(source, target, (source, self._count + target), size_bytes, finished)
-        flow.since_s = self._clock.now
+        links = (source, self._count + target)
+        flow = Flow(source, target, links, size_bytes, finished, self._clock.now)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         if self._sharing == "none":

@@ -20,12 +20,12 @@ import simpy
 from sim.world.clock import Clock, Tie
 from sim.world.flows import Flow, Flows, Sharing
 from sim.world.history import History
-from sim.world.ping import Ping
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 LossCause = Literal["loss", "partition", "sender_down", "receiver_down", "timeout", "late"]
 
 
@@ -57,34 +57,17 @@ class Tally:
     lost: Counter[str] = field(default_factory=Counter)
 
 
-def succeed(event: simpy.Event) -> None:
-    """Let the event happen now."""
-    event.succeed()
-
-
+@dataclass(eq=False, slots=True)
 class Transfer:
     """One message under way; `acknowledged` succeeds when its sender has the receiver's word."""
 
-    __slots__ = (
-        "acknowledged",
-        "flow",
-        "payload",
-        "size_bytes",
-        "source",
-        "start_s",
-        "target",
-    )
-
-    def __init__(
-        self, clock: Clock, source: int, target: int, size_bytes: int, payload: Any
-    ) -> None:
-        self.source = source
-        self.target = target
-        self.size_bytes = size_bytes
-        self.payload = payload
-        self.start_s = clock.now
-        self.flow: Flow | None = None
-        self.acknowledged = simpy.Event(clock)
+    source: int
+    target: int
+    size_bytes: int
+    payload: Any
+    start_s: float
+    acknowledged: simpy.Event
+    flow: Flow | None = None
 
 
 class Network:
@@ -105,7 +88,7 @@ class Network:
 
     # -- what can get through ------------------------------------------------------------------
 
-    def reachable(self, source: int, targets: Ints, times_s: Floats) -> npt.NDArray[np.bool_]:
+    def reachable(self, source: int, targets: Ints, times_s: Floats) -> Flags:
         """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
         passes = np.ones(len(targets), dtype=np.bool_)
         for from_s, to_s, groups in self._partitions:
@@ -136,7 +119,7 @@ class Network:
         size_bytes: int = 0,
         payload: Any = None,
         *,
-        delivered: Callable[[Transfer], None] | None = None,
+        delivered: Callable[[Transfer], object] | None = None,
         acknowledge: bool = False,
     ) -> Transfer:
         """Send a message; zero bytes make it a control message.
@@ -144,7 +127,7 @@ class Network:
         `delivered(transfer)` runs at the receiver when it arrives; with `acknowledge` a control
         message goes back and `transfer.acknowledged` succeeds when that has arrived.
         """
-        transfer = Transfer(self.clock, source, target, size_bytes, payload)
+        transfer = Transfer(source, target, size_bytes, payload, self.clock.now, self.clock.event())
         self.tally.sent += 1
         cause = self._lost_on_the_way(source, target)
         if cause is not None:
@@ -178,10 +161,7 @@ class Network:
             self._lose(transfer, cause)
 
     def _deliver(
-        self,
-        transfer: Transfer,
-        delivered: Callable[[Transfer], None] | None,
-        acknowledge: bool,
+        self, transfer: Transfer, delivered: Callable[[Transfer], object] | None, acknowledge: bool
     ) -> None:
         transfer.flow = None
         self._close(transfer)
@@ -190,11 +170,8 @@ class Network:
         if transfer.size_bytes:
             self._record(transfer, "transfer", "")
         if acknowledge:
-            self.send(
-                transfer.target,
-                transfer.source,
-                delivered=lambda _: succeed(transfer.acknowledged),
-            )
+            succeed = transfer.acknowledged.succeed
+            self.send(transfer.target, transfer.source, delivered=lambda _: succeed())
         if delivered is not None:
             delivered(transfer)
 
@@ -233,15 +210,14 @@ class Network:
         self._pings[ping] = None
         return ping
 
+    def end_ping(self, ping: Ping, cause: LossCause | None) -> None:
+        """Count the messages of an open ping; those under way are lost by `cause` (None: go on)."""
+        del self._pings[ping]
+        ping.count(cause)
+
     def is_open(self, ping: Ping) -> bool:
         """Whether the ping's asker still waits for it."""
         return ping in self._pings
-
-    def end_ping(self, ping: Ping, cause: LossCause | None) -> None:
-        """Count the ping's messages; those still under way are lost by `cause` (None: go on)."""
-        if ping in self._pings:
-            del self._pings[ping]
-            ping.count(cause)
 
     # -- faults and the end --------------------------------------------------------------------
 
@@ -288,7 +264,7 @@ class Network:
         transfers = sum(
             transfer.source == index for index, each in enumerate(self._open) for transfer in each
         )
-        return transfers + sum(ping.in_flight(self.clock.now) for ping in self._pings)
+        return transfers + sum(ping.in_flight() for ping in self._pings)
 
     def end(self) -> int:
         """Settle the open pings at the end of a run; returns the messages in flight, checked."""
@@ -298,3 +274,115 @@ class Network:
         ended = self.tally.delivered + sum(self.tally.lost.values())
         assert self.tally.sent == ended + in_flight, (self.tally, in_flight)
         return in_flight
+
+
+class Ping:
+    """One question to `peers` [n], and what became of each question and each answer.
+
+    A question is answered if it isn't lost and the peer is up when it arrives; the answer counts
+    if it isn't lost and arrives within the timeout. Ping and answers are control messages.
+    """
+
+    def __init__(
+        self, network: Network, source: int, peers: Ints, timeout_s: float, counter: int
+    ) -> None:
+        self._network = network
+        self.source = source
+        self.peers = peers
+        self.start_s = network.clock.now
+        self.end_s = self.start_s + timeout_s
+        wiring = network.wiring
+        there_s = wiring.latency_s[source][peers]
+        back_s = there_s if wiring.symmetric else wiring.latency_s[peers, source]
+        self.reached_s = self.start_s + there_s
+        self._back_s = self.reached_s + back_s
+        lost = np.zeros((2, len(peers)), dtype=np.bool_)
+        if wiring.message_loss > 0:
+            name = wiring.names[source]
+            # Element j of each vector belongs to node j, whoever is asked.
+            for row, purpose in enumerate(("ping_loss", "pong_loss")):
+                draws = network.streams.stream(purpose, name, counter).random(len(wiring.names))
+                lost[row] = draws[peers] < wiring.message_loss
+        self._ask_lost, self._answer_lost = lost
+        starts = np.broadcast_to(self.start_s, len(peers))
+        self._ask_blocked = ~network.reachable(source, peers, starts)
+        self._answer_blocked = ~network.reachable(source, peers, self.reached_s)
+        self._passes = ~(
+            self._ask_lost | self._answer_lost | self._ask_blocked | self._answer_blocked
+        )
+        self._up: Flags | None = None
+        self.answered = np.zeros(len(peers), dtype=np.bool_)
+        self.replied: simpy.Event = network.clock.event()
+        self._wait()
+
+    def _wait(self) -> None:
+        clock = self._network.clock
+        last_s = float(self._back_s.max(initial=self.start_s))
+        if self._passes.all() and last_s <= self.end_s:
+            clock.at(last_s, Tie.COMPLETION).callbacks.append(lambda _: self._answers())
+        else:
+            clock.at(self.end_s, Tie.TIMEOUT).callbacks.append(lambda _: self._answers())
+
+    def _up_when_reached(self) -> Flags:
+        if self._up is not None:
+            return self._up
+        # A question that arrives at the instant of a crash comes before it.
+        up = self._network.up.at(self.peers, self.reached_s, inclusive=False).astype(np.bool_)
+        if self._network.clock.now >= self.reached_s.max(initial=self.start_s):
+            self._up = up  # The past: no later crash changes it.
+        return up
+
+    def _answers(self) -> None:
+        """The last reply that can come is in: see who answered, or wait for the timeout."""
+        network = self._network
+        if not network.is_open(self):
+            return
+        self.answered = self._passes & self._up_when_reached() & (self._back_s <= self.end_s)
+        if not self.answered.all() and network.clock.now < self.end_s:
+            # Somebody was down: the asker can't know, and waits.
+            network.clock.at(self.end_s, Tie.TIMEOUT).callbacks.append(lambda _: self._answers())
+            return
+        network.end_ping(self, "late")
+        self.replied.succeed()
+
+    def _standing(self) -> tuple[Flags, Flags, Flags, int]:
+        """Who got the question [n], who was down [n], whose answer is back [n]; how many fly."""
+        now, asks = self._network.clock.now, ~(self._ask_lost | self._ask_blocked)
+        reached, up = asks & (self.reached_s <= now), self._up_when_reached()
+        arrived = reached & up
+        answers = arrived & ~(self._answer_lost | self._answer_blocked)
+        back = answers & (self._back_s <= now)
+        return arrived, reached & ~up, back, _number(asks ^ reached) + _number(answers ^ back)
+
+    def in_flight(self) -> int:
+        """Questions and answers that are on the wire now."""
+        return self._standing()[3]
+
+    def count(self, cause: LossCause | None) -> None:
+        """Add the messages to the tally as they stand now, and the ping's row to the trace."""
+        network, tally = self._network, self._network.tally
+        arrived, down, back, waiting = self._standing()
+        lost = {
+            "loss": _number(self._ask_lost) + _number(arrived & self._answer_lost),
+            "partition": _number(self._ask_blocked & ~self._ask_lost)
+            + _number(arrived & self._answer_blocked & ~self._answer_lost),
+            "receiver_down": _number(down),
+        }
+        if cause is not None:
+            lost[cause] = lost.get(cause, 0) + waiting
+        tally.sent += len(self.peers) + _number(arrived)
+        tally.delivered += _number(arrived) + _number(back)
+        tally.lost.update(lost)
+        losses = "".join(f" {name}={number}" for name, number in lost.items() if number)
+        network.trace.record(
+            self.start_s,
+            network.wiring.names[self.source],
+            "ping",
+            duration_s=network.clock.now - self.start_s,
+            detail=f"asked={len(self.peers)} answered={_number(back)}{losses}",
+        )
+
+
+def _number(flags: Flags) -> int:
+    """How many hold; ten times as fast as a sum of flags."""
+    return int(np.count_nonzero(flags))

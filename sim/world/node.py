@@ -9,10 +9,8 @@ from typing import Any
 import simpy
 
 from sim.compute import Lineage, ModelRef
-from sim.world.clock import Clock, Tie
+from sim.world.clock import Tie
 from sim.world.network import Network, Transfer
-from sim.world.random_streams import Streams
-from sim.world.trace import Trace
 
 Behaviour = Generator[simpy.Event, Any, None]
 
@@ -60,37 +58,27 @@ class Node:
     `behave` makes the behaviour anew at every start, because a crash ends the one that runs.
     """
 
-    def __init__(
-        self,
-        index: int,
-        name: str,
-        clock: Clock,
-        network: Network,
-        trace: Trace,
-        streams: Streams,
-        graph: Lineage,
-        machine: Machine,
-    ) -> None:
+    def __init__(self, index: int, network: Network, lineage: Lineage, machine: Machine) -> None:
         self.index = index
-        self.name = name
-        self.clock = clock
+        self.name = network.wiring.names[index]
         self.network = network
-        self.trace = trace
-        self.streams = streams
-        self.graph = graph
+        self.clock = network.clock
+        self.trace = network.trace
+        self.streams = network.streams
+        self.lineage = lineage
         self.machine = machine
-        self.storage = Storage(graph.initial())
+        self.storage = Storage(lineage.initial())
         self.attempts = 0  # Counts on through crashes and lost storage: it keys the dropouts.
         self.dropouts: dict[str, float] = {}
         """By fault, the chance that an attempt at a local round fails."""
         self.changed: Callable[[], None] = _nothing
         self.behave: Callable[[], Behaviour] | None = None
         self.inbox: list[Transfer] = []
-        self._mail: simpy.Event = clock.event()
+        self._mail: simpy.Event = self.clock.event()
         self._processes: list[simpy.Process] = []
         self._held_by: dict[str, None] = {}
         self._slowed_by: dict[str, float] = {}
-        self._speed_changed: simpy.Event = clock.event()
+        self._speed_changed: simpy.Event = self.clock.event()
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -105,8 +93,8 @@ class Node:
         return self.storage.incarnation * INCARNATION + self.storage.rounds
 
     def start(self) -> None:
-        """Begin the behaviour afresh from storage."""
-        if self.behave is not None:
+        """Begin the behaviour afresh from storage; a node that is down begins when it recovers."""
+        if self.behave is not None and self.up:
             self.spawn(self.behave())
 
     def spawn(self, behaviour: Behaviour) -> simpy.Process:
@@ -130,7 +118,7 @@ class Node:
             self._mail = self.clock.event()
             self.network.node_down(self.index)
         if loses_storage:
-            self.storage = Storage(self.graph.initial(), incarnation=self.storage.incarnation + 1)
+            self.storage = Storage(self.lineage.initial(), incarnation=self.storage.incarnation + 1)
             self.trace.record(self.clock.now, self.name, "storage_lost", detail=fault)
         if was_up or loses_storage:
             self.changed()
@@ -170,7 +158,8 @@ class Node:
             yield simpy.AnyOf(self.clock, (done, changed))
             if done.processed:
                 return
-            work_s -= (self.clock.now - started_s) / slowness
+            # A change at the very end may leave a rounding error less than nothing.
+            work_s = max(0.0, work_s - (self.clock.now - started_s) / slowness)
 
     def train(self, base: ModelRef) -> Generator[simpy.Event, Any, ModelRef | None]:
         """One attempt at a local round: the model that comes out, or None after a dropout.
@@ -191,7 +180,7 @@ class Node:
             self._trained("train_lost", started_s, f"{detail} cause={fault}")
             return None
         self._trained("train", started_s, detail)
-        return self.graph.trained(base, machine.client, self.storage.rounds)
+        return self.lineage.trained(base, machine.client, self.storage.rounds)
 
     def _trained(self, kind: str, started_s: float, detail: str) -> None:
         spent_s = self.clock.now - started_s

@@ -27,7 +27,7 @@ class World:
     network: Network
     trace: Trace
     streams: Streams
-    graph: Lineage
+    lineage: Lineage
     clients: list[Node]
     server: Node | None
     model_bytes: int
@@ -61,7 +61,7 @@ class World:
             return models[indices[0]]
         samples = [self.clients[index].machine.samples for index in indices]
         total = sum(samples)
-        return self.graph.averaged(
+        return self.lineage.averaged(
             tuple(models[index] for index in indices),
             tuple(number / total for number in samples),
         )

@@ -17,10 +17,7 @@ from typing import Any
 
 import pytest
 
-from sim.compute import Graph, Lineage
-from sim.compute.engines.pretence import Pretence
-from sim.compute.refs import ScoreRef
-from sim.compute.store.store import MemoryStore
+from sim.compute import Graph, Lineage, Models, Pretence, ScoreRef, Store
 from sim.runs.build import Facts, build
 from sim.runs.observer import Observer
 from sim.scenario import Scenario, load
@@ -58,9 +55,9 @@ class Naming(Lineage):
         return asyncio.get_running_loop().create_future()
 
 
-def naming_graph() -> Lineage:
-    """The only place here that knows how a graph is made."""
-    return Naming(Graph(Pretence(), MemoryStore(0, bool, print)), None, "benchmark")
+def naming_lineage() -> Lineage:
+    """The only place here that knows how one is made."""
+    return Naming(Graph(Pretence(), Store(None, 0, (), print), Models()), None, "benchmark")
 
 
 def described(clients: int, sharing: str, peers: str) -> Scenario:
@@ -77,7 +74,7 @@ def described(clients: int, sharing: str, peers: str) -> Scenario:
 
 async def ran(scenario: Scenario, facts: Facts) -> World:
     """The world in which the clients have finished `ROUNDS` local rounds each on average."""
-    world, running = build(scenario, "braintorrent", 0, naming_graph(), facts)
+    world, running = build(scenario, "braintorrent", 0, naming_lineage(), facts)
     Observer(world, running, LOOK_S, scenario.duration, None, scenario.task.metrics)
 
     def stop() -> Behaviour:

@@ -10,9 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from sim.compute import Graph
-from sim.compute.engines.pretence import Pretence
-from sim.compute.store.store import MemoryStore
+from sim.compute import Graph, Lineage, Models, Pretence, Store
 
 pytestmark = pytest.mark.benchmark
 CLIENTS, PENDING = 1_000, 50_000
@@ -22,10 +20,9 @@ def measured(rounds: int) -> tuple[int, float, float]:
     """Operations computed, processor seconds, and the peak of memory in MiB."""
 
     async def scene() -> int:
-        graph: Graph
-        store = MemoryStore(0, lambda name: name in graph.models, print)
-        graph = Graph(Pretence(), store, pending_limit=PENDING)
-        models = graph.lineage(None, "n")
+        held = Models()
+        graph = Graph(Pretence(), Store(None, 0, held, print), held, pending_limit=PENDING)
+        models = Lineage(graph, None, "n")
         current = [models.initial()] * CLIENTS
         for number in range(rounds):
             # Each merges with its neighbour and trains, as a protocol would have it.

@@ -19,8 +19,7 @@ from models.arithmetic.exact import fine_tune
 from models.bits.generators import generator
 from models.parameters import FlatModule, Vector, averaged
 from models.training import TrainingSettings
-from sim.compute import Graph, engine_for
-from sim.compute.store.store import Store
+from sim.compute import Graph, Lineage, Models, Store, engine_for
 
 pytestmark = pytest.mark.benchmark
 PAIRS, WORKERS = 3, 2
@@ -117,11 +116,10 @@ def ours(folder: Path) -> float:
     """Wall seconds with workers: merge and train, round after round; their start included."""
 
     async def scene() -> None:
-        graph: Graph
-        store = Store(folder, 1 << 40, lambda name: name in graph.models, print)
-        engine = engine_for(WORKERS, Segmenting(), store.models)
-        graph = Graph(engine, store)
-        models = graph.lineage(None, "unet")
+        store = Store(folder, 1 << 40, (), print)
+        engine = engine_for(WORKERS, Segmenting(), store.vectors)
+        graph = Graph(engine, store, Models())
+        models = Lineage(graph, None, "unet")
         current = [models.initial()] * CLIENTS
         for number in range(ROUNDS):
             merged = [

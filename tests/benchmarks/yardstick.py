@@ -16,14 +16,11 @@ from torch import nn
 from torch.nn import functional
 
 from models.learner import LearnerSpec
-from sim.compute import Graph
-from sim.compute.engines.pretence import Pretence
+from sim.compute import Graph, Models, Pretence, Store
 from sim.compute.refs import Job
-from sim.compute.store.store import MemoryStore
-from sim.record.rows import Progress
 from sim.runs.data import Data
 from sim.runs.playing import play
-from sim.runs.session import Place, Session, prepared, run_places
+from sim.runs.session import Place, Progress, Session, prepared, run_places
 from sim.scenario import Scenario
 
 
@@ -65,7 +62,7 @@ def work_of(*scenarios: Scenario) -> Work:
     ]
 
     async def scene() -> None:
-        graph = Graph(engine, MemoryStore(1 << 40, lambda name: True, print))
+        graph = Graph(engine, Store(None, 1 << 40, (), print), Models())
         for scenario, protocol, seed in runs:
             played = await play(scenario, protocol, seed, graph, data, lambda world: None)
             await played.scores()

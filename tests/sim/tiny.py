@@ -58,7 +58,7 @@ def scripted(*lost: tuple[str | int, ...]) -> ScriptedStreams:
     return streams
 
 
-def graph() -> Lineage:
+def lineage() -> Lineage:
     """Names models and computes none."""
     return unused(name="tiny")
 
@@ -93,9 +93,7 @@ def network(
 
 def lone_node(machine: Machine, streams: Streams | None = None) -> Node:
     """One node that has nobody to talk to and nothing to do yet."""
-    net = network(0.0, [1.0])
-    streams = streams or net.streams
-    return Node(0, "client_0", net.clock, net, net.trace, streams, graph(), machine)
+    return Node(0, network(0.0, [1.0], streams=streams), lineage(), machine)
 
 
 def scenario(
@@ -143,7 +141,7 @@ def world(
     """The scenario's only protocol at time 0, with models of `MODEL_BYTES`."""
     (protocol,) = described.protocols
     facts = Facts(tuple(samples), tuple(steps), sum(samples), sum(steps), MODEL_BYTES // 4)
-    made, running = build(described, protocol, 0, graph(), facts)
+    made, running = build(described, protocol, 0, lineage(), facts)
     if streams is not None:
         made.streams = made.network.streams = streams
         for node in made.nodes:

@@ -1,7 +1,7 @@
 """Has operations done by a Dask cluster, which keeps the models: names are its tasks' keys.
 
-A room of its own because nothing else knows Dask. What Dask does, this doesn't: it places tasks
-near their inputs, and does again what a lost worker had.
+What Dask does, this doesn't: it places tasks near their inputs, and does again what a lost worker
+had.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from sim.compute.engines.engine import DataPlane, Failure, Finished, Result
 from sim.compute.engines.workshop import failure_text
 from sim.compute.refs import Job, Vector
-from sim.compute.store.vectors import Damaged
+from sim.compute.store.vectors import DamagedVector
 from sim.record.errors import ScenarioError
 
 try:
@@ -120,8 +120,8 @@ def _refusal(what: str) -> ScenarioError:
     return ScenarioError(f"--scheduler: {what}")
 
 
-class ClusterModels:
-    """The models that a cluster holds for this program; see `sim.compute.store.store.Vectors`.
+class ClusterVectors:
+    """The models that a cluster holds for this program; see `sim.compute.store.vectors.Vectors`.
 
     A future that is let go of lets the workers forget the vector. Only those that are fetched
     cross to this process.
@@ -154,7 +154,7 @@ class ClusterModels:
         try:
             vector: Vector = await future
         except Exception as failure:
-            raise Damaged(f"model {name[:8]} can't be fetched: {failure}") from failure
+            raise DamagedVector(f"model {name[:8]} can't be fetched: {failure}") from failure
         return vector
 
     def remove(self, name: str) -> None:
@@ -180,7 +180,7 @@ class ClusterEngine:
     seats = group_limit = 1
 
     def __init__(self, client: Client, address: str, plane: DataPlane) -> None:
-        self.models = ClusterModels()
+        self.vectors = ClusterVectors()
         self._client = client
         self._address = address
         self._task = Task(plane, environment_of(plane))
@@ -211,7 +211,7 @@ class ClusterEngine:
             self._under_way[job.output] = asyncio.get_running_loop().create_task(self._see_to(job))
 
     async def _see_to(self, job: Job) -> None:
-        inputs = [self.models.future(name) for name in job.inputs]
+        inputs = [self.vectors.future(name) for name in job.inputs]
         try:
             result = await self._result(job, inputs)
         except Exception as failure:
@@ -242,7 +242,7 @@ class ClusterEngine:
         except Exception:
             future.release()
             raise
-        self.models.keep(job.output, future)
+        self.vectors.keep(job.output, future)
         return self._size_bytes[job.spec]
 
     def _failure(self, job: Job, inputs: Sequence[Future | None], failure: Exception) -> Failure:
@@ -263,5 +263,5 @@ class ClusterEngine:
         for task in self._under_way.values():
             task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
-        self.models.clear()
+        self.vectors.clear()
         await self._client.close()

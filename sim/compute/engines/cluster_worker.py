@@ -1,7 +1,7 @@
 """What a Dask worker does: one operation at a time, in the environment that the names stand for.
 
-A room of its own because workers import nothing else of the engine: a task carries all it needs,
-so that Dask may do it again on any worker, with or without the program that asked for it.
+A task carries all it needs, so that Dask may do it again on any worker, with or without the program
+that asked for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where real operations run: what an engine is, and the one that works in this process.
+"""What an engine is, which does operations, and what it needs: learners, and who builds them.
 
 An engine knows learners only as something that a data plane builds from a picklable description;
 the same description gives the same bits wherever it is built.
@@ -6,7 +6,6 @@ the same description gives the same bits wherever it is built.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,18 +77,6 @@ class DataPlane(Protocol):
         ...
 
 
-class Models(Protocol):
-    """Where a worker reads and writes models; see `sim.compute.store.store.VectorFolder`."""
-
-    def read(self, name: str) -> Vector:
-        """Raises Damaged or FileNotFoundError."""
-        ...
-
-    def write(self, name: str, vector: Vector) -> int:
-        """Returns the size in bytes."""
-        ...
-
-
 class Engine(Protocol):
     """Does operations and tells when they are done."""
 
@@ -131,43 +118,3 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-class InProcessEngine:
-    """Computes in this process and on its one thread."""
-
-    seats = 1
-
-    def __init__(self, plane: DataPlane, models: Models) -> None:
-        from sim.compute.engines.workshop import Workshop
-
-        self.group_limit = plane.group_limit
-        self._workshop = Workshop(plane, models)
-        self._busy = False
-        # A learner's bits depend on the number of threads: it is one, here as in the workers.
-        self._one_thread = one_thread()
-        self._one_thread.__enter__()
-
-    def connect(self, finished: Finished) -> None:
-        """See Engine."""
-        self._finished = finished
-
-    def seat(self) -> int | None:
-        """See Engine."""
-        return None if self._busy else 0
-
-    def submit(self, worker: int, jobs: Sequence[Job]) -> None:
-        """See Engine."""
-        # One group in a turn of the loop, however many are ready: Ctrl-C and the clock wait for
-        # one of them, not for all.
-        self._busy = True
-        asyncio.get_running_loop().call_soon(self._apply, worker, jobs)
-
-    def _apply(self, worker: int, jobs: Sequence[Job]) -> None:
-        results = self._workshop.results(jobs)
-        self._busy = False
-        self._finished(worker, jobs, results)
-
-    async def close(self) -> None:
-        """Give the process its threads back."""
-        self._one_thread.__exit__(None, None, None)

@@ -17,8 +17,10 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from sim.compute.engines.engine import DataPlane, Failure, Finished, Models
+from sim.compute.engines.engine import DataPlane, Failure, Finished
+from sim.compute.engines.workshop import Workshop
 from sim.compute.refs import Job
+from sim.compute.store.vectors import Vectors
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _READY = "ready"
@@ -29,14 +31,14 @@ _STARTS = 3
 class WorkerPoolEngine:
     """`workers` spawned processes with one thread each; each builds its learners once."""
 
-    def __init__(self, workers: int, plane: DataPlane, models: Models) -> None:
+    def __init__(self, workers: int, plane: DataPlane, vectors: Vectors) -> None:
         self.group_limit = plane.group_limit
         self._plane = plane
-        self._models = models
+        self._vectors = vectors
         self._failed_starts = 0
         self._hopeless = ""
         # Spawned at once: they import torch while this process prepares the data.
-        self._all = [_Worker(index, plane, models) for index in range(workers)]
+        self._all = [_Worker(index, plane, vectors) for index in range(workers)]
 
     def connect(self, finished: Finished) -> None:
         """See Engine."""
@@ -92,7 +94,7 @@ class WorkerPoolEngine:
             else:
                 self._hopeless = why
         if not self._hopeless:
-            successor = self._all[worker.index] = _Worker(worker.index, self._plane, self._models)
+            successor = self._all[worker.index] = _Worker(worker.index, self._plane, self._vectors)
             self._listen(successor)
             for group in list(worker.groups)[len(begun) :]:
                 successor.give(group)
@@ -115,14 +117,14 @@ class WorkerPoolEngine:
 class _Worker:
     """One process and the groups that it was given, oldest first."""
 
-    def __init__(self, index: int, plane: DataPlane, models: Models) -> None:
+    def __init__(self, index: int, plane: DataPlane, vectors: Vectors) -> None:
         self.index = index
         self.ready = False
         self.groups: deque[list[Job]] = deque()
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, plane, models), daemon=True
+            target=_serve, args=(theirs, plane, vectors), daemon=True
         )
         with _one_thread(), _interrupts_held():
             self.process.start()
@@ -177,16 +179,14 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(connection: Connection, plane: DataPlane, models: Models) -> None:
+def _serve(connection: Connection, plane: DataPlane, vectors: Vectors) -> None:
     """In a worker: do what comes until nobody is there."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from sim.compute.engines.workshop import Workshop
-
     torch.set_num_threads(1)
-    workshop = Workshop(plane, models)
+    workshop = Workshop(plane, vectors)
     try:
         connection.send(_READY)
         while True:

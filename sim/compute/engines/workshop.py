@@ -1,26 +1,28 @@
-"""Does operations where it stands: reads the inputs, asks the learner, writes the result.
+"""Does operations where it stands, and the engine that has them done in this process.
 
 The same code in this process, in a worker process and on a cluster: that is why they agree.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
-from sim.compute.engines.engine import DataPlane, Failure, Learner, Models, Result
+from sim.compute.engines.engine import DataPlane, Failure, Finished, Learner, Result, one_thread
 from sim.compute.refs import Job, Scores, Vector
+from sim.compute.store.vectors import Vectors
 
 # The chain of one model mostly stays on one worker, which then has its last link at hand.
 RECENT_BYTES = 128 << 20
 
 
 class Workshop:
-    """Builds each learner once and applies operations to it."""
+    """Reads an operation's inputs, has its learner do it, writes the result; each learner once."""
 
-    def __init__(self, plane: DataPlane, models: Models) -> None:
+    def __init__(self, plane: DataPlane, vectors: Vectors) -> None:
         self._plane = plane
-        self._models = models
+        self._vectors = vectors
         self._learners: dict[Hashable, Learner] = {}
         self._recent: OrderedDict[str, Vector] = OrderedDict()
         self._recent_bytes = 0
@@ -61,14 +63,14 @@ class Workshop:
             self._recent.move_to_end(name)
             return vector
         try:
-            vector = self._models.read(name)
+            vector = self._vectors.read(name)
         except Exception as failure:
             raise _Unreadable(name, str(failure)) from failure
         self._remember(name, vector)
         return vector
 
     def _write(self, name: str, vector: Vector) -> int:
-        size_bytes = self._models.write(name, vector)
+        size_bytes = self._vectors.write(name, vector)
         self._remember(name, vector)
         return size_bytes
 
@@ -99,3 +101,39 @@ def operation(learner: Learner, job: Job, inputs: Sequence[Vector]) -> Vector | 
 def failure_text(job: Job, failure: Exception) -> str:
     """Which operation failed, and of what."""
     return f"{job.kind}{job.arguments} failed: {type(failure).__name__}: {failure}"
+
+
+class InProcessEngine:
+    """Computes in this process and on its one thread."""
+
+    seats = 1
+
+    def __init__(self, plane: DataPlane, vectors: Vectors) -> None:
+        self.group_limit = plane.group_limit
+        self._workshop = Workshop(plane, vectors)
+        self._busy = False
+
+    def connect(self, finished: Finished) -> None:
+        """See Engine."""
+        self._finished = finished
+
+    def seat(self) -> int | None:
+        """See Engine."""
+        return None if self._busy else 0
+
+    def submit(self, worker: int, jobs: Sequence[Job]) -> None:
+        """See Engine."""
+        # One group in a turn of the loop, however many are ready: Ctrl-C and the clock wait for
+        # one of them, not for all.
+        self._busy = True
+        asyncio.get_running_loop().call_soon(self._apply, worker, jobs)
+
+    def _apply(self, worker: int, jobs: Sequence[Job]) -> None:
+        # A learner's bits depend on the number of threads: it is one, here as in the workers.
+        with one_thread():
+            results = self._workshop.results(jobs)
+        self._busy = False
+        self._finished(worker, jobs, results)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

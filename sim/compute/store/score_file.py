@@ -1,9 +1,8 @@
 """The file of scores that were computed: one line each, appended as they come.
 
-A room of its own because it alone holds the promise that a score, once kept, survives a kill at
-any instant. A line is JSON and checks itself: `["<name>",{"accuracy":0.91},"<crc-32>"]`, where the
-checksum, in 8 hexadecimal digits, is of all that stands before its comma. NaN and the infinities
-are spelled as Python's json does.
+A score, once kept, survives a kill at any instant. A line is JSON and checks itself:
+`["<name>",{"accuracy":0.91},"<crc-32>"]`, where the checksum, in 8 hexadecimal digits, is of all
+that stands before its comma. NaN and the infinities are spelled as Python's json does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The memory of a sweep: results of real operations by name, in a folder or in this process.
 
 Scores are always kept; models within a limit, beyond which the oldest go that nothing pending
-needs. A room of its own because it is all that a resume, and another run with the same history,
-need to find.
+needs. It is all that a resume, and another run with the same history, need to find.
 """
 
 from __future__ import annotations
@@ -10,20 +9,19 @@ from __future__ import annotations
 import errno
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sim.compute.refs import Vector
 from sim.compute.store.score_file import ScoreFile
-from sim.compute.store.vectors import Damaged, VectorFolder, VectorMemory, Vectors
-
-__all__ = ["Books", "Damaged", "MemoryStore", "Store", "VectorFolder", "VectorMemory", "Vectors"]
+from sim.compute.store.vectors import DamagedVector, VectorFolder, VectorMemory, Vectors
 
 # Without blanks; and built once, since json.dumps with an option builds one at each call.
 _as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class _Shelf:
+class _Eviction:
     """The models that there are, oldest first, and which of them go when they are too many.
 
     Those in use are never among them, whatever the limit. However many are in use, the questions
@@ -32,7 +30,7 @@ class _Shelf:
 
     _QUESTIONS = 8
 
-    def __init__(self, limit_bytes: int, in_use: Callable[[str], bool]) -> None:
+    def __init__(self, limit_bytes: int, in_use: Container[str]) -> None:
         self._limit_bytes = limit_bytes
         self._in_use = in_use
         # All in `_spared` are older than all in `_queue`: they were in use when they were asked
@@ -66,7 +64,7 @@ class _Shelf:
             self._ask_again()
         while self._total_bytes > self._limit_bytes and self._queue:
             name, size_bytes = self._queue.popitem(last=False)
-            if self._in_use(name):
+            if name in self._in_use:
                 self._spared[name] = size_bytes
             else:
                 self._total_bytes -= size_bytes
@@ -82,63 +80,78 @@ class _Shelf:
         self._added = 0
 
 
-class Books:
-    """What a store holds; where it holds it is the affair of the two below.
+class Store:
+    """Scores and models in a folder, whose lock this process holds; without one, in memory.
 
-    `models`: workers read and write there, and tell. `in_use`: whether pending work needs the
-    model of that name. `report` is given what the user should know.
+    `in_use`: names of the models that pending work needs. `report` is given what the user should
+    know. `vectors`: where workers read and write models, if elsewhere. Raises OSError at
+    construction if the folder cannot be written.
     """
-
-    models: Vectors
 
     def __init__(
         self,
-        models: Vectors,
+        folder: Path | None,
         limit_bytes: int,
-        in_use: Callable[[str], bool],
+        in_use: Container[str],
         report: Callable[[str], None],
+        vectors: Vectors | None = None,
     ) -> None:
-        self.models = models
+        if folder is not None:
+            (folder / "models").mkdir(parents=True, exist_ok=True)
+            vectors = vectors or VectorFolder(folder / "models")
+        self.vectors: Vectors = vectors or VectorMemory()
         self._report = report
-        self._shelf = _Shelf(limit_bytes, in_use)
+        self._models = _Eviction(limit_bytes, in_use)
         self._unverified: set[str] = set()
         self._scores: dict[bytes, bytes] = {}
         self._file: ScoreFile | None = None
         self._refused = False
-        for name, size_bytes in models.sizes().items():
-            self._shelf.put(name, size_bytes)
+        for name, size_bytes in self.vectors.sizes().items():
+            self._models.put(name, size_bytes)
             self._unverified.add(name)
+        if folder is not None:
+            self._open(folder / "scores.jsonl")
+
+    def _open(self, path: Path) -> None:
+        self._file = ScoreFile(path)
+        self._scores = self._file.known
+        if damaged := self._file.damaged:
+            which = ", ".join(map(str, damaged[:3])) + (", ..." if len(damaged) > 3 else "")
+            self._report(
+                f"store: {path} has damaged lines ({len(damaged)}: {which}); "
+                "their scores are computed again"
+            )
 
     def holds(self, name: str) -> bool:
         """Whether the model is there and whole: an earlier session's is read to know it."""
         if name in self._unverified:
             self._unverified.discard(name)
             try:
-                self.models.read(name)
-            except (Damaged, FileNotFoundError) as problem:
+                self.vectors.read(name)
+            except (DamagedVector, FileNotFoundError) as problem:
                 self.lost(name, problem)
-        return name in self._shelf
+        return name in self._models
 
     async def fetch(self, name: str) -> Vector:
-        """The vector [P] of a model that is there. Raises Damaged or FileNotFoundError if it has
-        not stayed there, or not whole; it is lost then.
+        """The vector [P] of a model that is there. Raises DamagedVector or FileNotFoundError if it
+        has not stayed there, or not whole; it is lost then.
         """
         try:
-            return await self.models.fetch(name)
-        except (Damaged, FileNotFoundError) as problem:
+            return await self.vectors.fetch(name)
+        except (DamagedVector, FileNotFoundError) as problem:
             self.lost(name)
             raise problem
 
     def added(self, name: str, size_bytes: int) -> None:
         """A worker has written the model: it is there from now on, and others may have to go."""
         self._unverified.discard(name)
-        self._shelf.put(name, size_bytes)
-        for surplus in self._shelf.take_surplus():
+        self._models.put(name, size_bytes)
+        for surplus in self._models.take_surplus():
             self._remove(surplus)
 
     def lost(self, name: str, problem: Exception | None = None) -> None:
         """The model could not be read: it is not there from now on; the problem is reported."""
-        self._shelf.drop(name)
+        self._models.drop(name)
         self._remove(name)
         if problem is not None:
             self._report(f"store: {problem}; the model is computed again")
@@ -158,80 +171,39 @@ class Books:
         text = _as_json({metric: float(value) for metric, value in scores.items()}).encode()
         self._scores[key] = text
         if self._file is not None:
-            try:
+            with self._refusal_told():
                 self._file.append(name, text)
-            except OSError as failure:
-                self._report_refusal(failure)
 
     def forget_models(self) -> None:
         """The sweep is finished: nothing needs a model any more."""
-        self._shelf.clear()
+        self._models.clear()
         self._unverified.clear()
-        try:
-            self.models.clear()
-        except OSError as failure:
-            self._report_refusal(failure)
+        with self._refusal_told():
+            self.vectors.clear()
 
     def close(self) -> None:
         """Let go of the folder; models and scores stay there."""
         if self._file is not None:
-            try:
+            with self._refusal_told():
                 self._file.close()
-            except OSError as failure:
-                self._report_refusal(failure)
             self._file = None
 
     def _remove(self, name: str) -> None:
         self._unverified.discard(name)
-        try:
-            self.models.remove(name)
-        except OSError as failure:
-            self._report_refusal(failure)
+        with self._refusal_told():
+            self.vectors.remove(name)
 
-    def _report_refusal(self, failure: OSError) -> None:
+    @contextmanager
+    def _refusal_told(self) -> Iterator[None]:
         """Once: the sweep goes on without the disk, and every later write may fail as well."""
-        if self._refused:
-            return
-        self._refused = True
-        full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = "the disk is full" if full else f"the folder cannot be written: {failure.strerror}"
-        self._report(f"store: {what}; work goes on, but what is not kept is computed again later")
-
-
-class Store(Books):
-    """A folder's books, kept by the one process that holds its lock.
-
-    `models`: where they are if not in the folder, which then has the scores only.
-    Raises OSError at construction if the folder cannot be written.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        limit_bytes: int,
-        in_use: Callable[[str], bool],
-        report: Callable[[str], None],
-        models: Vectors | None = None,
-    ) -> None:
-        (folder / "models").mkdir(parents=True, exist_ok=True)
-        models = models or VectorFolder(folder / "models")
-        super().__init__(models, limit_bytes, in_use, report)
-        self._file = ScoreFile(folder / "scores.jsonl")
-        self._scores = self._file.known
-        if damaged := self._file.damaged:
-            which = ", ".join(map(str, damaged[:3])) + (", ..." if len(damaged) > 3 else "")
+        try:
+            yield
+        except OSError as failure:
+            if self._refused:
+                return
+            self._refused = True
+            full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+            what = "disk is full" if full else f"folder cannot be written: {failure.strerror}"
             self._report(
-                f"store: {self._file.path} has damaged lines ({len(damaged)}: {which}); "
-                "their scores are computed again"
+                f"store: the {what}; work goes on, but what is not kept is computed again later"
             )
-
-
-class MemoryStore(Books):
-    """The same for a run without a folder: it ends with the process."""
-
-    models: VectorMemory
-
-    def __init__(
-        self, limit_bytes: int, in_use: Callable[[str], bool], report: Callable[[str], None]
-    ) -> None:
-        super().__init__(VectorMemory(), limit_bytes, in_use, report)

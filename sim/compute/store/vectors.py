@@ -1,7 +1,6 @@
 """Where model vectors are kept by name: in a folder, one file each, or in memory.
 
-A room of its own because workers know nothing else of the store: they read an operation's inputs
-here and write its result here, and a vector never crosses a pipe between processes.
+Workers read an operation's inputs here and write its result here: a vector never crosses a pipe.
 
 A file is numpy's .npy of a flat little-endian float32 vector, which `numpy.load` reads, and after
 it 4 bytes more: the CRC-32, little-endian, of the model's name and the numbers. So what was copied
@@ -30,7 +29,7 @@ _CHECKSUM_BYTES = 4
 _SUFFIX, _UNFINISHED = ".npy", ".tmp"
 
 
-class Damaged(RuntimeError):
+class DamagedVector(RuntimeError):
     """A file of the store is not what was written; the text says which, and what is wrong."""
 
 
@@ -42,7 +41,7 @@ class Vectors(Protocol):
         ...
 
     def read(self, name: str) -> Vector:
-        """A copy of the vector [P]. Raises FileNotFoundError, or Damaged."""
+        """A copy of the vector [P]. Raises FileNotFoundError, or DamagedVector."""
         ...
 
     async def fetch(self, name: str) -> Vector:
@@ -95,13 +94,13 @@ class VectorFolder:
         except FileNotFoundError:
             raise
         except OSError as failure:
-            raise Damaged(f"{path} cannot be read: {failure.strerror}") from failure
+            raise DamagedVector(f"{path} cannot be read: {failure.strerror}") from failure
         header, data = content[:_HEADER_BYTES], content[_HEADER_BYTES:-_CHECKSUM_BYTES]
         length, rest = divmod(len(content) - _HEADER_BYTES - _CHECKSUM_BYTES, 4)
         if rest or header.tobytes() != _header(length):
-            raise Damaged(f"{path} is truncated, or not what its header says")
+            raise DamagedVector(f"{path} is truncated, or not what its header says")
         if content[-_CHECKSUM_BYTES:].tobytes() != _checksum(name, data.data):
-            raise Damaged(f"{path} does not match its checksum")
+            raise DamagedVector(f"{path} does not match its checksum")
         vector: Vector = data.view("<f4").astype(np.float32, copy=False)
         return vector
 

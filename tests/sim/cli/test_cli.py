@@ -15,9 +15,9 @@ from analysis.errors import ResultError
 from analysis.results import Results
 from sim.cli import app
 from sim.record.errors import ScenarioError
-from sim.record.rows import Operations, Progress, RunRecord, ScoreRow, TraceRow
+from sim.record.rows import Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
-from sim.runs.session import Done, Place, Session
+from sim.runs.session import Done, Place, Progress, RunProgress, Session
 from sim.scenario import Scenario
 from tests.analysis.folders import described, write_run
 
@@ -61,7 +61,8 @@ class FakeWork:
             runs = [learned(protocol, seed) for protocol, seed in pairs]
             for number in range(1, len(pairs) + 1):
                 counts = (number, number, len(pairs), 14, 14, 28, 28, 3.0, 0.0, True)
-                session.progress(Progress("local seed 5", 600.0, 600.0, 7, 1, 1, *counts))
+                latest = RunProgress("local seed 5", 600.0, 600.0, 7, 1, 1)
+                session.progress(Progress(latest, *counts))
             results.write(
                 place.folder, runs, protocols, wall_s=1.0, workers=0, operations=OPERATIONS
             )

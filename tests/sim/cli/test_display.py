@@ -8,17 +8,14 @@ from typing import Any
 from rich.console import Console
 
 from sim.cli.display import Remaining, plain_lines, progress_display
-from sim.record.rows import Progress
+from sim.runs.session import Progress, RunProgress
 
 
-def progress(**changes: Any) -> Progress:
+def progress(
+    run: str = "local seed 0", virtual_s: float = 30.0, down: int = 0, **changes: Any
+) -> Progress:
     values: dict[str, Any] = {
-        "run": "local seed 0",
-        "virtual_s": 30.0,
-        "duration_s": 60.0,
-        "local_rounds": 1,
-        "up": 2,
-        "down": 0,
+        "latest": RunProgress(run, virtual_s, 60.0, local_rounds=1, up=2, down=down),
         "simulated_runs": 0,
         "finished_runs": 0,
         "total_runs": 2,
@@ -39,7 +36,7 @@ def test_plain_progress_prints_rarely_and_once_at_the_end() -> None:
     with console.capture() as capture:
         for now_s, done_s in ((1.0, 0.0), (2.0, 5.0), (4.9, 10.0), (6.0, 15.0)):
             report(progress(virtual_s=now_s, done_s=done_s, left_s=20.0 - done_s))
-        ended = {"simulated_runs": 2, "trained": 2}
+        ended: dict[str, Any] = {"simulated_runs": 2, "trained": 2}
         now_s = 11.0
         report(progress(**ended, finished_runs=1, done_s=16.0, left_s=4.0))
         now_s = 16.0

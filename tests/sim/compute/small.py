@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Container, Hashable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from sim.compute import Engine, Graph, Lineage, engine_for
-from sim.compute.engines.engine import Finished, InProcessEngine
+from sim.compute import Engine, Graph, Lineage, Models, Store, engine_for
+from sim.compute.engines.engine import Finished
+from sim.compute.engines.workshop import InProcessEngine
 from sim.compute.refs import Job, Vector
-from sim.compute.store.store import Books, MemoryStore, Store
+from sim.compute.store.vectors import Vectors
 
 FAILS, SLEEPS, DIES, TELLS_PROCESS, DIES_ONCE, FAILS_ONCE = -10, -11, -12, -13, -14, -15
 NO_LIMIT = 1 << 40
@@ -75,8 +76,8 @@ class SmallPlane:
 class Recorder(InProcessEngine):
     """Computes at once and notes what it was asked for, group by group."""
 
-    def __init__(self, models: Any) -> None:
-        super().__init__(SmallPlane(), models)
+    def __init__(self, vectors: Vectors) -> None:
+        super().__init__(SmallPlane(), vectors)
         self.groups: list[list[Job]] = []
 
     def submit(self, worker: int, jobs: Sequence[Job]) -> None:
@@ -107,14 +108,14 @@ class Stuck:
     async def close(self) -> None: ...
 
 
-def memory(limit_bytes: int = NO_LIMIT, in_use: Any = lambda name: True) -> MemoryStore:
+def memory(limit_bytes: int = NO_LIMIT, in_use: Container[str] = ()) -> Store:
     """A store that ends with the test."""
-    return MemoryStore(limit_bytes, in_use, print)
+    return Store(None, limit_bytes, in_use, print)
 
 
 def unused(spec: Hashable = None, name: str = "n") -> Lineage:
     """Names models; nothing is ever computed."""
-    return Graph(Stuck(), memory()).lineage(spec, name)
+    return Lineage(Graph(Stuck(), memory(), Models()), spec, name)
 
 
 @asynccontextmanager
@@ -124,21 +125,13 @@ async def at_work(
     *,
     limit_bytes: int = NO_LIMIT,
     pending_limit: int = 100_000,
-) -> AsyncIterator[tuple[Graph, Engine, Books]]:
+) -> AsyncIterator[tuple[Graph, Engine, Store]]:
     """A graph at work: in this process and noting what is asked, or with workers in a folder."""
-    graph: Graph
-
-    def in_use(name: str) -> bool:
-        return name in graph.models
-
-    store: Books
-    if folder is None:
-        store = MemoryStore(limit_bytes, in_use, print)
-    else:
-        store = Store(folder, limit_bytes, in_use, print)
-    engine: Engine
-    engine = engine_for(workers, SmallPlane(), store.models) if workers else Recorder(store.models)
-    graph = Graph(engine, store, pending_limit=pending_limit)
+    models = Models()
+    store = Store(folder, limit_bytes, models, print)
+    vectors = store.vectors
+    engine = engine_for(workers, SmallPlane(), vectors) if workers else Recorder(vectors)
+    graph = Graph(engine, store, models, pending_limit=pending_limit)
     try:
         yield graph, engine, store
     finally:

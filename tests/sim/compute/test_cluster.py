@@ -17,9 +17,8 @@ import dask
 import pytest
 from distributed import Client
 
-from sim.compute import ComputeError, Graph
+from sim.compute import ComputeError, Graph, Lineage, Models, Store
 from sim.compute.engines.cluster import ClusterEngine, cluster_engine
-from sim.compute.store.store import Books
 from sim.record.errors import ScenarioError
 from sim.runs.session import Done, Place, Session, check_data, run_places
 from sim.scenario import load
@@ -120,8 +119,9 @@ async def at_work_on(
 ) -> AsyncIterator[tuple[Graph, ClusterEngine]]:
     report = ([] if told is None else told).append
     engine = await cluster_engine(cluster.address, SmallPlane(), report)
-    store = Books(engine.models, limit_bytes, lambda name: name in graph.models, report)
-    graph = Graph(engine, store)
+    models = Models()
+    store = Store(None, limit_bytes, models, report, engine.vectors)
+    graph = Graph(engine, store, models)
     try:
         yield graph, engine
     finally:
@@ -133,7 +133,7 @@ async def demanded(
     graph: Graph, spec: str = "spec", clients: Sequence[int] = range(6), rounds: int = 3
 ) -> list[dict[str, float]]:
     """Scores of some rounds in which all train and all get the same average."""
-    models = graph.lineage(spec, spec, "together")
+    models = Lineage(graph, spec, spec, "together")
     base, scores = models.initial(), []
     for number in range(rounds):
         made = tuple(models.trained(base, client, number) for client in clients)
@@ -163,7 +163,7 @@ def test_a_cluster_gives_the_numbers_of_this_process_and_goes_on_running(shared:
 def test_a_demanded_model_comes_from_the_cluster(shared: Cluster) -> None:
     async def scene() -> None:
         async with at_work_on(shared, limit_bytes=0) as (graph, engine):
-            models = graph.lineage(None, "fetched")
+            models = Lineage(graph, None, "fetched")
             made = tuple(models.trained(models.initial(), client, 0) for client in range(4))
             merged = models.averaged(made, (0.25,) * 4)
             for model in (*made, merged):
@@ -171,7 +171,7 @@ def test_a_demanded_model_comes_from_the_cluster(shared: Cluster) -> None:
             found = [(await graph.vector(model)).tolist() for model in (*made, merged)]
             assert found == [[1, 1], [2, 2], [3, 3], [4, 4], [2.5, 2.5]]
             assert graph.computed == 1 + 4 + 1
-            engine.models.clear()
+            engine.vectors.clear()
             with pytest.raises(ComputeError, match="no worker holds model"):
                 await graph.vector(merged)
 
@@ -184,7 +184,7 @@ def test_workers_forget_what_the_books_drop(shared: Cluster) -> None:
             Client(shared.address, asynchronous=True, set_as_default=False) as client,
             at_work_on(shared, limit_bytes=0) as (graph, _),
         ):
-            models = graph.lineage(None, "forgotten")
+            models = Lineage(graph, None, "forgotten")
             model = models.initial()
             for number in range(20):
                 model = models.trained(model, 0, number)
@@ -203,7 +203,7 @@ def test_workers_forget_what_the_books_drop(shared: Cluster) -> None:
 def test_a_failure_reaches_the_demander_and_only_those_who_need_it(shared: Cluster) -> None:
     async def scene() -> None:
         async with at_work_on(shared) as (graph, _):
-            models = graph.lineage(None, "fails")
+            models = Lineage(graph, None, "fails")
             base = models.initial()
             good = models.demand(models.scores(models.trained(base, 1, 0)))
             bad = models.trained(models.trained(base, FAILS, 0), 2, 1)
@@ -217,7 +217,7 @@ def test_a_failure_reaches_the_demander_and_only_those_who_need_it(shared: Clust
 def test_an_operation_that_fails_once_is_done_again(shared: Cluster, tmp_path: Path) -> None:
     async def scene() -> None:
         async with at_work_on(shared) as (graph, _):
-            models = graph.lineage(str(tmp_path / "mark"), "fails once")
+            models = Lineage(graph, str(tmp_path / "mark"), "fails once")
             model = models.trained(models.initial(), FAILS_ONCE, 0)
             assert await models.demand(models.scores(model)) == {"accuracy": FAILS_ONCE + 1.0}
 
@@ -228,7 +228,7 @@ def test_closing_amid_long_operations_does_not_wait_for_them(own: Cluster) -> No
     async def scene() -> None:
         own.add_worker("only")
         async with at_work_on(own) as (graph, _):
-            models = graph.lineage(None, "sleeps")
+            models = Lineage(graph, None, "sleeps")
             await models.demand(models.scores(models.initial()))
             models.demand(models.scores(models.trained(models.initial(), SLEEPS, 600)))
             await asyncio.sleep(0.3)
@@ -251,7 +251,7 @@ def test_what_a_killed_worker_had_is_computed_again(own: Cluster, tmp_path: Path
             assert await demanded(graph, rounds=4) == expected
             # And one that dies of an operation.
             own.add_worker("third")
-            models = graph.lineage(str(tmp_path / "mark"), "dies once")
+            models = Lineage(graph, str(tmp_path / "mark"), "dies once")
             model = models.trained(models.initial(), DIES_ONCE, 0)
             assert await models.demand(models.scores(model)) == {"accuracy": DIES_ONCE + 1.0}
 
@@ -266,7 +266,7 @@ def test_workers_of_another_environment_are_refused_whenever_they_come(own: Clus
             own.add_worker("late", SMALL_ARITHMETIC="wrong")
             while engine.workers < 2:
                 await asyncio.sleep(0.05)
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             base = models.initial()
             scores = [
                 models.demand(models.scores(models.trained(base, client, 0)))
@@ -291,7 +291,7 @@ def test_a_lost_scheduler_fails_what_is_under_way_and_what_comes(own: Cluster) -
     async def scene() -> None:
         own.add_worker("only")
         async with at_work_on(own) as (graph, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             await models.demand(models.scores(models.initial()))
             sleeping = models.demand(models.scores(models.trained(models.initial(), SLEEPS, 600)))
             await asyncio.sleep(0.3)

@@ -15,16 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from sim.compute import ComputeError, Graph
+from sim.compute import ComputeError, Graph, Lineage, Models
 from sim.compute.engines.workers import WorkerPoolEngine
-from sim.compute.refs import Job
-from sim.compute.store.store import VectorFolder
+from sim.compute.refs import Job, Vector
+from sim.compute.store.vectors import VectorFolder
 from tests.sim.compute.small import (
     DIES,
     DIES_ONCE,
     FAILS,
     SLEEPS,
     TELLS_PROCESS,
+    Small,
     SmallPlane,
     at_work,
     memory,
@@ -34,7 +35,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def demanded(graph: Graph, together: Hashable = None) -> list[dict[str, float]]:
-    models = graph.lineage("spec", "n", together)
+    models = Lineage(graph, "spec", "n", together)
     base = models.initial()
     made = tuple(models.trained(base, client, 0) for client in range(6))
     merged = models.averaged(made, (0.1, 0.2, 0.3, 0.1, 0.1, 0.2))
@@ -51,25 +52,33 @@ def test_workers_give_the_numbers_of_this_process(tmp_path: Path) -> None:
     assert multiprocessing.active_children() == []
 
 
-def test_torch_has_one_thread_while_the_engine_is_open() -> None:
+def test_torch_has_one_thread_while_an_operation_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
+    threads: list[int] = []
+
+    def trained(learner: Small, base: Vector, client: int, local_round: int) -> Vector:
+        threads.append(torch.get_num_threads())
+        return base
+
+    monkeypatch.setattr(Small, "trained", trained)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
 
     async def scene() -> None:
-        async with at_work():
-            assert torch.get_num_threads() == 1
+        async with at_work() as (graph, _, _):
+            await demanded(graph)
+            assert torch.get_num_threads() == 2
 
     asyncio.run(scene())
-    assert torch.get_num_threads() == 2
+    assert threads == [1] * 6
     torch.set_num_threads(before)
 
 
 def test_the_loop_gets_its_turn_between_operations_that_are_all_ready() -> None:
     async def scene() -> None:
         async with at_work() as (graph, _, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             base = models.initial()
             futures = [
                 models.demand(models.scores(models.trained(base, client, 0)))
@@ -88,7 +97,7 @@ def test_the_pool_works_side_by_side_with_two_operations_a_worker(tmp_path: Path
     async def scene() -> None:
         async with at_work(2, tmp_path) as (graph, engine, _):
             assert isinstance(engine, WorkerPoolEngine)
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             base = models.initial()
             await models.demand(models.scores(base))
             refs = [models.scores(models.trained(base, TELLS_PROCESS, each)) for each in range(8)]
@@ -130,7 +139,7 @@ def test_trainings_that_go_together_are_done_in_groups(
 def test_a_failure_in_a_worker_reaches_the_demander(client: int, what: str, tmp_path: Path) -> None:
     async def scene() -> None:
         async with at_work(1, tmp_path) as (graph, _, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             base = models.initial()
             good = models.demand(models.scores(models.trained(base, 1, 0)))
             with pytest.raises(ComputeError, match=what):
@@ -145,7 +154,7 @@ def test_a_worker_that_dies_is_replaced_and_its_work_done_again(tmp_path: Path) 
     async def scene() -> None:
         async with at_work(1, tmp_path / "store") as (graph, engine, _):
             assert isinstance(engine, WorkerPoolEngine)
-            models = graph.lineage(str(tmp_path / "mark"), "n")
+            models = Lineage(graph, str(tmp_path / "mark"), "n")
             base = models.initial()
             first = engine._all[0].process
             clients = (DIES_ONCE, 1, 2)
@@ -170,9 +179,9 @@ def test_workers_that_cannot_start_fail_the_work_and_do_not_start_for_ever(tmp_p
     async def scene() -> None:
         store = memory()
         engine = WorkerPoolEngine(1, Unbuildable(), VectorFolder(tmp_path))
-        graph = Graph(engine, store)
+        graph = Graph(engine, store, Models())
         try:
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             futures = [models.demand(models.scores(models.initial(), name)) for name in "ab"]
             for future in futures:
                 with pytest.raises(ComputeError, match=r"can't start \(exit code 4\)"):
@@ -188,7 +197,7 @@ def test_workers_that_cannot_start_fail_the_work_and_do_not_start_for_ever(tmp_p
 def test_closing_amid_long_operations_does_not_wait_for_them(tmp_path: Path) -> None:
     async def scene() -> float:
         async with at_work(1, tmp_path) as (graph, _, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             base = models.initial()
             await models.demand(models.scores(base))
             models.demand(models.scores(models.trained(base, SLEEPS, 60)))
@@ -203,11 +212,12 @@ def test_closing_amid_long_operations_does_not_wait_for_them(tmp_path: Path) -> 
 HANGS = """
 import asyncio, signal, sys
 from pathlib import Path
+from sim.compute import Lineage
 from tests.sim.compute.small import SLEEPS, at_work
 
 async def scene():
     async with at_work(2, Path(sys.argv[1])) as (graph, engine, _):
-        models = graph.lineage(None, "n")
+        models = Lineage(graph, None, "n")
         base = models.initial()
         await models.demand(models.scores(base))
         trained = [models.trained(base, SLEEPS, 60 + i) for i in (0, 1)]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.compute import ComputeError, Graph, Lineage, ModelRef
+from sim.compute import ComputeError, Graph, Lineage, ModelRef, Models
 from sim.compute.graph import ATTEMPTS
 from tests.sim.compute.small import FAILS, Recorder, Stuck, at_work, memory, unused
 
@@ -35,7 +35,7 @@ def tip_at(model: ModelRef, back: int) -> ModelRef:
 def test_a_score_is_the_number_that_the_operations_give() -> None:
     async def scene() -> dict[str, float]:
         async with at_work() as (graph, _, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             base = models.initial()
             one, three = models.trained(base, 0, 0), models.trained(base, 2, 0)
             merged = models.averaged((one, three), (0.25, 0.75))
@@ -45,8 +45,8 @@ def test_a_score_is_the_number_that_the_operations_give() -> None:
 
 
 def test_equal_operations_are_one_and_different_ones_are_not() -> None:
-    graph = Graph(Stuck(), memory())
-    models, same, other = (graph.lineage(None, name) for name in "nnm")
+    graph = Graph(Stuck(), memory(), Models())
+    models, same, other = (Lineage(graph, None, name) for name in "nnm")
     base = models.initial()
     assert models.initial() is same.initial() is base
     assert models.trained(base, 1, 2) is same.trained(base, 1, 2)
@@ -74,7 +74,7 @@ def test_names_are_the_same_in_every_process_and_version_of_this_program() -> No
 def test_it_counts_what_was_asked_shared_computed_and_never_needed() -> None:
     async def scene() -> None:
         async with at_work() as (graph, _, _):
-            models = graph.lineage(None, "n", steps={1: 5, 7: 9})
+            models = Lineage(graph, None, "n", steps={1: 5, 7: 9})
             base = models.initial()
             models.trained(base, 7, 0)
             for _ in range(2):
@@ -90,7 +90,7 @@ def test_it_counts_what_was_asked_shared_computed_and_never_needed() -> None:
 def test_only_what_a_score_depends_on_is_computed_and_once() -> None:
     async def scene() -> None:
         async with at_work() as (graph, engine, store):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             base = models.initial()
             lost = models.trained(base, 9, 0)
             kept = models.trained(base, 1, 0)
@@ -114,7 +114,7 @@ def test_ten_runs_ask_the_engine_for_the_same_in_the_same_order() -> None:
     def once() -> tuple[object, ...]:
         async def scene() -> tuple[object, ...]:
             async with at_work() as (graph, engine, _):
-                models = graph.lineage(None, "n")
+                models = Lineage(graph, None, "n")
                 made = [chain(models, length, length) for length in (3, 1, 2)]
                 made.append(models.averaged(tuple(made), (0.2, 0.3, 0.5)))
                 await asyncio.gather(*(models.demand(models.scores(each)) for each in made))
@@ -129,7 +129,7 @@ def test_ten_runs_ask_the_engine_for_the_same_in_the_same_order() -> None:
 def test_a_deep_lineage_is_computed_and_its_past_is_let_go() -> None:
     async def scene() -> None:
         async with at_work(limit_bytes=0) as (graph, _, store):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             tip = chain(models, DEEP)
             past, name = weakref.ref(tip_at(tip, DEEP - 1)), tip_at(tip, DEEP - 1).name
             scores = await models.demand(models.scores(tip))
@@ -142,8 +142,8 @@ def test_a_deep_lineage_is_computed_and_its_past_is_let_go() -> None:
 
 
 def test_a_deep_lineage_that_nobody_demands_is_freed_without_being_computed() -> None:
-    graph = Graph(Stuck(), memory())
-    tip: ModelRef | None = chain(graph.lineage(None, "n"), DEEP)
+    graph = Graph(Stuck(), memory(), Models())
+    tip: ModelRef | None = chain(Lineage(graph, None, "n"), DEEP)
     assert tip is not None
     past = weakref.ref(tip.inputs[0].inputs[0])
     tip = None
@@ -155,7 +155,7 @@ def test_a_deep_lineage_that_nobody_demands_is_freed_without_being_computed() ->
 def test_what_is_computed_again_after_it_was_let_go_is_not_counted_as_needed_twice() -> None:
     async def scene() -> None:
         async with at_work(limit_bytes=0) as (graph, _, _):
-            models, others = graph.lineage(None, "n"), graph.lineage(None, "m")
+            models, others = Lineage(graph, None, "n"), Lineage(graph, None, "m")
             for client in range(3):
                 await models.demand(models.scores(models.trained(models.initial(), client, 0)))
                 await others.demand(others.scores(chain(others, 2 + client)))
@@ -168,7 +168,7 @@ def test_what_is_computed_again_after_it_was_let_go_is_not_counted_as_needed_twi
 def test_a_model_whose_reference_is_held_stays_in_the_store() -> None:
     async def scene() -> None:
         async with at_work(limit_bytes=0) as (graph, _, store):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             held = chain(models, 3)
             await models.demand(models.scores(held))
             await models.demand(models.scores(chain(models, 3, client=1)))
@@ -182,7 +182,7 @@ def test_a_model_whose_reference_is_held_stays_in_the_store() -> None:
 def test_a_demanded_model_is_computed_once_and_stays_while_it_is_held() -> None:
     async def scene() -> None:
         async with at_work(limit_bytes=0) as (graph, engine, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             held = chain(models, 3)
             graph.stored(held)
             assert np.array_equal(await graph.vector(held), np.full(2, 3, np.float32))
@@ -199,7 +199,7 @@ def test_a_demanded_model_is_computed_once_and_stays_while_it_is_held() -> None:
 def test_a_demanded_model_that_was_let_go_is_computed_again() -> None:
     async def scene() -> None:
         async with at_work(limit_bytes=0) as (graph, _, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             await graph.vector(chain(models, 2))
             await graph.vector(chain(models, 2, client=1))
             assert np.array_equal(await graph.vector(chain(models, 2)), np.full(2, 2, np.float32))
@@ -211,7 +211,7 @@ def test_a_demanded_model_that_was_let_go_is_computed_again() -> None:
 def test_a_failure_reaches_who_demands_the_model() -> None:
     async def scene() -> None:
         async with at_work() as (graph, _, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             failing = models.trained(models.trained(models.initial(), FAILS, 0), 1, 1)
             told: list[asyncio.Future[Any]]
             told = [graph.stored(failing), models.demand(models.scores(failing))]
@@ -226,7 +226,7 @@ def test_a_failure_reaches_who_demands_the_model() -> None:
 def test_a_failure_reaches_whoever_waits_and_nobody_else() -> None:
     async def scene() -> None:
         async with at_work() as (graph, engine, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             base = models.initial()
             failing = models.trained(models.trained(base, FAILS, 0), 1, 1)
             bad = [models.demand(models.scores(failing, name)) for name in ("test", "train")]
@@ -247,7 +247,7 @@ def test_a_failure_reaches_whoever_waits_and_nobody_else() -> None:
 def test_the_throttle_holds_while_too_much_is_unfinished() -> None:
     async def scene() -> None:
         async with at_work(pending_limit=4) as (graph, _, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             await graph.throttle()
             future = models.demand(models.scores(chain(models, 20)))
             await graph.throttle()
@@ -260,8 +260,8 @@ def test_the_throttle_holds_while_too_much_is_unfinished() -> None:
 
 def test_closing_leaves_nobody_waiting() -> None:
     async def scene() -> None:
-        graph = Graph(Stuck(), memory())
-        models = graph.lineage(None, "n")
+        graph = Graph(Stuck(), memory(), Models())
+        models = Lineage(graph, None, "n")
         model = models.initial()
         futures: list[asyncio.Future[Any]]
         futures = [models.demand(models.scores(model)), graph.stored(model)]
@@ -283,7 +283,7 @@ def demanded(
 ) -> tuple[list[tuple[str, tuple[object, ...]]], dict[str, float]]:
     async def scene() -> tuple[list[tuple[str, tuple[object, ...]]], dict[str, float]]:
         async with at_work(0, folder, limit_bytes=limit_bytes) as (graph, engine, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             scores = await models.demand(models.scores(chain(models, length)))
             assert isinstance(engine, Recorder)
             return engine.asked, scores
@@ -323,7 +323,7 @@ def test_a_later_session_finds_a_demanded_model_in_the_store(tmp_path: Path) -> 
 
     async def scene() -> None:
         async with at_work(0, tmp_path) as (graph, engine, _):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             assert np.array_equal(await graph.vector(chain(models, 3)), np.full(2, 3, np.float32))
             assert isinstance(engine, Recorder) and engine.asked == []
 
@@ -333,7 +333,7 @@ def test_a_later_session_finds_a_demanded_model_in_the_store(tmp_path: Path) -> 
 def test_a_model_that_is_damaged_when_it_is_fetched_is_named_and_lost(tmp_path: Path) -> None:
     async def scene() -> None:
         async with at_work(0, tmp_path) as (graph, _, store):
-            models = graph.lineage(None, "n")
+            models = Lineage(graph, None, "n")
             model = chain(models, 2)
             await graph.stored(model)
             (file,) = tmp_path.rglob(f"*{model.name[2:]}*")

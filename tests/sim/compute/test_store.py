@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from sim.compute.store.store import Books, MemoryStore, Store
+from sim.compute import Store
 from tests.sim.compute.small_disk import largest_file
 
 SIZE_BYTES = 1000
@@ -34,7 +34,7 @@ class Needs:
         self.names: set[str] = set()
         self.questions = 0
 
-    def __call__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         self.questions += 1
         return name in self.names
 
@@ -73,30 +73,29 @@ def needs() -> Needs:
 
 
 @pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, needs: Needs) -> Books:
+def store(request: pytest.FixtureRequest, tmp_path: Path, needs: Needs) -> Store:
     """Room for three models of `SIZE_BYTES`."""
-    if request.param == "memory":
-        return MemoryStore(3 * SIZE_BYTES, needs, pytest.fail)
-    return Store(tmp_path, 3 * SIZE_BYTES, needs, pytest.fail)
+    folder = tmp_path if request.param == "folder" else None
+    return Store(folder, 3 * SIZE_BYTES, needs, pytest.fail)
 
 
-def add(store: Books, *numbers: int) -> None:
+def add(store: Store, *numbers: int) -> None:
     for number in numbers:
-        store.models.write(named(number), VECTOR)
+        store.vectors.write(named(number), VECTOR)
         store.added(named(number), SIZE_BYTES)
 
 
-def held(store: Books, numbers: range) -> list[int]:
+def held(store: Store, numbers: range) -> list[int]:
     """Those that the books and the disk agree to have."""
     there = [number for number in numbers if store.holds(named(number))]
-    assert sorted(store.models.sizes()) == [named(number) for number in there]
+    assert sorted(store.vectors.sizes()) == [named(number) for number in there]
     return there
 
 
 # -- models, wherever they are -----------------------------------------------------------------
 
 
-def test_models_are_held_until_they_are_lost_or_forgotten(store: Books) -> None:
+def test_models_are_held_until_they_are_lost_or_forgotten(store: Store) -> None:
     assert held(store, range(3)) == []
     add(store, 0, 1, 2)
     assert held(store, range(3)) == [0, 1, 2]
@@ -109,28 +108,28 @@ def test_models_are_held_until_they_are_lost_or_forgotten(store: Books) -> None:
     assert held(store, range(3)) == [1]
 
 
-def test_the_oldest_go_first(store: Books) -> None:
+def test_the_oldest_go_first(store: Store) -> None:
     add(store, 0, 1, 2, 3)
     assert held(store, range(9)) == [1, 2, 3]
     add(store, 4, 5)
     assert held(store, range(9)) == [3, 4, 5]
 
 
-def test_what_was_needed_is_forgotten_with_the_rest(store: Books, needs: Needs) -> None:
+def test_what_was_needed_is_forgotten_with_the_rest(store: Store, needs: Needs) -> None:
     needs.names = {named(number) for number in range(4)}
     add(store, 0, 1, 2, 3)
     store.forget_models()
     assert held(store, range(9)) == []
 
 
-def test_what_is_written_again_is_young_and_counts_once(store: Books) -> None:
+def test_what_is_written_again_is_young_and_counts_once(store: Store) -> None:
     add(store, 0, 1, 2, 0)
     assert held(store, range(9)) == [0, 1, 2]
     add(store, 3)
     assert held(store, range(9)) == [0, 2, 3]
 
 
-def test_what_is_lost_or_forgotten_makes_room(store: Books) -> None:
+def test_what_is_lost_or_forgotten_makes_room(store: Store) -> None:
     add(store, 0, 1, 2)
     store.lost(named(2))
     add(store, 3)
@@ -140,13 +139,13 @@ def test_what_is_lost_or_forgotten_makes_room(store: Books) -> None:
     assert held(store, range(9)) == [4, 5, 6]
 
 
-def test_one_that_is_needed_stays_whatever_the_limit(store: Books, needs: Needs) -> None:
+def test_one_that_is_needed_stays_whatever_the_limit(store: Store, needs: Needs) -> None:
     needs.names = {named(number) for number in (0, 1, 3, 4, 5)}
     add(store, 0, 1, 2, 3, 4, 5, 6)
     assert held(store, range(9)) == [0, 1, 3, 4, 5]
 
 
-def test_when_it_is_needed_no_more_its_age_counts_again(store: Books, needs: Needs) -> None:
+def test_when_it_is_needed_no_more_its_age_counts_again(store: Store, needs: Needs) -> None:
     needs.names = {named(0), named(1)}
     add(store, 0, 1, 2, 3, 4)
     assert held(store, range(9)) == [0, 1, 4]
@@ -161,7 +160,7 @@ def test_when_it_is_needed_no_more_its_age_counts_again(store: Books, needs: Nee
     assert held(store, range(9)) == [5, 6, 7]
 
 
-def test_a_model_that_is_spared_and_then_lost_is_not_counted(store: Books, needs: Needs) -> None:
+def test_a_model_that_is_spared_and_then_lost_is_not_counted(store: Store, needs: Needs) -> None:
     needs.names = {named(0), named(1)}
     add(store, 0, 1, 2, 3)
     store.lost(named(0))
@@ -170,7 +169,7 @@ def test_a_model_that_is_spared_and_then_lost_is_not_counted(store: Books, needs
 
 
 def test_the_questions_are_few_however_many_models_are_needed(needs: Needs) -> None:
-    store = MemoryStore(0, needs, pytest.fail)
+    store = Store(None, 0, needs, pytest.fail)
     count = 3000
     needs.names = {named(number) for number in range(count)}
     for number in range(count):
@@ -193,7 +192,7 @@ def test_a_later_session_finds_the_models_and_reads_each_once_to_believe_it(
     add(kept.store, 0, 1)
     store = kept.reopened()
     assert held(store, range(9)) == [0, 1]
-    monkeypatch.setattr(store.models, "read", pytest.fail)
+    monkeypatch.setattr(store.vectors, "read", pytest.fail)
     assert held(store, range(9)) == [0, 1]
     add(store, 2)
     assert store.holds(named(2))
@@ -238,7 +237,7 @@ def test_a_lower_limit_takes_the_oldest_of_earlier_sessions(kept: Kept) -> None:
         os.utime(kept.model(number), (1e9 - number, 1e9 - number))
     size_bytes = kept.model(1).stat().st_size
     store = kept.reopened(limit_bytes=2 * size_bytes)
-    store.added(named(4), store.models.write(named(4), VECTOR))
+    store.added(named(4), store.vectors.write(named(4), VECTOR))
     assert held(store, range(9)) == [1, 4]
     assert kept.reports == []
 
@@ -248,7 +247,7 @@ def test_what_a_later_session_forgets_or_writes_itself_is_not_read(
 ) -> None:
     add(kept.store, 0)
     store = kept.reopened()
-    monkeypatch.setattr(store.models, "read", pytest.fail)
+    monkeypatch.setattr(store.vectors, "read", pytest.fail)
     add(store, 0)
     assert store.holds(named(0))
     store = kept.reopened()
@@ -267,7 +266,7 @@ def test_a_closed_store_keeps_no_file_open(kept: Kept) -> None:
 # -- scores ------------------------------------------------------------------------------------
 
 
-def test_scores_come_back_exactly(store: Books) -> None:
+def test_scores_come_back_exactly(store: Store) -> None:
     scores = {"nan": math.nan, "high": math.inf, "low": -math.inf, "zero": -0.0, "third": 1 / 3}
     store.keep_scores(named(1), {**scores, "numpy": cast(float, np.float32(0.1))})
     read = store.scores(named(1))
@@ -427,12 +426,12 @@ BUSY = """
 import sys, numpy
 from pathlib import Path
 from typing import cast
-from sim.compute.store.store import Store
-store = Store(Path(sys.argv[1]), 40_000_000, lambda name: False, print)
+from sim.compute import Store
+store = Store(Path(sys.argv[1]), 40_000_000, (), print)
 for number in range(int(sys.argv[2]), 1 << 60):
     name = f"{number:032x}"
     vector = numpy.full(100_000, number, numpy.float32)
-    store.added(name, store.models.write(name, vector))
+    store.added(name, store.vectors.write(name, vector))
     store.keep_scores(name, {"accuracy": number / 7, "loss": float("nan")})
     print(number, flush=True)
 """
@@ -455,10 +454,10 @@ def test_a_kill_at_any_instant_leaves_all_that_was_kept_and_nothing_half(kept: K
             child.kill()
             done = int(child.stdout.read().split("\n")[-2])
         store = kept.reopened()
-        names = list(store.models.sizes())
+        names = list(store.vectors.sizes())
         assert named(done) in names
         for name in names:
-            vector = store.models.read(name)
+            vector = store.vectors.read(name)
             assert len(vector) == 100_000 and (vector == np.float32(int(name, 16))).all()
         for number in range(done + 1):
             scores = store.scores(named(number))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim.compute.refs import Vector
-from sim.compute.store.vectors import Damaged, VectorFolder, VectorMemory, Vectors
+from sim.compute.store.vectors import DamagedVector, VectorFolder, VectorMemory, Vectors
 from tests.sim.compute.small_disk import largest_file
 
 NAME, OTHER = "1a" * 16, "2b" * 16
@@ -91,7 +91,7 @@ def test_a_file_cut_at_any_length_is_damaged(tmp_path: Path, vector: Vector) -> 
     whole = folder.write(NAME, vector)
     for length in reversed(range(whole)):
         os.truncate(file_of(tmp_path, NAME), length)
-        with pytest.raises(Damaged, match=f"{NAME}.npy is truncated"):
+        with pytest.raises(DamagedVector, match=f"{NAME}.npy is truncated"):
             folder.read(NAME)
 
 
@@ -104,7 +104,7 @@ def test_a_file_with_any_byte_changed_added_or_left_out_is_damaged(tmp_path: Pat
         before, byte, after = whole[:place], whole[place], whole[place + 1 :]
         for wrong in (bytes([byte ^ 1]), bytes([byte ^ 0x80]), b"", bytes([byte, byte])):
             path.write_bytes(before + wrong + after)
-            with pytest.raises(Damaged, match=NAME):
+            with pytest.raises(DamagedVector, match=NAME):
                 folder.read(NAME)
     path.write_bytes(whole)
     assert folder.read(NAME).tobytes() == SPECIAL[:2].tobytes()
@@ -116,7 +116,7 @@ def test_a_file_with_something_after_it_is_damaged(tmp_path: Path) -> None:
     for _ in range(8):
         with file_of(tmp_path, NAME).open("ab") as file:
             file.write(b"\n")
-        with pytest.raises(Damaged, match="not what its header says"):
+        with pytest.raises(DamagedVector, match="not what its header says"):
             folder.read(NAME)
 
 
@@ -125,7 +125,7 @@ def test_a_file_of_zeros_is_damaged(tmp_path: Path) -> None:
     folder = VectorFolder(tmp_path)
     size_bytes = folder.write(NAME, SPECIAL)
     file_of(tmp_path, NAME).write_bytes(bytes(size_bytes))
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedVector):
         folder.read(NAME)
 
 
@@ -134,13 +134,13 @@ def test_another_models_file_is_damaged(tmp_path: Path) -> None:
     folder.write(OTHER, SPECIAL)
     folder.write(NAME, SPECIAL)
     file_of(tmp_path, OTHER).replace(file_of(tmp_path, NAME))
-    with pytest.raises(Damaged, match=f"{NAME}.npy does not match its checksum"):
+    with pytest.raises(DamagedVector, match=f"{NAME}.npy does not match its checksum"):
         folder.read(NAME)
 
 
 def test_what_cannot_be_read_is_damaged(tmp_path: Path) -> None:
     file_of(tmp_path, NAME).mkdir(parents=True)
-    with pytest.raises(Damaged, match=f"{NAME}.npy cannot be read: Is a directory"):
+    with pytest.raises(DamagedVector, match=f"{NAME}.npy cannot be read: Is a directory"):
         VectorFolder(tmp_path).read(NAME)
 
 

@@ -77,13 +77,13 @@ def test_merge_is_the_formula_over_itself_and_the_senders() -> None:
     # Client 0 fine-tunes the merged model from 7.75 to 11.75.
     world = merging()
     tiny.run(world.clock, 11.5)
-    node, graph = world.clients[0], world.graph
-    first = [graph.trained(graph.initial(), client, 0) for client in range(3)]
+    node, lineage = world.clients[0], world.lineage
+    first = [lineage.trained(lineage.initial(), client, 0) for client in range(3)]
     assert node.storage.model is first[0]
     assert node.storage.merged == {}
     tiny.run(world.clock, 11.75)
-    merged = graph.averaged((first[0], first[1], first[2]), (0.25, 0.25, 0.5))
-    assert node.storage.model is graph.trained(merged, 0, 1)
+    merged = lineage.averaged((first[0], first[1], first[2]), (0.25, 0.25, 0.5))
+    assert node.storage.model is lineage.trained(merged, 0, 1)
     assert node.storage.merged == {1: 1, 2: 1}
     assert node.version == 2
 
@@ -91,7 +91,7 @@ def test_merge_is_the_formula_over_itself_and_the_senders() -> None:
 def test_weights_of_a_merge_sum_to_one_over_those_who_take_part() -> None:
     world = merging()
     models = {
-        index: world.graph.trained(world.graph.initial(), index, 0)
+        index: world.lineage.trained(world.lineage.initial(), index, 0)
         for index in (2, 0)  # Whatever the order of arrival, rows come by node index.
     }
     merged = world.averaged(models)
@@ -104,7 +104,7 @@ def test_merge_of_vectors_made_by_hand() -> None:
     # (100 (1, 8) + 100 (3, 0) + 200 (6, 2)) / 400
     world = merging()
     vectors = {0: [1, 8], 1: [3, 0], 2: [6, 2]}
-    models = {i: world.graph.trained(world.graph.initial(), i, 0) for i in vectors}
+    models = {i: world.lineage.trained(world.lineage.initial(), i, 0) for i in vectors}
     by_name = {
         models[index].name: np.array(vector, np.float32) for index, vector in vectors.items()
     }
@@ -159,10 +159,10 @@ def test_sender_crashes_in_a_weight_transfer() -> None:
         (13.0, 0.25, "client_0", "merge", "", "client_2"),
         (13.25, 4.0, "client_0", "train", "", "round=1 attempt=1"),
     ]
-    node, graph = world.clients[0], world.graph
-    first = [graph.trained(graph.initial(), client, 0) for client in range(3)]
-    merged = graph.averaged((first[0], first[2]), (100 / 300, 200 / 300))
-    assert node.storage.model is graph.trained(merged, 0, 1)
+    node, lineage = world.clients[0], world.lineage
+    first = [lineage.trained(lineage.initial(), client, 0) for client in range(3)]
+    merged = lineage.averaged((first[0], first[2]), (100 / 300, 200 / 300))
+    assert node.storage.model is lineage.trained(merged, 0, 1)
     assert node.storage.merged == {2: 1}
 
 
@@ -188,19 +188,19 @@ def test_crash_in_the_middle_of_a_training() -> None:
         (3.0, 0.0, "client_0", "recover", "", "blow"),
         (3.0, 4.0, "client_0", "train", "", "round=0 attempt=1"),
     ]
-    graph = world.graph
-    assert world.clients[0].storage.model is graph.trained(graph.initial(), 0, 0)
+    lineage = world.lineage
+    assert world.clients[0].storage.model is lineage.trained(lineage.initial(), 0, 0)
 
 
 def test_lost_storage_starts_again_from_the_initial_model_and_is_newer() -> None:
     world = merging(faults=crash("client_0", "5 s", recovers_after="1 s", loses_storage=True))
     tiny.run(world.clock, 9.75)
     node = world.clients[0]
-    assert node.storage.model is world.graph.initial()
+    assert node.storage.model is world.lineage.initial()
     assert node.version == INCARNATION
     tiny.run(world.clock, 10.0)
     assert node.version == INCARNATION + 1
-    assert node.storage.model is world.graph.trained(world.graph.initial(), 0, 0)
+    assert node.storage.model is world.lineage.trained(world.lineage.initial(), 0, 0)
 
 
 def test_lost_message_and_its_retry() -> None:

@@ -12,7 +12,7 @@ from models.arithmetic.exact import batches
 from models.bits.generators import generator
 from models.learner import Learner
 from models.parameters import averaged
-from sim.compute import Graph, engine_for
+from sim.compute import Graph, Models, engine_for
 from sim.protocols.fedavg import ServerRounds
 from sim.runs.build import build
 from sim.runs.data import Data, learner_spec
@@ -78,9 +78,9 @@ def test_one_round() -> None:
         *UPLOADS,
         (0.0, ROUND_S, "server", "round", "", "round=0 asked=2 updates=2"),
     ]
-    graph = world.graph
-    updates = tuple(graph.trained(graph.initial(), client, 0) for client in range(2))
-    assert protocol.global_model is graph.averaged(updates, (0.25, 0.75))
+    lineage = world.lineage
+    updates = tuple(lineage.trained(lineage.initial(), client, 0) for client in range(2))
+    assert protocol.global_model is lineage.averaged(updates, (0.25, 0.75))
     assert protocol.server_round == 1
 
 
@@ -135,10 +135,10 @@ def test_client_crashes_in_an_upload_and_the_round_goes_on_without_it() -> None:
         (3.75, 2.0, "client_1", "transfer_lost", "server", "sender_down"),
         (0.0, 6.25, "server", "round", "", "round=0 asked=2 updates=1"),
     ]
-    graph = world.graph
-    assert protocol.global_model is graph.trained(graph.initial(), 0, 0)
+    lineage = world.lineage
+    assert protocol.global_model is lineage.trained(lineage.initial(), 0, 0)
     # The client has trained, but its storage keeps the global model that it received last.
-    assert world.clients[1].storage.model is graph.initial()
+    assert world.clients[1].storage.model is lineage.initial()
 
 
 def test_server_crashes_in_an_aggregation() -> None:
@@ -156,9 +156,9 @@ def test_server_crashes_in_an_aggregation() -> None:
     assert tiny.events(world.trace, "round") == [
         (8.0, ROUND_S, "server", "round", "", "round=0 asked=2 updates=2")
     ]
-    graph = world.graph
-    updates = tuple(graph.trained(graph.initial(), client, 1) for client in range(2))
-    assert protocol.global_model is graph.averaged(updates, (0.25, 0.75))
+    lineage = world.lineage
+    updates = tuple(lineage.trained(lineage.initial(), client, 1) for client in range(2))
+    assert protocol.global_model is lineage.averaged(updates, (0.25, 0.75))
 
 
 def test_server_recovers_at_its_last_checkpoint() -> None:
@@ -182,7 +182,7 @@ def test_lost_storage_of_the_server_takes_all_rounds() -> None:
     world, protocol = serving(faults=fault)
     tiny.run(world.clock, 22.0)
     assert protocol.server_round == 0
-    assert protocol.global_model is world.graph.initial()
+    assert protocol.global_model is world.lineage.initial()
 
 
 def test_deadline_closes_a_round() -> None:
@@ -192,8 +192,8 @@ def test_deadline_closes_a_round() -> None:
     assert tiny.events(world.trace, "round") == [
         (0.0, 8.5, "server", "round", "", "round=0 asked=2 updates=1")
     ]
-    graph = world.graph
-    assert protocol.global_model is graph.trained(graph.initial(), 0, 0)
+    lineage = world.lineage
+    assert protocol.global_model is lineage.trained(lineage.initial(), 0, 0)
 
 
 def test_round_with_too_few_updates_starts_again() -> None:
@@ -204,7 +204,7 @@ def test_round_with_too_few_updates_starts_again() -> None:
         (0.0, 8.0, "server", "round_failed", "", "round=0 asked=2 updates=1"),
         (8.0, 8.0, "server", "round_failed", "", "round=0 asked=2 updates=1"),
     ]
-    assert protocol.global_model is world.graph.initial()
+    assert protocol.global_model is world.lineage.initial()
 
 
 def test_update_of_a_closed_round_is_not_averaged() -> None:
@@ -217,9 +217,9 @@ def test_update_of_a_closed_round_is_not_averaged() -> None:
         (0.0, 6.5, "server", "round", "", "round=0 asked=2 updates=1"),
         (6.5, 6.5, "server", "round", "", "round=1 asked=2 updates=1"),
     ]
-    graph = world.graph
-    first = graph.trained(graph.initial(), 0, 0)
-    assert protocol.global_model is graph.trained(first, 0, 1)
+    lineage = world.lineage
+    first = lineage.trained(lineage.initial(), 0, 0)
+    assert protocol.global_model is lineage.trained(first, 0, 1)
 
 
 def test_straggler_goes_on_with_the_newest_order() -> None:
@@ -278,16 +278,16 @@ def test_equals_the_textbook_on_digits_bit_for_bit() -> None:
 
 async def simulated(described: Any, rounds: int) -> Any:
     data, store = Data(), memory()
-    engine = engine_for(0, Training(), store.models)
+    engine = engine_for(0, Training(), store.vectors)
     try:
-        graph = data.lineage(Graph(engine, store), described, 5)
-        world, protocol = build(described, "fedavg", 5, graph, data.facts(described, 5))
+        lineage = data.lineage(Graph(engine, store, Models()), described, 5)
+        world, protocol = build(described, "fedavg", 5, lineage, data.facts(described, 5))
         assert isinstance(protocol, ServerRounds)
         while protocol.server_round < rounds:
             await world.clock.run_until(world.clock.now + 1.0)
         assert protocol.server_round == rounds
-        await graph.demand(graph.scores(protocol.global_model))
-        return store.models.read(protocol.global_model.name)
+        await lineage.demand(lineage.scores(protocol.global_model))
+        return store.vectors.read(protocol.global_model.name)
     finally:
         await engine.close()
 

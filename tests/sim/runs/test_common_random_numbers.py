@@ -63,7 +63,7 @@ def ran(scenario: Scenario, protocol: str, seed: int = 0) -> World:
     """The world of one run at its end; every client has the same work in a local round."""
     clients = scenario.clients.count
     facts = Facts((100,) * clients, (4,) * clients, 100 * clients, 4 * clients, 256)
-    world, _ = build(scenario, protocol, seed, tiny.graph(), facts)
+    world, _ = build(scenario, protocol, seed, tiny.lineage(), facts)
     tiny.run(world.clock, scenario.duration)
     world.network.end()
     return world

@@ -41,7 +41,7 @@ async def observed(protocol: str, **goal: Any) -> list[ScoreRow]:
         **({"stop_when": {"metric": "dice", **goal}} if goal else {}),
     )
     world, running = tiny.world(described, samples=[8, 8], steps=[1, 1])
-    world.graph = Judged(world.graph)
+    world.lineage = Judged(world.lineage)
     observer = Observer(
         world, running, 10.0, 20.0, described.stop_when, described.task.metrics, "final"
     )

@@ -171,13 +171,13 @@ class Witness:
         self._seen_rows = 0
         self._versions = [(node.storage.incarnation, node.storage.rounds) for node in world.nodes]
         self._send, self._ping = world.network.send, world.network.ping
-        self._average, self._weigh = world.averaged, world.graph.averaged
+        self._average, self._weigh = world.averaged, world.lineage.averaged
         self._step = world.clock.step
         for owner, name, method in (
             (world.network, "send", self.send),
             (world.network, "ping", self.ping),
             (world, "averaged", self.averaged),
-            (world.graph, "averaged", self.weighed),
+            (world.lineage, "averaged", self.weighed),
             (world.clock, "step", self.step),
         ):
             setattr(owner, name, method)
@@ -287,7 +287,7 @@ def check_silence(world: World) -> None:
 @given(worlds())
 def test_every_world_keeps_its_promises(described: tuple[Scenario, Facts, int]) -> None:
     scenario, facts, seed = described
-    world, running = build(scenario, "it", seed, tiny.graph(), facts)
+    world, running = build(scenario, "it", seed, tiny.lineage(), facts)
     witness = Witness(world, running)
 
     tiny.run(world.clock, scenario.duration)

@@ -47,8 +47,8 @@ def test_training_takes_steps_times_step_time() -> None:
         (0.0, 4.0, "train", "round=0 attempt=0"),
         (4.0, 4.0, "train", "round=1 attempt=1"),
     ]
-    first = node.graph.trained(node.graph.initial(), 0, 0)
-    assert node.storage.model is node.graph.trained(first, 0, 1)
+    first = node.lineage.trained(node.lineage.initial(), 0, 0)
+    assert node.storage.model is node.lineage.trained(first, 0, 1)
 
 
 def test_slowdown_in_the_middle_of_a_training() -> None:
@@ -76,6 +76,27 @@ def test_slowdowns_multiply() -> None:
     assert node.slowness == 4.0
 
 
+def test_a_slowdown_may_end_a_rounding_error_before_the_training() -> None:
+    # From 2.4 on a third of the speed: until 7.2000000000000011, and 4.8 / 3 is more than was left.
+    node = learner()
+    at(node, 2.4, node.slow_down, "drag", 3.0)
+    at(node, 7.2, node.slow_down, "drag", 1.0)
+    assert history(node, 8.0)[2:] == [(0.0, 7.2, "train", "round=0 attempt=0")]
+
+
+def test_a_node_that_is_down_starts_when_it_recovers() -> None:
+    node = learner()
+    at(node, 1.0, node.crash, "blow")
+    at(node, 2.0, node.start)
+    at(node, 3.0, node.recover, "blow")
+    assert history(node, 7.0) == [
+        (1.0, 0.0, "crash", "blow"),
+        (0.0, 1.0, "train_lost", "round=0 attempt=0 cause=blow"),
+        (3.0, 0.0, "recover", "blow"),
+        (3.0, 4.0, "train", "round=0 attempt=1"),
+    ]
+
+
 def test_crash_loses_the_attempt() -> None:
     node = learner()
     at(node, 2.0, node.crash, "blow")
@@ -87,7 +108,7 @@ def test_crash_loses_the_attempt() -> None:
         (3.0, 4.0, "train", "round=0 attempt=1"),
     ]
     # The round is keyed by what is finished: the retried round is the same model.
-    assert node.storage.model is node.graph.trained(node.graph.initial(), 0, 0)
+    assert node.storage.model is node.lineage.trained(node.lineage.initial(), 0, 0)
 
 
 def test_crash_keeps_what_is_stored() -> None:
@@ -96,7 +117,7 @@ def test_crash_keeps_what_is_stored() -> None:
     tiny.run(node.clock, 6.0)
     assert node.storage.rounds == 1
     assert node.version == 1
-    assert node.storage.model is node.graph.trained(node.graph.initial(), 0, 0)
+    assert node.storage.model is node.lineage.trained(node.lineage.initial(), 0, 0)
 
 
 def test_crash_at_the_instant_of_completion_comes_after_it() -> None:
@@ -132,7 +153,7 @@ def test_lost_storage_raises_the_incarnation() -> None:
     before = node.version
     tiny.run(node.clock, 10.0)
     assert (node.storage.incarnation, node.storage.rounds) == (1, 0)
-    assert node.storage.model is node.graph.initial()
+    assert node.storage.model is node.lineage.initial()
     assert node.version == INCARNATION > before == 2
     # Attempts count on: the next one does not meet the dropout of the first again.
     assert history(node, 14.0)[-1] == (10.0, 4.0, "train", "round=0 attempt=3")
