@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.comparison import compared
 from analysis.errors import ResultError
 from analysis.loading import load
-from analysis.report.tables import compared, table
+from analysis.report.tables import table
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import Run, described, score, trace, two_looks, write_run

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from sim.cli.display import Remaining, plain_lines, progress_display
+from sim.cli.progress import Remaining, plain_lines, progress_display
 from sim.record.rows import Progress
 
 
