@@ -48,7 +48,9 @@ def closing_table(results: Results, found: Comparison) -> Table:
         # A heading may break after each of its dots.
         heading = Text(tail.replace(".", ".\n"))
         table.add_column(heading, overflow="fold", max_width=_WIDEST_NAME, justify="right")
-    table.add_column("protocol", overflow="fold", max_width=_WIDEST_NAME)
+    # On a narrow terminal numbers give way, each to two lines.
+    width = min(_WIDEST_NAME, max(map(len, results.protocols)))
+    table.add_column("protocol", overflow="fold", min_width=width, max_width=_WIDEST_NAME)
     for title in columns:
         table.add_column(Text(title), justify="right", overflow="fold")
     for cells in _rows(results, columns):
