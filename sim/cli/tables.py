@@ -32,13 +32,14 @@ def closing_table(results: Results, found: Comparison) -> Table:
         columns |= {"runs": lambda key: f"{_mean(found, 'mean', key).count}/{expected[key]}"}
     seeds = len(results.seeds)
     over = "1 seed" if seeds == 1 else f"mean ± 95 % interval over {seeds} seeds"
-    captions = (
-        *(["rounds and bytes: per seed"] if seeds > 1 and not results.is_sweep else []),
-        *(["runs: those with a score, of all"] if not complete else []),
-    )
+    notes = [] if complete else ["runs: those with a score, of all"]
+    if seeds > 1 and not results.is_sweep:
+        notes.append("rounds, bytes: per seed")
+        if results.target is not None:
+            notes.append("time: by when half of the seeds were there")
     table = Table(
         title=Text(f"{results.name}: final {results.metric}, {over}"),
-        caption="; ".join(captions) or None,
+        caption="; ".join(notes) or None,
         box=box.SIMPLE_HEAD,
         padding=0,
         title_justify="left",
@@ -48,9 +49,7 @@ def closing_table(results: Results, found: Comparison) -> Table:
         # A heading may break after each of its dots.
         heading = Text(tail.replace(".", ".\n"))
         table.add_column(heading, overflow="fold", max_width=_WIDEST_NAME, justify="right")
-    # On a narrow terminal numbers give way, each to two lines.
-    width = min(_WIDEST_NAME, max(map(len, results.protocols)))
-    table.add_column("protocol", overflow="fold", min_width=width, max_width=_WIDEST_NAME)
+    table.add_column("protocol", overflow="fold", max_width=_WIDEST_NAME)
     for title in columns:
         table.add_column(Text(title), justify="right", overflow="fold")
     for cells in _rows(results, columns):
@@ -149,7 +148,7 @@ def _arrival_text(arrival: Arrival | None) -> str:
     if arrival is None:
         return NONE
     some = 0 < arrival.reached < arrival.count
-    return median_text(arrival.median_s) + (f", {arrival.reached}/{arrival.count}" if some else "")
+    return median_text(arrival.median_s) + (f" {arrival.reached}/{arrival.count}" if some else "")
 
 
 def _line(found: Comparison, key: Key, runs: int) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def test_a_run(tmp_path: Path) -> None:
     assert rows[1] == {
         **{"protocol": "fedavg", "seeds": "2 of 2", "mean client": "0.425 ±0.318"},
         **{"minus fedavg's": "–", "worst client": "0.000 ±0.000", "aggregate": "–"},
-        **{"time to target": "60 s (1 of 2)", "local rounds": "2", "rounds lost": "1"},
+        **{"time to target": "1 min (1 of 2)", "local rounds": "2", "rounds lost": "1"},
         **{"lost work": "33.3 %", "received": "2 kB"},
     }
 

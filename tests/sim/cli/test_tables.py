@@ -34,13 +34,13 @@ CRASH = "faults={first: {kind: crash, node: server, at: 30 s}}"
 RUN_TABLE = """\
 churn: final accuracy, mean ± 95 % interval over 4 seeds
 
-                      mean        worst aggre-          time to rounds rounds    bytes      progress
- protocol           client       client   gate              0.6   done   lost received   after crash
- ───────────────────────────────────────────────────────────────────────────────────────────────────
- braintorrent 0.650 ±0.092 0.550 ±0.092  0.500       1 min, 3/4    750     25 586.4 MB +0.250 ±0.092
- fedavg       0.450 ±0.092 0.350 ±0.092      – not reached, 1/4      0      0      0 B +0.050 ±0.092
+                      mean        worst aggre-         time to rounds rounds    bytes      progress
+ protocol           client       client   gate            0.55   done   lost received   after crash
+ ──────────────────────────────────────────────────────────────────────────────────────────────────
+ braintorrent 0.650 ±0.205 0.550 ±0.205  0.500       1 min 3/4    750     25 586.4 MB +0.250 ±0.205
+ fedavg       0.450 ±0.205 0.350 ±0.205      – not reached 1/4      0      0      0 B +0.050 ±0.205
 
-rounds and bytes: per seed"""
+rounds, bytes: per seed; time: by when half of the seeds were there"""
 
 SWEEP_TABLE = """\
 churn: final accuracy, mean ± 95 % interval over 3 seeds
@@ -108,7 +108,7 @@ def test_the_table_of_a_run(run_folder: Path) -> None:
 def test_a_narrow_terminal_gets_all_of_it(run_folder: Path) -> None:
     text = table_text(run_folder, width=80)
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
-    assert all(shown in text for shown in ("braintorrent", "±0.205", "586.4 MB", "3/4", "1/4"))
+    assert all(shown in text for shown in ("±0.205", "586.4 MB", "3/4", "1/4"))
 
 
 def test_json_of_a_run_says_what_its_intervals_are(run_folder: Path) -> None:
@@ -153,12 +153,13 @@ def test_a_diverged_seed_and_a_failed_one_are_told(tmp_path: Path) -> None:
         one_client(lambda run: values[run[1]][run[2]]),
         failed=[("base", "local", 2)],
     )
-    rows = [line.split() for line in table_text(folder).splitlines()]
+    text = table_text(folder)
+    rows = [line.split() for line in text.splitlines()]
     assert [(row[0], row[1], row[-1]) for row in rows if row and row[-1].endswith("/3")] == [
         ("local", "0.500", "1/3"),
         ("braintorrent", "–", "0/3"),
     ]
-    assert rows[-1][-9:] == ["runs:", "those", "with", "a", "score,", "of", "all"][-9:]
+    assert "runs: those with a score, of all" in text
     local, other = content(folder)["protocols"]
     assert (local["seeds"], local["mean_client"]["count"]) == (3, 1)
     assert other["mean_client"] is other["worst_client"] is other["difference"] is None
