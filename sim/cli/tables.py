@@ -71,15 +71,7 @@ def as_dict(results: Results, found: Comparison) -> dict[str, Any]:
     }
     if not results.is_sweep:
         return content | {"protocols": lines}
-    values, written = (frame.set_index("point") for frame in (results.points, results.written))
-    places = [
-        {
-            "point": point,
-            "values": values.loc[point].to_dict(),
-            "written": written.loc[point].to_dict(),
-        }
-        for point, _ in _expected(results)
-    ]
+    places = [_place(results, point) for point, _ in _expected(results)]
     all_lines = [place | line for place, line in zip(places, lines, strict=True)]
     return content | {"paths": list(results.paths), "lines": all_lines}
 
@@ -149,6 +141,16 @@ def _arrival_text(arrival: Arrival | None) -> str:
         return NONE
     some = 0 < arrival.reached < arrival.count
     return median_text(arrival.median_s) + (f" {arrival.reached}/{arrival.count}" if some else "")
+
+
+def _place(results: Results, point: str) -> dict[str, Any]:
+    values, written = (
+        frame.set_index("point").loc[point].to_dict() for frame in (results.points, results.written)
+    )
+    numbers = {
+        path: value if isinstance(value, str) else _finite(value) for path, value in values.items()
+    }
+    return {"point": point, "values": numbers, "written": written}
 
 
 def _line(found: Comparison, key: Key, runs: int) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import pytest
 
 from analysis.comparison import Arrival, Comparison, compared
 from analysis.loading import load
-from analysis.statistics import Interval
 from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.folders import Run, described, score, trace, write_run
 
@@ -171,10 +170,3 @@ def test_a_diverged_client_leaves_its_seed_out_and_is_counted(tmp_path: Path) ->
     for column, value in (("mean", 0.375), ("worst", 0.25)):
         one = found.means[column]["base", "local"]
         assert (one.mean, one.count, one.left_out) == (value, 1, 1)
-
-
-def test_without_a_finished_run_there_is_nothing(tmp_path: Path) -> None:
-    found = compared_runs(tmp_path, {("local", 0): {}}, failed=[("base", "local", 0)])
-    assert found.runs.empty and found.reference is None
-    empty: dict[tuple[str, str], Interval] = {}
-    assert found.means["mean"] == found.means["bytes_received"] == found.differences == empty
