@@ -63,9 +63,9 @@ def progress_after_crash(
 ) -> pd.DataFrame:
     """What each curve still gained after a crash; positive is better in any metric.
 
-    From the last look at or before `crash_s` (virtual seconds) to the last one of all, as the
-    command line shows it. NaN where a run has no look before the crash or none after it, where
-    `crash_s` is NaN, or where one of the two scores is.
+    From the last look at or before `crash_s` (virtual seconds) to the last one of all. NaN where a
+    run has no look before the crash or none after it, where `crash_s` is NaN, or where one of the
+    two scores is.
 
     Columns: point, protocol, seed, metric, `before`, `final`, `value` (the gain).
     """

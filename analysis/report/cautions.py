@@ -9,12 +9,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from analysis.comparison import Comparison, is_told
 from analysis.figures.scale import point_name
-from analysis.report.tables import Comparison, is_told
-from analysis.report.words import count_text, difference_text, size_text
 from analysis.results import Results
 from analysis.runs import FAILED
 from analysis.statistics import Interval, seeds_needed
+from analysis.words import count_text, difference_text
+from sim.record.words import bytes_text
 
 EQUAL_WORK = 1.1
 """Up to this ratio of rounds, or of bytes, two protocols count as having done equal work."""
@@ -101,7 +102,7 @@ def _unequal_work(results: Results, found: Comparison) -> Iterator[Caution]:
     details = [
         _where(results, one[0])
         + ", ".join(
-            f"{key[1]} {count_text(rounds[key].mean)} local rounds and {size_text(size[key].mean)}"
+            f"{key[1]} {count_text(rounds[key].mean)} local rounds and {bytes_text(size[key].mean)}"
             for key in (one, other)
         )
         for one, other in itertools.combinations(rounds, 2)

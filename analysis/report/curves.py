@@ -30,9 +30,9 @@ from analysis.report.drawing import (
     switches,
     translucent,
 )
-from analysis.report.words import score_text
 from analysis.results import Results
 from analysis.statistics import Interval, over_seeds
+from analysis.words import score_text
 
 MOST_POINTS = 40
 _APART = 0.006

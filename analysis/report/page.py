@@ -15,17 +15,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from analysis import files
+from analysis.comparison import compared
 from analysis.errors import ResultError
+from analysis.figures.choices import scores_of
 from analysis.loading import load
 from analysis.report import curves, nodes
 from analysis.report.cautions import cautions
 from analysis.report.drawing import Figure
 from analysis.report.settings import settings_tables
-from analysis.report.tables import Table, compared, table
-from analysis.report.words import time_text
+from analysis.report.tables import Table, table
 from analysis.results import Results
 from analysis.runs import FINISHED
 from analysis.whole_file import whole_file
+from sim.record.words import time_text
 
 FILE = "report.html"
 ENDINGS = (".html", ".htm")
@@ -49,6 +51,8 @@ def report(folder: Path, *, point: str | None = None, out: Path | None = None) -
 
 def _page(results: Results, commands: Table, point: str | None) -> str:
     found = compared(results)
+    if found.runs.empty:
+        scores_of(results)  # It says what is wrong.
     figures = list(_figures(results, point))
     environment = Environment(
         loader=PackageLoader("analysis.report", "template"),

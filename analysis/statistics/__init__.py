@@ -1,7 +1,6 @@
 """What the seeds of an experiment allow one to say: intervals, pairs, survival, and how many more.
 
-A room of its own because a difference without its uncertainty is an anecdote. Nothing here drops a
-value in silence: what can't be counted is counted as left out.
+Nothing here drops a value in silence: what can't be counted is counted as left out.
 """
 
 from analysis.statistics.intervals import METHODS, Interval, Method, mean_interval, over_seeds

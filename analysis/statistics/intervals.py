@@ -1,10 +1,7 @@
 """A mean over seeds, and how sure the seeds make us of it.
 
-A room of its own because the method was chosen by measurement, and everything that shows an
-interval must show the same one.
-
-How often a 95 % interval of the mean covers the truth, in 4,000 samples of each kind (a standard
-error of 0.4 %; the bootstraps with 1,999 resamples):
+The method was chosen by measurement: how often a 95 % interval of the mean covers the truth, in
+4,000 samples of each kind (a standard error of 0.4 %; the bootstraps with 1,999 resamples):
 
     seeds   Student's t   percentile   BCa     of
         3          95 %         75 %   72 %    normal values

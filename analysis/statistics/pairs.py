@@ -1,7 +1,7 @@
 """Differences between protocols under the same seed, which met the same failures.
 
-A room of its own because only such pairs are fair: what a seed's failures do to both cancels, and
-what is left is the protocols' own, with a narrower interval than that of two separate means.
+What a seed's failures do to both cancels, and what is left is the protocols' own, with a narrower
+interval than that of two separate means.
 """
 
 from __future__ import annotations

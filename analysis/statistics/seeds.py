@@ -1,8 +1,4 @@
-"""How many seeds an answer needs.
-
-A room of its own because it is asked before the answer: three seeds are soon run, and whether they
-will do is known from how far apart they are.
-"""
+"""How many seeds an answer needs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How many runs have not got there yet, over time, where some never do.
 
-A room of its own because the mean time of those that got there is the time of the lucky ones; the
-estimate here uses what the others tell, too: that it took longer than their run.
+The mean time of those that got there is the time of the lucky ones; the estimate here uses what the
+others tell, too: that it took longer than their run.
 
 Kaplan, Meier, "Nonparametric Estimation from Incomplete Observations", Journal of the American
 Statistical Association 53, 1958. The interval is Greenwood's, on the scale of log(-log S), which

@@ -6,7 +6,6 @@ once because PyTorch and the data libraries are out of their reach.
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,26 +13,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.reading import check_trackers, plot, predict, report, subjects, tell_trackers, trace
+from sim.cli.reading import (
+    check_trackers,
+    plot,
+    predict,
+    report,
+    show_results,
+    subjects,
+    tell_trackers,
+    trace,
+)
 from sim.cli.terminal import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_MISTAKE,
     Overrides,
     ScenarioName,
+    console,
     mistakes_reported,
     say,
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from sim.cli.summary import Summary
     from sim.runs.session import Done, Session
     from sim.scenario import Scenario, Sweep
 
-# What a log file or a pipe gets, which have no width of their own.
-PLAIN_WIDTH = 100
 FAILURES_SHOWN = 5
 STORE_LIMIT = "4 GB"
 
@@ -107,7 +111,7 @@ _Track = Annotated[
     ),
 ]
 _Json = Annotated[
-    bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")
+    bool, typer.Option("--json", help="Print the results as JSON instead of a table.")
 ]
 
 
@@ -128,8 +132,6 @@ def run(
 ) -> None:
     """Run a scenario, continue it, or show its results if it has been run."""
     with mistakes_reported():
-        from sim.cli.summary import summarise
-        from sim.results import folder as results
         from sim.scenario import load, restricted
 
         check_trackers(track)
@@ -142,8 +144,7 @@ def run(
 
         with _session(folder, workers, store_limit, scheduler) as session:
             done = run_one(wanted, session)
-        summary = summarise(wanted, results.read_scores(folder), results.read_traces(folder))
-        _print_summary(summary, as_json)
+        show_results(folder, as_json)
         say(f"results in {folder}")
         tell_trackers(track, folder)
         _report(done)
@@ -191,7 +192,7 @@ def sweep(
 
         with _session(folder, workers, store_limit, scheduler) as session:
             done = run_sweep(wanted, session)
-        _print_sweep(wanted, folder, as_json)
+        show_results(folder, as_json)
         say(f"results in {folder}")
         tell_trackers(track, folder)
         _report(done)
@@ -274,7 +275,7 @@ def _session(
     folder: Path, workers: int | None, store_limit: str, scheduler: str | None
 ) -> "Iterator[Session]":
     """How work is done from here: with progress on the terminal, and a word when interrupted."""
-    from sim.cli.display import progress_display
+    from sim.cli.progress import progress_display
     from sim.record.errors import ScenarioError
     from sim.record.settings import quantities as units
     from sim.runs.session import Session
@@ -283,9 +284,8 @@ def _session(
         limit_bytes = int(units.parse(store_limit, "byte", STORE_LIMIT))
     except ValueError as mistake:
         raise ScenarioError(f"--store-limit {store_limit}: {mistake}") from None
-    console = _console(sys.stderr.isatty(), stderr=True)
     try:
-        with progress_display(console) as progress:
+        with progress_display(console(stderr=True)) as progress:
             yield Session(folder, _worker_count(workers), limit_bytes, say, progress, scheduler)
     except KeyboardInterrupt:
         say(f"interrupted: what is done is kept in {folder}; the same command continues")
@@ -305,31 +305,10 @@ def _report(done: "Done | None") -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _print_summary(summary: "Summary", as_json: bool) -> None:
-    from sim.cli.display import summary_table
-    from sim.cli.summary import as_dict
-
-    if as_json:
-        typer.echo(json.dumps(as_dict(summary), indent=2, allow_nan=False))
-    else:
-        _console(sys.stdout.isatty()).print(summary_table(summary))
-
-
-def _print_sweep(sweep: "Sweep", folder: Path, as_json: bool) -> None:
-    from sim.cli.display import sweep_table
-    from sim.cli.sweep_summary import as_dict, read_summary
-
-    summary = read_summary(folder, sweep)
-    if as_json:
-        typer.echo(json.dumps(as_dict(summary), indent=2, allow_nan=False))
-    else:
-        _console(sys.stdout.isatty()).print(sweep_table(summary))
-
-
 def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from sim.cli.display import plan_lines
+    from sim.cli.progress import plan_lines
     from sim.runs.plan import plan
 
     found = plan([point.scenario for point in sweep.points], workers)
@@ -341,12 +320,6 @@ def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
         typer.echo(point.name)
     for line in plan_lines(found):
         typer.echo(line)
-
-
-def _console(terminal: bool, stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    return Console(stderr=stderr, width=None if terminal else PLAIN_WIDTH)
 
 
 def _size_text(scenario: "Scenario") -> str:

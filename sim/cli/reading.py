@@ -1,9 +1,6 @@
-"""The commands that only read results, and what trackers are told of them.
+"""The commands that only read results, and all else that opens the analysis, when it is needed."""
 
-A room of its own because the analysis is a tower that a simulation never needs: this is the only
-door to it, and each command opens it when it runs.
-"""
-
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -12,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.terminal import EXIT_INTERRUPTED, Overrides, ScenarioName, mistakes_reported, say
+from sim.cli.terminal import (
+    EXIT_INTERRUPTED,
+    Overrides,
+    ScenarioName,
+    console,
+    mistakes_reported,
+    say,
+)
 
 SITES_SHOWN, SLICES_SHOWN = 4, 3
 
@@ -185,6 +189,21 @@ def subjects(
         target = out or Path(f"{wanted.name}_subjects.png")
         save(segmentation(columns, cohort.structures, shown, wanted.name), target)
         say(f"figure in {target}")
+
+
+def show_results(folder: Path, as_json: bool) -> None:
+    """Print what a run or a sweep came to, as a table or as JSON."""
+    with _analysis():
+        from analysis.comparison import compared
+        from analysis.loading import load
+        from sim.cli.tables import as_dict, closing_table
+
+        results = load(folder)
+        found = compared(results)
+        if as_json:
+            typer.echo(json.dumps(as_dict(results, found), indent=2, allow_nan=False))
+        else:
+            console().print(closing_table(results, found))
 
 
 def check_trackers(names: list[str] | None) -> None:

@@ -1,18 +1,20 @@
-"""What commands share: arguments, a word to the user on standard error, and the exit codes.
+"""What commands share: arguments, where they print, and the exit codes."""
 
-A room of its own because the commands stand in two rooms, and a mistake must end in the same line
-and code in both.
-"""
-
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXIT_FAILED = 1
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
+# What a log file or a pipe gets, which have no width of their own.
+PLAIN_WIDTH = 100
 
 ScenarioName = Annotated[str, typer.Argument(help="A YAML file or a shipped one's name.")]
 Overrides = Annotated[
@@ -24,6 +26,14 @@ Overrides = Annotated[
 def say(message: str) -> None:
     """A line on standard error, since standard output may be somebody's JSON."""
     typer.echo(message, err=True)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Standard output or standard error, to draw on."""
+    from rich.console import Console
+
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, width=None if terminal else PLAIN_WIDTH)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Metrics of real runs: they agree with the counters, with the command line, and with the clock."""
+"""Metrics of real runs: they agree with the counters, with the rows, and with the clock."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.comparison import compared
 from analysis.loading import load
-from analysis.metrics.clients import of_model, over_clients
 from analysis.metrics.losses import work_lost
-from analysis.metrics.progress import final, progress_after_crash
+from analysis.metrics.progress import final
 from analysis.metrics.recovery import recovery_of_nodes
 from analysis.metrics.states import outages, time_by_state
-from analysis.metrics.targets import to_target
 from analysis.metrics.work import cumulated
 from analysis.results import KINDS, Results
-from sim.cli.summary import ProtocolSummary, Spread, summarise
 from sim.results import folder as written
 from sim.runs.session import Session
 from sim.runs.sweep import run_one
@@ -63,32 +61,26 @@ def test_work_is_what_the_counters_say(found: Results) -> None:
         assert own["bytes_received"].tolist() == found.runs["bytes_delivered"].tolist()
 
 
-def test_scores_are_what_the_command_line_says(found: Results, scenario: Scenario) -> None:
-    summary = summarise(
-        scenario, written.read_scores(found.folder), written.read_traces(found.folder)
-    )
-    scores = found.scores(metric=found.metric)
-    curves = over_clients(scores)
-    last, gains = final(curves), progress_after_crash(curves, found.conditions["crash_s"])
-    arrivals = to_target(curves, found.conditions["target"])
-    assert found.crash_s == summary.crash_s and found.target == summary.target
-    for line in summary.protocols:
-        mine = {
-            "mean_client": last.query("protocol == @line.protocol")["mean"],
-            "worst_client": last.query("protocol == @line.protocol")["worst"],
-            "aggregate": final(of_model(scores, "aggregate")).query("protocol == @line.protocol")[
-                "value"
-            ],
-            "progress_after_crash": gains.query("protocol == @line.protocol")["value"],
-            "time_to_target_s": arrivals.query("protocol == @line.protocol and reached")["value"],
-        }
-        for name, values in mine.items():
-            assert spread(line, name) == pytest.approx((values.mean(), len(values)), nan_ok=True)
-
-
-def spread(line: ProtocolSummary, name: str) -> tuple[float, int]:
-    one: Spread | None = getattr(line, name)
-    return (float("nan"), 0) if one is None else (one.mean, one.count)
+def test_what_runs_come_to_is_what_their_rows_say(found: Results) -> None:
+    rows = [row for row in written.read_scores(found.folder) if row.metric == found.metric]
+    came_to = compared(found)
+    for protocol in found.protocols:
+        ends = [
+            {row.node: row.value for row in rows
+             if (row.protocol, row.seed, row.time_s) == (protocol, seed, found.duration_s)}
+            for seed in found.seeds
+        ]  # fmt: skip
+        learners = [
+            [value for node, value in end.items() if node not in ("server", "aggregate")]
+            for end in ends
+        ]
+        for name, values in (
+            ("mean", [np.mean(one) for one in learners]),
+            ("worst", [min(one) for one in learners]),
+            ("aggregate", [end["aggregate"] for end in ends]),
+        ):
+            one = came_to.means[name]["base", protocol]
+            assert one.count == len(found.seeds) and one.mean == pytest.approx(np.mean(values))
 
 
 @pytest.mark.parametrize("until_s", [None, 300.0])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.comparison import compared
 from analysis.loading import load
 from analysis.report.cautions import Caution, cautions
-from analysis.report.tables import compared
 from analysis.results import Results
 from analysis.statistics import seeds_needed
 from sim.record.rows import TraceRow

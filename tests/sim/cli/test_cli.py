@@ -105,7 +105,7 @@ def test_run_writes_the_folder_and_prints_the_table(scenario: str, simulation: F
     result = invoke("run", scenario, "--workers", "0")
     assert result.exit_code == 0, result.output
     assert simulation.calls == [(("braintorrent", "local"), (3, 5), 0)]
-    assert "0.750 ±0.000" in result.stdout and "10.0 min" in result.stdout
+    assert "0.750 ±0.000" in result.stdout and "10 min" in result.stdout
     assert "+0.250 ±0.000" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 100
     assert "4/4 runs, 14 of 14 trainings and 28 of 28 evaluations done" in result.stderr
@@ -144,8 +144,8 @@ def test_json_is_all_that_standard_output_holds(scenario: str, simulation: FakeW
     assert (summary["scenario"], summary["crash_s"], summary["target"]) == ("tiny", 300.0, 0.6)
     line = summary["protocols"][0]
     assert line["protocol"] == "braintorrent"
-    assert line["mean_client"] == {"mean": 0.75, "std": 0.0, "count": 2}
-    assert line["time_to_target_s"] == {"mean": 600.0, "std": 0.0, "count": 2}
+    assert line["mean_client"] == {"mean": 0.75, "low": 0.75, "high": 0.75, "count": 2}
+    assert line["time_to_target_s"] == {"median": 600.0, "count": 2, "reached": 2}
 
 
 def test_chosen_protocols_and_seeds_run_in_the_scenario_s_order(

@@ -4,15 +4,8 @@ import math
 
 import pytest
 
-from analysis.report.words import (
-    count_text,
-    difference_text,
-    score_text,
-    share_text,
-    size_text,
-    time_text,
-)
 from analysis.statistics import Interval
+from analysis.words import count_text, difference_text, score_text, share_text
 
 NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 1)
 ONE = Interval(0.5, math.nan, math.nan, math.nan, 1, 0)
@@ -31,11 +24,6 @@ def test_scores_and_differences() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (time_text(138.0), "2.3 min"),
-        (time_text(21600.0), "6 h"),
-        (size_text(0.0), "0 B"),
-        (size_text(130_048_512.0), "130 MB"),
-        (size_text(math.nan), "–"),
         (count_text(1356.3), "1,356"),
         (count_text(math.nan), "–"),
         (share_text(0.0123), "1.2 %"),

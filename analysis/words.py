@@ -1,16 +1,12 @@
-"""Numbers as the page writes them, in tables and in sentences alike.
-
-A room of its own because a reader compares a table with what a figure says of itself, and the two
-must agree to the last digit.
-"""
+"""Scores, medians, counts and shares as tables, figures and sentences write them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
-from analysis.figures.scale import size_scale, time_scale
 from analysis.statistics import Interval
+from sim.record.words import time_text
 
 NONE = "–"
 """Where there is no number."""
@@ -31,18 +27,9 @@ def difference_text(difference: Interval) -> str:
     return text if text == NONE else f"{'−' if difference.mean < 0 else '+'}{text}"
 
 
-def time_text(seconds: float) -> str:
-    """Seconds, minutes or hours."""
-    scale = time_scale(seconds)
-    return f"{seconds * scale.factor:.4g} {scale.unit}"
-
-
-def size_text(size_bytes: float) -> str:
-    """Bytes, kB, MB or GB."""
-    if not math.isfinite(size_bytes):
-        return NONE
-    scale = size_scale(size_bytes)
-    return f"{size_bytes * scale.factor:.3g} {scale.unit}" if size_bytes else "0 B"
+def median_text(median_s: float) -> str:
+    """A median time to a target, NaN where fewer than half of the runs got there."""
+    return time_text(median_s) if math.isfinite(median_s) else "not reached"
 
 
 def count_text(count: float) -> str:

@@ -1,0 +1,141 @@
+"""What is told before the end: what a sweep will take, and how far the work is."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bars
+
+from sim.record.words import bytes_text, time_text
+from sim.runs.plan import Plan
+from sim.runs.session import Progress
+
+# A log is read afterwards, where a line every few seconds tells enough.
+SECONDS_BETWEEN_LINES = 5.0
+
+Report = Callable[[Progress], None]
+
+
+@contextmanager
+def progress_display(console: Console) -> Iterator[Report]:
+    """Lend a callback that shows progress: two live bars on a terminal, plain lines elsewhere."""
+    remaining = Remaining()
+    if not console.is_terminal:
+        yield plain_lines(console, remaining)
+        return
+    with Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+        transient=True,
+    ) as bars:
+        clock = bars.add_task("virtual time", total=None, note="")
+        work = bars.add_task("real work", total=None, note="")
+
+        def report(now: Progress) -> None:
+            latest = now.latest if now.simulated_runs < now.total_runs else None
+            stepped = latest.virtual_s / latest.duration_s if latest else 0.0
+            done = now.simulated_runs + min(stepped, 1.0)
+            bars.update(clock, completed=done, total=now.total_runs, note=_world_text(now))
+            note = f"{_work_text(now)}, {remaining.text(now)}"
+            total = now.done_s + now.left_s or None
+            bars.update(work, completed=now.done_s, total=total, note=note)
+
+        yield report
+
+
+class Remaining:
+    """How much longer it takes, from the work that was done per second so far.
+
+    `clock` gives real seconds. Waiting for workers to start does not count.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._first: tuple[float, float] | None = None
+
+    def text(self, now: Progress) -> str:
+        """For example `4.2 min left`; "at least" while not all that will be asked is known."""
+        if now.done_s == 0:
+            return "starting"
+        if self._first is None:
+            self._first = (self._clock(), now.done_s)
+        since_s, done_s = self._clock() - self._first[0], now.done_s - self._first[1]
+        if not done_s or not since_s:
+            return "starting"
+        known = now.simulated_runs == now.total_runs and now.left_is_known
+        return f"{'' if known else 'at least '}{time_text(now.left_s * since_s / done_s)} left"
+
+
+def plain_lines(
+    console: Console, remaining: Remaining, clock: Callable[[], float] = time.monotonic
+) -> Report:
+    """Return a callback that prints a line every few seconds, and one at the end.
+
+    `clock` gives real seconds.
+    """
+    printed_s = clock()
+    ended = False
+
+    def report(now: Progress) -> None:
+        nonlocal printed_s, ended
+        ends = now.finished_runs == now.total_runs and not ended
+        left = remaining.text(now)
+        if not ends and clock() - printed_s < SECONDS_BETWEEN_LINES:
+            return
+        printed_s, ended = clock(), ended or ends
+        world = f"{_clock_text(now)}, " if now.simulated_runs < now.total_runs else ""
+        console.print(
+            f"{now.finished_runs}/{now.total_runs} runs, {world}{_work_text(now)}"
+            + ("" if ends else f", {left}"),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    return report
+
+
+def _world_text(now: Progress) -> str:
+    runs = f"{now.simulated_runs}/{now.total_runs} runs"
+    return runs if now.simulated_runs == now.total_runs else f"{runs}, {_clock_text(now)}"
+
+
+def _clock_text(now: Progress) -> str:
+    if (run := now.latest) is None:
+        return "starting"
+    return (
+        f"{run.run}: {time_text(run.virtual_s)}, "
+        f"{run.local_rounds:,} local rounds, {run.up} up {run.down} down"
+    )
+
+
+def _work_text(now: Progress) -> str:
+    return (
+        f"{now.trained:,} of {now.demanded:,} trainings and "
+        f"{now.evaluated:,} of {now.evaluations:,} evaluations done"
+    )
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Yield what a sweep will take, as people read it."""
+    share = plan.steps / plan.steps_asked if plan.steps_asked else 1.0
+    most = "at most " if plan.may_stop_early else ""
+    yield f"{plan.points:,} points, {plan.runs:,} runs, {most}{plan.local_rounds:,} local rounds"
+    yield (
+        f"training steps: {most}{plan.steps_asked:,} asked for, {plan.steps:,} left after sharing "
+        f"({share:.0%}); {plan.evaluations:,} evaluations"
+    )
+    yield (
+        f"estimate: {time_text(plan.time_s)} in all with {max(1, plan.workers)} "
+        f"worker{'' if plan.workers == 1 else 's'}, {bytes_text(plan.memory_bytes)} of memory, "
+        f"{bytes_text(plan.store_bytes)} of models (--store-limit holds them to less)"
+    )
+    if plan.kept_bytes:
+        yield f"final models kept in the results: {bytes_text(plan.kept_bytes)}"
+    if plan.may_stop_early:
+        yield "stop_when may end runs earlier"

@@ -1,0 +1,24 @@
+"""Times and sizes as people read them: the same on a terminal, in a table and on a page."""
+
+# Each unit with its size, and from where it is used. Minutes stay minutes up to two hours, because
+# that is how long a simulated run lasts.
+_TIMES = (("h", 3600.0, 7200.0), ("min", 60.0, 60.0), ("s", 1.0, 0.0))
+_SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+def time_text(seconds: float) -> str:
+    """A time of zero or more, for example `12.5 min`, `1.7 min`, `30 s`."""
+    unit, size = next((unit, size) for unit, size, least in _TIMES if seconds >= least)
+    return f"{_rounded(seconds / size)} {unit}"
+
+
+def bytes_text(size_bytes: float) -> str:
+    """A size in decimal units, for example `1.2 MB`, `130 MB`, `12 B`."""
+    for unit, size in _SIZES:
+        if size_bytes >= size:
+            return f"{_rounded(size_bytes / size)} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def _rounded(amount: float) -> str:
+    return f"{amount:.1f}".removesuffix(".0")

@@ -1,0 +1,17 @@
+"""Times and sizes in words, on both sides of each unit's beginning."""
+
+from sim.record.words import bytes_text, time_text
+
+
+def test_times_read_as_people_say_them() -> None:
+    times_s = (0.0, 0.25, 30.0, 59.9, 60.0, 102.0, 750.0, 3600.0, 7200.0, 9000.0)
+    assert [time_text(seconds) for seconds in times_s] == [
+        *("0 s", "0.2 s", "30 s", "59.9 s", "1 min", "1.7 min", "12.5 min", "60 min"),
+        *("2 h", "2.5 h"),
+    ]
+
+
+def test_sizes_read_as_people_say_them() -> None:
+    assert [bytes_text(size) for size in (0, 12, 1500, 2e6, 130_048_512, 3.25e9, 4e12)] == [
+        *("0 B", "12 B", "1.5 kB", "2 MB", "130 MB", "3.2 GB", "4 TB")
+    ]
