@@ -43,7 +43,6 @@ class Churn(Fault):
         return 1.0 / self.mean_time_to_failure
 
     def named(self) -> Iterator[tuple[Path, str]]:
-        """See Fault."""
         return listed("nodes", self.nodes)
 
     def start(self, name: str, world: World) -> None:

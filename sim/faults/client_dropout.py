@@ -31,7 +31,6 @@ class ClientDropout(Fault):
         return self
 
     def named(self) -> Iterator[tuple[Path, str]]:
-        """See Fault."""
         return listed("nodes", self.nodes)
 
     def start(self, name: str, world: World) -> None:

@@ -27,11 +27,9 @@ class Crash(Fault):
 
     @property
     def crash_s(self) -> float:
-        """See Fault."""
         return self.at
 
     def named(self) -> Iterator[tuple[Path, str]]:
-        """See Fault."""
         yield ("node",), self.node
 
     def start(self, name: str, world: World) -> None:

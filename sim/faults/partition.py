@@ -36,13 +36,11 @@ class Partition(Fault):
         return self
 
     def named(self) -> Iterator[tuple[Path, str]]:
-        """See Fault."""
         for row, group in enumerate(self.groups):
             for column, node in enumerate(group):
                 yield ("groups", row, column), node
 
     def check(self, nodes: Sequence[str]) -> None:
-        """See Fault."""
         if len(self.groups) == 1 and set(nodes) <= set(self.groups[0]):
             raise Refusal("puts all nodes in one group", "at least two groups", ("groups",))
 

@@ -24,7 +24,6 @@ class Slowdown(Fault):
     lasts: PositiveSeconds = Field(description="how long it lasts")
 
     def named(self) -> Iterator[tuple[Path, str]]:
-        """See Fault."""
         return listed("nodes", self.nodes)
 
     def start(self, name: str, world: World) -> None:

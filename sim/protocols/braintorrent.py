@@ -60,7 +60,6 @@ class BrainTorrent(Protocol):
     retries: Retries = Field(default=3, description="how often to ask again after a timeout")
 
     def run(self, world: World) -> Running:
-        """See Protocol."""
         return SCHEDULES[self.schedule](self, world)
 
 
@@ -74,7 +73,6 @@ class Independent(Running):
         self._pings = [0] * len(world.clients)
 
     def behaviour(self, node: Node) -> Behaviour:
-        """See Running."""
         while True:
             yield from self.local_round(node)
 
@@ -282,7 +280,6 @@ class Coordinated(Independent, ABC):
         """Hand out turns until the end of the run."""
 
     def behaviour(self, node: Node) -> Behaviour:
-        """See Running."""
         self.publish(node)
         try:
             while True:

@@ -51,7 +51,6 @@ class FedAvg(Protocol):
     )
 
     def check(self, *, unreliable: bool) -> None:
-        """See Protocol."""
         if self.deadline is None and unreliable:
             what = "is missing, but faults or message_loss can stall a round"
             raise Refusal(what, "a duration, e.g. '2 min'", ("deadline",))
@@ -59,7 +58,6 @@ class FedAvg(Protocol):
             raise Refusal("is shorter than retry_initial", "at least as long", ("retry_cap",))
 
     def run(self, world: World) -> Running:
-        """See Protocol."""
         return ServerRounds(self, world)
 
 
@@ -96,7 +94,6 @@ class ServerRounds(Running):
         self._received = [0] * len(world.clients)
 
     def behaviour(self, node: Node) -> Behaviour:
-        """See Running."""
         return self._serve() if node is self.server else self._participate(node)
 
     # -- the server ----------------------------------------------------------------------------

@@ -16,7 +16,6 @@ class Local(Protocol):
     kind: Literal["local"] = Field(default="local", description=KIND)
 
     def run(self, world: World) -> Running:
-        """See Protocol."""
         return Alone(world)
 
 
@@ -24,7 +23,6 @@ class Alone(Running):
     """Fine-tune the own model again and again; nothing is sent."""
 
     def behaviour(self, node: Node) -> Behaviour:
-        """See Running."""
         while True:
             model = yield from node.train(node.storage.model)
             if model is not None:

@@ -22,5 +22,4 @@ class Pooled(Protocol):
         return (POOLED,)
 
     def run(self, world: World) -> Running:
-        """See Protocol."""
         return Alone(world)

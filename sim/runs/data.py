@@ -1,8 +1,4 @@
-"""What is known of each learner before any clock starts: its data's facts, and its content name.
-
-A room of its own because mistakes in the data are found here, by whoever asks first, and said with
-the place in the scenario that led to them.
-"""
+"""What is known of each learner before any clock starts: its data's facts, and its content name."""
 
 from __future__ import annotations
 

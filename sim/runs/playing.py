@@ -1,7 +1,4 @@
-"""One protocol under one seed, played on virtual time: the control plane from start to end.
-
-A room of its own because it only names real work; whoever computes it does so later, elsewhere.
-"""
+"""One protocol under one seed, played on virtual time: the control plane from start to end."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""From a result folder's kept model to the segmentation of one subject, as files.
-
-A room of its own because it is the one question to a model after its run, so it needs both the
-result folder and the models' code, and neither a clock nor a graph.
-"""
+"""From a result folder's kept model to the segmentation of one subject, as files."""
 
 from __future__ import annotations
 

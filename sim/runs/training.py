@@ -1,7 +1,4 @@
-"""The data plane as workers have it: real learners behind the engine's protocol.
-
-A room of its own because it is pickled and sent to processes that need nothing else from here.
-"""
+"""The data plane as workers have it: real learners behind the engine's protocol."""
 
 from __future__ import annotations
 
@@ -28,18 +25,14 @@ class Training:
 
     @property
     def group_limit(self) -> int:
-        """See DataPlane."""
         return GROUP_LIMIT
 
     def environment(self) -> dict[str, str]:
-        """See DataPlane."""
         return environment(self.settings, self.libraries, self.modules)
 
     def learner(self, spec: Hashable) -> Learner:
-        """See DataPlane."""
         assert isinstance(spec, LearnerSpec)
         return Learner(spec)
 
     def trained_together(self, jobs: Sequence[tuple[Learner, Vector, int, int]]) -> list[Vector]:
-        """See DataPlane."""
         return trained_together([TrainingJob(*job) for job in jobs])

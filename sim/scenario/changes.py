@@ -1,8 +1,4 @@
-"""What differs between two scenarios as they were written, in a researcher's words.
-
-A room of its own because a folder that holds other results is refused from several places, and
-each time the question is the same: what did I change?
-"""
+"""What differs between two scenarios as they were written, in a researcher's words."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""A strict YAML 1.2 loader: plain values, and for each of them the place where it was written.
-
-A room of its own because YAML's conveniences hide mistakes: here duplicate keys, aliases, tags,
-further documents and oversized files are refused, and only ``true`` and ``false`` are booleans.
-"""
+"""A strict YAML 1.2 loader: plain values, and for each of them the place where it was written."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Random streams by name: every draw of a world comes from a generator of its own.
-
-A room of its own because comparisons rest on it: adding a client, a protocol or a log line
-changes no other draw, so that different protocols meet the same crashes, speeds and latencies.
-Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox).
-"""
+"""Random streams by name: every draw of a world comes from a generator of its own."""
 
 from __future__ import annotations
 

@@ -158,7 +158,6 @@ class ClusterVectors:
         return vector
 
     def remove(self, name: str) -> None:
-        """See Vectors."""
         self._futures.pop(name, None)
 
     def sizes(self) -> dict[str, int]:
@@ -166,7 +165,6 @@ class ClusterVectors:
         return {}
 
     def clear(self) -> None:
-        """See Vectors."""
         self._futures.clear()
 
 
@@ -197,16 +195,13 @@ class ClusterEngine:
         return max(1, there)
 
     def connect(self, finished: Finished) -> None:
-        """See Engine."""
         self._finished = finished
 
     def seat(self) -> int | None:
-        """See Engine."""
         has_room = len(self._under_way) < self.workers * _TASKS_PER_WORKER
         return 0 if has_room or self._lost else None
 
     def submit(self, worker: int, jobs: Sequence[Job]) -> None:
-        """See Engine."""
         for job in jobs:
             self._under_way[job.output] = asyncio.get_running_loop().create_task(self._see_to(job))
 

@@ -37,19 +37,15 @@ class Learner(Protocol):
 
     def initial(self) -> Vector:
         """The common initial model."""
-        ...
 
     def trained(self, base: Vector, client: int, local_round: int) -> Vector:
         """`base` after one local round on the client's data."""
-        ...
 
     def averaged(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
         """The weighted sum of models, in the order given."""
-        ...
 
     def scores(self, model: Vector, dataset: str = "test") -> Scores:
         """Metrics of the model on a data set."""
-        ...
 
 
 class DataPlane(Protocol):
@@ -57,24 +53,19 @@ class DataPlane(Protocol):
 
     def __hash__(self) -> int:
         """Equal planes build equal learners."""
-        ...
 
     @property
     def group_limit(self) -> int:
         """How many trainings may be done together."""
-        ...
 
     def environment(self) -> Mapping[str, str]:
         """What decides bits in this process beside a spec, by what it is; for people to read."""
-        ...
 
     def learner(self, spec: Hashable) -> Learner:
         """The learner that `spec` describes."""
-        ...
 
     def trained_together(self, jobs: Sequence[tuple[Any, Vector, int, int]]) -> list[Vector]:
         """Each (learner, base, client, local round) trained, with the bits it has alone."""
-        ...
 
 
 class Engine(Protocol):
@@ -83,28 +74,22 @@ class Engine(Protocol):
     @property
     def seats(self) -> int:
         """How many workers would take a group now: they share what is ready."""
-        ...
 
     @property
     def group_limit(self) -> int:
         """How many trainings one group may hold."""
-        ...
 
     def connect(self, finished: Finished) -> None:
         """Whom to tell; once, before anything else."""
-        ...
 
     def seat(self) -> int | None:
         """A worker that would take a group now; None if all have enough to do."""
-        ...
 
     def submit(self, worker: int, jobs: Sequence[Job]) -> None:
         """Have the jobs done by that worker; more than one are trainings that go together."""
-        ...
 
     async def close(self) -> None:
         """Let go of workers; what they still compute is lost."""
-        ...
 
 
 @contextmanager

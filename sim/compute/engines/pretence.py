@@ -22,15 +22,12 @@ class Pretence:
         self._busy = False
 
     def connect(self, finished: Finished) -> None:
-        """See Engine."""
         self._finished = finished
 
     def seat(self) -> int | None:
-        """See Engine."""
         return None if self._busy else 0
 
     def submit(self, worker: int, jobs: Sequence[Job]) -> None:
-        """See Engine."""
         self._busy = True
         asyncio.get_running_loop().call_soon(self._count, worker, jobs)
 

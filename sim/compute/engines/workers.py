@@ -41,23 +41,19 @@ class WorkerPoolEngine:
         self._all = [_Worker(index, plane, vectors) for index in range(workers)]
 
     def connect(self, finished: Finished) -> None:
-        """See Engine."""
         self._finished = finished
         for worker in self._all:
             self._listen(worker)
 
     def seat(self) -> int | None:
-        """See Engine."""
         best = min(self._all, key=lambda worker: len(worker.groups))
         return best.index if self._hopeless or best.has_room else None
 
     @property
     def seats(self) -> int:
-        """See Engine."""
         return sum(worker.has_room for worker in self._all)
 
     def submit(self, worker: int, jobs: Sequence[Job]) -> None:
-        """See Engine."""
         if self._hopeless:
             asyncio.get_running_loop().call_soon(self._failed, worker, jobs, self._hopeless)
         else:

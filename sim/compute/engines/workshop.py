@@ -114,15 +114,12 @@ class InProcessEngine:
         self._busy = False
 
     def connect(self, finished: Finished) -> None:
-        """See Engine."""
         self._finished = finished
 
     def seat(self) -> int | None:
-        """See Engine."""
         return None if self._busy else 0
 
     def submit(self, worker: int, jobs: Sequence[Job]) -> None:
-        """See Engine."""
         # One group in a turn of the loop, however many are ready: Ctrl-C and the clock wait for
         # one of them, not for all.
         self._busy = True

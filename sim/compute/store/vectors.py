@@ -38,27 +38,21 @@ class Vectors(Protocol):
 
     def write(self, name: str, vector: Vector) -> int:
         """Keep a vector [P], all of it or nothing; its size in bytes. Raises OSError."""
-        ...
 
     def read(self, name: str) -> Vector:
         """A copy of the vector [P]. Raises FileNotFoundError, or DamagedVector."""
-        ...
 
     async def fetch(self, name: str) -> Vector:
         """`read` from this process, wherever the vector is."""
-        ...
 
     def remove(self, name: str) -> None:
         """Drop the vector if it is there. Raises OSError."""
-        ...
 
     def sizes(self) -> dict[str, int]:
         """Bytes by name of all that are there, oldest first. Raises OSError."""
-        ...
 
     def clear(self) -> None:
         """Drop them all. Raises OSError."""
-        ...
 
 
 class VectorFolder:
@@ -73,7 +67,6 @@ class VectorFolder:
         self._folder = os.fspath(folder)
 
     def write(self, name: str, vector: Vector) -> int:
-        """See Vectors."""
         assert vector.ndim == 1
         data = np.ascontiguousarray(vector, "<f4")
         header = _header(len(data))
@@ -87,7 +80,6 @@ class VectorFolder:
         return _HEADER_BYTES + data.nbytes + _CHECKSUM_BYTES
 
     def read(self, name: str) -> Vector:
-        """See Vectors."""
         path = self._path(name)
         try:
             content = np.fromfile(path, np.uint8)
@@ -105,11 +97,9 @@ class VectorFolder:
         return vector
 
     async def fetch(self, name: str) -> Vector:
-        """See Vectors."""
         return self.read(name)
 
     def remove(self, name: str) -> None:
-        """See Vectors."""
         with suppress(FileNotFoundError):
             os.unlink(self._path(name))
 
@@ -130,7 +120,6 @@ class VectorFolder:
         return {name: size_bytes for _, name, size_bytes in sorted(found)}
 
     def clear(self) -> None:
-        """See Vectors."""
         for name in self.sizes():
             self.remove(name)
         for subfolder in self._subfolders():
@@ -155,31 +144,25 @@ class VectorMemory:
         self._vectors: dict[str, Vector] = {}
 
     def write(self, name: str, vector: Vector) -> int:
-        """See Vectors."""
         self._vectors[name] = vector.copy()
         return vector.nbytes
 
     def read(self, name: str) -> Vector:
-        """See Vectors."""
         try:
             return self._vectors[name].copy()
         except KeyError:
             raise FileNotFoundError(f"no model is called {name}") from None
 
     async def fetch(self, name: str) -> Vector:
-        """See Vectors."""
         return self.read(name)
 
     def remove(self, name: str) -> None:
-        """See Vectors."""
         self._vectors.pop(name, None)
 
     def sizes(self) -> dict[str, int]:
-        """See Vectors."""
         return {name: vector.nbytes for name, vector in self._vectors.items()}
 
     def clear(self) -> None:
-        """See Vectors."""
         self._vectors.clear()
 
 
