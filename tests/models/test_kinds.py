@@ -19,7 +19,9 @@ from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.record.settings.base import Settings
 from sim.record.settings.kinds import OneOf
-from tests.models.outside import ForgetfulSettings, HalvesSettings, TurnsSettings
+from tests.outside.forgetful import Forgetful
+from tests.outside.halves import Halves
+from tests.outside.turns import Turns
 
 TRAINING = TrainingSettings(learning_rate=0.5, batch_size=5, local_epochs=4)
 OUTSIDE: dict[str, dict[str, Any]] = {
@@ -36,9 +38,9 @@ class Described(Settings):
 @pytest.fixture
 def spec(monkeypatch: pytest.MonkeyPatch) -> LearnerSpec:
     """Of kinds that are registered here alone."""
-    monkeypatch.setitem(TASKS, "halves", HalvesSettings)
-    monkeypatch.setitem(NETWORKS, "forgetful", ForgetfulSettings)
-    monkeypatch.setitem(PARTITIONS, "turns", TurnsSettings)
+    monkeypatch.setitem(TASKS, "halves", Halves)
+    monkeypatch.setitem(NETWORKS, "forgetful", Forgetful)
+    monkeypatch.setitem(PARTITIONS, "turns", Turns)
     described = Described.model_validate(OUTSIDE)
     assert described.model_dump()["task"] == {**OUTSIDE["task"], "width": 8}
     return LearnerSpec(described.task, described.model, TRAINING, 4, 1)
@@ -72,11 +74,15 @@ def test_random_layers_draw_the_same_whoever_asks_and_whatever_went_before(
 def test_the_code_of_kinds_from_outside_is_in_the_name(
     spec: LearnerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert spec.modules == ("tests.models.outside",)
+    assert spec.modules == (
+        "tests.outside.forgetful",
+        "tests.outside.halves",
+        "tests.outside.turns",
+    )
     inside = Described.model_validate(
         {"task": {"name": "digits", "partition": {"kind": "turns"}}, "model": {"name": "mlp"}}
     )
-    assert fingerprint.modules_of(inside.task, inside.model) == spec.modules
+    assert fingerprint.modules_of(inside.task, inside.model) == ("tests.outside.turns",)
     monkeypatch.syspath_prepend(tmp_path)
 
     def named(code: str) -> str:

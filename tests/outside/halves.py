@@ -1,0 +1,34 @@
+"""A task: is the left or the right half of a line brighter?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch.nn.functional import cross_entropy
+
+from models.tasks.settings import Better, PartitionedSettings, Report
+from models.tasks.task import Task
+
+
+class Halves(PartitionedSettings):
+    """Whether the left or the right half of a line is brighter."""
+
+    metrics: ClassVar[Mapping[str, Better]] = {"error": "lower"}
+
+    name: Literal["halves"] = Field(description="the task's name")
+    width: int = Field(default=8, description="pixels of a line")
+
+    def load(self, clients: int, report: Report) -> Task:
+        draws = torch.Generator().manual_seed(3)
+        inputs = torch.rand(40, self.width, generator=draws)
+        half = self.width // 2
+        labels = (inputs[:, :half].sum(dim=1) < inputs[:, half:].sum(dim=1)).long()
+        held_out = inputs[30:], labels[30:]
+        return Task(inputs[:30], labels[:30], *held_out, (self.width,), 2, cross_entropy, _error)
+
+
+def _error(outputs: Iterable[torch.Tensor], labels: torch.Tensor) -> dict[str, float]:
+    return {"error": cross_entropy(torch.cat(list(outputs)), labels).item()}
