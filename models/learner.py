@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 
 from models import parameters
-from models.arithmetic.batched import GROUP_LIMIT, Group
+from models.arithmetic.batched import GROUP_LIMIT as GROUP_LIMIT
+from models.arithmetic.batched import Group
 from models.arithmetic.exact import fine_tune
 from models.arithmetic.places import Member
 from models.bits import devices
@@ -25,18 +26,6 @@ from models.tasks.settings import Report, TaskSettings
 from models.tasks.task import Task
 from models.training import TrainingSettings, steps_per_round
 from sim.record.metrics import FINAL, TEST
-
-__all__ = [
-    "GROUP_LIMIT",
-    "POOLED",
-    "Learner",
-    "LearnerSpec",
-    "Report",
-    "TrainingJob",
-    "load_data",
-    "prepare",
-    "trained_together",
-]
 
 POOLED = -1
 """The client number that stands for all clients' data together."""
@@ -78,7 +67,8 @@ class LearnerSpec:
 class Learner:
     """Data of every client, and the four operations; a model is a float32 vector [vector_length].
 
-    `samples`, `steps` [clients]: training samples, and optimiser steps in a local round.
+    `samples`, `steps` [clients]: training samples, and optimiser steps in a local round; `group`:
+    where rounds are trained beside others, None in exact arithmetic.
     Raises Refusal if the data can't be divided among the clients as the description asks, if
     there is no such device, or if the network can't be trained in batched arithmetic.
     """
@@ -99,7 +89,7 @@ class Learner:
         self.steps = tuple(steps_per_round(n, spec.training) for n in self.samples)
         self.pooled_steps = steps_per_round(self.pooled_samples, spec.training)
         self._test_inputs = self._flat.arranged(self._task.test_inputs)
-        self._group = self._shared_group()
+        self.group = self._shared_group()
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -132,8 +122,8 @@ class Learner:
 
     def trained(self, base: Vector, client: int, local_round: int) -> Vector:
         """`base` fine-tuned on the client's data; the batch order belongs to the local round."""
-        if self._group is not None:
-            return self._group.trained([self.member(base, client, local_round)])[0]
+        if self.group is not None:
+            return self.group.trained([self.member(base, client, local_round)])[0]
         if client not in self._data:
             samples = torch.from_numpy(self._samples(client)).to(self._device)
             inputs = self._flat.arranged(self._task.inputs[samples])
@@ -176,23 +166,12 @@ class Learner:
         size = self._task.test_batch or len(self._test_inputs)
         return (self._flat.module(batch) for batch in torch.split(self._test_inputs, size))
 
-    @property
-    def group(self) -> Group | None:
-        """Where this learner's rounds are trained beside others; None in exact arithmetic."""
-        return self._group
-
 
 _GROUPS: dict[Hashable, Group] = {}
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """One `learner.trained(base, client, local_round)` to be computed beside others."""
-
-    learner: Learner
-    base: Vector
-    client: int
-    local_round: int
+TrainingJob = tuple[Learner, Vector, int, int]
+"""One `learner.trained(base, client, local_round)` to be computed beside others."""
 
 
 def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
@@ -202,13 +181,11 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
     raises ValueError. Jobs with like numbers of steps waste least. Raises Refusal if the first
     use of a network shows that it can't be compiled.
     """
-    groups = {id(job.learner.group): job.learner.group for job in jobs}
+    groups = {id(learner.group): learner.group for learner, *_ in jobs}
     group = next(iter(groups.values()), None)
     if group is None or len(groups) > 1:
         raise ValueError("these jobs can't be trained in one group")
-    return group.trained(
-        [job.learner.member(job.base, job.client, job.local_round) for job in jobs]
-    )
+    return group.trained([one.member(base, client, number) for one, base, client, number in jobs])
 
 
 def load_data(spec: LearnerSpec, report: Report) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 from models.bits.fingerprint import fingerprint
-from models.learner import Learner, LearnerSpec, Report, load_data, prepare
+from models.learner import Learner, LearnerSpec, load_data, prepare
 from models.parameters import Layout, Tensor, Vector
-from models.tasks import TaskSettings
+from models.tasks.settings import Report, TaskSettings
 from sim.compute import Graph, Lineage, one_thread
 from sim.record.errors import Refusal
 from sim.runs.build import POOLED_CLIENT, Facts

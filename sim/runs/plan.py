@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.learner import GROUP_LIMIT, Learner, LearnerSpec, TrainingJob, trained_together
+from models.learner import GROUP_LIMIT, Learner, LearnerSpec, trained_together
 from models.parameters import Vector
 from sim.compute import Graph, Models, Pretence, Store, one_thread
 from sim.record.metrics import FINAL, TEST
@@ -145,7 +145,7 @@ def _spec_price(spec: LearnerSpec) -> _Price:
             if group == 1:
                 model = learner.trained(model, client, 0)
             else:
-                trained_together([TrainingJob(learner, model, client, 0)] * group)
+                trained_together([(learner, model, client, 0)] * group)
             round_s = min(round_s, (time.perf_counter() - started_s) / group)
             evaluation_s[TEST] = min(evaluation_s[TEST], _evaluation_s(learner, model, TEST))
         if spec.task.final_metrics:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from models.bits.fingerprint import environment
-from models.learner import GROUP_LIMIT, Learner, LearnerSpec, TrainingJob, trained_together
+from models.learner import GROUP_LIMIT, Learner, LearnerSpec, trained_together
 from models.parameters import Vector
 from models.training import TrainingSettings
 
@@ -35,4 +35,4 @@ class Training:
         return Learner(spec)
 
     def trained_together(self, jobs: Sequence[tuple[Learner, Vector, int, int]]) -> list[Vector]:
-        return trained_together([TrainingJob(*job) for job in jobs])
+        return trained_together(jobs)

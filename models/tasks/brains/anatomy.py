@@ -15,8 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from models.tasks.brains.atlas import SPACING_MM, Atlas
-from models.tasks.brains.structures import label
+from models.tasks.brains.atlas import SPACING_MM, Atlas, label
 
 Field = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from models.bits.generators import generator
-from models.tasks.brains.structures import TISSUES
+from models.tasks.brains.atlas import TISSUES
 
 Images = npt.NDArray[np.float32]
 

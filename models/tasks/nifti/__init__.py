@@ -1,7 +1,7 @@
 """The task `nifti`: a user's own scans. Files are judged before any is resampled.
 
-Files: `scans` and `label_map` read what the user wrote, through `tables`; `volumes` reads NIfTI
-files, `slices` resamples them.
+Files: `tables` and `scans` read what the user wrote, `volumes` reads NIfTI files, `slices`
+resamples them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from models.bits.libraries import required
 from models.tasks.cohort import Cohort
-from models.tasks.nifti.label_map import read_label_map
 from models.tasks.nifti.scans import Scan, content, scans_at, site_names, split
+from models.tasks.nifti.tables import read_label_map
 from models.tasks.settings import Report, SegmentationSettings
 from sim.record.errors import Refusal
 from sim.record.settings.base import Positive, Seed

@@ -19,9 +19,8 @@ from nibabel.orientations import (
 )
 
 from models.tasks.cohort import Subject
-from models.tasks.nifti.label_map import LabelMap
 from models.tasks.nifti.scans import Scan
-from models.tasks.nifti.tables import SCANS
+from models.tasks.nifti.tables import SCANS, LabelMap
 from models.tasks.nifti.volumes import Opened, opened
 from models.tasks.settings import Report
 from sim.record.errors import Refusal

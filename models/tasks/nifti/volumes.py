@@ -17,9 +17,8 @@ from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from models.tasks.nifti.label_map import LabelMap
 from models.tasks.nifti.scans import Scan
-from models.tasks.nifti.tables import SCANS
+from models.tasks.nifti.tables import SCANS, LabelMap
 from sim.record.errors import Refusal
 
 _DAMAGE = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error)

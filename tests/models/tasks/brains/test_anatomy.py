@@ -12,8 +12,7 @@ import pytest
 
 from models.bits.generators import generator
 from models.tasks.brains.anatomy import Anatomy, anatomy_of, between_people, integrated, widening_of
-from models.tasks.brains.atlas import SPACING_MM, Atlas, looked_up
-from models.tasks.brains.structures import label
+from models.tasks.brains.atlas import SPACING_MM, Atlas, label, looked_up
 
 STEP_MM = 3.0
 

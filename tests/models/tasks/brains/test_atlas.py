@@ -6,8 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from models.tasks.brains.atlas import LABELS, SPACING_MM, Atlas, read
-from models.tasks.brains.structures import STRUCTURES, TISSUES, label, labels_of
+from models.tasks.brains.atlas import (
+    LABELS,
+    SPACING_MM,
+    STRUCTURES,
+    TISSUES,
+    Atlas,
+    label,
+    labels_of,
+    read,
+)
 
 
 def test_numbers_become_labels() -> None:

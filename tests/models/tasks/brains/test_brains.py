@@ -13,8 +13,8 @@ from pytest import MonkeyPatch
 
 from models.tasks import BrainsSettings
 from models.tasks.brains import generation
-from models.tasks.brains.slices import HEAD_MM, LENGTH_MM
-from models.tasks.brains.structures import STRUCTURES, label
+from models.tasks.brains.atlas import STRUCTURES, label
+from models.tasks.brains.generation import HEAD_MM, LENGTH_MM
 from models.tasks.cohort import Cohort, Subject
 from sim.record.errors import Refusal
 from tests.models.tasks.brains.conftest import SMALL, Generate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from pytest import MonkeyPatch
 
 from models.tasks import BrainsSettings
+from models.tasks.brains import cache
 from models.tasks.brains.cache import cache_path, cached
 from models.tasks.cohort import Cohort, Subject
 from sim.record.errors import Refusal
@@ -115,7 +115,7 @@ def test_every_setting_and_the_sites_name_another_file(monkeypatch: MonkeyPatch)
         paths.append(path)
         return tiny()
 
-    monkeypatch.setattr(sys.modules["models.tasks.brains"], "cached", note)
+    monkeypatch.setattr(cache, "cached", note)
     assert set(CHANGES) == set(BrainsSettings.model_fields) - {"name"}
     for change in ({}, *({key: value} for key, value in CHANGES.items())):
         BrainsSettings(**SMALL | change).cohort(2, lambda line: None)

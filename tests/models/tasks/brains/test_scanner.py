@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from models.bits.generators import generator
+from models.tasks.brains.atlas import TISSUES
 from models.tasks.brains.scanner import Scanner, normalised, scanned, scanner_of
-from models.tasks.brains.structures import TISSUES
 
 FLAT = Scanner(1.0, (0.0,) * len(TISSUES), (0.0,) * 20, 1e-3, 1.0, 0.0)
 
