@@ -1,14 +1,10 @@
-"""Data frames, statistics and figures from result folders.
-
-A room of its own because it reads finished files only: it never imports the simulation or the
-models, so a result can be studied where PyTorch is not installed.
+"""Data frames, statistics and figures from result folders, which is all that is read here.
 
 `load` a folder of `braintorrent run` or `sweep`, read its `scores` and its `trace`, give them to
 the functions of `analysis.metrics`, and what comes out, one row per run, to those of
 `analysis.statistics`.
 """
 
-from analysis.errors import ResultError
 from analysis.loading import load, load_run, load_sweep
 from analysis.metrics import (
     area_under_curve,
@@ -44,6 +40,7 @@ from analysis.statistics import (
     paired_differences,
     seeds_needed,
 )
+from sim.record.errors import ResultError
 
 __all__ = [
     "Interval",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from analysis.frames import AGGREGATE
 from analysis.metrics import (
     LOOK,
     LOSS_KINDS,
@@ -19,8 +18,8 @@ from analysis.metrics import (
     work_lost,
 )
 from analysis.results import Results
-from analysis.runs import FINISHED
 from analysis.statistics import Interval, median_time, over_seeds, paired_differences
+from sim.record.rows import AGGREGATE, FINISHED
 
 Key = tuple[str, str]
 """Point and protocol."""

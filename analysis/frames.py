@@ -1,7 +1,7 @@
 """From Arrow tables to data frames whose text is in the scenario's order.
 
-A room of its own because order is meaning here: a legend, an axis and a group follow the scenario,
-`client_10` comes after `client_9`, and a name that nobody expected is an error, not a gap.
+Order is meaning here: a legend, an axis and a group follow the scenario, `client_10` comes after
+`client_9`, and a name that nobody expected is an error, not a gap.
 """
 
 from __future__ import annotations
@@ -14,15 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.errors import ResultError
+from sim.record.errors import ResultError
+from sim.record.points import PointRecord
+from sim.record.rows import AGGREGATE, POOLED, SERVER, client_name
 
-CLIENT = "client_"
-"""How the names of clients begin."""
-SERVER = "server"
-AGGREGATE = "aggregate"
-"""Node of scores of the average of all clients' current models."""
-POOLED = "pooled"
-"""Node of the pooled reference, which counts as a client of its own."""
 _SHOWN_AT_MOST = 8
 
 
@@ -34,7 +29,7 @@ def ordered(names: Iterable[str]) -> pd.CategoricalDtype:
 
 def node_names(clients: int) -> tuple[str, ...]:
     """All nodes that a table may name: the clients by number, then the others."""
-    return (*(f"{CLIENT}{number}" for number in range(clients)), SERVER, AGGREGATE, POOLED)
+    return (*map(client_name, range(clients)), SERVER, AGGREGATE, POOLED)
 
 
 def frame_of(
@@ -43,14 +38,19 @@ def frame_of(
     """The table's columns for a data frame; all text becomes categorical.
 
     `types`: of the text columns that have an order; there empty text is a missing value. The
-    categories of the others are what the table holds, sorted. Raises ResultError, naming `source`,
+    categories of the others are what the table holds, sorted. Counts that may be missing are
+    nullable integers, lists stay lists. Raises ResultError, naming `source`,
     for text that its type does not know.
     """
-    columns = {}
+    columns: dict[str, Any] = {}
     for name in table.column_names:
         column = table.column(name)
         if pa.types.is_dictionary(column.type):
             columns[name] = _categorical(column, types.get(name), f"{source}: {name}")
+        elif pa.types.is_list(column.type):
+            columns[name] = pd.Series(column.to_pylist(), dtype="object")
+        elif pa.types.is_integer(column.type) and table.field(name).nullable:
+            columns[name] = pd.array(column.to_pandas(integer_object_nulls=True), dtype="Int64")
         else:
             values = column.to_numpy()
             # What is Arrow's own memory can't be written to, and a frame's user may want to.
@@ -62,8 +62,8 @@ def _categorical(
     column: pa.ChunkedArray, kind: pd.CategoricalDtype | None, where: str
 ) -> pd.Categorical:
     whole = pa.concat_arrays(column.unify_dictionaries().chunks)
-    texts, codes = whole.dictionary.to_pylist(), whole.indices.to_numpy()
-    used = [texts[code] for code in np.unique(codes)]
+    texts, codes = whole.dictionary.to_pylist(), whole.indices.fill_null(-1).to_numpy()
+    used = [texts[code] for code in np.unique(codes) if code >= 0]
     if kind is None:
         kind = pd.CategoricalDtype(pd.Index(sorted(used), dtype="str"))
         known = {}
@@ -74,8 +74,9 @@ def _categorical(
         if text not in known:
             allowed = listed(kind.categories)
             raise ResultError(f"{where}: {text!r} is not in the scenario; allowed: {allowed}")
-    places = np.array([known.get(text, -1) for text in texts], dtype=np.int64)
-    return pd.Categorical.from_codes(places[codes] if texts else codes, dtype=kind)
+    # The last place is that of what is missing, whose code is -1.
+    places = np.array([*(known.get(text, -1) for text in texts), -1], dtype=np.int64)
+    return pd.Categorical.from_codes(places[codes], dtype=kind)
 
 
 def listed(names: Iterable[object]) -> str:
@@ -87,10 +88,13 @@ def listed(names: Iterable[object]) -> str:
 
 
 def values_frame(
-    names: Sequence[str], values: Sequence[Mapping[str, float | str]], paths: Sequence[str]
+    points: Sequence[PointRecord],
+    values: Sequence[Mapping[str, float | str]],
+    paths: Sequence[str],
 ) -> pd.DataFrame:
     """`point` and a column per varied path: float64, or text ordered as it first appears."""
-    columns: dict[str, Any] = {"point": pd.Categorical(list(names), dtype=ordered(names))}
+    names = [point.name for point in points]
+    columns: dict[str, Any] = {"point": pd.Categorical(names, dtype=ordered(names))}
     for path in paths:
         column = [point[path] for point in values]
         texts = [value for value in column if isinstance(value, str)]

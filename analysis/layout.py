@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.frames import AGGREGATE
 from analysis.metrics import of_model, outages, over_clients
 from analysis.timeline import Args, Mark, Sample, Slice, Timeline, Track, lanes
+from sim.record.rows import AGGREGATE
 
 NETWORK = "network"
 WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_failed"))
@@ -24,6 +24,7 @@ WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_
 LOSS_KINDS = frozenset(("transfer_lost", "message_lost", "storage_lost"))
 """What is lost at an instant."""
 _MICROSECONDS = 1_000_000
+_TOLD = ("round", "attempt", "asked", "answered", "updates", "factor")
 
 
 def layout(trace: pd.DataFrame, scores: pd.DataFrame, metric: str) -> Timeline:
@@ -51,7 +52,9 @@ class _Row(NamedTuple):
     kind: str
     peer: str
     bytes: int
-    detail: str
+    cause: str
+    told: Args
+    """What else the trace tells: rounds, counts, a factor."""
 
 
 class _Shown:
@@ -79,9 +82,9 @@ class _Shown:
             self._slow_down(row)
         elif row.kind == "partition":
             begun = Slice(row.start_us, row.start_us, "partition", "partition", _args(row))
-            self._open[NETWORK, row.detail].append(begun)
+            self._open[NETWORK, row.cause].append(begun)
         elif row.kind == "heal":
-            self._close((NETWORK, row.detail), row.start_us)
+            self._close((NETWORK, row.cause), row.start_us)
         if row.kind in LOSS_KINDS:
             mark = Mark(row.end_us, row.kind.replace("_", " "), row.kind, _args(row))
             self._marks[row.node].append(mark)
@@ -114,13 +117,12 @@ class _Shown:
                     yield from lanes(name, self._slices[name])
 
     def _slow_down(self, row: _Row) -> None:
-        args = dict(_args(row))
-        factor = args.pop("factor")
-        key = (f"{row.node} slowed", str(args.get("cause", "")))
+        factor, key = float(row.told["factor"]), (f"{row.node} slowed", row.cause)
         if factor == 1:
             self._close(key, row.start_us)
         else:
-            name = f"{factor} times slower"
+            name = f"{factor:g} times slower"
+            args = {"cause": row.cause}
             begun = Slice(row.start_us, row.start_us, name, "slowdown", args)
             self._open[key].append(begun)
 
@@ -140,13 +142,18 @@ def _rows(trace: pd.DataFrame) -> Iterator[_Row]:
     starts_s, durations_s = trace["time_s"].tolist(), trace["duration_s"].tolist()
     texts = [
         trace[name].astype("object").where(trace[name].notna(), "").tolist()
-        for name in ("node", "kind", "peer", "detail")
+        for name in ("node", "kind", "peer", "cause")
     ]
-    for start_s, duration_s, node, kind, peer, detail, size_bytes in zip(
-        starts_s, durations_s, *texts, trace["bytes"].tolist(), strict=True
+    told = [
+        trace[name].astype("object").where(trace[name].notna(), None).tolist() for name in _TOLD
+    ]
+    for start_s, duration_s, node, kind, peer, cause, size_bytes, peers, *values in zip(
+        starts_s, durations_s, *texts, trace["bytes"].tolist(), trace["peers"], *told, strict=True
     ):
+        own = {name: value for name, value in zip(_TOLD, values, strict=True) if value is not None}
+        models = {"models_of": " ".join(peers)} if kind == "merge" else {}
         end_us = _us(start_s + duration_s)
-        yield _Row(_us(start_s), end_us, node, kind, peer, size_bytes, detail)
+        yield _Row(_us(start_s), end_us, node, kind, peer, size_bytes, cause, own | models)
 
 
 def _under_way(row: _Row, name: str) -> Slice:
@@ -162,25 +169,10 @@ def _args(row: _Row) -> Args:
         args["to"] = row.peer
     if row.bytes:
         args["bytes"] = row.bytes
-    words = [word.partition("=") for word in row.detail.split()]
-    if all(equals for _, equals, _ in words):
-        args |= {name: _value(text) for name, _, text in words}
-    elif row.kind == "merge":
-        args["models_of"] = row.detail
-    elif row.detail:
-        args["cause"] = row.detail
+    args |= row.told
+    if row.cause:
+        args["cause"] = row.cause
     return args
-
-
-def _value(text: str) -> str | int | float:
-    for kind in (int, float):
-        try:
-            value = kind(text)
-        except ValueError:
-            continue
-        if np.isfinite(value):
-            return value
-    return text
 
 
 def _scores_over_time(scores: pd.DataFrame, metric: str) -> Iterator[Sample]:

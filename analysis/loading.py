@@ -1,39 +1,42 @@
 """Result folders as data frames: one value that knows what was asked, and what came of each run.
 
-A room of its own because a figure or a statistic must not care whether it looks at a run or at a
-sweep, nor whether that has finished: a run is a sweep of one point, and what is missing has a row.
+A run is a sweep of one point, and what is missing has a row: a figure or a statistic must not care
+whether it looks at a run or at a sweep, nor whether that has finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from analysis import files
-from analysis.errors import ResultError
+from analysis.files import read_settings
 from analysis.frames import node_names, ordered, values_frame
-from analysis.grid import Point, Settings, number, points_of
 from analysis.results import Results
-from analysis.runs import Record, runs_frame
+from sim.record.errors import ResultError
+from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, Record
+from sim.record.points import FolderRecord, PointRecord, read_points, read_sweep
+from sim.record.rows import FAILED, FINISHED, MISSING
 
-# By the task's name: what its runs are judged by if the scenario has no target.
-DEFAULT_METRICS = {"digits": "accuracy", "brains": "dice", "nifti": "dice"}
-_NEEDED = {"name": str, "duration": str, "seeds": list, "clients": dict, "protocols": dict}
+NOT_WRITTEN = "not finished: its folder has no run.json"
+NOT_LISTED = "run.json does not list it"
+_STATUS = ordered((FINISHED, FAILED, MISSING))
 _WRITTEN = "allowed: a folder that `braintorrent run` or `sweep` has written"
 
 
 def load(folder: str | Path) -> Results:
     """The results in a folder of `braintorrent run` or `sweep`, whichever it is.
 
-    Tables are read when they are asked for. A folder whose work was interrupted loads too; its
-    `runs` tell what is missing. Raises ResultError if the folder holds neither, or is broken.
+    Tables are read when they are asked for. A sweep whose work was interrupted loads too; its
+    `runs` tell what is missing. Raises ResultError if the folder holds neither, is broken or of
+    another format, or holds a run that has not finished.
     """
     place = Path(folder)
-    if (place / files.SWEEP_FILE).is_file():
+    if (place / SWEEP_FILE).is_file():
         return load_sweep(place)
-    if (place / files.SCENARIO_FILE).is_file():
+    if (place / SCENARIO_FILE).is_file():
         return load_run(place)
     what = "holds neither a run nor a sweep" if place.is_dir() else "no such folder"
     raise ResultError(f"{place}: {what}; {_WRITTEN}")
@@ -42,39 +45,35 @@ def load(folder: str | Path) -> Results:
 def load_run(folder: str | Path) -> Results:
     """The results of one scenario, as a sweep of one point named "base"; see `load`."""
     place = Path(folder)
-    settings = _settings(place, files.SCENARIO_FILE)
-    points = points_of(settings, {})
-    return _results(place, settings, points, {point.name: place for point in points})
+    settings = _settings(place / SCENARIO_FILE)
+    found = read_points(place / RUN_FILE)
+    if found is None:
+        raise ResultError(f"{place}: is {NOT_WRITTEN}; allowed: a run that has finished")
+    known, record = found
+    return _results(place, settings, known, {known.points[0].name: (place, record)})
 
 
 def load_sweep(folder: str | Path) -> Results:
     """The results of a sweep, finished or not; see `load`."""
     place = Path(folder)
-    settings = dict(_settings(place, files.SWEEP_FILE))
-    varied = settings.pop("sweep", None) or {}
-    if not isinstance(varied, dict) or not all(isinstance(one, list) for one in varied.values()):
-        what = "sweep: is no mapping of paths to values"
-        raise ResultError(f"{place / files.SWEEP_FILE}: {what}; {_WRITTEN}")
-    try:
-        points = points_of(settings, varied)
-    except ResultError as error:
-        raise ResultError(f"{place / files.SWEEP_FILE}: {error}") from None
-    runs = place / files.RUNS_FOLDER
-    folders = {point.name: runs / point.name for point in points}
-    _check_known(runs, folders)
-    return _results(place, settings, points, folders, tuple(varied))
+    settings = _settings(place / SWEEP_FILE)
+    settings.pop("sweep", None)
+    known, _ = read_sweep(place)
+    folders = {point.name: place / RUNS_FOLDER / point.name for point in known.points}
+    _check_known(place / RUNS_FOLDER, folders)
+    found = {name: (each, _record(each)) for name, each in folders.items()}
+    return _results(place, settings, known, found, tuple(known.units))
 
 
-def _settings(folder: Path, file: str) -> Settings:
-    if not folder.is_dir():
-        raise ResultError(f"{folder}: no such folder; {_WRITTEN}")
-    settings = files.read_settings(folder / file)
-    for name, kind in _NEEDED.items():
-        if not isinstance(settings.get(name), kind) or not settings[name]:
-            raise ResultError(f"{folder / file}: lacks {name}; {_WRITTEN}")
-    if not isinstance(settings["clients"].get("count"), int):
-        raise ResultError(f"{folder / file}: lacks clients.count; {_WRITTEN}")
-    return settings
+def _settings(path: Path) -> dict[str, Any]:
+    if not path.parent.is_dir():
+        raise ResultError(f"{path.parent}: no such folder; {_WRITTEN}")
+    return read_settings(path)
+
+
+def _record(folder: Path) -> Record | None:
+    found = read_points(folder / RUN_FILE)
+    return found and found[1]
 
 
 def _check_known(runs: Path, folders: Mapping[str, Path]) -> None:
@@ -82,85 +81,110 @@ def _check_known(runs: Path, folders: Mapping[str, Path]) -> None:
     if not runs.is_dir():
         return
     for found in sorted(runs.iterdir()):
-        if found.name not in folders and (found / files.SCENARIO_FILE).is_file():
+        if found.name not in folders and (found / SCENARIO_FILE).is_file():
             raise ResultError(f"{found}: is no point of its sweep; {_WRITTEN}")
 
 
 def _results(
     folder: Path,
-    settings: Settings,
-    points: tuple[Point, ...],
-    folders: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    known: FolderRecord,
+    found: Mapping[str, tuple[Path, Record | None]],
     paths: tuple[str, ...] | None = None,
 ) -> Results:
-    """`paths`: those that a sweep varies; None for a run."""
-    records = {name: files.read_record(place) for name, place in folders.items()}
-    kinds = {name: kind for point in points for name, kind in _kinds(point.settings)}
-    types = _types(points, kinds)
-    names = [point.name for point in points]
-    frame = values_frame(names, [point.values for point in points], paths or ())
+    """`found`: each point's folder and `run.json`. `paths`: those varied; None for a run."""
+    points = known.points
+    kinds = {name: kind for point in points for name, kind in point.protocols.items()}
+    nodes = ordered(node_names(max(point.clients for point in points)))
+    names = ordered(point.name for point in points)
+    types = {"point": names, "protocol": ordered(kinds), "node": nodes, "peer": nodes}
+    frame = values_frame(points, [point.values for point in points], paths or ())
     return Results(
         folder=folder,
-        name=settings["name"],
+        name=known.scenario,
         question=settings.get("question"),
         is_sweep=paths is not None,
         settings=settings,
         paths=paths or (),
+        units=known.units,
         points=frame,
-        written=values_frame(names, [point.written for point in points], paths or ()),
-        conditions=_conditions(points, types["point"]),
+        written=values_frame(points, [point.written for point in points], paths or ()),
+        conditions=pd.DataFrame(
+            [(point.duration_s, point.crash_s, point.target) for point in points],
+            index=pd.Index(frame["point"]),
+            columns=["duration_s", "crash_s", "target"],
+            dtype="float64",
+        ),
         protocols=tuple(kinds),
         kinds=kinds,
-        seeds=tuple(dict.fromkeys(seed for point in points for seed in point.settings["seeds"])),
-        metric=_target(settings).get("metric", DEFAULT_METRICS[settings["task"]["name"]]),
-        runs=runs_frame(points, records, folders, frame, types),
-        _points={point.name: point for point in points},
-        _folders=folders,
-        _rows={name: _rows(record) for name, record in records.items() if record is not None},
+        seeds=tuple(dict.fromkeys(seed for point in points for seed in point.seeds)),
+        metric=known.metric,
+        lower_is_better=known.lower_is_better,
+        runs=_runs(points, found, frame, types),
+        _folders={name: place for name, (place, _) in found.items()},
+        _rows={name: record["rows"] for name, (_, record) in found.items() if record is not None},
         _types=types,
     )
 
 
-def _kinds(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Each protocol with its kind, which its name tells where a varied value leaves it out."""
-    for name, one in settings["protocols"].items():
-        yield name, (one or {}).get("kind", name)
+def _runs(
+    points: tuple[PointRecord, ...],
+    found: Mapping[str, tuple[Path, Record | None]],
+    leading: pd.DataFrame,
+    types: Mapping[str, pd.CategoricalDtype],
+) -> pd.DataFrame:
+    """One row for every run that should be there; the columns are those of `Results.runs`.
 
-
-def _types(
-    points: tuple[Point, ...], protocols: Mapping[str, str]
-) -> dict[str, pd.CategoricalDtype]:
-    nodes = ordered(node_names(max(point.settings["clients"]["count"] for point in points)))
-    return {
-        "point": ordered(point.name for point in points),
-        "protocol": ordered(protocols),
-        "node": nodes,
-        "peer": nodes,
+    A counter that a run did not need is 0. Raises ResultError for a run that the scenario does not
+    have.
+    """
+    rows = [row for point in points for row in _rows(point, *found[point.name])]
+    columns: dict[str, Any] = {
+        "point": pd.Categorical([row["point"] for row in rows], dtype=types["point"]),
+        "protocol": pd.Categorical([row["protocol"] for row in rows], dtype=types["protocol"]),
+        "seed": pd.array([row["seed"] for row in rows], dtype="int64"),
+        "status": pd.Categorical([row["status"] for row in rows], dtype=_STATUS),
+        "cause": pd.array([row["cause"] for row in rows], dtype="str"),
+        "virtual_s": pd.array([row["virtual_s"] for row in rows], dtype="float64"),
+        "events": pd.array([row["events"] for row in rows], dtype="Int64"),
     }
+    for name in sorted({name for row in rows for name in row["counters"]}):
+        absent = [None if row["status"] == MISSING else 0 for row in rows]
+        counts = [row["counters"].get(name, none) for row, none in zip(rows, absent, strict=True)]
+        columns[name] = pd.array(counts, dtype="Int64")
+    return leading.merge(pd.DataFrame(columns), on="point", how="right")
 
 
-def _rows(record: Record) -> Mapping[str, int]:
-    """How many rows each table has, as the simulator counted them."""
-    rows = record.get("rows", {})
-    return rows if isinstance(rows, dict) else {}
+def _rows(point: PointRecord, folder: Path, record: Record | None) -> list[dict[str, Any]]:
+    """The runs of one point, by protocol and seed as the scenario has them."""
+    listed = _listed(record, folder / RUN_FILE) if record else {}
+    cause = NOT_LISTED if record else NOT_WRITTEN
+    nothing: dict[str, Any] = {
+        "status": MISSING,
+        "cause": cause,
+        "virtual_s": None,
+        "events": None,
+        "counters": {},
+    }
+    rows = [
+        {"point": point.name, "protocol": protocol, "seed": seed}
+        | listed.pop((protocol, seed), nothing)
+        for protocol in point.protocols
+        for seed in dict.fromkeys(point.seeds)
+    ]
+    for protocol, seed in listed:
+        what = f"{protocol} seed {seed} is no run of its scenario"
+        raise ResultError(f"{folder / RUN_FILE}: {what}")
+    return rows
 
 
-def _target(settings: Settings) -> Settings:
-    return (settings.get("evaluation") or {}).get("target") or {}
-
-
-def _conditions(points: tuple[Point, ...], index: pd.CategoricalDtype) -> pd.DataFrame:
-    """What each point's scores are judged by; NaN where its settings have none."""
-    rows = []
-    for settings in (point.settings for point in points):
-        faults = (settings.get("faults") or {}).values()
-        crashes = [number(fault.get("at")) for fault in faults if fault.get("kind") == "crash"]
-        rows.append(
-            {
-                "duration_s": number(settings["duration"]),
-                "crash_s": min((at for at in crashes if at is not None), default=None),
-                "target": number(_target(settings).get("value")),
-            }
-        )
-    names = pd.Categorical([point.name for point in points], dtype=index)
-    return pd.DataFrame(rows, index=pd.Index(names, name="point"), dtype="float64")
+def _listed(record: Record, path: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    runs = record.get("runs")
+    needed = {"protocol", "seed", "status", "cause", "virtual_s", "events", "counters"}
+    if not isinstance(runs, list) or not all(needed <= dict(run).keys() for run in runs):
+        raise ResultError(f"{path}: lists no runs; allowed: what `braintorrent` has written")
+    for run in runs:
+        if run["status"] not in (FINISHED, FAILED):
+            what = f"{run['protocol']} seed {run['seed']} has the status {run['status']!r}"
+            raise ResultError(f"{path}: {what}; allowed: {FINISHED}, {FAILED}")
+    return {(run["protocol"], run["seed"]): run for run in runs}

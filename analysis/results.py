@@ -1,8 +1,4 @@
-"""The results of a run or a sweep: what was asked, what came of each run, and its tables.
-
-A room of its own because everything that studies results takes this one value, while only loading
-knows how it is found on disk.
-"""
+"""The results of a run or a sweep: what was asked, what came of each run, and its tables."""
 
 from __future__ import annotations
 
@@ -14,23 +10,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from analysis import files
-from analysis.errors import ResultError
-from analysis.frames import CLIENT, frame_of, listed
-from analysis.grid import Point, Settings
-from analysis.runs import FINISHED
+from analysis.files import read_settings
+from analysis.frames import frame_of, listed
+from sim.record import tables
+from sim.record.errors import ResultError
+from sim.record.folder import SCENARIO_FILE, SCORES_FILE, TRACE_FILE
+from sim.record.rows import CLIENT, FINISHED, TRACE_KINDS, ScoreRow, TraceRow
 
 Names = str | Iterable[str]
 Seeds = int | Iterable[int]
 
-KINDS = (
-    *("train", "train_lost", "ping", "transfer", "transfer_lost", "message_lost", "merge"),
-    *("round", "round_failed", "crash", "recover", "storage_lost", "slowdown"),
-    *("partition", "heal"),
-)
-"""What a trace may tell of; the README says what each means."""
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,9 +41,11 @@ class Results:
     """The scenario with every default, nested; quantities are text ("600.0 s")."""
     paths: tuple[str, ...]
     """The varied settings, in the sweep's order; none in a run."""
+    units: Mapping[str, str]
+    """What each of them counts: s, B, B/s, 1/s, or nothing for plain numbers and text."""
     points: pd.DataFrame
-    """One row per point: `point`, then a column per varied path, float64 in base units (s, B, B/s,
-    1/s) if all its values are numbers, else text. The only point of a run is "base"."""
+    """One row per point: `point`, then a column per varied path, float64 in its unit if all its
+    values are numbers, else text. The only point of a run is "base"."""
     written: pd.DataFrame
     """The same values as the user wrote them ("5 min"), as text."""
     conditions: pd.DataFrame
@@ -64,11 +57,12 @@ class Results:
     seeds: tuple[int, ...]
     metric: str
     """What the scenario is judged by: its target's metric, else its task's first."""
+    lower_is_better: tuple[str, ...]
+    """The metrics of which less is better, as it is of those that begin so."""
     runs: pd.DataFrame
     """One row per point, protocol and seed that should be there: `point`, the varied paths,
     `protocol`, `seed`, `status` (finished, failed, missing), `cause` (why it isn't finished),
     `virtual_s`, `events` and the counters of `run.json` (nullable integers, <NA> if missing)."""
-    _points: Mapping[str, Point] = field()
     _folders: Mapping[str, Path] = field()
     _rows: Mapping[str, Mapping[str, int]] = field()
     _types: Mapping[str, pd.CategoricalDtype] = field()
@@ -115,8 +109,9 @@ class Results:
         return float(values[0]) if len(values) == 1 and math.isfinite(values[0]) else None
 
     def settings_at(self, point: str) -> Settings:
-        """The settings of one point; the varied ones are as the user wrote them ("5 min")."""
-        return self._points[self._chosen("point", point, self._points)[0]].settings
+        """The settings of one point, as its folder has them. Raises ResultError if it has none."""
+        (name,) = self._chosen("point", point, self._folders)
+        return read_settings(self._folders[name] / SCENARIO_FILE)
 
     def with_values(self, frame: pd.DataFrame, *, as_written: bool = False) -> pd.DataFrame:
         """The frame with the varied paths' columns behind its `point` column.
@@ -127,7 +122,7 @@ class Results:
         if "point" not in frame:
             raise ResultError(f"{self.folder}: the frame has no column point")
         found = frame.drop(columns=[path for path in self.paths if path in frame])
-        rows = pd.Index(list(self._points)).get_indexer(pd.Index(frame["point"].astype("str")))
+        rows = pd.Index(list(self._folders)).get_indexer(pd.Index(frame["point"].astype("str")))
         place = list(found.columns).index("point")
         for path in reversed(self.paths):
             found.insert(place + 1, path, values[path].array.take(rows))
@@ -155,7 +150,8 @@ class Results:
         wanted = self._wanted(protocols, seeds, nodes)
         if metric is not None:
             wanted["metric"] = [metric]
-        frame = self._read(files.SCORES_FILE, files.SCORES, points, wanted, columns)
+        frame = self._read(SCORES_FILE, ScoreRow, points, wanted, columns)
+        frame.attrs["lower_is_better"] = self.lower_is_better
         if metric is not None and frame.empty:
             self._check_metric(metric)
         return frame
@@ -172,16 +168,18 @@ class Results:
     ) -> pd.DataFrame:
         """What happened in finished runs, read now: one row per thing that happened.
 
-        Choices, order and errors as in `scores`; `kinds` are of `KINDS`. Columns: `point`, the
-        varied paths, `protocol`, `seed`, `time_s` (its beginning), `duration_s`, `node` (missing
-        for the network's own), `kind`, `peer` (missing if there is none), `bytes`, `detail`.
+        Choices, order and errors as in `scores`; `kinds` are of `TRACE_KINDS`. Columns: `point`,
+        the varied paths, `protocol`, `seed`, `time_s` (its beginning), `duration_s`, `node`
+        (missing for the network's own), `kind`, `peer` (missing if there is none), `bytes`; and,
+        missing where they do not apply, `round`, `attempt`, `cause`, `peers` (a list), `asked`,
+        `answered`, `updates` and `factor`.
         Traces are long: choose the kinds and columns that are needed. The frame's `attrs` keep the
         chosen kinds and nodes, and metrics refuse a trace without what they need.
         """
         wanted = self._wanted(protocols, seeds, nodes)
         if kinds is not None:
-            wanted["kind"] = self._chosen("kind", kinds, KINDS)
-        frame = self._read(files.TRACE_FILE, files.TRACE, points, wanted, columns)
+            wanted["kind"] = self._chosen("kind", kinds, TRACE_KINDS)
+        frame = self._read(TRACE_FILE, TraceRow, points, wanted, columns)
         # A metric that needs what was left out would take it for what never happened.
         frame.attrs = {
             f"{name}s": tuple(wanted[name]) for name in ("kind", "node") if name in wanted
@@ -212,30 +210,28 @@ class Results:
     def _read(
         self,
         file: str,
-        fields: Mapping[str, pa.DataType],
+        row: type[ScoreRow] | type[TraceRow],
         points: Names | None,
         wanted: Mapping[str, Sequence[Any]],
         columns: Sequence[str] | None,
     ) -> pd.DataFrame:
         leading = list(self.points.columns)
-        all_columns = [*leading, *fields]
+        all_columns = [*leading, *row._fields]
         chosen = all_columns if columns is None else self._chosen("column", columns, all_columns)
-        schema = pa.schema([(name, kind) for name, kind in fields.items() if name in chosen])
+        schema = tables.schema_of(row, chosen)
         names = self._folders if points is None else self._chosen("point", points, self._folders)
         # In the scenario's order, whatever the order of the choice.
-        tables = [
+        parts = [
             (
-                row,
-                files.read_table(
-                    self._folders[name] / file, schema, wanted, self._rows[name].get(file)
-                ),
+                place,
+                tables.read(self._folders[name] / file, schema, wanted, self._rows[name].get(file)),
             )
-            for row, name in enumerate(self._folders)
+            for place, name in enumerate(self._folders)
             if name in names and name in self._rows
         ]
-        whole = pa.concat_tables([schema.empty_table(), *(table for _, table in tables)])
+        whole = tables.together(schema, [part for _, part in parts])
         found = frame_of(whole, self._types, self.folder)
-        rows = np.repeat([row for row, _ in tables], [table.num_rows for _, table in tables])
+        rows = np.repeat([place for place, _ in parts], [part.num_rows for _, part in parts])
         for name in leading:
             found[name] = self.points[name].array.take(rows.astype(np.intp))
         # Nobody else holds these columns, and a copy would be the peak of memory.
@@ -243,6 +239,6 @@ class Results:
         return pd.DataFrame(kept, copy=False)
 
     def _check_metric(self, metric: str) -> None:
-        present = self._read(files.SCORES_FILE, files.SCORES, None, {}, ["metric"])["metric"]
+        present = self._read(SCORES_FILE, ScoreRow, None, {}, ["metric"])["metric"]
         if len(present) and metric not in present.cat.categories:
             self._chosen("metric", metric, present.cat.categories)

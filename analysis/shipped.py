@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from analysis.errors import ResultError
 from analysis.loading import load
 from analysis.results import Results
+from sim.record.errors import ResultError
 
 # The command's exit codes where results can be read, though some runs may have failed.
 _READABLE = (0, 1)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from analysis import perfetto
-from analysis.errors import ResultError
+from analysis.files import whole_file
 from analysis.layout import layout
 from analysis.loading import load
 from analysis.results import Results
-from analysis.runs import FINISHED
 from analysis.timeline import Timeline
-from analysis.whole_file import whole_file
+from sim.record.errors import ResultError
+from sim.record.rows import FINISHED
 
 # Called with (timeline, title, what the file is about); gives the lines of the file.
 FORMATS: dict[str, Callable[[Timeline, str, Mapping[str, str]], Iterator[str]]] = {

@@ -9,10 +9,10 @@ from __future__ import annotations
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from analysis.errors import ResultError
 from analysis.frames import listed
 from analysis.metrics import over_clients
 from analysis.results import Names, Results
+from sim.record.errors import ResultError
 
 MOST_PANELS = 6
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.errors import ResultError
 from analysis.figures import look
 from analysis.figures.choices import only_point, scores_of
 from analysis.figures.scale import point_name, time_scale
-from analysis.frames import CLIENT, listed
+from analysis.frames import listed
 from analysis.results import Names, Results
 from analysis.statistics import over_seeds
+from sim.record.errors import ResultError
+from sim.record.rows import CLIENT
 
 MOST_CLIENTS = 20
 _COLUMNS = 5

@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.errors import ResultError
 from analysis.figures import look
 from analysis.figures.choices import few_points, scores_of
 from analysis.figures.scale import Scale, point_name, size_scale, time_scale
@@ -20,6 +19,7 @@ from analysis.frames import listed
 from analysis.metrics import WORK_KINDS, cumulated, epochs_per_round, over_clients, with_work
 from analysis.results import Names, Results
 from analysis.statistics import over_seeds
+from sim.record.errors import ResultError
 
 Over = Literal["time", "local_epochs", "local_rounds", "bytes"]
 _COLUMNS = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.errors import ResultError
 from analysis.figures import look
 from analysis.figures.choices import curves, varied_path
 from analysis.figures.rates import draw_lines, rate_axis
@@ -18,6 +17,7 @@ from analysis.frames import listed
 from analysis.metrics import final
 from analysis.results import Names, Results
 from analysis.statistics import paired_differences
+from sim.record.errors import ResultError
 
 
 def difference_data(

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.errors import ResultError
 from analysis.figures import look
 from analysis.figures.choices import only_point, only_protocol
 from analysis.figures.scale import point_name
-from analysis.frames import CLIENT
 from analysis.results import Names, Results
-from analysis.runs import FINISHED
+from sim.record.errors import ResultError
+from sim.record.rows import CLIENT, FINISHED
 
 _MOST_COUNTED = 16
 
@@ -34,14 +33,12 @@ def merges_data(
     if trace.empty:
         what = f"no merges in finished runs of {protocol}"
         raise ResultError(f"{results.folder}: {what}; allowed: a protocol whose clients merge")
-    pairs = pd.DataFrame(
-        {"into": trace["node"].astype("str"), "model": trace["detail"].astype("str").str.split()}
-    ).explode("model")
+    pairs = trace[["node", "peers"]].astype({"node": "str"}).explode("peers")
     runs = results.runs
     finished = (runs["point"] == point) & (runs["protocol"] == protocol)
     seeds = int((finished & (runs["status"] == FINISHED)).sum())
     clients = list(results.clients)
-    counts = pd.crosstab(pairs["into"], pairs["model"]) / seeds
+    counts = pd.crosstab(pairs["node"], pairs["peers"]) / seeds
     return counts.reindex(index=clients, columns=clients, fill_value=0.0).astype("float64")
 
 

@@ -15,12 +15,12 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from analysis import figures
-from analysis.errors import ResultError
 from analysis.figures import look
 from analysis.figures.choices import numeric_paths
+from analysis.files import whole_file
 from analysis.loading import load
 from analysis.results import Results
-from analysis.whole_file import whole_file
+from sim.record.errors import ResultError
 
 # By a file's ending the metadata that would differ from day to day, or between versions.
 FORMATS: dict[str, dict[str, Any]] = {

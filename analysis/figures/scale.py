@@ -6,14 +6,10 @@ a reader thinks in failures per hour and megabits per second.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.results import Results
 
-_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
-_SIZE = re.compile(r"(?:bits?|bytes?|B)$")
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
 _LONG_S, _VERY_LONG_S = 120.0, 4 * _HOUR_S
 _NAMED_PARTS = 2
@@ -46,26 +42,10 @@ def size_scale(largest_bytes: float) -> Scale:
     return Scale(1.0, "B")
 
 
-def dimension(written: Iterable[str]) -> str:
-    """What values as a user wrote them are counted in: s, B, B/s, 1/s, or "" for plain numbers.
-
-    A zero may stand without a unit among others that have one.
-    """
-    for text in written:
-        unit = _NUMBER.sub("", text.strip(), count=1)
-        if not unit:
-            continue
-        counted, per, _ = (part.strip() for part in unit.partition("/"))
-        if per:
-            return "B/s" if _SIZE.search(counted) else "1/s"
-        return "B" if _SIZE.search(counted) else "s"
-    return ""
-
-
 def scale_of(results: Results, path: str) -> Scale:
     """How a varied setting's numbers are shown; events per second as events per hour."""
     largest = float(results.points[path].abs().max())
-    kind = dimension(str(text) for text in results.written[path])
+    kind = results.units[path]
     if kind == "s":
         return time_scale(largest)
     if kind == "B":

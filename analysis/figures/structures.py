@@ -11,14 +11,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.errors import ResultError
 from analysis.figures import look
 from analysis.figures.choices import only_point
 from analysis.figures.scale import point_name
-from analysis.frames import POOLED, ordered
+from analysis.frames import ordered
 from analysis.metrics import final, over_clients
 from analysis.results import Names, Results, Seeds
 from analysis.statistics import over_seeds
+from sim.record.errors import ResultError
+from sim.record.rows import POOLED
 
 _PREFIX = "dice_"
 _NO_STRUCTURES = ("dice_own_site",)

@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.errors import ResultError
 from analysis.figures import look
 from analysis.figures.choices import curves, few_points
 from analysis.figures.scale import Scale, point_name, time_scale
@@ -20,6 +19,7 @@ from analysis.metrics import to_target
 from analysis.metrics.common import PerPoint, per_point
 from analysis.results import Names, Results
 from analysis.statistics import kaplan_meier
+from sim.record.errors import ResultError
 
 _RUNS = ["point", "protocol"]
 _APART = 0.01

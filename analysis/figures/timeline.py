@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.errors import ResultError
 from analysis.figures import look
 from analysis.figures.choices import only_point, only_protocol
 from analysis.figures.scale import point_name, time_scale
-from analysis.frames import AGGREGATE
 from analysis.metrics import STATE_KINDS, outages
 from analysis.results import Names, Results
+from sim.record.errors import ResultError
+from sim.record.rows import AGGREGATE
 
 WINDOW_S = 15.0
 """What is shown before and after a crash, or twice from the beginning, if nothing is chosen."""
@@ -77,9 +77,8 @@ def timeline_data(
     ):
         rows = trace[trace["kind"] == kind]
         parts.append(_part(rows[who], state, rows["time_s"], rows["time_s"] + rows["duration_s"]))
-    merged = trace.loc[trace["kind"] == "merge", ["time_s", "node", "detail"]]
-    pairs = merged.assign(peer=merged["detail"].astype("str").str.split()).explode("peer")
-    pairs = pairs.astype({"node": "str"}).drop(columns="detail")
+    merged = trace.loc[trace["kind"] == "merge", ["time_s", "node", "peers"]]
+    pairs = merged.astype({"node": "str"}).explode("peers").rename(columns={"peers": "peer"})
     return pd.concat(parts, ignore_index=True), pairs.reset_index(drop=True)
 
 

@@ -6,7 +6,7 @@ or failure; a run is one (point, protocol, seed), and none is left out without a
 """
 
 from analysis.metrics.clients import of_model, over_clients
-from analysis.metrics.common import LOOK, LOWER_IS_BETTER, RUN
+from analysis.metrics.common import LOOK, RUN
 from analysis.metrics.equal_work import at_equal_work
 from analysis.metrics.fairness import fairness_over_time
 from analysis.metrics.losses import LOSS_KINDS, lost_by_cause, work_lost
@@ -21,7 +21,6 @@ from analysis.metrics.work import WORK_KINDS, cumulated, epochs_per_round
 __all__ = [
     "LOOK",
     "LOSS_KINDS",
-    "LOWER_IS_BETTER",
     "OUTAGE_KINDS",
     "RECOVERY_KINDS",
     "RUN",

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.errors import ResultError
-from analysis.metrics.common import LOOK, check, is_client, sign
+from analysis.metrics.common import LOOK, check, is_client, sign, told_alike
+from sim.record.errors import ResultError
 
 _SCORES = [*LOOK, "node", "value", "up"]
 
@@ -35,7 +35,7 @@ def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFra
         rows = rows[rows["up"]]
     value = rows["value"].to_numpy(np.float64)
     signed = rows.assign(
-        signed=sign(rows["metric"]) * value,
+        signed=sign(rows) * value,
         infinite=~np.isfinite(value),
         nan=np.isnan(value),
     ).groupby(LOOK, observed=True)
@@ -50,10 +50,10 @@ def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFra
             "std": signed["value"].std(ddof=0).where(finite),
         }
     )
-    frame = looks.to_frame().join(found).reset_index()
+    frame = told_alike(looks.to_frame().join(found).reset_index(), scores)
     frame["clients"] = frame["clients"].fillna(0).astype("int64")
     for name in ("worst", "best"):
-        frame[name] *= sign(frame["metric"])
+        frame[name] *= sign(frame)
     return frame[[*LOOK, "clients", "up", "mean", "worst", "best", "std"]]
 
 

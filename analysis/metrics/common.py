@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.errors import ResultError
-from analysis.frames import AGGREGATE, CLIENT, POOLED, listed
+from analysis.frames import listed
+from sim.record.errors import ResultError
+from sim.record.metrics import LOWER_IS_BETTER, is_rising
+from sim.record.rows import AGGREGATE, CLIENT, POOLED
 
 RUN = ["point", "protocol", "seed"]
 """The columns that name one run."""
 LOOK = [*RUN, "metric", "time_s"]
 """The columns that name one metric at one look of the observer."""
-LOWER_IS_BETTER = ("loss", "hd95_mm")
-"""Metrics whose worst value is the largest, as are those that begin so: `hd95_mm_thalamus`."""
 
 PerPoint = float | Mapping[str, float] | pd.Series
 """One number for all points, or one for each by its name, such as a column of `conditions`."""
@@ -65,9 +65,22 @@ def is_client(nodes: pd.Series) -> pd.Series:
     return nodes.isin([name for name in names if name.startswith(CLIENT) or name == POOLED])
 
 
-def sign(metrics: pd.Series) -> Floats:
-    """+1 where a larger value of the metric is better, -1 where a smaller one is."""
-    return np.where(metrics.astype(str).str.startswith(LOWER_IS_BETTER), -1.0, 1.0)
+def sign(frame: pd.DataFrame) -> Floats:
+    """+1 where a larger value of the row's metric is better, -1 where a smaller one is.
+
+    The frame's `attrs` tell which, as those of `Results.scores` do; without them the metrics of the
+    shipped tasks are known.
+    """
+    lower = frame.attrs.get("lower_is_better", LOWER_IS_BETTER)
+    names = frame["metric"].astype("str")
+    rising = {name: is_rising(name, lower) for name in names.unique()}
+    return np.where(names.map(rising), 1.0, -1.0)
+
+
+def told_alike(frame: pd.DataFrame, source: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the `attrs` of what it was made from, which joining has lost."""
+    frame.attrs = dict(source.attrs)
+    return frame
 
 
 def per_point(points: pd.Series, value: PerPoint, what: str) -> Floats:

@@ -61,12 +61,10 @@ def lost_by_cause(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     fault that ended a training, or why the network lost a message (loss, partition, sender_down,
     receiver_down, timeout, late); `count`, `seconds` (of training, or under way), `bytes`.
     """
-    check_trace(trace, scores, LOSS_KINDS, ["bytes", "detail"])
+    check_trace(trace, scores, LOSS_KINDS, ["bytes", "cause"])
     rows = trace[trace["kind"].isin(["train_lost", "transfer_lost", "message_lost"])]
-    kinds, details = rows["kind"].astype("str"), rows["detail"].astype("str")
-    # A training's detail is "round=3 attempt=5 cause=churn"; a message's is its cause.
-    cause = details.str.replace(r"^.*cause=", "", regex=True)
-    named = rows.assign(what=kinds.str.removesuffix("_lost"), cause=cause)
+    what, cause = rows["kind"].astype("str").str.removesuffix("_lost"), rows["cause"].astype("str")
+    named = rows.assign(what=what, cause=cause)
     sums = named.groupby([*RUN, "what", "cause"], observed=True).agg(
         count=("what", "size"), seconds=("duration_s", "sum"), bytes=("bytes", "sum")
     )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.errors import ResultError
 from analysis.metrics.clients import client_rows
 from analysis.metrics.common import RUN, check
+from sim.record.errors import ResultError
+from sim.record.metrics import OWN_SITE
 
-_SUFFIX = "_own_site"
+_SUFFIX = f"_{OWN_SITE}"
 _CLIENT = [*RUN, "node"]
 
 

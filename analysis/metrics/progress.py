@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.common import LOOK, RUN, PerPoint, check, per_point, sign
+from analysis.metrics.common import LOOK, RUN, PerPoint, check, per_point, sign, told_alike
 
 CURVE = [*RUN, "metric"]
 """The columns that name one curve."""
@@ -76,6 +76,6 @@ def progress_after_crash(
     found = final(rows)[[*CURVE, "time_s", "crash_s", column]].rename(columns={column: "final"})
     before = earlier[[*CURVE, column]].rename(columns={column: "before"})
     found = found.merge(before, on=CURVE, how="left")
-    gain = (found["final"] - found["before"]) * sign(found["metric"])
+    gain = (found["final"] - found["before"]) * sign(told_alike(found, over_time))
     found["value"] = gain.where(found["time_s"] > found["crash_s"])
     return found[[*CURVE, "before", "final", "value"]]

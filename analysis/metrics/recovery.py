@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.frames import SERVER
 from analysis.metrics.common import (
     LOOK,
     RUN,
@@ -24,6 +23,7 @@ from analysis.metrics.common import (
 )
 from analysis.metrics.progress import CURVE, final
 from analysis.metrics.states import outages
+from sim.record.rows import SERVER
 
 RECOVERY_KINDS = ("crash", "recover", "train", "round")
 """What `recovery_of_nodes` needs of a trace."""
@@ -32,13 +32,13 @@ RECOVERY_KINDS = ("crash", "recover", "train", "round")
 def recovery_of_nodes(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """From each recovery of a node to the end of its next local round (of a server: server round).
 
-    `trace`: with the kinds of `RECOVERY_KINDS`, and detail; `scores` tells the nodes and the ends.
+    `trace`: with the kinds of `RECOVERY_KINDS`, and cause; `scores` tells the nodes and the ends.
 
     Columns: point, protocol, seed, node, `fault`, `crash_s`, `recover_s`; `value`, virtual seconds;
     `reached`. Where `reached` is False the node crashed again, or the run ended, before a round was
     finished: `value` is the time until then. Outages that never ended have no row: see `outages`.
     """
-    check_trace(trace, scores, RECOVERY_KINDS, ["detail"])
+    check_trace(trace, scores, RECOVERY_KINDS, ["cause"])
     keys = [*RUN, "node"]
     all_outages = outages(trace, scores)
     again_s = all_outages.groupby(keys, observed=True)["crash_s"].shift(-1)
@@ -75,7 +75,7 @@ def recovery_of_score(
     check(over_time, [*LOOK, column], "over_time")
     rows = over_time.sort_values(LOOK, ignore_index=True)
     rows["crash_s"] = per_point(rows["point"], crash_s, "crash_s")
-    rows["score"] = rows[column] * sign(rows["metric"])
+    rows["score"] = rows[column] * sign(rows)
     earlier = rows[rows["time_s"] <= rows["crash_s"]].drop_duplicates(CURVE, keep="last")
     found = final(rows)[[*CURVE, "time_s", "crash_s"]].rename(columns={"time_s": "end_s"})
     before = earlier[[*CURVE, column, "score"]].rename(columns={column: "before"})

@@ -34,13 +34,13 @@ _STATES = ["down", "computing", "communicating"]
 def outages(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Every time that a node was down.
 
-    `trace`: with the kinds of `OUTAGE_KINDS`, and detail; `scores` tells the nodes and the ends.
+    `trace`: with the kinds of `OUTAGE_KINDS`, and cause; `scores` tells the nodes and the ends.
 
     Columns: point, protocol, seed, node; `fault`, which brought it down first; `crash_s`,
     `recover_s` (virtual times; NaN if it did not come back); `down_s`, until then or the run's
     end; `recovered`. Sorted by run, node and time.
     """
-    check_trace(trace, scores, OUTAGE_KINDS, ["detail"])
+    check_trace(trace, scores, OUTAGE_KINDS, ["cause"])
     nodes = nodes_of(scores)
     rows = trace[trace["kind"].isin(list(OUTAGE_KINDS))]
     rows = rows.assign(place=index_of(rows, nodes, [*RUN, "node"]))
@@ -49,7 +49,7 @@ def outages(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     after = rows.groupby("place")["time_s"].shift(-1)
     crashed = (rows["kind"] == "crash").to_numpy()
     found = nodes.iloc[rows["place"][crashed]].reset_index(drop=True)
-    found["fault"] = rows["detail"][crashed].astype("str").to_numpy()
+    found["fault"] = rows["cause"][crashed].astype("str").to_numpy()
     found["crash_s"] = rows["time_s"][crashed].to_numpy()
     found["recover_s"] = after[crashed].to_numpy()
     found["recovered"] = found["recover_s"].notna()
@@ -98,7 +98,7 @@ def time_by_state(
 def _intervals(trace: pd.DataFrame, scores: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
     """`place` (a row of `nodes`), `state` (a place in `_STATES`), `start_s`, `stop_s`."""
     keys, ends = [*RUN, "node"], ended_s(trace)
-    down = outages(trace.assign(detail=""), scores)
+    down = outages(trace.assign(cause=""), scores)
     stops = down["recover_s"].fillna(np.inf)
     parts = [_part(index_of(down, nodes, keys), 0, down["crash_s"].to_numpy(), stops.to_numpy())]
     for state, kinds, ends_of in ((1, _COMPUTING, ("node",)), (2, _TALKING, ("node", "peer"))):

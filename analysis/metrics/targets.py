@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.errors import ResultError
-from analysis.metrics.common import LOOK, PerPoint, check, first, index_of, per_point, sign
+from analysis.metrics.common import (
+    LOOK,
+    PerPoint,
+    check,
+    first,
+    index_of,
+    per_point,
+    sign,
+    told_alike,
+)
 from analysis.metrics.progress import CURVE, final
+from sim.record.errors import ResultError
 
 
 def to_target(
@@ -27,7 +36,7 @@ def to_target(
     """
     check(over_time, [*LOOK, column, cost], "over_time")
     rows = over_time.sort_values(LOOK, ignore_index=True)
-    direction = sign(rows["metric"])
+    direction = sign(rows)
     aim = per_point(rows["point"], target, "target")
     there = direction * rows[column].to_numpy() >= direction * aim
     reached = first(rows[there], CURVE)[[*CURVE, cost]].rename(columns={cost: "value"})
@@ -52,4 +61,4 @@ def with_work(over_time: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
         raise ResultError("work: lacks looks of over_time; allowed: work of the same runs")
     # Both tell how many clients there are; of survivors, over_time knows better.
     told = [name for name in work if name in over_time and name not in keys]
-    return over_time.merge(work.drop(columns=told), on=keys, how="left")
+    return told_alike(over_time.merge(work.drop(columns=told), on=keys, how="left"), over_time)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.errors import ResultError
 from analysis.metrics.common import (
     RUN,
     Floats,
@@ -25,6 +24,7 @@ from analysis.metrics.common import (
     nodes_of,
     per_point,
 )  # fmt: skip
+from sim.record.errors import ResultError
 
 WORK_KINDS = ("train", "train_lost", "transfer")
 """What `cumulated` needs of a trace."""

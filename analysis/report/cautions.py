@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from analysis.comparison import Comparison, is_told
 from analysis.figures.scale import point_name
 from analysis.results import Results
-from analysis.runs import FAILED
 from analysis.statistics import Interval, seeds_needed
 from analysis.words import count_text, difference_text
+from sim.record.rows import FAILED
 from sim.record.words import bytes_text
 
 EQUAL_WORK = 1.1

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.errors import ResultError
 from analysis.figures.scale import Scale, point_name, time_scale
 from analysis.figures.timeline import BARS, timeline_data
-from analysis.frames import CLIENT, listed
+from analysis.frames import listed
 from analysis.metrics.common import nodes_of
 from analysis.report.drawing import Figure, Switch, View, escaped, layout
 from analysis.results import Results
-from analysis.runs import FINISHED
+from sim.record.errors import ResultError
+from sim.record.rows import CLIENT, FINISHED
 
 MOST_BARS = 60_000
 MOST_NODES = 40

@@ -14,10 +14,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from analysis import files
 from analysis.comparison import compared
-from analysis.errors import ResultError
 from analysis.figures.choices import scores_of
+from analysis.files import whole_file
 from analysis.loading import load
 from analysis.report import curves, nodes
 from analysis.report.cautions import cautions
@@ -25,8 +24,9 @@ from analysis.report.drawing import Figure
 from analysis.report.settings import settings_tables
 from analysis.report.tables import Table, table
 from analysis.results import Results
-from analysis.runs import FINISHED
-from analysis.whole_file import whole_file
+from sim.record.errors import ResultError
+from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record
+from sim.record.rows import FINISHED
 from sim.record.words import time_text
 
 FILE = "report.html"
@@ -97,16 +97,14 @@ def _for_the_script(figure: Figure) -> dict[str, Any]:
 
 def _source(results: Results) -> str:
     """The stored scenario, as it is."""
-    file = files.SWEEP_FILE if results.is_sweep else files.SCENARIO_FILE
+    file = SWEEP_FILE if results.is_sweep else SCENARIO_FILE
     return (results.folder / file).read_text(encoding="utf-8")
 
 
 def _commands(folder: Path, point: str | None, out: Path | None) -> Table:
     """How the results and the page are made again; what the user typed is not recorded."""
     kind, file = (
-        ("sweep", files.SWEEP_FILE)
-        if (folder / files.SWEEP_FILE).is_file()
-        else ("run", files.SCENARIO_FILE)
+        ("sweep", SWEEP_FILE) if (folder / SWEEP_FILE).is_file() else ("run", SCENARIO_FILE)
     )
     again = ["braintorrent", kind, str(folder / file), "--out", "FOLDER"]
     page = ["braintorrent", "report", str(folder)]
@@ -121,8 +119,8 @@ def _commands(folder: Path, point: str | None, out: Path | None) -> Table:
 def _origin(results: Results) -> Table:
     """What `run.json` tells; of a sweep, that of the first point that has been finished."""
     finished = results.runs.loc[results.runs["status"] == FINISHED, "point"]
-    first = results.folder / files.RUNS_FOLDER / str(finished.iloc[0])
-    record = files.read_record(first if results.is_sweep else results.folder) or {}
+    first = results.folder / RUNS_FOLDER / str(finished.iloc[0])
+    record = read_record((first if results.is_sweep else results.folder) / RUN_FILE) or {}
     rows = [(str(name), str(text)) for name, text in record.get("versions", {}).items()]
     virtual_s = float(results.runs["virtual_s"].sum())
     rows.append(("virtual time of all runs", time_text(virtual_s)))

@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from analysis.figures.scale import dimension, size_scale
-from analysis.quantities import quantity
+from analysis.figures.scale import size_scale
 from analysis.report.tables import Table
 from analysis.results import Results
+from sim.record.units import quantity
 
 _LEFT_OUT = ("name", "question")
 _PLAIN = "run"
@@ -49,8 +49,8 @@ def _flat(part: Any, path: str) -> Iterator[tuple[str, str]]:
 def readable(value: Any) -> str:
     """A setting's value as a person would write it; a quantity of a stored scenario included."""
     if isinstance(value, str):
-        amount = quantity(value)
-        return value if amount is None else _amount(amount, dimension([value]))
+        found = quantity(value)
+        return value if found is None else _amount(*found)
     if isinstance(value, Sequence):
         return ", ".join(readable(one) for one in value) or "none"
     if value is None or value == {}:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from analysis.comparison import POINT_AND_PROTOCOL, SCORES, Arrival, Comparison, Key, is_told
 from analysis.figures.scale import path_name
-from analysis.metrics import LOWER_IS_BETTER
 from analysis.results import Results
 from analysis.words import NONE, count_text, difference_text, median_text, score_text, share_text
+from sim.record.metrics import is_rising
 from sim.record.words import bytes_text
 
 _WORK = {
@@ -68,7 +68,7 @@ def _difference(results: Results, found: Comparison, here: Key) -> str:
     one = found.differences[here]
     if not is_told(one):
         return difference_text(one)
-    is_better = (one.mean > 0) != results.metric.startswith(LOWER_IS_BETTER)
+    is_better = (one.mean > 0) == is_rising(results.metric, results.lower_is_better)
     return f"{difference_text(one)} ({'better' if is_better else 'worse'})"
 
 

@@ -31,9 +31,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.errors import ResultError
 from analysis.frames import listed
 from analysis.metrics.common import Floats, check
+from sim.record.errors import ResultError
 
 Method = Literal["t", "percentile", "bca"]
 METHODS: tuple[Method, ...] = ("t", "percentile", "bca")

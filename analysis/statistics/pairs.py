@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.errors import ResultError
 from analysis.frames import listed
 from analysis.metrics.common import check
 from analysis.statistics.intervals import Method, over_seeds
+from sim.record.errors import ResultError
 
 POINT = ("point",)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from analysis.errors import ResultError
 from analysis.statistics.intervals import check_confidence, mean_interval, student_quantile
+from sim.record.errors import ResultError
 
 
 def seeds_needed(std: float, half_width: float, *, confidence: float = 0.95) -> int:

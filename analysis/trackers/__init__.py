@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from analysis.errors import ResultError
 from analysis.loading import load
 from analysis.results import Results
 from analysis.trackers import mlflow, tensorboard
+from sim.record.errors import ResultError
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from analysis.errors import ResultError
-from analysis.files import RUN_FILE, SCENARIO_FILE, SCORES_FILE, SWEEP_FILE, TRACE_FILE, read_record
 from analysis.results import Results
 from analysis.trackers.runs import TrackedRun, tracked_runs
+from sim.record.errors import ResultError
+from sim.record.folder import (
+    RUN_FILE,
+    SCENARIO_FILE,
+    SCORES_FILE,
+    SWEEP_FILE,
+    TRACE_FILE,
+    read_record,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -116,7 +123,7 @@ def _identity(results: Results, run: TrackedRun) -> str:
 
 
 def _tables(folder: Path) -> str:
-    record = read_record(folder) or {}
+    record = read_record(folder / RUN_FILE) or {}
     return _digest(json.dumps(record.get("sha256"), sort_keys=True).encode())
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.files import RUNS_FOLDER
-from analysis.frames import AGGREGATE, SERVER
 from analysis.metrics import over_clients
 from analysis.results import Results
-from analysis.runs import FINISHED
+from sim.record.folder import RUNS_FOLDER
+from sim.record.rows import AGGREGATE, FINISHED, SERVER
 
 Value = str | int | float | bool
 _OF_CLIENTS = {"mean": "mean_client", "worst": "worst_client"}
@@ -68,7 +67,7 @@ def tracked_runs(results: Results) -> Iterator[TrackedRun]:
                 seed,
                 virtual_s,
                 place,
-                _own_settings(results.settings_at(str(point)), protocol),
+                _own_settings(results, str(point), protocol),
                 curves[protocol, seed][["time_s", "name", "value"]],
             )
 
@@ -87,10 +86,15 @@ def _curves(results: Results, point: str) -> pd.DataFrame:
     return found.sort_values(["time_s", "name"], kind="stable", ignore_index=True)
 
 
-def _own_settings(settings: Mapping[str, Any], protocol: str) -> dict[str, Value]:
+def _own_settings(results: Results, point: str, protocol: str) -> dict[str, Value]:
+    """By path; what is varied is as the user wrote it, where it is text."""
+    settings = results.settings_at(point)
     own = {name: part for name, part in settings.items() if name != "seeds"}
     own["protocols"] = {protocol: settings["protocols"][protocol]}
-    return dict(_flat(own, ""))
+    found = dict(_flat(own, ""))
+    row = results.written[results.written["point"] == point].iloc[0]
+    varied = [path for path in results.paths if isinstance(found.get(path), str)]
+    return found | {path: row[path] for path in varied}
 
 
 def _flat(part: Any, path: str) -> Iterator[tuple[str, Value]]:

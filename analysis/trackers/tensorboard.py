@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.errors import ResultError
-from analysis.files import RUN_FILE, SCENARIO_FILE
 from analysis.results import Results
 from analysis.trackers.runs import TrackedRun, tracked_runs
+from sim.record.errors import ResultError
+from sim.record.folder import RUN_FILE, SCENARIO_FILE
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event

@@ -277,11 +277,11 @@ def _session(
     """How work is done from here: with progress on the terminal, and a word when interrupted."""
     from sim.cli.progress import progress_display
     from sim.record.errors import ScenarioError
-    from sim.record.settings import quantities as units
+    from sim.record.units import parse
     from sim.runs.session import Session
 
     try:
-        limit_bytes = int(units.parse(store_limit, "byte", STORE_LIMIT))
+        limit_bytes = int(parse(store_limit, "B", STORE_LIMIT))
     except ValueError as mistake:
         raise ScenarioError(f"--store-limit {store_limit}: {mistake}") from None
     try:

@@ -236,8 +236,7 @@ def tell_trackers(names: list[str] | None, folder: Path) -> None:
 @contextmanager
 def _analysis() -> Iterator[None]:
     """Let the analysis tell a mistake as all other rooms do; it is imported for this alone."""
-    from analysis.errors import ResultError
-    from sim.record.errors import ScenarioError
+    from sim.record.errors import ResultError, ScenarioError
 
     try:
         yield

@@ -149,7 +149,7 @@ class Independent(Running):
             node.name,
             "merge",
             duration_s=node.clock.now - started_s,
-            detail=" ".join(self.world.clients[peer].name for peer in sorted(models)),
+            peers=tuple(self.world.clients[peer].name for peer in sorted(models)),
         )
         return self.world.averaged(models | {node.index: node.storage.model})
 

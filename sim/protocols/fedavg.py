@@ -117,8 +117,9 @@ class ServerRounds(Running):
                 self.server.name,
                 outcome,
                 duration_s=self.world.clock.now - started_s,
-                detail=f"round={current.order.server_round} asked={current.asked} "
-                f"updates={len(current.updates)}",
+                round=current.order.server_round,
+                asked=current.asked,
+                updates=len(current.updates),
             )
 
     def _open_round(self) -> Round:

@@ -63,6 +63,13 @@ class ScenarioError(Exception):
     """A user's mistake; its text is one line ``file:line:column: path: what; allowed: ...``."""
 
 
+class ResultError(ScenarioError):
+    """Results that can't be read, or a question that they can't answer.
+
+    Its text is one line: which folder, file or column, what is wrong with it, what is allowed.
+    """
+
+
 def dotted(path: Sequence[str | int]) -> str:
     """``("seeds", 0)`` as ``seeds.0``, the form that ``--set`` takes; ``(top)`` for the root."""
     return ".".join(str(part) for part in path) or "(top)"

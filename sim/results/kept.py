@@ -17,8 +17,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from sim.record.folder import MODEL_SUFFIX, MODELS_FOLDER, whole
 from sim.record.rows import FinalModel
-from sim.results import folder as results
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
 
@@ -32,7 +32,7 @@ class Damaged(RuntimeError):
 
 def path_of(folder: Path, protocol: str, seed: int, node: str) -> Path:
     """Where a result folder keeps the model of a node."""
-    return folder / results.MODELS_FOLDER / protocol / str(seed) / f"{node}{results.MODEL_SUFFIX}"
+    return folder / MODELS_FOLDER / protocol / str(seed) / f"{node}{MODEL_SUFFIX}"
 
 
 def write(folder: Path, model: FinalModel, tensors: Tensors) -> None:
@@ -41,7 +41,7 @@ def write(folder: Path, model: FinalModel, tensors: Tensors) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     metadata = {name: str(value) for name, value in model._asdict().items()}
     content = _in_order(save(dict(tensors), metadata | {_CHECKSUM: _checksum(tensors)}))
-    with results.whole(target) as path:
+    with whole(target) as path:
         path.write_bytes(content)
 
 

@@ -1,8 +1,4 @@
-"""How far a sweep or a run has come, from nothing but its folder.
-
-A room of its own because it answers while another process works there, touches nothing, and needs
-neither an engine nor a table.
-"""
+"""How far a sweep or a run has come, from nothing but its folder, while another works there."""
 
 from __future__ import annotations
 
@@ -12,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from sim.record.errors import Place, scenario_error
+from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE
+from sim.record.points import FolderRecord, read_sweep
 from sim.record.rows import FAILED
-from sim.results.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record
+from sim.results.folder import finished_record
 from sim.results.folder_lock import holder
-from sim.scenario import Scenario, grid, load
+from sim.scenario import load, run_record
 
 
 @dataclass(frozen=True)
@@ -58,36 +56,38 @@ class Status:
 
 def status(folder: Path) -> Status:
     """Look into a folder that ``sweep`` or ``run`` writes; ScenarioError if it is none."""
+    known = _record(folder)
     is_sweep = (folder / SWEEP_FILE).is_file()
-    if is_sweep:
-        sweep = grid(str(folder / SWEEP_FILE))
-        base = sweep.base
-        folders = {
-            point.name: (folder / RUNS_FOLDER / point.name, point.scenario)
-            for point in sweep.points
-        }
-    elif (folder / SCENARIO_FILE).is_file():
-        base = load(folder / SCENARIO_FILE)
-        folders = {"": (folder, base)}
-    else:
-        what = "holds neither a sweep nor a run" if folder.is_dir() else "no such folder"
-        allowed = "a folder that `braintorrent sweep` or `run` writes"
-        raise scenario_error(Place(str(folder), 0), (), what, allowed)
+    folders = {
+        point.name if is_sweep else "": folder / RUNS_FOLDER / point.name if is_sweep else folder
+        for point in known.points
+    }
+    runs = dict(zip(folders, (point.runs for point in known.points), strict=True))
     # Asked first: a process that ends while we look has then finished what we find.
     process = holder(folder)
-    done = {name: place for name, (place, _) in folders.items() if (place / RUN_FILE).is_file()}
+    done = {name: place for name, place in folders.items() if (place / RUN_FILE).is_file()}
     failures = tuple(failure for name, place in done.items() for failure in _failures(name, place))
     return Status(
         folder=str(folder),
-        scenario=base.name,
+        scenario=known.scenario,
         is_sweep=is_sweep,
         process=process,
         points=len(folders),
         points_finished=len(done),
-        runs=sum(_runs(scenario) for _, scenario in folders.values()),
-        runs_finished=sum(_runs(folders[name][1]) for name in done) - len(failures),
+        runs=sum(runs.values()),
+        runs_finished=sum(runs[name] for name in done) - len(failures),
         failures=failures,
     )
+
+
+def _record(folder: Path) -> FolderRecord:
+    if (folder / SWEEP_FILE).is_file():
+        return read_sweep(folder)[0]
+    if (folder / SCENARIO_FILE).is_file():
+        return run_record(load(folder / SCENARIO_FILE))
+    what = "holds neither a sweep nor a run" if folder.is_dir() else "no such folder"
+    allowed = "a folder that `braintorrent sweep` or `run` writes"
+    raise scenario_error(Place(str(folder), 0), (), what, allowed)
 
 
 def as_dict(found: Status) -> dict[str, Any]:
@@ -115,12 +115,8 @@ def lines(found: Status) -> Iterator[str]:
         yield f"failed: {point}{failure.protocol} seed {failure.seed}: {failure.cause}"
 
 
-def _runs(scenario: Scenario) -> int:
-    return len(scenario.protocols) * len(scenario.seeds)
-
-
 def _failures(point: str, folder: Path) -> Iterator[Failure]:
-    for run in read_record(folder)["runs"]:
-        if run.get("status") == FAILED:
+    for run in finished_record(folder)["runs"]:
+        if run["status"] == FAILED:
             cause = run.get("cause") or "no cause recorded"
             yield Failure(point, run["protocol"], run["seed"], cause)

@@ -13,11 +13,21 @@ from models.prediction import Cohort, Prediction, Subject, predicted, volume
 from models.tasks import TASKS
 from sim.compute import one_thread
 from sim.record.errors import Place, ScenarioError, scenario_error
+from sim.record.folder import (
+    MODEL_SUFFIX,
+    MODELS_FOLDER,
+    RUN_FILE,
+    RUNS_FOLDER,
+    SCENARIO_FILE,
+    SWEEP_FILE,
+    read_record,
+    whole,
+)
+from sim.record.points import read_sweep
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
-from sim.results import folder as results
 from sim.results import kept
 from sim.runs.data import learner_spec, mistakes_placed
-from sim.scenario import Scenario, grid, load
+from sim.scenario import Scenario, load
 
 ENDING = ".nii.gz"
 _FIRST = (AGGREGATE, SERVER, POOLED)
@@ -117,13 +127,13 @@ def _plain(name: str) -> str:
 
 def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]:
     """The scenario of a run or of a sweep's point, its folder, and the point's name if any."""
-    if (folder / results.SWEEP_FILE).is_file():
-        points = [one.name for one in grid(str(folder / results.SWEEP_FILE)).points]
+    if (folder / SWEEP_FILE).is_file():
+        points = [one.name for one in read_sweep(folder)[0].points]
         name = _chosen(folder, "point", point, points)
-        place, named = folder / results.RUNS_FOLDER / name, [name]
-        scenario = load(place / results.SCENARIO_FILE)
-    elif (folder / results.SCENARIO_FILE).is_file():
-        scenario, place, named = load(folder / results.SCENARIO_FILE), folder, []
+        place, named = folder / RUNS_FOLDER / name, [name]
+        scenario = load(place / SCENARIO_FILE)
+    elif (folder / SCENARIO_FILE).is_file():
+        scenario, place, named = load(folder / SCENARIO_FILE), folder, []
         if point is not None:
             raise ScenarioError(f"--point {point}: {folder} is no sweep; allowed: no --point")
     else:
@@ -138,8 +148,9 @@ def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]
 
 
 def _model_file(place: Path, choice: Choice) -> Path:
-    models = place / results.MODELS_FOLDER
-    if not any(models.glob(f"*/*/*{results.MODEL_SUFFIX}")):
+    read_record(place / RUN_FILE)  # Refused, if it is of another format.
+    models = place / MODELS_FOLDER
+    if not any(models.glob(f"*/*/*{MODEL_SUFFIX}")):
         raise ScenarioError(
             f"{place}: keeps no models; allowed: results of a scenario with "
             "output: {keep_models: final}"
@@ -147,7 +158,7 @@ def _model_file(place: Path, choice: Choice) -> Path:
     protocol = _chosen(place, "protocol", choice.protocol, _names(models))
     seed = None if choice.seed is None else str(choice.seed)
     seed = _chosen(place, "seed", seed, sorted(_names(models / protocol), key=int))
-    files = (models / protocol / seed).glob(f"*{results.MODEL_SUFFIX}")
+    files = (models / protocol / seed).glob(f"*{MODEL_SUFFIX}")
     nodes = sorted((file.stem for file in files), key=_rank)
     node = _chosen(place, "node", choice.node, nodes, default=nodes[0])
     return kept.path_of(place, protocol, int(seed), node)
@@ -218,11 +229,11 @@ def _prediction(
 def _write(done: Segmented, content: bytes) -> None:
     try:
         done.volume_file.parent.mkdir(parents=True, exist_ok=True)
-        with results.whole(done.labels_file) as path, path.open("w", newline="") as file:
+        with whole(done.labels_file) as path, path.open("w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(("id", "name"))
             rows.writerows(enumerate(("background", *done.structures)))
-        with results.whole(done.volume_file) as path:
+        with whole(done.volume_file) as path:
             path.write_bytes(content)
     except OSError as error:
         what = error.strerror or str(error)

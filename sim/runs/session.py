@@ -222,10 +222,10 @@ class _Work:
         except ComputeError as failure:
             record = replace(record, status=FAILED, cause=str(failure))
             self.failed.append(record)
-            return results.tables(record, [], [])
+            return results.run_tables(record, [], [])
         finally:
             self._finished += 1
-        return results.tables(record, scores, played.traces)
+        return results.run_tables(record, scores, played.traces)
 
     async def _keep(self, place: Place, played: Played) -> None:
         """Write the run's final models, but for those that an earlier session has written."""
@@ -241,8 +241,8 @@ class _Work:
         done = [await run for run in runs]
         results.write(
             place.folder,
+            place.scenario,
             done,
-            tuple(place.scenario.protocols),
             wall_s=time.monotonic() - self._started_s,
             workers=self._session.workers,
             # Of several points that share their work, none can say which part was its own.

@@ -7,7 +7,6 @@ finished stays, and the store has what was computed of the rest.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +14,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sim.record.errors import ScenarioError
+from sim.record.folder import (
+    POINTS_FILE,
+    RUNS_FOLDER,
+    SCENARIO_FILE,
+    SWEEP_FILE,
+    Record,
+    read_record,
+    write_record,
+)
 from sim.results import folder as results
 from sim.results.folder import FolderState
 from sim.results.folder_lock import locked
 from sim.results.sweep_tables import write_tables
 from sim.runs.data import with_pinned_files
 from sim.runs.session import Done, Place, Session, prepared, run_places
-from sim.scenario import Scenario, Sweep, dump, dump_sweep
-
-DONE_FILE = "sweep.json"
+from sim.scenario import Scenario, Sweep, dump, dump_sweep, folder_record
 
 
 def run_one(scenario: Scenario, session: Session) -> Done | None:
@@ -36,7 +42,7 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     if results.folder_state(session.home, text) is FolderState.FINISHED:
         return None
     data = prepared([scenario], session.report)
-    with _writing(session.home, results.SCENARIO_FILE, text):
+    with _writing(session.home, SCENARIO_FILE, text):
         return asyncio.run(run_places([Place(scenario, session.home)], session, data))
 
 
@@ -47,9 +53,9 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     ScenarioError if the folder holds something else or can't be written.
     """
     started_s = time.monotonic()
-    text = dump_sweep(sweep)
-    results.check_holder(session.home, results.SWEEP_FILE, text)
-    runs = session.home / results.RUNS_FOLDER
+    text, begun = dump_sweep(sweep), read_record(session.home / POINTS_FILE)
+    results.check_holder(session.home, SWEEP_FILE, text)
+    runs = session.home / RUNS_FOLDER
     scenarios = with_pinned_files([point.scenario for point in sweep.points])
     places = [
         Place(scenario, runs / point.name)
@@ -61,15 +67,19 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         for place, state in zip(places, states, strict=True)
         if state is not FolderState.FINISHED
     ]
-    if not missing and (session.home / DONE_FILE).exists():
+    if not missing and begun and begun["finished"]:
         return None
     data = prepared([place.scenario for place in missing], session.report)
-    with _writing(session.home, results.SWEEP_FILE, text):
+    told = folder_record(sweep).as_dict()
+    with _writing(session.home, SWEEP_FILE, text):
+        # Before its first point has a folder: a reader knows what the sweep is to become.
+        write_record(session.home / POINTS_FILE, told | {"finished": None})
         for place in missing:
-            results.claim(place.folder, results.SCENARIO_FILE, dump(place.scenario))
+            results.claim(place.folder, SCENARIO_FILE, dump(place.scenario))
         done = asyncio.run(run_places(missing, session, data))
         write_tables(session.home, sweep)
-        _write_record(session, done, len(places), time.monotonic() - started_s)
+        finished = _finished(session, done, time.monotonic() - started_s)
+        write_record(session.home / POINTS_FILE, told | {"finished": finished})
         return done
 
 
@@ -88,13 +98,11 @@ def _writing(home: Path, file: str, text: str) -> Iterator[None]:
         ) from None
 
 
-def _write_record(session: Session, done: Done, points: int, wall_s: float) -> None:
-    record = {
-        "points": points,
+def _finished(session: Session, done: Done, wall_s: float) -> Record:
+    """What a sweep came to; `wall_s` in seconds."""
+    return {
         "failed_runs": len(done.failed),
         "wall_s": round(wall_s, 3),
         "workers": session.workers,
         "operations": asdict(done.operations),
     }
-    with results.whole(session.home / DONE_FILE) as path:
-        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -3,7 +3,15 @@
 from sim.record.errors import ScenarioError
 from sim.scenario.changes import changes
 from sim.scenario.loading import dump, load, schema, shipped, validated
-from sim.scenario.points import Point, Sweep, dump_sweep, grid, restricted
+from sim.scenario.points import (
+    Point,
+    Sweep,
+    dump_sweep,
+    folder_record,
+    grid,
+    restricted,
+    run_record,
+)
 from sim.scenario.scenario import Scenario
 
 __all__ = [
@@ -14,9 +22,11 @@ __all__ = [
     "changes",
     "dump",
     "dump_sweep",
+    "folder_record",
     "grid",
     "load",
     "restricted",
+    "run_record",
     "schema",
     "shipped",
     "validated",

@@ -16,14 +16,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from sim.record.errors import Place, Refusal, ScenarioError, dotted, scenario_error
-from sim.record.points import point_names
+from sim.record.metrics import is_rising
+from sim.record.points import BASE, FolderRecord, PointRecord, point_names
+from sim.record.units import quantity
 from sim.scenario import ranges
 from sim.scenario.loading import dump, load, validated
 from sim.scenario.paths import apply, at, check_path
 from sim.scenario.scenario import Scenario
 from sim.scenario.yaml_loader import Document
-
-Value = float | int | str | bool
 
 MOST_POINTS = 10_000
 MOST_SEEDS = 10_000
@@ -39,8 +39,8 @@ class Point:
 
     name: str
     """Names its folder; unique in the sweep, without regard to case. "base" if nothing varies."""
-    values: Mapping[str, Value]
-    """By full path: seconds, bytes per second and so on; the written text where it's no scalar."""
+    values: Mapping[str, float | str]
+    """By full path: numbers in the path's unit if all its values are numbers, else text."""
     written: Mapping[str, str]
     """The same values as the user wrote them."""
     scenario: Scenario
@@ -55,6 +55,8 @@ class Sweep:
     """Without its sweep section."""
     vary: Mapping[str, tuple[str, ...]]
     """By full path the values as written, ranges spelled out."""
+    units: Mapping[str, str]
+    """By full path what its numbers count: s, B, B/s, 1/s or nothing."""
     points: tuple[Point, ...]
     """In the order of the values; the last path's change fastest."""
 
@@ -75,6 +77,12 @@ class _Axis:
     @property
     def place(self) -> Place:
         return Place(f"{self.origin} {self.name}", 0)
+
+    @property
+    def unit(self) -> str:
+        """What the values count; a zero may stand without a unit among others that have one."""
+        found = (quantity(text) for text in self.texts)
+        return next((each[1] for each in found if each), "")
 
     def mistake(self, what: str, allowed: str) -> ScenarioError:
         return scenario_error(self.place, self.path, what, allowed)
@@ -114,7 +122,8 @@ def grid(
         )
     points = _points(base, axes)
     _check_distinct(axes, points)
-    return Sweep(base, {axis.name: axis.texts for axis in axes}, points)
+    units = {axis.name: axis.unit for axis in axes}
+    return Sweep(base, {axis.name: axis.texts for axis in axes}, units, points)
 
 
 def dump_sweep(sweep: Sweep) -> str:
@@ -145,6 +154,48 @@ def _require(option: str, chosen: Sequence[object], available: Iterable[object])
             raise ScenarioError(
                 f"{option} {value}: not in the scenario; allowed: {', '.join(map(str, allowed))}"
             )
+
+
+def folder_record(sweep: Sweep) -> FolderRecord:
+    """What a sweep's folder tells of it before anything has run."""
+    points = tuple(
+        _point_record(point.scenario, point.name, point.values, point.written)
+        for point in sweep.points
+    )
+    return _record(sweep.base, sweep.units, points)
+
+
+def run_record(scenario: Scenario) -> FolderRecord:
+    """The same of a scenario alone."""
+    return _record(scenario, {}, (_point_record(scenario, BASE, {}, {}),))
+
+
+def _record(
+    scenario: Scenario, units: Mapping[str, str], points: tuple[PointRecord, ...]
+) -> FolderRecord:
+    task, target = scenario.task, scenario.evaluation.target
+    lower = [name for name, better in task.metrics.items() if better == "lower"]
+    lower += [name for name in task.final_metrics if not is_rising(name)]
+    metric = target.metric if target else next(iter(task.metrics))
+    return FolderRecord(scenario.name, metric, tuple(lower), units, points)
+
+
+def _point_record(
+    scenario: Scenario, name: str, values: Mapping[str, float | str], written: Mapping[str, str]
+) -> PointRecord:
+    target = scenario.evaluation.target
+    crashes = [fault.crash_s for fault in scenario.faults.values() if fault.crash_s is not None]
+    return PointRecord(
+        name=name,
+        values=values,
+        written=written,
+        protocols={name: one.kind for name, one in scenario.protocols.items()},
+        seeds=tuple(scenario.seeds),
+        clients=scenario.clients.count,
+        duration_s=scenario.duration,
+        crash_s=min(crashes, default=None),
+        target=target.value if target else None,
+    )
 
 
 def _axes(scenario: Scenario, vary: Sequence[str]) -> list[_Axis]:
@@ -195,15 +246,41 @@ def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[Point, ...]:
     for axis in axes:
         _leave_defaults_to_the_kind(content, base, axis.path)
     combinations = list(itertools.product(*(axis.texts for axis in axes)))
-    points = []
-    for name, texts in zip(point_names(paths, combinations), combinations, strict=True):
-        scenario = _varied(content, axes, texts)
-        values = {
-            axis.name: value if isinstance(value := at(scenario, axis.path), Value) else text
-            for axis, text in zip(axes, texts, strict=True)
-        }
-        points.append(Point(name, values, dict(zip(paths, texts, strict=True)), scenario))
-    return tuple(points)
+    scenarios = [_varied(content, axes, texts) for texts in combinations]
+    columns = [
+        _values([at(scenario, axis.path) for scenario in scenarios], texts)
+        for axis, texts in zip(axes, zip(*combinations, strict=True), strict=True)
+    ]
+    names = point_names(paths, combinations)
+    return tuple(
+        Point(
+            name,
+            {path: column[place] for path, column in zip(paths, columns, strict=True)},
+            dict(zip(paths, combinations[place], strict=True)),
+            scenarios[place],
+        )
+        for place, name in enumerate(names)
+    )
+
+
+def _values(held: Sequence[Any], written: Sequence[str]) -> list[float] | list[str]:
+    """One axis's values at each point: what the settings hold, numbers if all are, else text.
+
+    A plain quantity is a number, too, where the setting holds more than one, as a distribution.
+    """
+    numbers = [_number(value, text) for value, text in zip(held, written, strict=True)]
+    found = [number for number in numbers if number is not None]
+    if len(found) == len(numbers):
+        return found
+    pairs = zip(held, written, strict=True)
+    return [value if isinstance(value, str) else text for value, text in pairs]
+
+
+def _number(value: Any, text: str) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    found = None if isinstance(value, str | bool) else quantity(text)
+    return found and found[0]
 
 
 def _varied(content: dict[str, Any], axes: Sequence[_Axis], texts: Sequence[str]) -> Scenario:

@@ -168,7 +168,7 @@ class Network:
         self.tally.delivered += 1
         self.tally.bytes_delivered += transfer.size_bytes
         if transfer.size_bytes:
-            self._record(transfer, "transfer", "")
+            self._record(transfer, "transfer")
         if acknowledge:
             succeed = transfer.acknowledged.succeed
             self.send(transfer.target, transfer.source, delivered=lambda _: succeed())
@@ -186,7 +186,7 @@ class Network:
         self.tally.lost[cause] += 1
         self._record(transfer, "transfer_lost" if transfer.size_bytes else "message_lost", cause)
 
-    def _record(self, transfer: Transfer, kind: str, detail: str) -> None:
+    def _record(self, transfer: Transfer, kind: str, cause: str | None = None) -> None:
         names = self.wiring.names
         self.trace.record(
             transfer.start_s,
@@ -195,7 +195,7 @@ class Network:
             duration_s=self.clock.now - transfer.start_s,
             peer=names[transfer.target],
             size_bytes=transfer.size_bytes,
-            detail=detail,
+            cause=cause,
         )
 
     # -- pings ---------------------------------------------------------------------------------
@@ -245,9 +245,9 @@ class Network:
         def fall_apart() -> Generator[simpy.Event, Any, None]:
             yield self.clock.at(from_s, Tie.FAULT)
             self._break_between(groups)
-            self.trace.record(self.clock.now, "", "partition", detail=fault)
+            self.trace.record(self.clock.now, "", "partition", cause=fault)
             yield self.clock.at(to_s, Tie.FAULT)
-            self.trace.record(self.clock.now, "", "heal", detail=fault)
+            self.trace.record(self.clock.now, "", "heal", cause=fault)
 
         self.clock.process(fall_apart())
 
@@ -373,13 +373,13 @@ class Ping:
         tally.sent += len(self.peers) + _number(arrived)
         tally.delivered += _number(arrived) + _number(back)
         tally.lost.update(lost)
-        losses = "".join(f" {name}={number}" for name, number in lost.items() if number)
         network.trace.record(
             self.start_s,
             network.wiring.names[self.source],
             "ping",
             duration_s=network.clock.now - self.start_s,
-            detail=f"asked={len(self.peers)} answered={_number(back)}{losses}",
+            asked=len(self.peers),
+            answered=_number(back),
         )
 
 

@@ -109,7 +109,7 @@ class Node:
         was_up = self.up
         self._held_by[fault] = None
         if was_up:
-            self.trace.record(self.clock.now, self.name, "crash", detail=fault)
+            self.trace.record(self.clock.now, self.name, "crash", cause=fault)
             for process in self._processes:
                 if process.is_alive:
                     process.interrupt(fault)
@@ -119,7 +119,7 @@ class Node:
             self.network.node_down(self.index)
         if loses_storage:
             self.storage = Storage(self.lineage.initial(), incarnation=self.storage.incarnation + 1)
-            self.trace.record(self.clock.now, self.name, "storage_lost", detail=fault)
+            self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
         if was_up or loses_storage:
             self.changed()
 
@@ -127,7 +127,7 @@ class Node:
         """`fault` lets go; when no other fault holds the node, it starts again from storage."""
         self._held_by.pop(fault, None)
         if self.up:
-            self.trace.record(self.clock.now, self.name, "recover", detail=fault)
+            self.trace.record(self.clock.now, self.name, "recover", cause=fault)
             self.network.node_up(self.index)
             self.start()
             self.changed()
@@ -137,8 +137,7 @@ class Node:
     def slow_down(self, fault: str, factor: float) -> None:
         """From now on computing takes `factor` times as long (1: `fault` is over)."""
         self._slowed_by[fault] = factor
-        detail = f"factor={factor:g} cause={fault}"
-        self.trace.record(self.clock.now, self.name, "slowdown", detail=detail)
+        self.trace.record(self.clock.now, self.name, "slowdown", cause=fault, factor=factor)
         changed, self._speed_changed = self._speed_changed, self.clock.event()
         changed.succeed()
 
@@ -170,21 +169,30 @@ class Node:
         machine, started_s = self.machine, self.clock.now
         work_s = machine.steps * machine.step_s * self._jitter(attempt)
         fault, fraction = self._dropout(attempt)
-        detail = f"round={self.storage.rounds} attempt={attempt}"
+        number = self.storage.rounds  # A crash may take the storage before the row is written.
         try:
             yield from self.compute(work_s * fraction)
         except simpy.Interrupt as crash:
-            self._trained("train_lost", started_s, f"{detail} cause={crash.cause}")
+            self._trained("train_lost", started_s, number, attempt, str(crash.cause))
             raise
         if fault:
-            self._trained("train_lost", started_s, f"{detail} cause={fault}")
+            self._trained("train_lost", started_s, number, attempt, fault)
             return None
-        self._trained("train", started_s, detail)
-        return self.lineage.trained(base, machine.client, self.storage.rounds)
+        self._trained("train", started_s, number, attempt)
+        return self.lineage.trained(base, machine.client, number)
 
-    def _trained(self, kind: str, started_s: float, detail: str) -> None:
-        spent_s = self.clock.now - started_s
-        self.trace.record(started_s, self.name, kind, duration_s=spent_s, detail=detail)
+    def _trained(
+        self, kind: str, started_s: float, number: int, attempt: int, cause: str | None = None
+    ) -> None:
+        self.trace.record(
+            started_s,
+            self.name,
+            kind,
+            duration_s=self.clock.now - started_s,
+            round=number,
+            attempt=attempt,
+            cause=cause,
+        )
 
     def _jitter(self, attempt: int) -> float:
         if not self.machine.jitter:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class TraceEvent(NamedTuple):
-    """One thing that happened: `time_s` is its start, `duration_s` how long it took."""
+    """One thing that happened in a run: the columns of TraceRow behind protocol and seed."""
 
     time_s: float
     duration_s: float
@@ -15,7 +15,14 @@ class TraceEvent(NamedTuple):
     kind: str
     peer: str
     bytes: int
-    detail: str
+    round: int | None
+    attempt: int | None
+    cause: str | None
+    peers: tuple[str, ...] | None
+    asked: int | None
+    answered: int | None
+    updates: int | None
+    factor: float | None
 
 
 class Trace:
@@ -34,8 +41,17 @@ class Trace:
         duration_s: float = 0.0,
         peer: str = "",
         size_bytes: int = 0,
-        detail: str = "",
+        round: int | None = None,
+        attempt: int | None = None,
+        cause: str | None = None,
+        peers: tuple[str, ...] | None = None,
+        asked: int | None = None,
+        answered: int | None = None,
+        updates: int | None = None,
+        factor: float | None = None,
     ) -> None:
         """Append one row; `time_s` and `duration_s` in virtual seconds."""
-        self.rows.append(TraceEvent(time_s, duration_s, node, kind, peer, size_bytes, detail))
+        start = (time_s, duration_s, node, kind, peer, size_bytes)
+        told = (round, attempt, cause, peers, asked, answered, updates, factor)
+        self.rows.append(TraceEvent._make(start + told))
         self.counts[kind] += 1

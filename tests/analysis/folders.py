@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+from sim.record.folder import POINTS_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, write_record
 from sim.record.rows import FAILED, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
-from sim.scenario import Scenario, Sweep, dump, dump_sweep, grid, load
+from sim.scenario import Scenario, Sweep, dump, dump_sweep, folder_record, grid, load
 
 Run = tuple[str, str, int]
 """Point, protocol, seed."""
@@ -23,9 +25,9 @@ def score(
     return ScoreRow(run[1], run[2], time_s, node, 3, 3, 0.5, metric, value, up)
 
 
-def trace(run: Run, time_s: float, node: str, kind: str, detail: str = "") -> TraceRow:
-    """A trace row in which only these things matter."""
-    return TraceRow(run[1], run[2], time_s, 1.0, node, kind, "", 0, detail)
+def trace(run: Run, time_s: float, node: str, kind: str, **told: Any) -> TraceRow:
+    """A trace row in which only these things matter; `told`: round, cause and so on."""
+    return TraceRow(run[1], run[2], time_s, 1.0, node, kind, "", 0, **told)
 
 
 def two_looks(run: Run) -> tuple[Sequence[ScoreRow], Sequence[TraceRow]]:
@@ -68,7 +70,7 @@ def write_run(
 ) -> Path:
     """A finished result folder; `failed` runs have no rows."""
     bad = set(failed)
-    results.claim(folder, results.SCENARIO_FILE, dump(scenario))
+    results.claim(folder, SCENARIO_FILE, dump(scenario))
     runs = []
     for protocol in scenario.protocols:
         for seed in scenario.seeds:
@@ -77,8 +79,8 @@ def write_run(
             if run in bad:
                 record = RunRecord(protocol, seed, 60.0, 7, {}, FAILED, "out of memory")
             scores, traces = ([], []) if run in bad else rows(run)
-            runs.append(results.tables(record, scores, traces))
-    results.write(folder, runs, tuple(scenario.protocols), wall_s=1.0, workers=0)
+            runs.append(results.run_tables(record, scores, traces))
+    results.write(folder, scenario, runs, wall_s=1.0, workers=0)
     return folder
 
 
@@ -91,12 +93,13 @@ def write_sweep(
     unfinished: Iterable[str] = (),
 ) -> Path:
     """A sweep's folder; `unfinished` points have been claimed, but not finished."""
-    results.claim(folder, results.SWEEP_FILE, dump_sweep(sweep))
+    results.claim(folder, SWEEP_FILE, dump_sweep(sweep))
+    write_record(folder / POINTS_FILE, folder_record(sweep).as_dict() | {"finished": None})
     left = set(unfinished)
     for point in sweep.points:
-        place = folder / results.RUNS_FOLDER / point.name
+        place = folder / RUNS_FOLDER / point.name
         if point.name in left:
-            results.claim(place, results.SCENARIO_FILE, dump(point.scenario))
+            results.claim(place, SCENARIO_FILE, dump(point.scenario))
         else:
             write_run(place, point.scenario, rows, point=point.name, failed=failed)
     return folder

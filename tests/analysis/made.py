@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import node_names, ordered
+from sim.record.rows import TraceRow
 
 # Not in the order of the alphabet, as a scenario's need not be.
 PROTOCOLS = ("swarm", "fedavg", "local")
@@ -16,8 +17,8 @@ POINTS = ("high", "low")
 NODES = node_names(12)
 LOOK_S = 60.0
 
-Event = tuple[float, float, str, str, str, int, str]
-"""time_s, duration_s, node, kind, peer, bytes, detail."""
+Event = dict[str, Any]
+"""The columns of a trace row behind protocol and seed."""
 
 
 def scores(
@@ -52,37 +53,53 @@ def trace(
     *events: Event, point: str = "high", protocol: str = "swarm", seed: int = 0
 ) -> pd.DataFrame:
     """What happened in one run."""
-    columns = ["time_s", "duration_s", "node", "kind", "peer", "bytes", "detail"]
-    frame = pd.DataFrame(events, columns=columns)
+    frame = pd.DataFrame(events, columns=TraceRow._fields[2:])
     types: dict[str, Any] = {"time_s": "float64", "duration_s": "float64", "bytes": "int64"}
+    types |= dict.fromkeys(("round", "attempt", "asked", "answered", "updates"), "Int64")
+    types |= {"factor": "float64", "peers": "object"}
     return _typed(frame.astype(types), point, protocol, seed)
+
+
+def event(
+    time_s: float,
+    duration_s: float,
+    node: str,
+    kind: str,
+    peer: str = "",
+    size: int = 0,
+    **told: Any,
+) -> Event:
+    """Something that happened; `told`: round, cause and so on."""
+    row = TraceRow("", 0, time_s, duration_s, node, kind, peer, size, **told)
+    return dict(list(row._asdict().items())[2:])
 
 
 def train(time_s: float, duration_s: float, node: str) -> Event:
     """A finished local round."""
-    return (time_s, duration_s, node, "train", "", 0, "round=0 attempt=0")
+    return event(time_s, duration_s, node, "train", round=0, attempt=0)
 
 
 def lost(time_s: float, duration_s: float, node: str, cause: str = "churn") -> Event:
     """A local round that a fault ended."""
-    return (time_s, duration_s, node, "train_lost", "", 0, f"round=0 attempt=0 cause={cause}")
+    return event(time_s, duration_s, node, "train_lost", round=0, attempt=0, cause=cause)
 
 
 def sent(
-    time_s: float, duration_s: float, node: str, peer: str, size: int, cause: str = ""
+    time_s: float, duration_s: float, node: str, peer: str, size: int, cause: str | None = None
 ) -> Event:
     """A model that was delivered, or lost by `cause`."""
-    return (time_s, duration_s, node, "transfer_lost" if cause else "transfer", peer, size, cause)
+    kind = "transfer_lost" if cause else "transfer"
+    return event(time_s, duration_s, node, kind, peer, size, cause=cause)
 
 
 def crash(time_s: float, node: str, fault: str = "churn") -> Event:
     """A node goes down."""
-    return (time_s, 0.0, node, "crash", "", 0, fault)
+    return event(time_s, 0.0, node, "crash", cause=fault)
 
 
 def recover(time_s: float, node: str, fault: str = "churn") -> Event:
     """A node comes back."""
-    return (time_s, 0.0, node, "recover", "", 0, fault)
+    return event(time_s, 0.0, node, "recover", cause=fault)
 
 
 def together(*frames: pd.DataFrame) -> pd.DataFrame:
@@ -109,7 +126,9 @@ def _typed(frame: pd.DataFrame, point: str, protocol: str, seed: int) -> pd.Data
         if name in frame:
             values = frame[name].where(frame[name] != "")
             frame[name] = pd.Categorical(values, dtype=ordered(NODES))
-    for name in ("metric", "kind", "detail"):
+    for name in ("metric", "kind"):
         if name in frame:
             frame[name] = frame[name].astype("str").astype("category")
+    if "cause" in frame:
+        frame["cause"] = frame["cause"].astype("category")
     return frame

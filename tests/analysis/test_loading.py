@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.errors import ResultError
-from analysis.loading import load, load_run, load_sweep
-from analysis.runs import NOT_LISTED, NOT_WRITTEN
-from sim.results.sweep_tables import RUNS_FILE, write_tables
+from analysis import over_clients, progress_after_crash
+from analysis.loading import NOT_LISTED, NOT_WRITTEN, load, load_run, load_sweep
+from sim.record.errors import ResultError
+from sim.record.folder import RUNS_FILE
+from sim.results.sweep_tables import write_tables
 from tests.analysis.folders import (
     RATE,
     described,
@@ -22,6 +24,10 @@ from tests.analysis.folders import (
 )
 
 RATES = f"{RATE}=0 / h,3600 / h"
+RUN = {"protocol": "local", "seed": 0, "status": "finished", "cause": "", "virtual_s": 1.0} | {
+    "events": 1,
+    "counters": {},
+}
 LOW, HIGH = "churn.failure_rate-0perh", "churn.failure_rate-3600perh"
 
 
@@ -96,6 +102,36 @@ def test_a_sweep_stopped_while_it_claimed_its_folders_loads(tmp_path: Path) -> N
     assert found.scores()[RATE].dtype == "float64"
 
 
+def test_a_run_that_has_not_finished_is_refused(tmp_path: Path) -> None:
+    (write_run(tmp_path, described()) / "run.json").unlink()
+    with pytest.raises(ResultError) as error:
+        load(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}: is not finished: its folder has no run.json; allowed: a run that has finished"
+    )
+
+
+def test_a_quantity_in_place_of_a_distribution_is_a_number_as_in_the_tables(tmp_path: Path) -> None:
+    sweep = swept("network.latency=50 ms,100 ms,1 s", "clients.step_time=1 s")
+    write_tables(write_sweep(tmp_path, sweep), sweep)
+    found = load(tmp_path)
+    assert found.points["network.latency"].tolist() == [0.05, 0.1, 1.0]
+    assert found.units == {"network.latency": "s", "clients.step_time": "s"}
+    stored = pq.read_table(tmp_path / "scores.parquet", columns=["network.latency"]).to_pandas()
+    assert stored["network.latency"].tolist() == found.scores()["network.latency"].tolist()
+
+
+def test_which_way_a_metric_points_is_read(tmp_path: Path) -> None:
+    write_run(tmp_path, described())
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"lower_is_better": ["acc"]}))
+    found = load(tmp_path)
+    curves = over_clients(found.scores(metric="accuracy"))
+    assert (curves["worst"] >= curves["best"]).all() and (curves["worst"] > curves["best"]).any()
+    gain = progress_after_crash(curves, 30.0)["value"]
+    assert (gain < 0).all()
+
+
 def test_a_run_that_run_json_does_not_list_is_missing(tmp_path: Path) -> None:
     write_run(tmp_path, described())
     record = json.loads((tmp_path / "run.json").read_text())
@@ -121,7 +157,7 @@ def test_conditions_are_each_point_s_own(tmp_path: Path) -> None:
     assert (found.crash_s, found.target, found.duration_s) == (None, 0.9, 120.0)
     name = found.points["point"][3]
     assert found.conditions.loc[name, "crash_s"] == 30.0
-    assert found.settings_at(name)["faults"]["churn"]["at"] == "0.5 min"
+    assert found.settings_at(name)["faults"]["churn"]["at"] == "30.0 s"
 
 
 def test_protocols_may_differ_between_points(tmp_path: Path) -> None:
@@ -156,25 +192,28 @@ def test_a_folder_that_holds_no_results_is_one_line(tmp_path: Path) -> None:
     [
         ("scenario.yaml", "{", "scenario.yaml: is not YAML"),
         ("scenario.yaml", "- 1", "scenario.yaml: is not a scenario"),
-        ("scenario.yaml", "name: x", "scenario.yaml: lacks duration"),
         ("run.json", "{", "run.json: cannot be read"),
-        ("run.json", "[]", "run.json: lists no runs"),
-        ("run.json", '{"runs": [{}]}', "run.json: lists no runs"),
+        ("run.json", {"points": 3}, "run.json: lacks what a reader needs"),
+        ("run.json", {"metric": None, "points": [{}]}, "run.json: lacks what a reader needs"),
+        ("run.json", {"runs": 3}, "run.json: lists no runs"),
+        ("run.json", {"runs": [{}]}, "run.json: lists no runs"),
         (
             "run.json",
-            '{"runs": [{"protocol": "gossip", "seed": 0}]}',
+            {"runs": [RUN | {"protocol": "gossip"}]},
             "run.json: gossip seed 0 is no run of its scenario",
         ),
         (
             "run.json",
-            '{"runs": [{"protocol": "local", "seed": 0, "status": "odd"}]}',
+            {"runs": [RUN | {"status": "odd"}]},
             "run.json: local seed 0 has the status 'odd'; allowed: finished, failed",
         ),
         ("scores.parquet", "no table", "scores.parquet: cannot be read"),
     ],
 )
-def test_a_broken_file_is_one_line(tmp_path: Path, file: str, content: str, message: str) -> None:
+def test_a_broken_file_is_one_line(tmp_path: Path, file: str, content: Any, message: str) -> None:
     write_run(tmp_path, described())
+    if isinstance(content, dict):
+        content = json.dumps(json.loads((tmp_path / file).read_text()) | content)
     (tmp_path / file).write_text(content)
     with pytest.raises(ResultError) as error:
         load(tmp_path).scores()

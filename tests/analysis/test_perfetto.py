@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from analysis import perfetto
-from analysis.errors import ResultError
 from analysis.layout import layout
+from sim.record.errors import ResultError
 from tests.analysis import made
-from tests.analysis.made import Event, crash, lost, recover, sent, train
+from tests.analysis.made import Event, crash, event, lost, recover, sent, train
 from tests.analysis.trace_events import checked, track_names
 
 TWO = {"client_0": [0.0, 0.25], "client_1": [0.5, 0.75], "aggregate": [0.5, 0.625]}
@@ -118,8 +118,8 @@ def test_losses_are_marked_when_they_happen() -> None:
     found = timed(
         sent(1.0, 0.5, "client_0", "client_1", 64, "receiver_down"),
         sent(2.0, 0.0, "client_0", "client_1", 64, "loss"),
-        (3.0, 0.25, "client_1", "message_lost", "client_0", 0, "receiver_down"),
-        (4.0, 0.0, "client_1", "storage_lost", "", 0, "churn"),
+        event(3.0, 0.25, "client_1", "message_lost", "client_0", cause="receiver_down"),
+        event(4.0, 0.0, "client_1", "storage_lost", cause="churn"),
     )
     assert [(one["ph"], one["tid"], one["ts"], one["name"], one["args"]) for one in found] == [
         (
@@ -140,13 +140,13 @@ def test_slowdowns_and_partitions_are_beside_the_work_that_they_cross() -> None:
     found = checked(
         text(
             train(0.0, 4.0, "client_1"),
-            (1.0, 0.0, "client_1", "slowdown", "", 0, "factor=4 cause=heat"),
-            (2.0, 0.0, "", "partition", "", 0, "split"),
-            (3.0, 0.0, "", "partition", "", 0, "other"),
-            (5.0, 0.0, "", "heal", "", 0, "other"),
-            (6.0, 0.0, "client_1", "slowdown", "", 0, "factor=2.5 cause=load"),
-            (7.0, 0.0, "client_1", "slowdown", "", 0, "factor=1 cause=load"),
-            (8.0, 0.0, "client_1", "slowdown", "", 0, "factor=1 cause=heat"),
+            event(1.0, 0.0, "client_1", "slowdown", factor=4.0, cause="heat"),
+            event(2.0, 0.0, "", "partition", cause="split"),
+            event(3.0, 0.0, "", "partition", cause="other"),
+            event(5.0, 0.0, "", "heal", cause="other"),
+            event(6.0, 0.0, "client_1", "slowdown", factor=2.5, cause="load"),
+            event(7.0, 0.0, "client_1", "slowdown", factor=1.0, cause="load"),
+            event(8.0, 0.0, "client_1", "slowdown", factor=1.0, cause="heat"),
         )
     )
     names = track_names(found)
@@ -169,8 +169,8 @@ def test_slowdowns_and_partitions_are_beside_the_work_that_they_cross() -> None:
 
 def test_a_merge_takes_no_time_and_stands_before_the_round_that_follows() -> None:
     found = timed(
-        (1.0, 0.5, "client_0", "ping", "", 0, "asked=1 answered=1"),
-        (1.5, 0.0, "client_0", "merge", "", 0, "client_1 client_2"),
+        event(1.0, 0.5, "client_0", "ping", asked=1, answered=1),
+        event(1.5, 0.0, "client_0", "merge", peers=("client_1", "client_2")),
         train(1.5, 2.0, "client_0"),
     )
     assert [(one["name"], one["ts"], one["dur"], one["args"]) for one in found] == [
@@ -204,7 +204,7 @@ def test_what_is_no_number_leaves_a_gap_in_its_curve() -> None:
 def test_the_server_is_a_node_after_the_clients() -> None:
     values = {**TWO, "server": [0.0, 0.5]}
     found = checked(
-        text((0.0, 9.0, "server", "round", "", 0, "round=0 asked=2 updates=2"), values=values)
+        text(event(0.0, 9.0, "server", "round", round=0, asked=2, updates=2), values=values)
     )
     assert list(track_names(found).values()) == ["client_0", "client_1", "server"]
     (server_round,) = [one for one in found if one["ph"] == "X"]

@@ -14,7 +14,8 @@ from analysis.metrics.progress import final
 from analysis.metrics.recovery import recovery_of_nodes
 from analysis.metrics.states import outages, time_by_state
 from analysis.metrics.work import cumulated
-from analysis.results import KINDS, Results
+from analysis.results import Results
+from sim.record.rows import TRACE_KINDS
 from sim.results import folder as written
 from sim.runs.session import Session
 from sim.runs.sweep import run_one
@@ -48,7 +49,9 @@ def found(tmp_path_factory: pytest.TempPathFactory, scenario: Scenario) -> Resul
 
 def test_kinds_are_all_known(found: Results) -> None:
     kinds = set(found.trace()["kind"])
-    assert kinds <= set(KINDS) and {"crash", "recover", "train_lost", "transfer_lost"} <= kinds
+    assert (
+        kinds <= set(TRACE_KINDS) and {"crash", "recover", "train_lost", "transfer_lost"} <= kinds
+    )
 
 
 def test_work_is_what_the_counters_say(found: Results) -> None:

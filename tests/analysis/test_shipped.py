@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.shipped import load_or_run
+from sim.record.errors import ResultError
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
 
 

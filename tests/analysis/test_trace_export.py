@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.loading import load
 from analysis.trace_export import export
+from sim.record.errors import ResultError
 from sim.runs.session import Session
 from sim.runs.sweep import run_one
 from sim.scenario import load as scenario_of

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sim.record import tables
+from sim.record.folder import POINTS_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, write_record
 from sim.record.rows import RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
-from sim.scenario import dump, dump_sweep, grid
+from sim.scenario import dump, dump_sweep, folder_record, grid
 
 CLIENTS, LOOKS, EVENTS = 10, 31, 3_000
 """Per run: those of half an hour in which the observer looks every minute."""
@@ -46,14 +48,14 @@ def scores(protocol: str, seed: int) -> pa.Table:
         values,
         values > 0.1,
     ]
-    return pa.Table.from_arrays(list(map(pa.array, columns)), schema=results.arrow_schema(ScoreRow))
+    return pa.Table.from_arrays(list(map(pa.array, columns)), schema=tables.schema_of(ScoreRow))
 
 
 def traces(protocol: str, seed: int) -> pa.Table:
     names = ["", *(f"client_{number}" for number in range(CLIENTS)), "server"]
     kinds = ["train", "train_lost", "ping", "transfer", "transfer_lost", "merge"]
     draws = np.random.default_rng(seed)
-    details = [f"round={number} attempt={number}" for number in range(EVENTS)]
+    nothing, numbers = pa.nulls(EVENTS), np.arange(EVENTS)
     columns = [
         constant(protocol, EVENTS),
         np.full(EVENTS, seed),
@@ -63,9 +65,11 @@ def traces(protocol: str, seed: int) -> pa.Table:
         texts(kinds, draws.integers(0, len(kinds), EVENTS)),
         texts(names, draws.integers(0, len(names), EVENTS)),
         draws.integers(0, 20_000, EVENTS),
-        texts(details, draws.integers(0, EVENTS, EVENTS)),
+        *(numbers, numbers),
     ]
-    return pa.Table.from_arrays(list(map(pa.array, columns)), schema=results.arrow_schema(TraceRow))
+    schema = tables.schema_of(TraceRow)
+    columns += [nothing.cast(one.type) for one in list(schema)[len(columns) :]]
+    return pa.Table.from_arrays(list(map(pa.array, columns)), schema=schema)
 
 
 def synthesised(folder: Path) -> Path:
@@ -77,10 +81,11 @@ def synthesised(folder: Path) -> Path:
         seeds=SEEDS,
         protocols=PROTOCOLS,
     )
-    results.claim(folder, results.SWEEP_FILE, dump_sweep(sweep))
+    results.claim(folder, SWEEP_FILE, dump_sweep(sweep))
+    write_record(folder / POINTS_FILE, folder_record(sweep).as_dict() | {"finished": None})
     for point in sweep.points:
-        place = folder / results.RUNS_FOLDER / point.name
-        results.claim(place, results.SCENARIO_FILE, dump(point.scenario))
+        place = folder / RUNS_FOLDER / point.name
+        results.claim(place, SCENARIO_FILE, dump(point.scenario))
         runs = [
             results.RunTables(
                 RunRecord(protocol, seed, 1800.0, 1, {"local_rounds": 1}),
@@ -90,5 +95,5 @@ def synthesised(folder: Path) -> Path:
             for protocol in PROTOCOLS
             for seed in range(SEEDS)
         ]
-        results.write(place, runs, PROTOCOLS, wall_s=1.0, workers=0)
+        results.write(place, point.scenario, runs, wall_s=1.0, workers=0)
     return folder

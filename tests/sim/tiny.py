@@ -20,7 +20,7 @@ from sim.world.clock import Clock
 from sim.world.network import Network, Wiring
 from sim.world.node import Machine, Node
 from sim.world.random_streams import Streams
-from sim.world.trace import Trace
+from sim.world.trace import Trace, TraceEvent
 from sim.world.world import World
 from tests.sim.compute.small import unused
 
@@ -149,10 +149,19 @@ def world(
     return made, running
 
 
+def told(row: TraceEvent) -> str:
+    """The columns that apply: "round=0 attempt=1", or a cause or peers alone."""
+    found = {name: value for name, value in row._asdict().items() if value is not None}
+    names = [name for name in TraceEvent._fields[6:] if name in found]
+    if names in (["cause"], ["peers"]):
+        return row.cause or " ".join(row.peers or ())
+    return " ".join(f"{name}={found[name]}" for name in names)
+
+
 def events(trace: Trace, *kinds: str) -> list[Event]:
-    """(start, duration, node, kind, peer, detail) in the order in which things ended."""
+    """(start, duration, node, kind, peer, what else it tells) in the order in which they ended."""
     return [
-        (row.time_s, row.duration_s, row.node, row.kind, row.peer, row.detail)
+        (row.time_s, row.duration_s, row.node, row.kind, row.peer, told(row))
         for row in trace.rows
         if not kinds or row.kind in kinds
     ]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.figures.clients import clients, clients_data
+from sim.record.errors import ResultError
 from tests.analysis.figures.looked_at import a_run, a_sweep, drawn
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.errors import ResultError
 from analysis.figures.convergence import Over, convergence, convergence_data
 from analysis.loading import load
+from sim.record.errors import ResultError
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, xs
 from tests.analysis.folders import RATE, Run, described, trace, two_looks, write_run

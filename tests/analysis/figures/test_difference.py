@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.errors import ResultError
 from analysis.figures.difference import difference, difference_data
+from sim.record.errors import ResultError
 from tests.analysis.figures.looked_at import a_sweep, drawn, keys, ys
 
 

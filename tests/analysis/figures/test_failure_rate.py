@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.errors import ResultError
 from analysis.figures.failure_rate import failure_rate, failure_rate_data
+from sim.record.errors import ResultError
 from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, xs
 from tests.analysis.folders import RATE
 

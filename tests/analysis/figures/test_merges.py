@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.figures.merges import merges, merges_data
+from sim.record.errors import ResultError
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, drawn
 from tests.analysis.folders import Run, trace
@@ -18,8 +18,8 @@ def merged(run: Run) -> Sequence[TraceRow]:
     """Client 0 merges both others, in seed 1 a second time client_2; nobody else does."""
     if run[1] == "local":
         return []
-    rows = [trace(run, 1.0, "client_0", "merge", "client_1 client_2")]
-    return [*rows, *([trace(run, 2.0, "client_0", "merge", "client_2")] if run[2] else [])]
+    rows = [trace(run, 1.0, "client_0", "merge", peers=("client_1", "client_2"))]
+    return [*rows, *([trace(run, 2.0, "client_0", "merge", peers=("client_2",))] if run[2] else [])]
 
 
 def test_counts_per_run(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def sends(run: Run) -> Sequence[TraceRow]:
     if run[1] == "local":
         return []
     size = 100 + 200 * run[2]
-    return [TraceRow(run[1], run[2], 59.0, 1.0, "client_0", "transfer", "client_1", size, "")]
+    return [TraceRow(run[1], run[2], 59.0, 1.0, "client_0", "transfer", "client_1", size)]
 
 
 def test_the_last_instant_is_in_the_last_minute(tmp_path: Path) -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from analysis.errors import ResultError
 from analysis.figures import FIGURES
 from analysis.figures.saving import plot
 from sim.cli import app
-from sim.results import folder as simulated
+from sim.record.errors import ResultError
 from tests.analysis.figures.looked_at import a_run, a_sweep
 
 
@@ -31,7 +30,7 @@ def test_the_default_is_what_the_results_were_made_for(tmp_path: Path) -> None:
     assert plot(tmp_path / "run") == tmp_path / "run" / "convergence.png"
     assert plot(tmp_path / "sweep") == tmp_path / "sweep" / "failure_rate.png"
     # It still is a run's folder.
-    assert (tmp_path / "run" / simulated.SCENARIO_FILE).is_file()
+    assert (tmp_path / "run" / "scenario.yaml").is_file()
 
 
 def test_mistakes(tmp_path: Path) -> None:

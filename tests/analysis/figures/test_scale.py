@@ -1,25 +1,6 @@
-"""Units of axes, from how a user writes values."""
+"""Units of axes."""
 
-import pytest
-
-from analysis.figures.scale import Scale, dimension, path_name, size_scale, time_scale
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        (["0.5", "1e-3"], ""),
-        (["0", "2 / h"], "1/s"),
-        (["1e-3 1/s"], "1/s"),
-        (["5 min", "10 min"], "s"),
-        (["20 Mbit/s"], "B/s"),
-        (["3 kilobytes / s"], "B/s"),
-        (["4 KiB"], "B"),
-        (["10 Mbits"], "B"),
-    ],
-)
-def test_dimensions(written: list[str], expected: str) -> None:
-    assert dimension(written) == expected
+from analysis.figures.scale import Scale, path_name, size_scale, time_scale
 
 
 def test_scales_follow_the_largest() -> None:

@@ -8,10 +8,10 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from analysis.errors import ResultError
 from analysis.figures.structures import structures, structures_data
 from analysis.loading import load
 from analysis.results import Results
+from sim.record.errors import ResultError
 from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, xs, ys
 from tests.analysis.folders import Run, described, score, write_run

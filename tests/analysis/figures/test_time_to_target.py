@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.figures.time_to_target import time_to_target, time_to_target_data
+from sim.record.errors import ResultError
 from tests.analysis.figures.looked_at import a_run, drawn, keys
 from tests.analysis.folders import Run
 

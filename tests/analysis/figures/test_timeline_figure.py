@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.figures.timeline import timeline, timeline_data
+from sim.record.errors import ResultError
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, drawn, keys
 from tests.analysis.folders import Run, trace
@@ -18,9 +18,9 @@ def happens(run: Run) -> Sequence[TraceRow]:
     """Client 0 trains, sends, and goes down; client 1 merges."""
     return [
         trace(run, 1.0, "client_0", "train"),
-        TraceRow(run[1], run[2], 2.0, 1.0, "client_0", "transfer", "client_1", 9, ""),
-        TraceRow(run[1], run[2], 3.0, 0.0, "client_1", "merge", "", 0, "client_0"),
-        trace(run, 4.0, "client_0", "crash", "churn"),
+        TraceRow(run[1], run[2], 2.0, 1.0, "client_0", "transfer", "client_1", 9),
+        trace(run, 3.0, "client_1", "merge", peers=("client_0",)),
+        trace(run, 4.0, "client_0", "crash", cause="churn"),
     ]
 
 

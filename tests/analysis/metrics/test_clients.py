@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.errors import ResultError
 from analysis.metrics.clients import of_model, over_clients
+from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 
 NAN, INF = math.nan, math.inf

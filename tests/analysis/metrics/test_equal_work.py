@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from analysis.errors import ResultError
 from analysis.metrics.clients import over_clients
 from analysis.metrics.equal_work import at_equal_work
 from analysis.metrics.targets import with_work
 from analysis.metrics.work import cumulated
+from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together, trace, train
 
 TWO = {"client_0": [0.0, 0.4, 0.8], "client_1": [0.0, 0.2, 0.4]}

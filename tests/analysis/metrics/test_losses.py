@@ -4,12 +4,12 @@ import math
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.metrics.losses import lost_by_cause, work_lost
-from tests.analysis.made import Event, lost, plain, scores, sent, together, trace, train
+from sim.record.errors import ResultError
+from tests.analysis.made import Event, event, lost, plain, scores, sent, together, trace, train
 
 TWO = {"client_0": [0.0, 0.5], "client_1": [0.0, 0.5]}
-MESSAGE: Event = (5.0, 0.0, "client_0", "message_lost", "client_1", 0, "partition")
+MESSAGE: Event = event(5.0, 0.0, "client_0", "message_lost", "client_1", cause="partition")
 
 
 def test_what_was_done_and_what_was_lost() -> None:

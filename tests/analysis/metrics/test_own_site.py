@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.metrics import at_own_site
+from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 
 ALL = {"client_0": [0.1, 0.5], "client_1": [0.1, 0.25], "aggregate": [0.1, 0.9]}

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.errors import ResultError
 from analysis.metrics.clients import over_clients
 from analysis.metrics.progress import area_under_curve, final, progress_after_crash
+from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 
 NAN = math.nan

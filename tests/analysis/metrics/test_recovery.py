@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.metrics.clients import over_clients
 from analysis.metrics.recovery import recovery_of_nodes, recovery_of_score
-from tests.analysis.made import Event, crash, plain, recover, scores, together, trace, train
+from tests.analysis.made import Event, crash, event, plain, recover, scores, together, trace, train
 
 TWO = {"client_0": [0.0, 0.5, 1.0], "client_1": [0.0, 0.5, 1.0], "server": [0.0, 0.5, 1.0]}
 
@@ -53,7 +53,7 @@ def test_another_crash_or_the_end_censors() -> None:
 
 
 def test_a_server_is_back_with_its_next_round() -> None:
-    turn: Event = (45.0, 15.0, "server", "round", "", 0, "round=1 asked=2 updates=2")
+    turn: Event = event(45.0, 15.0, "server", "round", round=1, asked=2, updates=2)
     happened = trace(
         crash(10.0, "server"), recover(40.0, "server"), turn, train(41.0, 1.0, "client_0")
     )

@@ -10,6 +10,7 @@ from analysis.metrics.states import outages, time_by_state
 from tests.analysis.made import (
     Event,
     crash,
+    event,
     lost,
     plain,
     recover,
@@ -25,7 +26,7 @@ SECONDS = ("span_s", "down_s", "up_s", "computing_s", "communicating_s", "idle_s
 
 
 def merge(time_s: float, duration_s: float, node: str) -> Event:
-    return (time_s, duration_s, node, "merge", "", 0, "client_1")
+    return event(time_s, duration_s, node, "merge", peers=("client_1",))
 
 
 def test_each_instant_counts_once() -> None:
@@ -121,7 +122,7 @@ def test_states_are_those_of_each_second(
     busy: list[tuple[str, int, int]], flips: list[int]
 ) -> None:
     events: list[Event] = [
-        (float(start), float(length), "client_0", kind, "", 0, "") for kind, start, length in busy
+        event(float(start), float(length), "client_0", kind) for kind, start, length in busy
     ]
     down = np.zeros(120, dtype=np.bool_)
     for number, at in enumerate(sorted(flips)):

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.metrics.clients import over_clients
 from analysis.metrics.common import LOOK
 from analysis.metrics.targets import to_target, with_work
 from analysis.metrics.work import cumulated
+from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together, trace, train
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.metrics.work import cumulated, epochs_per_round
+from sim.record.errors import ResultError
 from tests.analysis.made import crash, lost, plain, scores, sent, together, trace, train
 
 TWO = {"client_0": [0.0, 0.5, 1.0], "client_1": [0.0, 0.5, 1.0], "aggregate": [0.0, 0.5, 1.0]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sim.results import folder as results
 from tests.analysis.folders import described, two_looks, write_run
 
 NAMES = ("<b>one</b>", "</script><script>alert(1)</script>", "&lt;'\"%{x}${y}")
@@ -20,8 +19,8 @@ def an_evil_run(folder: Path) -> Path:
     update = {"protocols": dict.fromkeys(NAMES, local), "question": QUESTION, "name": "<i>evil</i>"}
     scenario = scenario.model_copy(update=update)
     write_run(folder, scenario, two_looks, failed=[("base", NAMES[0], 1)])
-    record = json.loads((folder / results.RUN_FILE).read_text())
+    record = json.loads((folder / "run.json").read_text())
     for run in record["runs"]:
         run["cause"] = CAUSE if run["status"] == "failed" else ""
-    (folder / results.RUN_FILE).write_text(json.dumps(record))
+    (folder / "run.json").write_text(json.dumps(record))
     return folder

@@ -25,7 +25,7 @@ CRASH = "faults={server_crash: {kind: crash, node: server, at: 30 s}}"
 
 def happens(run: Run) -> Sequence[TraceRow]:
     """Client 0 trains; fedavg's client 1 loses a round."""
-    lost = trace(run, 5.0, "client_1", "train_lost", "round=0 attempt=0 cause=churn")
+    lost = trace(run, 5.0, "client_1", "train_lost", round=0, attempt=0, cause="churn")
     return [trace(run, 1.0, "client_0", "train"), *([lost] if run[1] == "fedavg" else [])]
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.errors import ResultError
 from analysis.loading import load
 from analysis.report import nodes
 from analysis.report.drawing import View
 from analysis.report.nodes import most_each, timeline
+from sim.record.errors import ResultError
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import Run, described, trace, write_run
@@ -24,8 +24,8 @@ def happens(run: Run) -> Sequence[TraceRow]:
     """Client 0 trains, sends to client 1, and goes down."""
     return [
         trace(run, 1.0, "client_0", "train"),
-        TraceRow(run[1], run[2], 2.0, 1.0, "client_0", "transfer", "client_1", 9, ""),
-        trace(run, 4.0, "client_0", "crash", "churn"),
+        TraceRow(run[1], run[2], 2.0, 1.0, "client_0", "transfer", "client_1", 9),
+        trace(run, 4.0, "client_0", "crash", cause="churn"),
     ]
 
 

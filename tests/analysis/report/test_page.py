@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from analysis.errors import ResultError
 from analysis.report import report
 from sim.cli import app
+from sim.record.errors import ResultError
 from sim.scenario import load as scenario_of
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import described, write_run

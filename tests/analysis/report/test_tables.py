@@ -22,8 +22,8 @@ def work(run: Run) -> Sequence[TraceRow]:
     return [
         trace(run, 1.0, "client_0", "train"),
         trace(run, 2.0, "client_1", "train"),
-        trace(run, 3.0, "client_1", "train_lost", "round=1 attempt=1 cause=churn"),
-        TraceRow(run[1], run[2], 4.0, 1.0, "client_1", "transfer", "server", 2000, ""),
+        trace(run, 3.0, "client_1", "train_lost", round=1, attempt=1, cause="churn"),
+        TraceRow(run[1], run[2], 4.0, 1.0, "client_1", "transfer", "server", 2000),
     ]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.errors import ResultError
 from analysis.statistics.intervals import METHODS, Interval, Method, mean_interval, over_seeds
+from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 
 NAN, INF = math.nan, math.inf

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.errors import ResultError
 from analysis.statistics.intervals import over_seeds
 from analysis.statistics.pairs import differences, paired_differences
+from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from analysis.errors import ResultError
 from analysis.statistics.intervals import student_quantile
 from analysis.statistics.seeds import more_seeds, seeds_needed
+from sim.record.errors import ResultError
 
 
 def half_width(std: float, seeds: int) -> float:

@@ -10,9 +10,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from analysis.errors import ResultError
 from analysis.loading import load
 from analysis.trackers import mlflow
+from sim.record.errors import ResultError
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
 
 # MLflow's own tables use a strategy that SQLAlchemy 2.1 deprecates.

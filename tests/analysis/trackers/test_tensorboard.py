@@ -8,9 +8,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
-from analysis.errors import ResultError
 from analysis.loading import load
 from analysis.trackers import tensorboard
+from sim.record.errors import ResultError
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
 
 

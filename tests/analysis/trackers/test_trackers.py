@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from analysis import trackers
-from analysis.errors import ResultError
+from sim.record.errors import ResultError
 from tests.analysis.folders import described, write_run
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +57,7 @@ def test_trackers_bring_no_torch(tmp_path: Path) -> None:
         "assert not {'mlflow', 'tensorboard'} & set(sys.modules)\n"
         "trackers.check(trackers.TRACKERS)\n"
         "assert len(list(trackers.log(trackers.TRACKERS, Path(sys.argv[1])))) == 2\n"
-        "heavy = {'torch', 'tensorflow', 'sim', 'models', 'simpy'} & set(sys.modules)\n"
+        "heavy = {'torch', 'tensorflow', 'sim.scenario', 'models', 'simpy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run(

@@ -11,10 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from analysis import trackers
-from analysis.errors import ResultError
 from analysis.results import Results
 from sim.cli import app
-from sim.record.errors import ScenarioError
+from sim.record.errors import ResultError, ScenarioError
 from sim.record.rows import Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
 from sim.runs.session import Done, Place, Progress, RunProgress, Session
@@ -64,7 +63,7 @@ class FakeWork:
                 latest = RunProgress("local seed 5", 600.0, 600.0, 7, 1, 1)
                 session.progress(Progress(latest, *counts))
             results.write(
-                place.folder, runs, protocols, wall_s=1.0, workers=0, operations=OPERATIONS
+                place.folder, place.scenario, runs, wall_s=1.0, workers=0, operations=OPERATIONS
             )
         return Done(OPERATIONS)
 
@@ -77,8 +76,8 @@ def learned(protocol: str, seed: int) -> results.RunTables:
         ScoreRow(protocol, seed, time_s, "client_0", 1, 1, 0.0, "accuracy", value, True)
         for time_s, value in ((0.0, 0.1), (300.0, 0.5), (600.0, 0.75))
     ]
-    traces = [TraceRow(protocol, seed, 0.0, 2.0, "client_0", "train", "", 0, "")]
-    return results.tables(RunRecord(protocol, seed, 600.0, 42, {}), scores, traces)
+    traces = [TraceRow(protocol, seed, 0.0, 2.0, "client_0", "train", "", 0)]
+    return results.run_tables(RunRecord(protocol, seed, 600.0, 42, {}), scores, traces)
 
 
 @pytest.fixture

@@ -63,8 +63,8 @@ def test_slowdown_for_a_while() -> None:
     trains = {e[2]: e[:2] for e in tiny.events(world.trace, "train")}
     assert trains == {"client_0": (0.0, 5.0), "client_1": (0.0, 4.0), "client_2": (0.0, 4.0)}
     assert tiny.events(world.trace, "slowdown") == [
-        (2.0, 0.0, "client_0", "slowdown", "", "factor=2 cause=drag"),
-        (4.0, 0.0, "client_0", "slowdown", "", "factor=1 cause=drag"),
+        (2.0, 0.0, "client_0", "slowdown", "", "cause=drag factor=2.0"),
+        (4.0, 0.0, "client_0", "slowdown", "", "cause=drag factor=1.0"),
     ]
 
 

@@ -14,6 +14,7 @@ from sim.record.settings.quantities import (
     PositiveSeconds,
     Seconds,
 )
+from sim.record.units import quantity
 
 SECONDS = TypeAdapter(Seconds)
 BANDWIDTH = TypeAdapter(BytesPerSecond)
@@ -32,6 +33,8 @@ SIZE = TypeAdapter(Bytes)
         ("30 min", 1800.0),
         ("1.5 h", 5400.0),
         ("2 days", 172800.0),
+        ("3 mins", 180.0),
+        ("1 kilosecond", 1000.0),
         ("1 week", 604800.0),
         ("1e-3 s", 0.001),
         ("0 s", 0.0),
@@ -86,6 +89,7 @@ def test_sizes_become_bytes() -> None:
         ("1 m", "not a unit"),
         ("1 s**2", "not a unit"),
         ("1 / s", "not a unit"),
+        ("3 hs", "not a unit"),
         ("-1 s", "is negative"),
         ("1e999 s", "too large"),
         ("1e99999999 s", "not a quantity|not a unit"),
@@ -96,6 +100,22 @@ def test_sizes_become_bytes() -> None:
 def test_what_is_no_duration_is_refused(value: object, complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         SECONDS.validate_python(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("150ms", (0.15, "s")),
+        ("1e-3 1/s", (1e-3, "1/s")),
+        ("2 / h", (2 / 3600, "1/s")),
+        ("3 kilobytes / s", (3000.0, "B/s")),
+        ("10 Mbits", (1_250_000.0, "B")),
+        *[(text, None) for text in ("", "3", "min", "3 parsecs", "3 / 2", "1 s / B", "{a: 3 s}")],
+        *[(text, None) for text in ("1e999 s", "-1 s", "1 s / s", "3 /B")],
+    ],
+)
+def test_a_quantity_tells_its_unit(text: str, found: tuple[float, str] | None) -> None:
+    assert quantity(text) == found
 
 
 def test_zero_is_refused_where_it_would_stop_the_world() -> None:

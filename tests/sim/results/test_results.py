@@ -6,20 +6,26 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from analysis import load as load_results
+from sim.record import tables
 from sim.record.errors import ScenarioError
+from sim.record.folder import SCENARIO_FILE, SCORES_FILE, TRACE_FILE
 from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
 from sim.results.folder import FolderState, RunTables
+from sim.scenario import dump, load
 
 SCENARIO = "name: tiny\n"
+WORLD = load("churn", ["protocols={fedavg: {deadline: 1 min}, braintorrent: {}}", "seeds=[0, 1]"])
 
 
 def score(protocol: str, seed: int, time_s: float, node: str = "client_0") -> ScoreRow:
     return ScoreRow(protocol, seed, time_s, node, 1, 1, 0.5, "accuracy", 0.25, True)
 
 
-def trace(protocol: str, seed: int, time_s: float, detail: str = "") -> TraceRow:
-    return TraceRow(protocol, seed, time_s, 1.5, "client_0", "transfer", "client_1", 400, detail)
+def trace(protocol: str, seed: int, time_s: float, cause: str | None = None) -> TraceRow:
+    row = TraceRow(protocol, seed, time_s, 1.5, "client_0", "transfer", "client_1", 400)
+    return row._replace(cause=cause)
 
 
 def runs(scores: list[ScoreRow], traces: list[TraceRow]) -> list[RunTables]:
@@ -27,7 +33,7 @@ def runs(scores: list[ScoreRow], traces: list[TraceRow]) -> list[RunTables]:
         [(row.protocol, row.seed) for row in scores] + [(row.protocol, row.seed) for row in traces]
     )
     return [
-        results.tables(
+        results.run_tables(
             RunRecord(*key, 60.0, 12, {"sent": 3, "delivered": 3}),
             [row for row in scores if row[:2] == key],
             [row for row in traces if row[:2] == key],
@@ -37,10 +43,9 @@ def runs(scores: list[ScoreRow], traces: list[TraceRow]) -> list[RunTables]:
 
 
 def written(folder: Path, done: list[RunTables], wall_s: float = 1.0, workers: int = 0) -> Path:
-    results.claim(folder, results.SCENARIO_FILE, SCENARIO)
-    protocols = ("fedavg", "braintorrent")
+    results.claim(folder, SCENARIO_FILE, SCENARIO)
     operations = Operations(5, 3, 1, 1, 50, 30, 30)
-    results.write(folder, done, protocols, wall_s=wall_s, workers=workers, operations=operations)
+    results.write(folder, WORLD, done, wall_s=wall_s, workers=workers, operations=operations)
     return folder
 
 
@@ -57,9 +62,9 @@ def test_rows_come_back_sorted_by_protocol_of_scenario_seed_and_time(tmp_path: P
 
 
 def test_rows_of_one_instant_keep_the_order_of_their_events(tmp_path: Path) -> None:
-    rows = [trace("fedavg", 0, 1.0, detail) for detail in ("z", "a", "m")]
+    rows = [trace("fedavg", 0, 1.0, cause) for cause in ("z", "a", "m")]
     folder = written(tmp_path / "out", runs([], rows))
-    assert [row.detail for row in results.read_traces(folder)] == ["z", "a", "m"]
+    assert results.read_traces(folder) == rows
 
 
 def test_tables_have_the_same_bytes_wherever_and_however_fast_they_were_made(
@@ -69,7 +74,7 @@ def test_tables_have_the_same_bytes_wherever_and_however_fast_they_were_made(
     done = runs(rows, [trace("fedavg", 0, 0.0)])
     one = written(tmp_path / "one", done, wall_s=1.0, workers=0)
     two = written(tmp_path / "protocol=two", done, wall_s=2.0, workers=2)
-    for name in (results.SCORES_FILE, results.TRACE_FILE):
+    for name in (SCORES_FILE, TRACE_FILE):
         assert (one / name).read_bytes() == (two / name).read_bytes()
     assert results.read_scores(two) == results.read_scores(one) == rows
 
@@ -90,12 +95,50 @@ def test_columns_have_the_documented_names_and_types(tmp_path: Path) -> None:
         "up": "bool",
     }
     assert pq.read_schema(folder / "trace.parquet").names == [
-        *("protocol", "seed", "time_s", "duration_s", "node", "kind", "peer", "bytes", "detail")
+        *("protocol", "seed", "time_s", "duration_s", "node", "kind", "peer", "bytes"),
+        *("round", "attempt", "cause", "peers", "asked", "answered", "updates", "factor"),
     ]
 
 
+def test_tables_say_what_they_hold(tmp_path: Path) -> None:
+    folder = written(tmp_path / "out", runs([], [trace("fedavg", 0, 0.0)]))
+    for file in (SCORES_FILE, TRACE_FILE):
+        schema = pq.read_schema(folder / file)
+        assert schema.metadata[b"scenario"].decode() == dump(WORLD)
+        assert all(field.metadata[b"meaning"] for field in schema)
+        units = {field.name: field.metadata.get(b"unit") for field in schema}
+        assert all((unit == b"s") == name.endswith("_s") for name, unit in units.items())
+    assert units["bytes"] == b"B"
+
+
+def test_what_does_not_apply_is_null(tmp_path: Path) -> None:
+    merge = TraceRow("fedavg", 0, 1.0, 0.0, "client_0", "merge", "", 0, peers=("client_1", "x"))
+    folder = written(tmp_path / "out", runs([], [trace("fedavg", 0, 0.0), merge]))
+    rows = pq.read_table(folder / "trace.parquet").to_pylist()
+    assert rows[0]["peers"] is rows[0]["round"] is rows[1]["cause"] is rows[1]["factor"] is None
+    assert rows[1]["peers"] == ["client_1", "x"]
+
+
+@pytest.mark.parametrize(("text", "found"), [("{}", 1), ('{"format": 3}', 3), ("[]", 1)])
+def test_a_folder_of_another_format_is_refused(tmp_path: Path, text: str, found: int) -> None:
+    folder = written(tmp_path / "out", runs([], []))
+    (folder / "run.json").write_text(text)
+    again = f"braintorrent run {folder}/scenario.yaml --out FOLDER"
+    for reads in (
+        lambda: results.folder_state(folder, SCENARIO),
+        lambda: results.finished_record(folder),
+        lambda: load_results(folder),
+    ):
+        with pytest.raises(ScenarioError) as error:
+            reads()
+        assert str(error.value) == (
+            f"{folder}/run.json: is of format {found}, not 2; "
+            f"allowed: the same results made anew: {again}"
+        )
+
+
 def test_row_groups_have_a_fixed_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(tables, "ROWS_PER_GROUP", 4)
     rows = [score("fedavg", 0, float(time_s)) for time_s in range(10)]
     metadata = pq.read_metadata(written(tmp_path / "out", runs(rows, [])) / "scores.parquet")
     sizes = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
@@ -104,7 +147,7 @@ def test_row_groups_have_a_fixed_size(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_run_json_records_counts_digests_and_operations(tmp_path: Path) -> None:
     folder = written(tmp_path / "out", runs([score("fedavg", 0, 0.0)], []), 2.5, 2)
-    record = results.read_record(folder)
+    record = results.finished_record(folder)
     assert record["operations"] == {
         **{"asked": 5, "computed": 3, "shared": 1, "never_needed": 1},
         **{"steps_asked": 50, "steps_demanded": 30, "steps_computed": 30},
@@ -119,7 +162,7 @@ def test_run_json_records_counts_digests_and_operations(tmp_path: Path) -> None:
 def test_a_folder_goes_from_free_to_unfinished_to_finished(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
     assert results.folder_state(folder, SCENARIO) is FolderState.FREE
-    results.claim(folder, results.SCENARIO_FILE, SCENARIO)
+    results.claim(folder, SCENARIO_FILE, SCENARIO)
     assert results.folder_state(folder, SCENARIO) is FolderState.UNFINISHED
     written(folder, runs([], []))
     assert results.folder_state(folder, SCENARIO) is FolderState.FINISHED
@@ -131,7 +174,7 @@ def test_a_folder_goes_from_free_to_unfinished_to_finished(tmp_path: Path) -> No
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_folder_of_another_scenario_is_refused(tmp_path: Path, finished: bool) -> None:
     folder = tmp_path / "out"
-    results.claim(folder, results.SCENARIO_FILE, SCENARIO)
+    results.claim(folder, SCENARIO_FILE, SCENARIO)
     if finished:
         written(folder, runs([], []))
     with pytest.raises(ScenarioError, match=r"\(name: other was tiny\); allowed: .*--out DIR"):
@@ -145,7 +188,7 @@ def test_a_folder_with_other_files_and_a_file_are_refused(tmp_path: Path) -> Non
     with pytest.raises(ScenarioError, match="is a file"):
         results.folder_state(tmp_path / "thesis.txt", SCENARIO)
     with pytest.raises(OSError, match="Not a directory"):
-        results.claim(tmp_path / "thesis.txt" / "out", results.SCENARIO_FILE, SCENARIO)
+        results.claim(tmp_path / "thesis.txt" / "out", SCENARIO_FILE, SCENARIO)
 
 
 def test_an_empty_folder_and_a_killed_run_s_remains_are_free(tmp_path: Path) -> None:
@@ -177,13 +220,13 @@ def test_a_broken_run_json_is_refused(tmp_path: Path, content: str) -> None:
 def test_an_interrupted_write_leaves_neither_a_table_nor_a_temporary_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(table: object, path: Path, **options: object) -> None:
-        path.write_bytes(b"PAR1 half a table")
+    def interrupted(*arguments: object, **options: object) -> None:
+        assert (tmp_path / "out" / ".scores.parquet.unfinished").read_bytes() == b"PAR1"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pq, "write_table", interrupted)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        written(tmp_path / "out", runs([], []))
+        written(tmp_path / "out", runs([score("fedavg", 0, 0.0)], []))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["scenario.yaml"]
 
 
@@ -202,10 +245,10 @@ def test_a_rerun_that_fails_keeps_the_folder_unfinished(
 def test_a_failed_run_has_no_rows_and_leaves_the_folder_unfinished(tmp_path: Path) -> None:
     good = runs([score("fedavg", 0, 0.0)], [trace("fedavg", 0, 0.0)])
     record = RunRecord("braintorrent", 0, 60.0, 12, {}, FAILED, "no data")
-    bad = results.tables(record, [score("braintorrent", 0, 0.0)], [])
+    bad = results.run_tables(record, [score("braintorrent", 0, 0.0)], [])
     folder = written(tmp_path / "out", [*good, bad])
     assert [row.protocol for row in results.read_scores(folder)] == ["fedavg"]
-    states = [(run["status"], run["cause"]) for run in results.read_record(folder)["runs"]]
+    states = [(run["status"], run["cause"]) for run in results.finished_record(folder)["runs"]]
     assert states == [("finished", ""), ("failed", "no data")]
     assert results.folder_state(folder, SCENARIO) is FolderState.UNFINISHED
 
@@ -214,5 +257,5 @@ def test_the_bytes_do_not_tell_in_which_order_runs_were_done(tmp_path: Path) -> 
     keys = [("braintorrent", 1), ("fedavg", 0), ("braintorrent", 0)]
     done = runs([score(*key, 0.0) for key in keys], [trace(*key, 1.0) for key in keys])
     one, two = written(tmp_path / "one", done), written(tmp_path / "two", done[::-1])
-    for name in (results.SCORES_FILE, results.TRACE_FILE):
+    for name in (SCORES_FILE, TRACE_FILE):
         assert (one / name).read_bytes() == (two / name).read_bytes()

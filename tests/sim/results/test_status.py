@@ -10,23 +10,24 @@ from typing import Any
 import pytest
 
 from sim.record.errors import ScenarioError
+from sim.record.folder import write_record
 from sim.results.folder_lock import locked
 from sim.results.status import Failure, as_dict, lines, status
-from sim.scenario import dump, dump_sweep, grid, load
+from sim.scenario import dump, dump_sweep, folder_record, grid, load
 
 CAUSE = "OutOfMemoryError: 3 GiB"
 
 
 def finished(folder: Path, *failed: tuple[str, int]) -> None:
-    """Leave a `run.json` of two protocols and two seeds; older ones have no status."""
+    """Leave a `run.json` of two protocols and two seeds."""
     runs: list[dict[str, Any]] = [
-        {"protocol": protocol, "seed": seed}
+        {"protocol": protocol, "seed": seed, "status": "finished"}
         | ({"status": "failed", "cause": CAUSE} if (protocol, seed) in failed else {})
         for protocol in ("braintorrent", "fedavg")
         for seed in (0, 1)
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps({"runs": runs}), encoding="utf-8")
+    write_record(folder / "run.json", {"runs": runs})
 
 
 def swept(folder: Path) -> Path:
@@ -35,6 +36,7 @@ def swept(folder: Path) -> Path:
         "churn", vary=["clients.count=2:4:1"], seeds=2, protocols=["braintorrent", "fedavg"]
     )
     (folder / "sweep.yaml").write_text(dump_sweep(sweep), encoding="utf-8")
+    write_record(folder / "sweep.json", folder_record(sweep).as_dict() | {"finished": None})
     return folder
 
 
@@ -49,7 +51,7 @@ def test_a_sweep_that_nobody_works_on(tmp_path: Path) -> None:
         "points: 0 of 3 finished, 3 missing\n"
         "runs: 0 of 12 finished, 12 missing"
     )
-    assert [path.name for path in folder.iterdir()] == ["sweep.yaml"]
+    assert sorted(path.name for path in folder.iterdir()) == ["sweep.json", "sweep.yaml"]
 
 
 def test_a_sweep_under_way_with_failures(tmp_path: Path) -> None:
@@ -103,10 +105,17 @@ def test_a_folder_that_is_neither_is_a_mistake(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path / 'no'}: (top): no such folder; {allowed}"
 
 
-def test_a_broken_sweep_file_is_a_mistake_with_its_place(tmp_path: Path) -> None:
-    (tmp_path / "sweep.yaml").write_text("name: a\nname: b\n", encoding="utf-8")
-    with pytest.raises(ScenarioError, match=r"sweep.yaml:2:1: name: duplicate key"):
+def test_a_broken_file_is_a_mistake_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "scenario.yaml").write_text("name: a\nname: b\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"scenario.yaml:2:1: name: duplicate key"):
         status(tmp_path)
+    (tmp_path / "sweep.yaml").write_text("", encoding="utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        status(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: lacks sweep.json; allowed: the same results made anew: "
+        f"braintorrent sweep {tmp_path}/sweep.yaml --out FOLDER"
+    )
 
 
 def test_to_look_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from sim.record import tables
 from sim.record.errors import ScenarioError
+from sim.record.folder import RUNS_FILE, SCENARIO_FILE
 from sim.record.rows import RunRecord, ScoreRow
 from sim.results import folder as results
-from sim.results.sweep_tables import RUNS_FILE, write_tables
-from sim.scenario import Sweep, grid
+from sim.results.sweep_tables import write_tables
+from sim.scenario import Sweep, dump_sweep, grid
 
 RATE = "faults.churn.failure_rate"
 TEXT = "dictionary<values=string, indices=int32, ordered=0>"
@@ -28,7 +30,7 @@ def finish(folder: Path, swept: Sweep, looks: int = 2) -> Path:
     for index, point in enumerate(swept.points):
         place = folder / "runs" / point.name
         runs = [
-            results.tables(
+            results.run_tables(
                 RunRecord(protocol, seed, 60.0, 10 + seed, {"sent": index, f"only_{index}": 7}),
                 [
                     ScoreRow(
@@ -43,8 +45,8 @@ def finish(folder: Path, swept: Sweep, looks: int = 2) -> Path:
             for protocol in PROTOCOLS
             for seed in swept.base.seeds
         ]
-        results.claim(place, results.SCENARIO_FILE, "name: x\n")
-        results.write(place, runs, PROTOCOLS, wall_s=1.0, workers=0)
+        results.claim(place, SCENARIO_FILE, "name: x\n")
+        results.write(place, point.scenario, runs, wall_s=1.0, workers=0)
     return folder
 
 
@@ -129,6 +131,17 @@ def test_values_that_are_not_all_numbers_are_text(tmp_path: Path) -> None:
     assert (first["clients.step_time"], first["duration"]) == ("2 s", 3600.0)
 
 
+def test_a_quantity_in_place_of_a_distribution_is_a_number_with_a_unit(tmp_path: Path) -> None:
+    swept = sweep("network.latency=50 ms,1 s", f"{RATE}=3.6 / h")
+    write_tables(finish(tmp_path, swept), swept)
+    assert [row["network.latency"] for row in read(tmp_path / RUNS_FILE)[::4]] == [0.05, 1.0]
+    for file in ("scores.parquet", RUNS_FILE):
+        schema = pq.read_schema(tmp_path / file)
+        assert schema.field("network.latency").metadata[b"unit"] == b"s"
+        assert schema.field(RATE).metadata[b"unit"] == b"1/s"
+        assert schema.metadata[b"scenario"].decode() == dump_sweep(swept)
+
+
 def test_no_varied_path_is_one_point(tmp_path: Path) -> None:
     write_tables(finish(tmp_path, sweep()), sweep())
     assert list(types(tmp_path / "scores.parquet"))[:2] == ["point", "protocol"]
@@ -151,7 +164,7 @@ def test_row_groups_are_full_however_the_points_are_cut(
 ) -> None:
     swept = sweep("clients.count=2:4:1")
     finish(tmp_path, swept, looks=3)
-    monkeypatch.setattr(results, "ROWS_PER_GROUP", 10)
+    monkeypatch.setattr(tables, "ROWS_PER_GROUP", 10)
     write_tables(tmp_path, swept)
     metadata = pq.read_metadata(tmp_path / "scores.parquet")
     sizes = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
@@ -174,9 +187,9 @@ def test_results_that_cannot_be_read_are_a_mistake_and_leave_nothing(tmp_path: P
     finish(tmp_path, swept)
     place = tmp_path / "runs" / "clients.count-3"
     (place / "scores.parquet").write_bytes(b"no table")
-    with pytest.raises(ScenarioError, match=f"--out {place}: cannot read scores.parquet"):
+    with pytest.raises(ScenarioError, match=f"{place}/scores.parquet: cannot be read"):
         write_tables(tmp_path, swept)
     (place / "scores.parquet").unlink()
-    with pytest.raises(ScenarioError, match=f"--out {place}: cannot read scores.parquet"):
+    with pytest.raises(ScenarioError, match=f"{place}/scores.parquet: cannot be read"):
         write_tables(tmp_path, swept)
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]

@@ -90,10 +90,10 @@ def attempts(world: World, fault: str) -> tuple[set[tuple[str, int]], set[tuple[
     made, failed = set(), set()
     for row in world.trace.rows:
         if row.kind in ("train", "train_lost"):
-            fields = dict(part.split("=") for part in row.detail.split())
-            attempt = row.node, int(fields["attempt"])
+            assert row.attempt is not None
+            attempt = row.node, row.attempt
             made.add(attempt)
-            if fields.get("cause") == fault:
+            if row.cause == fault:
                 failed.add(attempt)
     return made, failed
 

@@ -82,7 +82,7 @@ def came_to(protocol: str, folder: Path) -> dict[str, Any]:
     scenario = restricted(Scenario.model_validate(SCENARIO), [protocol], [])
     run_one(scenario, Session(folder, 0, 1 << 30, print, lambda now: None))
     scores, traces = results.read_scores(folder), results.read_traces(folder)
-    (run,) = results.read_record(folder)["runs"]
+    (run,) = results.finished_record(folder)["runs"]
     return {
         "events": run["events"],
         "looks": digest(row[:7] + row[9:] for row in scores if row.metric == "loss"),

@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 
 from models.learner import Learner
 from sim.cli import app
+from sim.record.folder import RUN_FILE
 from sim.record.rows import ScoreRow
 from sim.results import folder as results
 from sim.results import kept
-from sim.results.folder import RUN_FILE
 from sim.runs.data import learner_spec
 from sim.scenario import load
 from tests.sim.counting import JOURNAL, CountingTraining
@@ -95,7 +95,7 @@ def test_every_node_s_model_is_kept_and_covered_by_the_digests(expected: Path) -
         f"models/{protocol}/1/{node}.safetensors" for protocol in NODES for node in NODES[protocol]
     ]
     assert [name for name in content(expected) if name.startswith("models/")] == models
-    digests = results.read_record(expected)["sha256"]
+    digests = results.finished_record(expected)["sha256"]
     assert list(digests) == ["scores.parquet", "trace.parquet", *models]
 
 

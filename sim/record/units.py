@@ -1,0 +1,105 @@
+"""Quantities as people write them ("20 Mbit/s", "150 ms"), as exact numbers of one base unit each.
+
+The only parser there is: what a scenario takes and what a reader of results shows are the same
+number.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from sim.record.errors import Refusal
+
+_TIMES = {
+    **dict.fromkeys(("second", "sec", "s"), Fraction(1)),
+    **dict.fromkeys(("millisecond", "ms"), Fraction(1, 1_000)),
+    **dict.fromkeys(("microsecond", "us"), Fraction(1, 1_000_000)),
+    **dict.fromkeys(("minute", "min"), Fraction(60)),
+    **dict.fromkeys(("hour", "h"), Fraction(3_600)),
+    **dict.fromkeys(("day", "d"), Fraction(86_400)),
+    "week": Fraction(604_800),
+}
+_SIZES = {**dict.fromkeys(("byte", "B"), Fraction(1)), "bit": Fraction(1, 8)}
+_PREFIXES = {
+    **dict.fromkeys(("kilo", "k"), 1_000),
+    **dict.fromkeys(("mega", "M"), 1_000**2),
+    **dict.fromkeys(("giga", "G"), 1_000**3),
+    **dict.fromkeys(("kibi", "Ki"), 1_024),
+    **dict.fromkeys(("mebi", "Mi"), 1_024**2),
+    **dict.fromkeys(("gibi", "Gi"), 1_024**3),
+}
+_NAMED = {
+    **{name: (size, "s") for name, size in _TIMES.items()},
+    **{name: (size, "B") for name, size in _SIZES.items()},
+}
+# A name of one letter has no plural: "Bs" might as well be meant for "B/s".
+_PLURALS = {f"{name}s": meant for name, meant in _NAMED.items() if len(name) > 1}
+_UNITS = {
+    prefix + name: (factor * size, base)
+    for prefix, factor in {"": 1, **_PREFIXES}.items()
+    for name, (size, base) in {**_PLURALS, **_NAMED}.items()
+}
+_QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(.*)", re.ASCII)
+_UNIT = re.compile(r"(?:1\s*)?/\s*([A-Za-z]+)|([A-Za-z]+)(?:\s*/\s*([A-Za-z]+))?")
+_LONGEST = 64
+_NONE = (Fraction(0), "")
+
+
+def parse(text: Any, base: str, example: str) -> float:
+    """The float number of `base` (s, B, B/s or 1/s) in `text`, rounded once from the exact value.
+
+    Raises Refusal for anything but text with a number and a unit of the same dimension, for
+    negative quantities and for those too large for a float. `example` is named as allowed.
+    """
+    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+        raise Refusal("not a quantity", f"a number with a unit, e.g. '{example}'")
+    if not isinstance(text, str):
+        raise Refusal(f"{text!r} needs a unit", f"e.g. '{example}'")
+    stripped = text.strip()
+    match = _QUANTITY.fullmatch(stripped) if len(stripped) <= _LONGEST else None
+    if match is None:
+        shown = stripped if len(stripped) <= _LONGEST else stripped[:_LONGEST] + "..."
+        allowed = f"a number with a unit, e.g. '{example}'"
+        raise Refusal(f"{shown!r} is not a quantity", allowed)
+    number, unit = match.groups()
+    if not unit:
+        raise Refusal(f"{stripped!r} needs a unit", f"e.g. '{example}'")
+    factor, found = _unit(unit)
+    if found != base:
+        raise Refusal(f"{unit!r} is not a unit that fits here", f"e.g. '{example}'")
+    exact = Fraction(number) * factor
+    if exact < 0:
+        raise Refusal(f"{stripped!r} is negative", f"e.g. '{example}'")
+    try:
+        return float(exact)
+    except OverflowError:
+        raise Refusal(f"{stripped!r} is too large", f"e.g. '{example}'") from None
+
+
+def quantity(text: str) -> tuple[float, str] | None:
+    """The number in `text` and its base unit: s, B, B/s or 1/s; None if it is no quantity."""
+    match = _QUANTITY.fullmatch(text.strip())
+    base = match and _unit(match[2])[1]
+    if not base:
+        return None
+    try:
+        return parse(text, base, ""), base
+    except Refusal:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _unit(text: str) -> tuple[Fraction, str]:
+    """How many of its base unit one `text` is, exactly, and that base unit: empty if it is none."""
+    match = _UNIT.fullmatch(text)
+    if match is None:
+        return Fraction(0), ""
+    alone, counted, divisor = match.groups()
+    size, base = (Fraction(1), "1") if alone else _UNITS.get(counted, _NONE)
+    if (per := alone or divisor) is None:
+        return size, base
+    each, time = _UNITS.get(per, _NONE)
+    return (size / each, f"{base}/s") if time == "s" and base in ("B", "1") else (each, "")
