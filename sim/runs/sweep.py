@@ -73,13 +73,13 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     told = folder_record(sweep).as_dict()
     with _writing(session.home, SWEEP_FILE, text):
         # Before its first point has a folder: a reader knows what the sweep is to become.
-        write_record(session.home / POINTS_FILE, told | {"finished": None})
+        write_record(session.home / POINTS_FILE, told | {"finished": False})
         for place in missing:
             results.claim(place.folder, SCENARIO_FILE, dump(place.scenario))
         done = asyncio.run(run_places(missing, session, data))
         write_tables(session.home, sweep)
         finished = _finished(session, done, time.monotonic() - started_s)
-        write_record(session.home / POINTS_FILE, told | {"finished": finished})
+        write_record(session.home / POINTS_FILE, told | {"finished": True} | finished)
         return done
 
 

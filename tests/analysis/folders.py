@@ -94,7 +94,7 @@ def write_sweep(
 ) -> Path:
     """A sweep's folder; `unfinished` points have been claimed, but not finished."""
     results.claim(folder, SWEEP_FILE, dump_sweep(sweep))
-    write_record(folder / POINTS_FILE, folder_record(sweep).as_dict() | {"finished": None})
+    write_record(folder / POINTS_FILE, folder_record(sweep).as_dict() | {"finished": False})
     left = set(unfinished)
     for point in sweep.points:
         place = folder / RUNS_FOLDER / point.name

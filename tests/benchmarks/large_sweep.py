@@ -82,7 +82,7 @@ def synthesised(folder: Path) -> Path:
         protocols=PROTOCOLS,
     )
     results.claim(folder, SWEEP_FILE, dump_sweep(sweep))
-    write_record(folder / POINTS_FILE, folder_record(sweep).as_dict() | {"finished": None})
+    write_record(folder / POINTS_FILE, folder_record(sweep).as_dict() | {"finished": False})
     for point in sweep.points:
         place = folder / RUNS_FOLDER / point.name
         results.claim(place, SCENARIO_FILE, dump(point.scenario))

@@ -36,7 +36,7 @@ def swept(folder: Path) -> Path:
         "churn", vary=["clients.count=2:4:1"], seeds=2, protocols=["braintorrent", "fedavg"]
     )
     (folder / "sweep.yaml").write_text(dump_sweep(sweep), encoding="utf-8")
-    write_record(folder / "sweep.json", folder_record(sweep).as_dict() | {"finished": None})
+    write_record(folder / "sweep.json", folder_record(sweep).as_dict() | {"finished": False})
     return folder
 
 

@@ -81,6 +81,13 @@ def test_a_sweep_leaves_its_scenario_its_points_and_two_tables(expected: Path) -
         files = ("scenario.yaml", "scores.parquet", "trace.parquet", "run.json")
         wanted |= {f"runs/{point}/{file}" for file in files}
     assert wanted <= names
+    record = json.loads((expected / "sweep.json").read_text())
+    assert (record["format"], record["finished"], record["failed_runs"]) == (2, True, 0)
+    assert [point["name"] for point in record["points"]] == list(POINTS)
+    assert [point["values"] for point in record["points"]] == [
+        {"faults.server_crash.at": at} for at in (60.0, 120.0)
+    ]
+    assert record["units"] == {"faults.server_crash.at": "s"}
     assert not [name for name in names if name.endswith(".npy")], "models outlived the sweep"
 
 

@@ -57,8 +57,8 @@ def test_slowdown_in_the_middle_of_a_training() -> None:
     at(node, 1.0, node.slow_down, "drag", 3.0)
     at(node, 7.0, node.slow_down, "drag", 1.0)
     assert history(node, 8.0) == [
-        (1.0, 0.0, "slowdown", "factor=3 cause=drag"),
-        (7.0, 0.0, "slowdown", "factor=1 cause=drag"),
+        (1.0, 0.0, "slowdown", "cause=drag factor=3.0"),
+        (7.0, 0.0, "slowdown", "cause=drag factor=1.0"),
         (0.0, 8.0, "train", "round=0 attempt=0"),
     ]
 
@@ -69,8 +69,8 @@ def test_slowdowns_multiply() -> None:
     at(node, 1.0, node.slow_down, "drag", 2.0)
     at(node, 3.0, node.slow_down, "mud", 2.0)
     assert history(node, 11.0) == [
-        (1.0, 0.0, "slowdown", "factor=2 cause=drag"),
-        (3.0, 0.0, "slowdown", "factor=2 cause=mud"),
+        (1.0, 0.0, "slowdown", "cause=drag factor=2.0"),
+        (3.0, 0.0, "slowdown", "cause=mud factor=2.0"),
         (0.0, 11.0, "train", "round=0 attempt=0"),
     ]
     assert node.slowness == 4.0
