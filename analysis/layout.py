@@ -1,8 +1,4 @@
-"""One run's trace and scores laid out as a timeline: which track shows what.
-
-A room of its own because what a row of the trace means on a screen is one question, and how a
-viewer's file is written is another.
-"""
+"""One run's trace and scores laid out as a timeline: which track shows what."""
 
 from __future__ import annotations
 

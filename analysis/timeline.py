@@ -1,7 +1,6 @@
 """What a timeline consists of: tracks of slices and marks, arrows between slices, and curves.
 
-A room of its own because every viewer wants the same: on one track slices never overlap, so what
-does, as transfers do, is spread over lanes. Times are integer microseconds of virtual time.
+Times are integer microseconds of virtual time.
 """
 
 from __future__ import annotations

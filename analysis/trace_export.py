@@ -1,8 +1,4 @@
-"""A run's timeline as a file for a viewer.
-
-A room of its own because it is where a user's choice, of a run and of a format, meets the code: a
-new format is one file, and one line here.
-"""
+"""A run's timeline as a file for a viewer."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Figures of results, by name; each is a function that takes results and returns a figure.
-
-A room of its own because matplotlib takes long to import, and who only wants numbers never waits
-for it: `analysis` itself does not import this.
-"""
+"""Figures of results, by name; each is a function that takes results and returns a figure."""
 
 from __future__ import annotations
 

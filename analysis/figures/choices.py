@@ -1,8 +1,4 @@
-"""What a figure is made of: the chosen finished runs' curves, points and varied setting.
-
-A room of its own because every figure must refuse the same questions in the same words: a folder
-without finished runs, more points than fit, a sweep that varies no number.
-"""
+"""What a figure is made of: the chosen finished runs' curves, points and varied setting."""
 
 from __future__ import annotations
 

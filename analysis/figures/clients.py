@@ -1,8 +1,4 @@
-"""Each client's own score over virtual time, side by side.
-
-A room of its own because a mean hides who pays: a client with rare data, a slow one, or one that
-was down when it mattered.
-"""
+"""Each client's own score over virtual time, side by side."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The clients' scores over virtual time, or over what it took: work or bytes.
-
-A room of its own because it is the first thing to look at in a run: who learns, how fast, and what
-a crash does to it.
-"""
+"""The clients' scores over virtual time, or over what it took: work or bytes."""
 
 from __future__ import annotations
 

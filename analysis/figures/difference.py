@@ -1,8 +1,4 @@
-"""How much better clients end up than with the reference, under the same failures.
-
-A room of its own because a pair of runs shares its seed: the interval of their difference is the
-honest answer to which is better, where two overlapping intervals answer nothing.
-"""
+"""How much better clients end up than with the reference, under the same failures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How well clients end up, against the failure rate or another number that was varied.
-
-A room of its own because it answers the question that the whole project asks, in one picture.
-"""
+"""How well clients end up, against the failure rate or another number that was varied."""
 
 from __future__ import annotations
 

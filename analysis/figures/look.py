@@ -1,10 +1,8 @@
 """How figures look: one colour, marker and line style for a protocol, the same in every figure.
 
-A room of its own because a reader who has learnt one figure must be able to read the next, and
-because colours are checked once: they are Okabe and Ito's, which the colour-blind can tell apart,
-and each comes with a marker and a line style, so that a figure printed in grey is still readable.
-
-Okabe, Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/.
+The colours can be told apart by the colour-blind, and each comes with a marker and a line style, so
+that a figure printed in grey is still readable: Okabe, Ito, "Color Universal Design", 2008,
+https://jfly.uni-koeln.de/color/.
 """
 
 from __future__ import annotations

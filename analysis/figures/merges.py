@@ -1,8 +1,4 @@
-"""Who merged whose models, and how often.
-
-A room of its own because it shows what a topology, a slow link or a crash does to the spread of
-knowledge: a client whose column is pale is one that nobody learnt from.
-"""
+"""Who merged whose models, and how often."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""How much the network carries, minute by minute of virtual time.
-
-A room of its own because two protocols that learn equally well may differ a hundredfold in what
-they send, and because a crash is seen here at once.
-"""
+"""How much the network carries, minute by minute of virtual time."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Lines with intervals over a varied number.
-
-A room of its own because a score and a difference of scores are shown over the same axis, and two
-figures that stand side by side must agree on it.
-"""
+"""Lines with intervals over a varied number."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Figures as files: the same bytes for the same results, and whole or not there.
-
-A room of its own because it is where a user's choice, of a folder, a figure and a format, meets
-the code; whoever calls the figures themselves does with them what they like.
-"""
+"""Figures as files: the same bytes for the same results, and whole or not there."""
 
 from __future__ import annotations
 

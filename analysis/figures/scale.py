@@ -1,8 +1,4 @@
-"""Units for axes: what a number in base units is shown in, and what a varied setting is called.
-
-A room of its own because results are in seconds and bytes so that they can be computed with, while
-a reader thinks in failures per hour and megabits per second.
-"""
+"""Units for axes: what a number in base units is shown in, and what a varied setting is called."""
 
 from __future__ import annotations
 

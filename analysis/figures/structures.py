@@ -1,8 +1,4 @@
-"""How well each structure of a segmentation is found at the end of a run.
-
-A room of its own because a mean over structures hides what a reader of scans asks first: the large
-ones are nearly right in any model, and what protocols differ in is mostly the small ones.
-"""
+"""How well each structure of a segmentation is found at the end of a run."""
 
 from __future__ import annotations
 

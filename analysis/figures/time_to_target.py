@@ -1,8 +1,4 @@
-"""How long runs take to reach the target, where some never do.
-
-A room of its own because it must not show the mean time of those that got there: it draws the
-share of runs that have not, and marks where the others ended.
-"""
+"""How long runs take to reach the target, where some never do."""
 
 from __future__ import annotations
 

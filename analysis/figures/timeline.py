@@ -1,7 +1,4 @@
-"""One run's nodes over a stretch of virtual time: who trained, sent, was down, and merged whom.
-
-A room of its own because it explains a single run where all other figures compare many.
-"""
+"""One run's nodes over a stretch of virtual time: who trained, sent, was down, and merged whom."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Pure functions from score and trace frames to what runs are compared by, one concept a file.
 
-A room of its own because a figure and a table must mean the same by "worst client" or "idle". All
-take frames as `Results.scores` and `Results.trace` give them, and give one row per run, look, node
-or failure; a run is one (point, protocol, seed), and none is left out without a word.
+All take frames as `Results.scores` and `Results.trace` give them, and give one row per run, look,
+node or failure; a run is one (point, protocol, seed), and none is left out without a word.
 """
 
 from analysis.metrics.clients import of_model, over_clients

@@ -1,8 +1,4 @@
-"""The clients' scores at each look of the observer, and those of the models beside them.
-
-A room of its own because what "the" score of a federation is decides every comparison: the mean
-client, the one that is worst off, those that are up, the average model, or the server's.
-"""
+"""The clients' scores at each look of the observer, and those of the models beside them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What all metrics share: what a run is, which way a metric points, and the checks of their frames.
-
-A room of its own because "per run" must mean the same everywhere, and a frame that can't carry an
-answer must be refused before it gives a wrong one.
-"""
+"""What all metrics share: what a run is, which way a metric points, how frames are checked."""
 
 from __future__ import annotations
 

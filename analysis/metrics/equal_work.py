@@ -1,8 +1,4 @@
-"""Scores where all protocols of one seed had trained equally much.
-
-A room of its own because equal time flatters the protocol that trains more in it; the other
-comparison asks what a local epoch was worth, wherever it was done.
-"""
+"""Scores where all protocols of one seed had trained equally much."""
 
 from __future__ import annotations
 

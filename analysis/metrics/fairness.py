@@ -1,7 +1,5 @@
 """How evenly a federation's success is spread over its clients.
 
-A room of its own because a good mean may hide a client that has been left behind.
-
 The index is Jain, Chiu, Hawe, "A Quantitative Measure of Fairness and Discrimination for Resource
 Allocation in Shared Computer Systems", DEC Research Report TR-301, 1984.
 """

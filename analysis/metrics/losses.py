@@ -1,8 +1,4 @@
-"""What failures cost in work: training that was interrupted, transfers and bytes that were lost.
-
-A room of its own because lost work is what failures take from a federation before any score shows
-it, and its causes are what an experiment is about.
-"""
+"""What failures cost in work: training that was interrupted, transfers and bytes that were lost."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What each client's model is worth at home, and what elsewhere.
-
-A room of its own because a model that is only asked about its own site looks good however little
-it has learnt of others: the gap between the two is what learning together is there to close.
-"""
+"""What each client's model is worth at home, and what elsewhere."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a run's curve comes to: its end, its mean height, and what it gained after a crash.
-
-A room of its own because each is one number per run, which statistics then compare over seeds.
-"""
+"""What a run's curve comes to: its end, its mean height, and what it gained after a crash."""
 
 from __future__ import annotations
 

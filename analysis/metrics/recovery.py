@@ -1,8 +1,4 @@
-"""How long it takes to be back: a node at its work after a crash, a federation at its score.
-
-A room of its own because a recovery that has not come by the end is no missing value: like a target
-that was not reached, it is censored.
-"""
+"""How long it takes to be back: a node at its work after a crash, a federation at its score."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""How far the clients' models lag behind, over time.
-
-A room of its own because staleness is what failures cost a serverless protocol first: peers that
-are down go on being merged as they were.
-"""
+"""How far the clients' models lag behind, over time."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""How nodes spend their time: down, computing, communicating or idle, and when they are down.
-
-A room of its own because "idle" needs one definition, and because overlapping things must be
-counted once: a client that receives two models while it trains is busy once.
-"""
+"""How nodes spend their time: down, computing, communicating or idle, and when they are down."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What it took each run to reach a score, where those that never did are counted as such.
-
-A room of its own because leaving out the runs that never reach a target flatters the protocol that
-fails more often: they are censored, and the statistics of survival know what to do with that.
-"""
+"""What it took each run to reach a score, where those that never did are counted as such."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Local rounds and bytes, cumulated over virtual time: the other axes of a comparison.
-
-A room of its own because protocols that are equal in time may differ a hundredfold in what they
-train and send, and because a table's own `local_round` starts again when storage is lost.
-"""
+"""Local rounds and bytes, cumulated over virtual time: the other axes of a comparison."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a reader should know before believing the page: what is missing, unsure or unequal.
-
-A room of its own because these are judgements, with a bound each, while the tables only count.
-"""
+"""What a reader should know before believing the page: what is missing, unsure or unequal."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The page's figures of scores: at the end against what was varied, and over virtual time.
-
-A room of its own because they show what `figures` shows, from the same frames; here it can be
-switched and zoomed.
-"""
+"""The page's figures of scores: at the end against what was varied, and over virtual time."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What the page's figures consist of, as plain values that its script hands to plotly.js.
-
-A room of its own because all of them must keep the same rules: the look of the other figures, a
-sentence for who cannot see them, names that cannot become markup, and numbers that are JSON.
-"""
+"""What the page's figures consist of, as plain values that its script hands to plotly.js."""
 
 from __future__ import annotations
 

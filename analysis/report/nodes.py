@@ -1,8 +1,4 @@
-"""The page's timeline: when each node trained, sent, received, waited and was down.
-
-A room of its own because of what does not fit: a run has thousands of such spans, so the page has
-those of one point, of as many seeds as `MOST_BARS` allows, and of at most `MOST_NODES` nodes.
-"""
+"""The page's timeline: when each node trained, sent, received, waited and was down."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""From a result folder to one HTML file that holds all it needs.
-
-A room of its own because it is where a user's choice meets the code, and where everything that a
-user has named is put into HTML: the template escapes whatever it is given.
-"""
+"""From a result folder to one HTML file; the template escapes whatever a user has named."""
 
 from __future__ import annotations
 

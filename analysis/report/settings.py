@@ -1,8 +1,4 @@
-"""The scenario's settings in rows that can be read, with units that can be thought in.
-
-A room of its own because the stored scenario is written for machines: every duration in seconds,
-every rate in events per second.
-"""
+"""The scenario's settings in rows that can be read, with units that can be thought in."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Experiment trackers that finished results can be shown in: one file each, one line in a dict.
 
-A room of its own because a tracker is told of results after they are written, and reads them from
-there: nothing of it can reach a result. Its library is an extra, and imported when it is used.
+Its library is an extra, and imported when it is used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs in an MLflow store: by default a database beside the results, else MLFLOW_TRACKING_URI.
 
-A room of its own because it alone knows MLflow's library, which is an extra. The database is
-SQLite: MLflow's file store is in maintenance mode, and refuses to work unless it is told to.
+The database is SQLite: MLflow's file store is in maintenance mode, and refuses to work unless it is
+told to.
 """
 
 from __future__ import annotations

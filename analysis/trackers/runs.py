@@ -1,7 +1,4 @@
-"""What every tracker is told about a run: its settings and its scores over virtual time.
-
-A room of its own because all trackers are to show the same, under the same names.
-"""
+"""What every tracker is told about a run: its settings and its scores over virtual time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs as TensorBoard event files, in a folder beside the results that is replaced as a whole.
 
-A room of its own because it alone knows TensorBoard's library, which is an extra. Steps are virtual
-seconds; so is each event's wall time, so that the axis "relative" shows virtual time.
+Steps are virtual seconds; so is each event's wall time, so that the axis "relative" shows virtual
+time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """One program at a time in a result folder.
 
-A room of its own because two programs that write the same tables would each believe to be right.
 The operating system holds the lock, so it ends with its holder, however that one ends.
 """
 

@@ -1,8 +1,4 @@
-"""Models kept in a result folder, one safetensors file each: whole, and known by what they hold.
-
-A room of its own because a file outlives its session: the next one must tell what is there already
-from what is damaged or of another version, and whoever uses a model must know which it is.
-"""
+"""Models kept in a result folder, one safetensors file each: whole, and known by what they hold."""
 
 from __future__ import annotations
 
