@@ -94,10 +94,10 @@ def _results(
 ) -> Results:
     """`found`: each point's folder and `run.json`. `paths`: those varied; None for a run."""
     points = known.points
-    kinds = {name: kind for point in points for name, kind in point.protocols.items()}
+    about = {name: one for point in points for name, one in point.protocols.items()}
     nodes = ordered(node_names(max(point.clients for point in points)))
     names = ordered(point.name for point in points)
-    types = {"point": names, "protocol": ordered(kinds), "node": nodes, "peer": nodes}
+    types = {"point": names, "protocol": ordered(about), "node": nodes, "peer": nodes}
     frame = values_frame(points, [point.values for point in points], paths or ())
     return Results(
         folder=folder,
@@ -115,8 +115,8 @@ def _results(
             columns=["duration_s", "crash_s", "target"],
             dtype="float64",
         ),
-        protocols=tuple(kinds),
-        kinds=kinds,
+        protocols=tuple(about),
+        about=about,
         seeds=tuple(dict.fromkeys(seed for point in points for seed in point.seeds)),
         metric=known.metric,
         lower_is_better=known.lower_is_better,

@@ -16,6 +16,7 @@ from analysis.frames import frame_of, listed
 from sim.record import tables
 from sim.record.errors import ResultError
 from sim.record.folder import SCENARIO_FILE, SCORES_FILE, TRACE_FILE
+from sim.record.points import ProtocolRecord
 from sim.record.rows import CLIENT, FINISHED, TRACE_KINDS, ScoreRow, TraceRow
 
 Names = str | Iterable[str]
@@ -52,8 +53,8 @@ class Results:
     """By point: `duration_s`, `crash_s` (the first `crash` fault's time) and `target`, as the
     point's own settings have them; NaN where there is none."""
     protocols: tuple[str, ...]
-    kinds: Mapping[str, str]
-    """Of each protocol: braintorrent, fedavg, pooled or local."""
+    about: Mapping[str, ProtocolRecord]
+    """Of each protocol its `kind`, and whether it `needs_server` and `is_reference`."""
     seeds: tuple[int, ...]
     metric: str
     """What the scenario is judged by: its target's metric, else its task's first."""
@@ -100,8 +101,8 @@ class Results:
 
     @property
     def reference(self) -> str:
-        """What the others are compared with: the first protocol of kind fedavg, else the first."""
-        servers = (name for name in self.protocols if self.kinds[name] == "fedavg")
+        """What the others are compared with: the first protocol with a server, else the first."""
+        servers = (name for name in self.protocols if self.about[name].needs_server)
         return next(servers, self.protocols[0])
 
     def _common(self, column: str) -> float | None:

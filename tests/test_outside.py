@@ -83,7 +83,7 @@ def test_kinds_from_outside_are_swept_drawn_and_reported(scenario: str, tmp_path
     out = tmp_path / "swept"
     vary = "faults.dark.lasts=10 s,60 s"
     braintorrent("sweep", scenario, "--vary", vary, "--out", out, "--workers=0")
-    figures = ("failure_rate", "difference", "convergence", "timeline")
+    figures = ("failure_rate", "difference", "convergence", "network_use")
     for figure in figures:
         braintorrent("plot", out, "--figure", figure, "--out", tmp_path / f"{figure}.png")
         assert (tmp_path / f"{figure}.png").stat().st_size > 10_000

@@ -98,9 +98,10 @@ def varied_path(results: Results, path: str | None, points: Names | None = None)
 
 
 def only_protocol(results: Results, protocol: str | None) -> str:
-    """The named protocol, or the first of kind braintorrent, or else the first."""
+    """The named protocol, or the first that is neither a reference nor has a server, or any."""
     if protocol is not None and protocol not in results.protocols:
         allowed = listed(results.protocols)
         raise ResultError(f"{results.folder}: has no protocol {protocol!r}; allowed: {allowed}")
-    peers = [name for name, kind in results.kinds.items() if kind == "braintorrent"]
+    about = results.about.items()
+    peers = [name for name, one in about if not one.needs_server and not one.is_reference]
     return protocol or [*peers, *results.protocols][0]

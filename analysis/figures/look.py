@@ -7,6 +7,7 @@ https://jfly.uni-koeln.de/color/.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -35,20 +36,17 @@ class Style:
     line: Line
 
 
-KIND_STYLES = {
-    "braintorrent": Style("#0072B2", "o", "-"),
-    "fedavg": Style("#D55E00", "s", "--"),
-    "pooled": Style("#000000", "^", ":"),
-    "local": Style("#009E73", "D", "-."),
-}
-"""Of the first protocol of each kind."""
-SPARE_STYLES = (
+STYLES = (
+    Style("#0072B2", "o", "-"),
+    Style("#D55E00", "s", "--"),
     Style("#E69F00", "v", (0, (7, 2))),
     Style("#56B4E9", "P", (0, (1, 1))),
     Style("#CC79A7", "X", (0, (5, 1, 1, 1, 1, 1))),
     Style("#7F7F7F", "*", (0, (3, 3))),
 )
-"""Of further protocols of a kind, and of other kinds, in the scenario's order."""
+"""Of what is compared, in the scenario's order."""
+REFERENCE_STYLES = (Style("#000000", "^", ":"), Style("#009E73", "D", "-."))
+"""Of what it is measured by."""
 GREY = "#666666"
 INTERVAL = "95 % interval over seeds"
 MEAN_WIDTH, THIN_WIDTH = 1.9, 0.9
@@ -84,15 +82,11 @@ def looked(draw: Draw) -> Draw:
 
 def styles(results: Results) -> dict[str, Style]:
     """The style of each protocol; it does not depend on which of them a figure shows."""
-    found: dict[str, Style] = {}
-    spare = 0
-    for name in results.protocols:
-        own = KIND_STYLES.get(results.kinds[name])
-        if own is None or own in found.values():
-            own = SPARE_STYLES[spare % len(SPARE_STYLES)]
-            spare += 1
-        found[name] = own
-    return found
+    compared, measures = itertools.cycle(STYLES), itertools.cycle(REFERENCE_STYLES)
+    return {
+        name: next(measures if results.about[name].is_reference else compared)
+        for name in results.protocols
+    }
 
 
 def panels(

@@ -15,7 +15,6 @@ from analysis.metrics import final, over_clients
 from analysis.results import Names, Results, Seeds
 from analysis.statistics import over_seeds
 from sim.record.errors import ResultError
-from sim.record.rows import POOLED
 
 _PREFIX = "dice_"
 _NO_STRUCTURES = ("dice_own_site",)
@@ -56,17 +55,13 @@ def structures_data(
     last = final(over_clients(rows)).dropna(subset="mean")
     last["structure"] = last["metric"].astype("str").str.removeprefix(_PREFIX)
     found = over_seeds(last, "mean", by=("structure", "protocol"))
-    found["structure"] = found["structure"].astype(ordered(_best_first(results, found)))
+    found["structure"] = found["structure"].astype(ordered(_best_first(found)))
     return found.sort_values(["structure", "protocol"], ignore_index=True)
 
 
-def _best_first(results: Results, found: pd.DataFrame) -> list[str]:
+def _best_first(found: pd.DataFrame) -> list[str]:
     """The structures in one order for all protocols, or rows could not be compared by eye."""
-    pooled = [name for name, kind in results.kinds.items() if kind == POOLED]
-    ranked = found[found["protocol"].isin(pooled)]
     best = found.groupby("structure", observed=True)["mean"].max()
-    if not ranked.empty:
-        best = ranked.groupby("structure", observed=True)["mean"].max().reindex(best.index)
     return [str(name) for name in best.sort_values(ascending=False, kind="stable").index]
 
 

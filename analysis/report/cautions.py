@@ -18,8 +18,6 @@ EQUAL_WORK = 1.1
 """Up to this ratio of rounds, or of bytes, two protocols count as having done equal work."""
 MANY_SEEDS = 1000
 """A difference that would need more seeds than this is as good as none."""
-_REFERENCES = frozenset({"pooled", "local"})
-"""Kinds that are bounds, and are not meant to do equal work."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,8 @@ def _unequal_work(results: Results, found: Comparison) -> Iterator[Caution]:
         )
         for one, other in itertools.combinations(rounds, 2)
         if one[0] == other[0]
-        and not {results.kinds[one[1]], results.kinds[other[1]]} & _REFERENCES
+        and not results.about[one[1]].is_reference
+        and not results.about[other[1]].is_reference
         and any(_apart(work[one].mean, work[other].mean) for work in (rounds, size))
     ]
     if details:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,7 +11,9 @@ from sim.world import Behaviour, Node, World
 
 
 class Local(Protocol):
-    """Each client alone on its own data: the lower bound."""
+    """Each client alone on its own data: a reference."""
+
+    is_reference: ClassVar[bool] = True
 
     kind: Literal["local"] = Field(default="local", description=KIND)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,9 @@ from sim.world import World
 
 
 class Pooled(Protocol):
-    """One model on all clients' data, free of faults: the upper bound."""
+    """One model on all clients' data, free of faults: a reference."""
+
+    is_reference: ClassVar[bool] = True
 
     kind: Literal["pooled"] = Field(default="pooled", description=KIND)
 

@@ -21,6 +21,8 @@ class Protocol(Settings):
     """The settings of one kind of protocol, and what it asks of a world."""
 
     needs_server: ClassVar[bool] = False
+    is_reference: ClassVar[bool] = False
+    """Whether it is there to measure the others by, and need not do as much work as they."""
 
     kind: str
 

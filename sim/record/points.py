@@ -23,6 +23,16 @@ _FEWEST_PARTS = 2
 
 
 @dataclass(frozen=True)
+class ProtocolRecord:
+    """What a reader must know of a protocol, whatever its kind."""
+
+    kind: str
+    needs_server: bool
+    is_reference: bool
+    """Whether it is there to measure the others by, and need not do as much work as they."""
+
+
+@dataclass(frozen=True)
 class PointRecord:
     """One combination of values, as `sweep.json` has it; a run is one point without values."""
 
@@ -31,8 +41,7 @@ class PointRecord:
     """By path: numbers in the path's unit if all its values are numbers, else text."""
     written: Mapping[str, str]
     """The same as the user wrote them."""
-    protocols: Mapping[str, str]
-    """Each protocol's kind."""
+    protocols: Mapping[str, ProtocolRecord]
     seeds: tuple[int, ...]
     clients: int
     duration_s: float
@@ -75,15 +84,18 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
     if record is None:
         return None
     try:
-        points = tuple(
-            PointRecord(**{**one, "seeds": tuple(one["seeds"])}) for one in record["points"]
-        )
+        points = tuple(_point(one) for one in record["points"])
         lower = tuple(record["lower_is_better"])
         found = FolderRecord(record["scenario"], record["metric"], lower, record["units"], points)
     except (KeyError, TypeError) as error:
         what = f"lacks what a reader needs ({error})"
         raise ResultError(f"{path}: {what}; allowed: what `braintorrent` has written") from None
     return found, record
+
+
+def _point(told: Record) -> PointRecord:
+    protocols = {name: ProtocolRecord(**one) for name, one in told["protocols"].items()}
+    return PointRecord(**{**told, "protocols": protocols, "seeds": tuple(told["seeds"])})
 
 
 def read_sweep(folder: Path) -> tuple[FolderRecord, Record]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from sim.record.errors import Place, Refusal, ScenarioError, dotted, scenario_error
 from sim.record.metrics import is_rising
-from sim.record.points import BASE, FolderRecord, PointRecord, point_names
+from sim.record.points import BASE, FolderRecord, PointRecord, ProtocolRecord, point_names
 from sim.record.units import quantity
 from sim.scenario import ranges
 from sim.scenario.loading import dump, load, validated
@@ -189,7 +189,10 @@ def _point_record(
         name=name,
         values=values,
         written=written,
-        protocols={name: one.kind for name, one in scenario.protocols.items()},
+        protocols={
+            name: ProtocolRecord(one.kind, one.needs_server, one.is_reference)
+            for name, one in scenario.protocols.items()
+        },
         seeds=tuple(scenario.seeds),
         clients=scenario.clients.count,
         duration_s=scenario.duration,

@@ -14,6 +14,7 @@ from analysis import over_clients, progress_after_crash
 from analysis.loading import NOT_LISTED, NOT_WRITTEN, load, load_run, load_sweep
 from sim.record.errors import ResultError
 from sim.record.folder import RUNS_FILE
+from sim.record.points import ProtocolRecord
 from sim.results.sweep_tables import write_tables
 from tests.analysis.folders import (
     RATE,
@@ -40,7 +41,9 @@ def test_a_run_is_a_sweep_of_one_point(tmp_path: Path) -> None:
     found = load(write_run(tmp_path, scenario))
     assert (found.name, found.is_sweep, found.paths) == ("churn", False, ())
     assert found.question == scenario.question
-    assert found.protocols == ("local", "fedavg") and found.kinds["fedavg"] == "fedavg"
+    assert found.protocols == ("local", "fedavg")
+    assert found.about["fedavg"] == ProtocolRecord("fedavg", True, False)
+    assert found.about["local"] == ProtocolRecord("local", False, True)
     assert (found.metric, found.target, found.duration_s) == ("loss", 0.25, 60.0)
     assert found.crash_s is None and found.seeds == (0, 1)
     assert found.clients == ("client_0", "client_1")

@@ -6,7 +6,7 @@ import matplotlib
 import pytest
 
 from analysis.figures import FIGURES
-from analysis.figures.look import KIND_STYLES, SPARE_STYLES, panels, styles
+from analysis.figures.look import REFERENCE_STYLES, STYLES, panels, styles
 from tests.analysis.figures.looked_at import a_run
 
 PROTOCOLS = (
@@ -14,17 +14,19 @@ PROTOCOLS = (
 )
 
 
-def test_a_kind_has_its_style_and_a_second_of_it_another(tmp_path: Path) -> None:
+def test_what_is_compared_and_references_have_their_own_styles(
+    tmp_path: Path,
+) -> None:
     found = styles(a_run(tmp_path, changes=[PROTOCOLS]))
     assert found == {
-        "a": KIND_STYLES["fedavg"],
-        "local": KIND_STYLES["local"],
-        "b": SPARE_STYLES[0],
+        "a": STYLES[0],
+        "local": REFERENCE_STYLES[0],
+        "b": STYLES[1],
     }
 
 
 def test_all_styles_differ_in_each_way() -> None:
-    known = [*KIND_STYLES.values(), *SPARE_STYLES]
+    known = [*STYLES, *REFERENCE_STYLES]
     for name in ("color", "marker", "line"):
         assert len({getattr(style, name) for style in known}) == len(known)
 

@@ -102,14 +102,14 @@ def test_one_protocol_stands_in_the_middle_of_its_row(tmp_path: Path) -> None:
     np.testing.assert_allclose(ys(bar.lines[0]), [0.0, 1.0])
 
 
-def test_pooled_orders_the_rows(tmp_path: Path) -> None:
+def test_the_best_protocol_orders_the_rows(tmp_path: Path) -> None:
     def turned(run: Run) -> Mapping[str, Mapping[str, float]]:
         if run[1] == "local":
             return ends(run)
         return {"dice_thalamus": {"pooled": 0.2}, "dice_amygdala": {"pooled": 0.3}}
 
     found = structures_data(segmented(tmp_path, values=turned, protocols="{local: {}, pooled: {}}"))
-    assert list(found["structure"].cat.categories) == ["amygdala", "thalamus"]
+    assert list(found["structure"].cat.categories) == ["thalamus", "amygdala"]
     assert found.loc[found["protocol"] == "pooled", "mean"].tolist() == [0.3, 0.2]
 
 

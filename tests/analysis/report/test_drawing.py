@@ -2,7 +2,7 @@
 
 import math
 
-from analysis.figures.look import KIND_STYLES, SPARE_STYLES
+from analysis.figures.look import REFERENCE_STYLES, STYLES
 from analysis.report.drawing import escaped, marker, plain, stroke, translucent
 
 
@@ -19,8 +19,8 @@ def test_a_band_is_the_line_s_colour() -> None:
 
 
 def test_every_style_has_a_line_and_a_marker_of_its_own() -> None:
-    styles = [*KIND_STYLES.values(), *SPARE_STYLES]
-    assert stroke(KIND_STYLES["braintorrent"])["dash"] == "solid"
-    assert stroke(KIND_STYLES["fedavg"])["dash"] == "7px,4px"
+    styles = [*STYLES, *REFERENCE_STYLES]
+    assert stroke(STYLES[0])["dash"] == "solid"
+    assert stroke(STYLES[1])["dash"] == "7px,4px"
     assert len({stroke(style)["dash"] for style in styles}) == len(styles)
     assert len({marker(style)["symbol"] for style in styles}) == len(styles)
