@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from analysis import load
 from models.networks import NETWORKS
 from models.partitions import PARTITIONS
 from models.tasks import TASKS
@@ -85,10 +86,13 @@ def test_kinds_from_outside_are_swept_drawn_and_reported(scenario: str, tmp_path
     braintorrent("sweep", scenario, "--vary", vary, "--out", out, "--workers=0")
     figures = ("failure_rate", "difference", "convergence", "network_use")
     for figure in figures:
-        braintorrent("plot", out, "--figure", figure, "--out", tmp_path / f"{figure}.png")
+        chosen = ["--point", "dark.lasts-10s"] if figure == "timeline" else []
+        braintorrent("plot", out, "--figure", figure, *chosen, "--out", tmp_path / f"{figure}.png")
         assert (tmp_path / f"{figure}.png").stat().st_size > 10_000
     page = tmp_path / "report.html"
     braintorrent("report", out, "--out", page)
+    found = load(out)
+    assert (found.metric, found.lower_is_better) == ("error", ("error",))
     assert "Does anything here know its kinds by name?" in page.read_text(encoding="utf-8")
 
 

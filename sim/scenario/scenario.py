@@ -24,6 +24,7 @@ from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Place, Refusal, ScenarioError, scenario_error
+from sim.record.rows import CLIENT, SERVER, client_name
 from sim.record.settings.base import Seed, Settings
 from sim.record.settings.kinds import OneOf
 from sim.record.settings.quantities import PositiveSeconds
@@ -126,12 +127,12 @@ class Scenario(Settings):
     @property
     def client_names(self) -> tuple[str, ...]:
         """``client_0``, ``client_1``, ... in the order of the clients' numbers."""
-        return tuple(f"client_{number}" for number in range(self.clients.count))
+        return tuple(map(client_name, range(self.clients.count)))
 
     @property
     def node_names(self) -> tuple[str, ...]:
         """All clients, then ``server`` if the scenario has one."""
-        return (*self.client_names, *(("server",) if self.server is not None else ()))
+        return (*self.client_names, *((SERVER,) if self.server is not None else ()))
 
     # -- what only the whole shows -------------------------------------------------------------
 
@@ -177,8 +178,8 @@ class Scenario(Settings):
         count = self.clients.count
         for name, fault in self.faults.items():
             for path, node in fault.named():
-                if node != "server" and int(node.removeprefix("client_")) >= count:
-                    allowed = f"client_0 to client_{count - 1}, or server"
+                if node != SERVER and int(node.removeprefix(CLIENT)) >= count:
+                    allowed = f"{client_name(0)} to {client_name(count - 1)}, or {SERVER}"
                     raise Refusal(f"{node} does not exist", allowed, ("faults", name, *path))
         for name, fault in self.faults.items():
             try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from sim.record.errors import Refusal
+from sim.record.rows import client_name
 from sim.record.settings.base import Count, Settings
 from sim.record.settings.distributions import Duration
 from sim.record.settings.quantities import BytesPerSecond, PositiveSeconds, Seconds
@@ -111,7 +112,7 @@ class ClientsSettings(Settings):
         """Seconds of a step on each client's machine [count]; drawn from a stream of its own."""
         if isinstance(self.step_time, tuple):
             return np.array(self.step_time, dtype=np.float64)
-        draws = (stream("step_time", f"client_{i}") for i in range(self.count))
+        draws = (stream("step_time", client_name(i)) for i in range(self.count))
         return np.concatenate([self.step_time.draw(each, 1) for each in draws])
 
 
