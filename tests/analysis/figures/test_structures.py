@@ -4,16 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from analysis.figures.structures import structures, structures_data
 from analysis.loading import load
 from analysis.results import Results
-from sim.record.errors import ResultError
 from sim.record.rows import ScoreRow, TraceRow
-from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, xs, ys
+from tests.analysis.figures.looked_at import drawn, keys, xs, ys
 from tests.analysis.folders import Run, described, score, write_run
 
 NAN = float("nan")
@@ -100,27 +98,3 @@ def test_one_protocol_stands_in_the_middle_of_its_row(tmp_path: Path) -> None:
     figure = drawn(structures(segmented(tmp_path, protocols="{local: {}}")))
     (bar,) = bars(figure)
     np.testing.assert_allclose(ys(bar.lines[0]), [0.0, 1.0])
-
-
-def test_the_best_protocol_orders_the_rows(tmp_path: Path) -> None:
-    def turned(run: Run) -> Mapping[str, Mapping[str, float]]:
-        if run[1] == "local":
-            return ends(run)
-        return {"dice_thalamus": {"pooled": 0.2}, "dice_amygdala": {"pooled": 0.3}}
-
-    found = structures_data(segmented(tmp_path, values=turned, protocols="{local: {}, pooled: {}}"))
-    assert list(found["structure"].cat.categories) == ["thalamus", "amygdala"]
-    assert found.loc[found["protocol"] == "pooled", "mean"].tolist() == [0.3, 0.2]
-
-
-def test_what_it_does_not_show(tmp_path: Path) -> None:
-    with pytest.raises(ResultError, match="has no scores of structures; allowed: results of a seg"):
-        structures(a_run(tmp_path / "digits"))
-    failed = [("base", protocol, seed) for protocol in ("local", "fedavg") for seed in (0, 1)]
-    nothing = load(write_run(tmp_path / "failed", described(), failed=failed))
-    with pytest.raises(ResultError, match="none of the chosen runs is finished"):
-        structures(nothing)
-    with pytest.raises(ResultError, match="shows one point; choose it"):
-        structures(a_sweep(tmp_path / "sweep"))
-    with pytest.raises(ResultError, match="has no seed 7; allowed: 0, 1"):
-        structures(segmented(tmp_path / "run"), seed=7)
