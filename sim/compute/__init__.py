@@ -1,7 +1,5 @@
 """Real work by name: references to models, the graph that computes them, the engines that do it."""
 
-from __future__ import annotations
-
 from sim.compute.engines.engine import ComputeError, DataPlane, Engine, one_thread
 from sim.compute.engines.pretence import Pretence
 from sim.compute.engines.workshop import InProcessEngine

@@ -5,8 +5,6 @@ or not at all if the store has it. What neither a score nor a kept model depends
 computed.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from typing import Any

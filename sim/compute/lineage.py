@@ -3,8 +3,6 @@
 Protocols see nothing else of the compute engine: they name models, and ask for scores.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Hashable, Mapping
 from typing import Any

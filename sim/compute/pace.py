@@ -3,8 +3,6 @@
 It knows real time, so nothing that it says may decide anything.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

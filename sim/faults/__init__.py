@@ -1,7 +1,5 @@
 """What can go wrong: one file a fault, and the literal registry by which a scenario finds it."""
 
-from __future__ import annotations
-
 from sim.faults.churn import Churn
 from sim.faults.client_dropout import ClientDropout
 from sim.faults.crash import Crash

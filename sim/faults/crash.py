@@ -1,7 +1,5 @@
 """A node crashes at a given time, and recovers later or never."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Literal
 

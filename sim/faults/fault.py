@@ -1,7 +1,5 @@
 """What a fault is: settings that say which nodes they name, and what is done to a world."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 

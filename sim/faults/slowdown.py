@@ -1,7 +1,5 @@
 """Nodes compute slower by a factor for a while."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """How nodes learn together: one file a protocol, and the literal registry of all of them."""
 
-from __future__ import annotations
-
 from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.fedavg import FedAvg
 from sim.protocols.local import Local

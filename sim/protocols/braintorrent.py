@@ -4,8 +4,6 @@ Roy, Siddiqui, Pölsterl, Navab, Wachinger, "BrainTorrent: A Peer-to-Peer Enviro
 Decentralized Federated Learning", 2019, arXiv 1905.06731, section 2.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from typing import Annotated, Any, Literal

@@ -4,8 +4,6 @@ McMahan, Moore, Ramage, Hampson, Agüera y Arcas, "Communication-Efficient Learn
 from Decentralized Data", AISTATS 2017, arXiv 1602.05629, algorithm 1; the paper's "FLS".
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Each client alone on its own data: a reference without anything sent."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

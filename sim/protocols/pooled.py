@@ -1,7 +1,5 @@
 """One model on all clients' data, on one machine as fast as all of theirs together."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """What a result folder's files are called, which format they have, and how they are written."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

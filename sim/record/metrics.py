@@ -1,7 +1,5 @@
 """How metrics are called, which way they point, and which of them a node is told of."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 LOWER_IS_BETTER = ("loss", "hd95_mm")

@@ -4,8 +4,6 @@ A point's name is that of its folder: readable, unique, and fit for every file s
 ``name=value``, which table readers take for partitions with columns of their own.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections import Counter

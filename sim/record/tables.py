@@ -1,7 +1,5 @@
 """The tables of a result folder: their columns for Arrow, their one writer and their one reader."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType

@@ -4,8 +4,6 @@ The only parser there is: what a scenario takes and what a reader of results sho
 number.
 """
 
-from __future__ import annotations
-
 import re
 from fractions import Fraction
 from functools import lru_cache

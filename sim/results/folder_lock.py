@@ -3,8 +3,6 @@
 The operating system holds the lock, so it ends with its holder, however that one ends.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Models kept in a result folder, one safetensors file each: whole, and known by what they hold."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """How far a sweep or a run has come, from nothing but its folder, while another works there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ They are only a view: built from the points' own folders, one at a time, they ca
 any time, with the same bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any

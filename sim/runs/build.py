@@ -3,8 +3,6 @@
 It needs no learner, only five numbers about it: a world can be played without torch.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 

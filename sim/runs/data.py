@@ -1,7 +1,5 @@
 """What is known of each learner before any clock starts: its data's facts, and its content name."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The observer: looks at every node's current model at fixed times, at no virtual cost."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

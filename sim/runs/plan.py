@@ -4,8 +4,6 @@ Every control plane runs to its end over a graph that counts its operations inst
 What one operation costs is timed on one local round and one evaluation of the real learner.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import math

@@ -1,7 +1,5 @@
 """One protocol under one seed, played on virtual time: the control plane from start to end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """From a result folder's kept model to the segmentation of one subject, as files."""
 
-from __future__ import annotations
-
 import csv
 import math
 import re

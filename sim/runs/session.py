@@ -4,8 +4,6 @@ The control planes go ahead, since they cost milliseconds; what their scores dep
 once, whoever shares it, or found in the store.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -4,8 +4,6 @@ A run is a sweep of one point. Whatever stopped the program, the same command co
 finished stays, and the store has what was computed of the rest.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The data plane as workers have it: real learners behind the engine's protocol."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What differs between two scenarios as they were written, in a researcher's words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

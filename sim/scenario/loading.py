@@ -1,7 +1,5 @@
 """Scenarios as files: found by path or name, completed by the files they name, and written."""
 
-from __future__ import annotations
-
 import importlib.resources
 import io
 import os

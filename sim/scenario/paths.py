@@ -4,8 +4,6 @@ What may be varied is what a validated scenario consists of, defaults included, 
 file mentions it.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Collection, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 What will be run, under which names, is known and checked before anything runs.
 """
 
-from __future__ import annotations
-
 import copy
 import itertools
 import math

@@ -3,8 +3,6 @@
 A value stays text here, as written and with its unit: what it means is the scenario's business.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The schema library's complaints in a researcher's words, with the place in the file."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A strict YAML 1.2 loader: plain values, and for each of them the place where it was written."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator

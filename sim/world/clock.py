@@ -4,8 +4,6 @@ Real work runs beside it in the same asyncio loop. A SimPy process that needs a 
 `clock.number(future)`; virtual time, and every other event, then stands still until it is there.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import heapq

@@ -5,8 +5,6 @@ of those that share a link with them change; that is done once per instant, afte
 that happens at it. Finish times wait in a heap whose stale entries are recognised by their stamp.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A ping of n peers is one event, evaluated when its last reply is in; what each p
 answered when the question reached it is read from here, as one vector operation.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Random streams by name: every draw of a world comes from a generator of its own."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The append-only record of what happened in one run; tables and pictures derive from it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """One run's world: the nodes, and the shared things that a protocol and the faults act on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import simpy

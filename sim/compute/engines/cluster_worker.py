@@ -4,8 +4,6 @@ A task carries all it needs, so that Dask may do it again on any worker, with or
 that asked for it.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ An engine knows learners only as something that a data plane builds from a pickl
 the same description gives the same bits wherever it is built.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

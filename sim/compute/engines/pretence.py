@@ -1,7 +1,5 @@
 """An engine that counts operations and does none of them: for a dry run."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Sequence

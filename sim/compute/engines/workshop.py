@@ -3,8 +3,6 @@
 The same code in this process, in a worker process and on a cluster: that is why they agree.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence

@@ -5,8 +5,6 @@ A score, once kept, survives a kill at any instant. A line is JSON and checks it
 that stands before its comma. NaN and the infinities are spelled as Python's json does.
 """
 
-from __future__ import annotations
-
 import os
 from binascii import unhexlify
 from pathlib import Path

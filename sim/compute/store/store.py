@@ -4,8 +4,6 @@ Scores are always kept; models within a limit, beyond which the oldest go that n
 needs. It is all that a resume, and another run with the same history, need to find.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 from collections import OrderedDict

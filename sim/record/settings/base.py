@@ -1,7 +1,5 @@
 """What all settings share: strictness, and how a mistake says what is allowed."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

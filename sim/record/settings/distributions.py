@@ -56,7 +56,6 @@ class Uniform(Distribution):
         return self
 
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
-        """See Distribution."""
         return self.low + (self.high - self.low) * generator.random(n)
 
 
@@ -67,7 +66,6 @@ class Exponential(Distribution):
     mean: PositiveSeconds = Field(description="the mean duration")
 
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
-        """See Distribution."""
         return self.mean * generator.standard_exponential(n)
 
 
@@ -81,7 +79,6 @@ class Lognormal(Distribution):
     )
 
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
-        """See Distribution."""
         factor: Floats = np.exp(self.sigma * generator.standard_normal(n))
         return self.median * factor
 

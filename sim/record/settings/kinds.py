@@ -1,7 +1,5 @@
 """A part of a scenario that is one of several kinds, each with settings of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How settings refer to nodes: one node by name, or several by a selector."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any
 

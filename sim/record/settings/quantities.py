@@ -1,7 +1,5 @@
 """Settings that are quantities: durations, sizes, bandwidths and rates, as floats of one unit."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Annotated, Any
