@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sim.cli import app
-from sim.results import folder as results
+from tests.tables import read_scores
 
 SMALL = [
     "--set=duration=3 min",
@@ -82,7 +82,7 @@ def test_a_run_stops_when_its_score_is_reached_at_the_same_look(tmp_path: Path) 
     options = ("--set=clients.count=4", goal, "--seed=0", "--protocol=braintorrent")
     alone = tables(tmp_path / "alone", 0, "no_faults", *options)
     assert tables(tmp_path / "pool", 2, "no_faults", *options) == alone
-    scores = results.read_scores(tmp_path / "alone")
+    scores = read_scores(tmp_path / "alone")
     reached = [r for r in scores if r.node == "aggregate" and r.metric == "accuracy"]
     assert reached[-1].value >= 0.3
     assert all(row.value < 0.3 for row in reached[:-1])
@@ -129,7 +129,7 @@ def test_the_bit_classes_agree_on_the_accuracy_within_its_spread_over_seeds(
         folder = tmp_path / arithmetic
         setting = f"--set=training.arithmetic={arithmetic}"
         tables(folder, 2, "no_faults", "--set=duration=10 min", setting)
-        rows = results.read_scores(folder)
+        rows = read_scores(folder)
         end_s = max(row.time_s for row in rows)
         scores[arithmetic] = {
             (row.protocol, row.seed): row.value

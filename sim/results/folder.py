@@ -160,21 +160,6 @@ def finished_record(folder: Path) -> Record:
     return record
 
 
-def read_scores(folder: Path) -> list[ScoreRow]:
-    """Return the rows of a finished folder's `scores.parquet`, in table order."""
-    return list(map(ScoreRow._make, _rows(folder / SCORES_FILE, ScoreRow)))
-
-
-def read_traces(folder: Path) -> list[TraceRow]:
-    """Return the rows of a finished folder's `trace.parquet`, in table order."""
-    return list(map(TraceRow._make, _rows(folder / TRACE_FILE, TraceRow)))
-
-
-def _rows(path: Path, row: type[ScoreRow] | type[TraceRow]) -> list[tuple[Any, ...]]:
-    table = tables.read(path, tables.schema_of(row))
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-
-
 def _digests(folder: Path) -> dict[str, str]:
     digests = {}
     models = (folder / MODELS_FOLDER).rglob(f"*{MODEL_SUFFIX}")

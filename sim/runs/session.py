@@ -29,7 +29,7 @@ SECONDS_BETWEEN_REPORTS = 0.2
 
 
 @dataclass(frozen=True)
-class Place:
+class PointFolder:
     """One point: what is run, and the result folder that it is written to."""
 
     scenario: Scenario
@@ -123,7 +123,7 @@ def prepared(scenarios: Sequence[Scenario], report: Callable[[str], None]) -> Da
     return data
 
 
-async def run_places(places: Sequence[Place], session: Session, data: Data) -> Done:
+async def run_places(places: Sequence[PointFolder], session: Session, data: Data) -> Done:
     """Do every run of every place and write the places' result folders.
 
     Nothing is done twice that an earlier session has stored. Raises ScenarioError for a cluster
@@ -147,14 +147,14 @@ async def run_places(places: Sequence[Place], session: Session, data: Data) -> D
             opened.push_async_callback(engine.close)
         graph = Graph(engine, store, models)
         opened.callback(graph.close)
-        work = _Work(places, session, data, graph)
+        work = _Runs(places, session, data, graph)
         await work.all()
         if not work.failed:
             store.forget_models()  # The scores are all that a result needs.
         return Done(work.operations(), work.failed)
 
 
-def _training(places: Sequence[Place]) -> Training:
+def _training(places: Sequence[PointFolder]) -> Training:
     specs = [learner_spec(place.scenario, 0) for place in places]
     return Training(
         tuple(dict.fromkeys(spec.training for spec in specs)),
@@ -163,10 +163,12 @@ def _training(places: Sequence[Place]) -> Training:
     )
 
 
-class _Work:
+class _Runs:
     """The runs on their way, over one graph."""
 
-    def __init__(self, places: Sequence[Place], session: Session, data: Data, graph: Graph) -> None:
+    def __init__(
+        self, places: Sequence[PointFolder], session: Session, data: Data, graph: Graph
+    ) -> None:
         self._places = places
         self._session = session
         self._data = data
@@ -194,7 +196,7 @@ class _Work:
                 raise failures.exceptions[0] from None
 
     async def _run(
-        self, place: Place, protocol: str, seed: int, clocks: asyncio.Semaphore
+        self, place: PointFolder, protocol: str, seed: int, clocks: asyncio.Semaphore
     ) -> RunTables:
         scenario = place.scenario
 
@@ -225,7 +227,7 @@ class _Work:
             self._finished += 1
         return results.run_tables(record, scores, played.traces)
 
-    async def _keep(self, place: Place, played: Played) -> None:
+    async def _keep(self, place: PointFolder, played: Played) -> None:
         """Write the run's final models, but for those that an earlier session has written."""
         missing = [each for each in played.final if not kept.is_there(place.folder, each[0])]
         for _, model in missing:
@@ -235,7 +237,7 @@ class _Work:
             tensors = self._data.tensors(place.scenario, final.seed, vector)
             kept.write(place.folder, final, tensors)
 
-    async def _written(self, place: Place, runs: Sequence[asyncio.Task[RunTables]]) -> None:
+    async def _written(self, place: PointFolder, runs: Sequence[asyncio.Task[RunTables]]) -> None:
         done = [await run for run in runs]
         results.write(
             place.folder,

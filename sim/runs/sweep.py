@@ -26,7 +26,7 @@ from sim.results.folder import FolderState
 from sim.results.folder_lock import locked
 from sim.results.sweep_tables import write_tables
 from sim.runs.data import with_pinned_files
-from sim.runs.session import Done, Place, Session, prepared, run_places
+from sim.runs.session import Done, PointFolder, Session, prepared, run_places
 from sim.scenario import Scenario, Sweep, dump, dump_sweep, folder_record
 
 
@@ -41,7 +41,7 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
         return None
     data = prepared([scenario], session.report)
     with _writing(session.home, SCENARIO_FILE, text):
-        return asyncio.run(run_places([Place(scenario, session.home)], session, data))
+        return asyncio.run(run_places([PointFolder(scenario, session.home)], session, data))
 
 
 def run_sweep(sweep: Sweep, session: Session) -> Done | None:
@@ -56,7 +56,7 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     runs = session.home / RUNS_FOLDER
     scenarios = with_pinned_files([point.scenario for point in sweep.points])
     places = [
-        Place(scenario, runs / point.name)
+        PointFolder(scenario, runs / point.name)
         for scenario, point in zip(scenarios, sweep.points, strict=True)
     ]
     states = [results.folder_state(place.folder, dump(place.scenario)) for place in places]

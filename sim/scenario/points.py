@@ -156,37 +156,26 @@ def _require(option: str, chosen: Sequence[object], available: Iterable[object])
 
 def folder_record(sweep: Sweep) -> FolderRecord:
     """What a sweep's folder tells of it before anything has run."""
-    points = tuple(
-        _point_record(point.scenario, point.name, point.values, point.written)
-        for point in sweep.points
-    )
-    return _record(sweep.base, sweep.units, points)
-
-
-def run_record(scenario: Scenario) -> FolderRecord:
-    """The same of a scenario alone."""
-    return _record(scenario, {}, (_point_record(scenario, BASE, {}, {}),))
-
-
-def _record(
-    scenario: Scenario, units: Mapping[str, str], points: tuple[PointRecord, ...]
-) -> FolderRecord:
-    task, target = scenario.task, scenario.evaluation.target
+    task, target = sweep.base.task, sweep.base.evaluation.target
     lower = [name for name, better in task.metrics.items() if better == "lower"]
     lower += [name for name in task.final_metrics if not is_rising(name)]
     metric = target.metric if target else next(iter(task.metrics))
-    return FolderRecord(scenario.name, metric, tuple(lower), units, points)
+    points = tuple(map(_point_record, sweep.points))
+    return FolderRecord(sweep.base.name, metric, tuple(lower), sweep.units, points)
 
 
-def _point_record(
-    scenario: Scenario, name: str, values: Mapping[str, float | str], written: Mapping[str, str]
-) -> PointRecord:
-    target = scenario.evaluation.target
+def run_record(scenario: Scenario) -> FolderRecord:
+    """The same of a scenario alone: a sweep of one point."""
+    return folder_record(Sweep(scenario, {}, {}, (Point(BASE, {}, {}, scenario),)))
+
+
+def _point_record(point: Point) -> PointRecord:
+    scenario, target = point.scenario, point.scenario.evaluation.target
     crashes = [fault.crash_s for fault in scenario.faults.values() if fault.crash_s is not None]
     return PointRecord(
-        name=name,
-        values=values,
-        written=written,
+        name=point.name,
+        values=point.values,
+        written=point.written,
         protocols={
             name: ProtocolRecord(one.kind, one.needs_server, one.is_reference)
             for name, one in scenario.protocols.items()

@@ -32,11 +32,11 @@ from sim.scenario import ranges
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
-    LatencyMatrix,
     NetworkSettings,
     OutputSettings,
     ServerSettings,
     StopSettings,
+    check_size,
 )
 from sim.scenario.yaml_loader import Document
 
@@ -140,7 +140,7 @@ class Scenario(Settings):
     def _consistent(self) -> Scenario:
         self._check_seeds()
         self._check_lists()
-        self._check_latency()
+        check_size(self.network.latency, self.clients.count, self.server is not None)
         self._check_faults()
         self._check_protocols()
         self._check_evaluation()
@@ -161,18 +161,6 @@ class Scenario(Settings):
         for path, values in lists:
             if isinstance(values, tuple) and len(values) != count:
                 raise Refusal(f"lists {len(values)} values", f"{count}, one per client", path)
-
-    def _check_latency(self) -> None:
-        latency, count = self.network.latency, self.clients.count
-        if not isinstance(latency, LatencyMatrix):
-            return
-        sizes = (count + 1,) if self.server is not None else (count, count + 1)
-        if len(latency.matrix) not in sizes:
-            allowed = " or ".join(f"{size} x {size}" for size in sizes)
-            if self.server is not None:
-                allowed += ", the server last"
-            what = f"is {len(latency.matrix)} x {len(latency.matrix)}"
-            raise Refusal(what, allowed, ("network", "latency", "matrix"))
 
     def _check_faults(self) -> None:
         count = self.clients.count

@@ -71,6 +71,18 @@ Bandwidth = Annotated[
 ]
 
 
+def check_size(latency: Latency, clients: int, has_server: bool) -> None:
+    """Raise Refusal if the latencies are a matrix of another number of nodes."""
+    if not isinstance(latency, LatencyMatrix):
+        return
+    sizes = (clients + 1,) if has_server else (clients, clients + 1)
+    if len(latency.matrix) not in sizes:
+        allowed = " or ".join(f"{size} x {size}" for size in sizes)
+        what = f"is {len(latency.matrix)} x {len(latency.matrix)}"
+        allowed += ", the server last" if has_server else ""
+        raise Refusal(what, allowed, ("network", "latency", "matrix"))
+
+
 def one_way(latency: Latency, names: tuple[str, ...], stream: Stream) -> tuple[Floats, bool]:
     """The latencies [n, n] in seconds of nodes, clients first, and whether they are symmetric.
 

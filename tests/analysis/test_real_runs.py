@@ -16,11 +16,11 @@ from analysis.metrics.states import outages, time_by_state
 from analysis.metrics.work import cumulated
 from analysis.results import Results
 from sim.record.rows import TRACE_KINDS
-from sim.results import folder as written
 from sim.runs.session import Session
 from sim.runs.sweep import run_one
 from sim.scenario import Scenario
 from sim.scenario import load as scenario_of
+from tests.tables import read_scores
 
 CHANGES = (
     "clients.count=3",
@@ -65,7 +65,7 @@ def test_work_is_what_the_counters_say(found: Results) -> None:
 
 
 def test_what_runs_come_to_is_what_their_rows_say(found: Results) -> None:
-    rows = [row for row in written.read_scores(found.folder) if row.metric == found.metric]
+    rows = [row for row in read_scores(found.folder) if row.metric == found.metric]
     came_to = compared(found)
     for protocol in found.protocols:
         ends = [

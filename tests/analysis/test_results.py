@@ -15,7 +15,6 @@ from analysis.loading import load, load_run
 from analysis.metrics.states import outages
 from sim.record.errors import ResultError
 from sim.record.rows import ScoreRow, TraceRow
-from sim.results import folder as written
 from tests.analysis.folders import (
     RATE,
     Run,
@@ -27,6 +26,7 @@ from tests.analysis.folders import (
     write_run,
     write_sweep,
 )
+from tests.tables import read_scores
 
 RATES = f"{RATE}=0 / h,3600 / h"
 LOW, HIGH = "churn.failure_rate-0perh", "churn.failure_rate-3600perh"
@@ -40,7 +40,7 @@ def test_scores_are_the_rows_that_were_written(tmp_path: Path) -> None:
     found = load_run(write_run(tmp_path, described()))
     frame = found.scores()
     assert list(frame) == ["point", *ScoreRow._fields]
-    assert plain(frame) == [("base", *row) for row in written.read_scores(tmp_path)]
+    assert plain(frame) == [("base", *row) for row in read_scores(tmp_path)]
     traces = found.trace()
     assert list(traces) == ["point", *TraceRow._fields]
     assert traces["peer"].isna().all()  # A training has no other end.

@@ -20,7 +20,7 @@ from sim.compute import Graph, Models, Pretence, Store
 from sim.compute.refs import Job
 from sim.runs.data import Data
 from sim.runs.playing import play
-from sim.runs.session import Place, Progress, Session, prepared, run_places
+from sim.runs.session import PointFolder, Progress, Session, prepared, run_places
 from sim.scenario import Scenario
 
 
@@ -134,7 +134,9 @@ def whole_run(scenarios: Sequence[Scenario], workers: int, folder: Path) -> floa
     started = time.perf_counter()
     session = Session(folder, workers, 1 << 40, print, progress)
     folder.mkdir()
-    places = [Place(scenario, folder / str(point)) for point, scenario in enumerate(scenarios)]
+    places = [
+        PointFolder(scenario, folder / str(point)) for point, scenario in enumerate(scenarios)
+    ]
     for place in places:
         place.folder.mkdir()
     asyncio.run(run_places(places, session, data))

@@ -16,7 +16,7 @@ from sim.cli import app
 from sim.record.errors import ResultError, ScenarioError
 from sim.record.rows import Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
-from sim.runs.session import Done, Place, Progress, RunProgress, Session
+from sim.runs.session import Done, PointFolder, Progress, RunProgress, Session
 from sim.scenario import Scenario
 from tests.analysis.folders import described, write_run
 
@@ -49,7 +49,7 @@ class FakeWork:
         if self.failure:
             raise self.failure
 
-    async def run_places(self, places: Sequence[Place], session: Session, data: None) -> Done:
+    async def run_places(self, places: Sequence[PointFolder], session: Session, data: None) -> Done:
         await asyncio.sleep(0)
         if self.interrupts:
             raise KeyboardInterrupt

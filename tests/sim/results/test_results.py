@@ -14,6 +14,7 @@ from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
 from sim.results.folder import FolderState, RunTables
 from sim.scenario import dump, load
+from tests.tables import read_scores, read_traces
 
 SCENARIO = "name: tiny\n"
 WORLD = load("churn", ["protocols={fedavg: {deadline: 1 min}, braintorrent: {}}", "seeds=[0, 1]"])
@@ -57,14 +58,14 @@ def test_rows_come_back_sorted_by_protocol_of_scenario_seed_and_time(tmp_path: P
         score("fedavg", 0, 0.0),
     ]
     folder = written(tmp_path / "out", runs(rows, []))
-    assert results.read_scores(folder) == [rows[3], rows[2], rows[1], rows[0]]
-    assert results.read_traces(folder) == []
+    assert read_scores(folder) == [rows[3], rows[2], rows[1], rows[0]]
+    assert read_traces(folder) == []
 
 
 def test_rows_of_one_instant_keep_the_order_of_their_events(tmp_path: Path) -> None:
     rows = [trace("fedavg", 0, 1.0, cause) for cause in ("z", "a", "m")]
     folder = written(tmp_path / "out", runs([], rows))
-    assert results.read_traces(folder) == rows
+    assert read_traces(folder) == rows
 
 
 def test_tables_have_the_same_bytes_wherever_and_however_fast_they_were_made(
@@ -76,7 +77,7 @@ def test_tables_have_the_same_bytes_wherever_and_however_fast_they_were_made(
     two = written(tmp_path / "protocol=two", done, wall_s=2.0, workers=2)
     for name in (SCORES_FILE, TRACE_FILE):
         assert (one / name).read_bytes() == (two / name).read_bytes()
-    assert results.read_scores(two) == results.read_scores(one) == rows
+    assert read_scores(two) == read_scores(one) == rows
 
 
 def test_columns_have_the_documented_names_and_types(tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ def test_a_failed_run_has_no_rows_and_leaves_the_folder_unfinished(tmp_path: Pat
     record = RunRecord("braintorrent", 0, 60.0, 12, {}, FAILED, "no data")
     bad = results.run_tables(record, [score("braintorrent", 0, 0.0)], [])
     folder = written(tmp_path / "out", [*good, bad])
-    assert [row.protocol for row in results.read_scores(folder)] == ["fedavg"]
+    assert [row.protocol for row in read_scores(folder)] == ["fedavg"]
     states = [(run["status"], run["cause"]) for run in results.finished_record(folder)["runs"]]
     assert states == [("finished", ""), ("failed", "no data")]
     assert results.folder_state(folder, SCENARIO) is FolderState.UNFINISHED

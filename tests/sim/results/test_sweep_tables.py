@@ -15,6 +15,7 @@ from sim.record.rows import RunRecord, ScoreRow
 from sim.results import folder as results
 from sim.results.sweep_tables import write_tables
 from sim.scenario import Sweep, dump_sweep, grid
+from tests.tables import read_scores
 
 RATE = "faults.churn.failure_rate"
 TEXT = "dictionary<values=string, indices=int32, ordered=0>"
@@ -80,7 +81,7 @@ def test_the_scores_of_all_points_behind_their_values(tmp_path: Path) -> None:
             (point.values[RATE], point.values["clients.count"])
         }
         stored = [tuple(row[name] for name in ScoreRow._fields) for row in own]
-        assert stored == results.read_scores(place)
+        assert stored == read_scores(place)
 
 
 def test_one_row_per_run_with_all_counters(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sim.results import folder as results
 from sim.runs.session import Session
 from sim.runs.sweep import run_one
 from sim.scenario import Scenario, restricted
+from tests.tables import read_scores, read_traces
 
 KEPT = Path(__file__).with_name("golden.json")
 # Every fault at once; each client and the server is down for a while, and messages are lost.
@@ -81,7 +82,7 @@ def came_to(protocol: str, folder: Path) -> dict[str, Any]:
     """What the protocol's run is remembered by."""
     scenario = restricted(Scenario.model_validate(SCENARIO), [protocol], [])
     run_one(scenario, Session(folder, 0, 1 << 30, print, lambda now: None))
-    scores, traces = results.read_scores(folder), results.read_traces(folder)
+    scores, traces = read_scores(folder), read_traces(folder)
     (run,) = results.finished_record(folder)["runs"]
     return {
         "events": run["events"],

@@ -21,6 +21,7 @@ from sim.results import kept
 from sim.runs.data import learner_spec
 from sim.scenario import load
 from tests.sim.counting import JOURNAL, CountingTraining
+from tests.tables import read_scores, read_traces
 
 ROOT = Path(__file__).parents[3]
 KEEP = "--set=output.keep_models=final"
@@ -102,7 +103,7 @@ def test_every_node_s_model_is_kept_and_covered_by_the_digests(expected: Path) -
 def test_each_kept_model_is_the_one_that_was_scored_last(expected: Path) -> None:
     last: dict[tuple[str, str], dict[str, float]] = {}
     rows: dict[tuple[str, str], ScoreRow] = {}
-    for row in results.read_scores(expected):
+    for row in read_scores(expected):
         key = (row.protocol, row.node)
         if key not in rows or rows[key].time_s < row.time_s:
             last[key], rows[key] = {}, row
@@ -139,7 +140,7 @@ def test_a_continued_run_makes_those_models_only_that_are_not_there(
     pooled = kept.path_of(folder, "pooled", 1, "pooled")
     pooled.write_bytes(pooled.read_bytes()[:-1])
     run(folder)
-    trained = [row for row in results.read_traces(folder) if row.kind == "train"]
+    trained = [row for row in read_traces(folder) if row.kind == "train"]
     pooled_rounds = sum(row.protocol == "pooled" for row in trained)
     assert len(journal.read_text().split()) == pooled_rounds
     assert content(folder) == content(expected)
@@ -166,14 +167,14 @@ def test_without_it_no_model_is_kept_and_the_tables_are_the_same(
 ) -> None:
     run(tmp_path / "none", "--set=output.keep_models=none")
     assert not (tmp_path / "none" / "models").exists()
-    for reads in (results.read_scores, results.read_traces):
+    for reads in (read_scores, read_traces):
         assert reads(tmp_path / "none") == reads(expected)
 
 
 def test_a_run_that_stops_early_keeps_the_models_of_its_end(tmp_path: Path) -> None:
     goal = "--set=stop_when={metric: accuracy, value: 0.2, of: aggregate}"
     run(tmp_path / "early", goal, "--protocol=braintorrent")
-    end_s = max(row.time_s for row in results.read_scores(tmp_path / "early"))
+    end_s = max(row.time_s for row in read_scores(tmp_path / "early"))
     assert end_s < 60
     for node in NODES["braintorrent"]:
         model, _ = kept.read(kept.path_of(tmp_path / "early", "braintorrent", 1, node))

@@ -14,9 +14,9 @@ from models.tasks import BrainsSettings
 from models.tasks.cohort import Cohort
 from models.tasks.overlap import dice
 from sim.cli import app
-from sim.results import folder as results
 from sim.results import kept
 from tests.sim.squares import AFFINE, STRUCTURES, cohort
+from tests.tables import read_scores
 
 SCENARIO = """\
 name: squares
@@ -91,7 +91,7 @@ def test_the_dice_of_the_held_out_subjects_is_the_run_s_last_score(
         found.append(dice(labels, subject.labels, 1 + len(STRUCTURES)).mean())
     (score,) = (
         row.value
-        for row in results.read_scores(folder)
+        for row in read_scores(folder)
         if row[:2] == ("braintorrent", 0) and row.time_s == 12
         if (row.node, row.metric) == (node, "dice")
     )
