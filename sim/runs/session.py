@@ -123,15 +123,15 @@ def prepared(scenarios: Sequence[Scenario], report: Callable[[str], None]) -> Da
     return data
 
 
-async def run_places(places: Sequence[PointFolder], session: Session, data: Data) -> Done:
-    """Do every run of every place and write the places' result folders.
+async def run_points(points: Sequence[PointFolder], session: Session, data: Data) -> Done:
+    """Do every run of every point and write the points' result folders.
 
     Nothing is done twice that an earlier session has stored. Raises ScenarioError for a cluster
     that can't be used, before anything else is done, and OSError if nothing can be written.
     """
     # What fails on the way, and Ctrl-C, give up what is under way; what is stored stays.
     async with AsyncExitStack() as opened:
-        plane, models, folder = _training(places), Models(), session.home / STORE_FOLDER
+        plane, models, folder = _training(points), Models(), session.home / STORE_FOLDER
         engine: Engine | None = None
         vectors: Vectors | None = None
         if session.scheduler is not None:
@@ -147,15 +147,15 @@ async def run_places(places: Sequence[PointFolder], session: Session, data: Data
             opened.push_async_callback(engine.close)
         graph = Graph(engine, store, models)
         opened.callback(graph.close)
-        work = _Runs(places, session, data, graph)
+        work = _Runs(points, session, data, graph)
         await work.all()
         if not work.failed:
             store.forget_models()  # The scores are all that a result needs.
         return Done(work.operations(), work.failed)
 
 
-def _training(places: Sequence[PointFolder]) -> Training:
-    specs = [learner_spec(place.scenario, 0) for place in places]
+def _training(points: Sequence[PointFolder]) -> Training:
+    specs = [learner_spec(point.scenario, 0) for point in points]
     return Training(
         tuple(dict.fromkeys(spec.training for spec in specs)),
         tuple(dict.fromkeys(name for spec in specs for name in spec.libraries)),
@@ -167,9 +167,9 @@ class _Runs:
     """The runs on their way, over one graph."""
 
     def __init__(
-        self, places: Sequence[PointFolder], session: Session, data: Data, graph: Graph
+        self, points: Sequence[PointFolder], session: Session, data: Data, graph: Graph
     ) -> None:
-        self._places = places
+        self._points = points
         self._session = session
         self._data = data
         self._graph = graph
@@ -182,23 +182,23 @@ class _Runs:
         """Every run; a run's failure is recorded, anything else ends all."""
         with self._watched():
             try:
-                waits = any(place.scenario.stop_when is not None for place in self._places)
+                waits = any(point.scenario.stop_when is not None for point in self._points)
                 clocks = asyncio.Semaphore(CLOCKS_WAITING_AT_MOST if waits else 1)
                 async with asyncio.TaskGroup() as group:
-                    for place in self._places:
+                    for point in self._points:
                         runs = [
-                            group.create_task(self._run(place, protocol, seed, clocks))
-                            for protocol in place.scenario.protocols
-                            for seed in place.scenario.seeds
+                            group.create_task(self._run(point, protocol, seed, clocks))
+                            for protocol in point.scenario.protocols
+                            for seed in point.scenario.seeds
                         ]
-                        group.create_task(self._written(place, runs))
+                        group.create_task(self._written(point, runs))
             except BaseExceptionGroup as failures:
                 raise failures.exceptions[0] from None
 
     async def _run(
-        self, place: PointFolder, protocol: str, seed: int, clocks: asyncio.Semaphore
+        self, point: PointFolder, protocol: str, seed: int, clocks: asyncio.Semaphore
     ) -> RunTables:
-        scenario = place.scenario
+        scenario = point.scenario
 
         def tell(world: World) -> None:
             up = sum(node.up for node in world.nodes)
@@ -217,7 +217,7 @@ class _Runs:
                 played = await play(scenario, protocol, seed, self._graph, self._data, tell)
             self._simulated += 1
             record = played.record
-            await self._keep(place, played)
+            await self._keep(point, played)
             scores = await played.scores()
         except ComputeError as failure:
             record = replace(record, status=FAILED, cause=str(failure))
@@ -227,26 +227,26 @@ class _Runs:
             self._finished += 1
         return results.run_tables(record, scores, played.traces)
 
-    async def _keep(self, place: PointFolder, played: Played) -> None:
+    async def _keep(self, point: PointFolder, played: Played) -> None:
         """Write the run's final models, but for those that an earlier session has written."""
-        missing = [each for each in played.final if not kept.is_there(place.folder, each[0])]
+        missing = [each for each in played.final if not kept.is_there(point.folder, each[0])]
         for _, model in missing:
             self._graph.stored(model)  # All at once, so that workers share what they need.
         for final, model in missing:
             vector = await self._graph.vector(model)
-            tensors = self._data.tensors(place.scenario, final.seed, vector)
-            kept.write(place.folder, final, tensors)
+            tensors = self._data.tensors(point.scenario, final.seed, vector)
+            kept.write(point.folder, final, tensors)
 
-    async def _written(self, place: PointFolder, runs: Sequence[asyncio.Task[RunTables]]) -> None:
+    async def _written(self, point: PointFolder, runs: Sequence[asyncio.Task[RunTables]]) -> None:
         done = [await run for run in runs]
         results.write(
-            place.folder,
-            place.scenario,
+            point.folder,
+            point.scenario,
             done,
             wall_s=time.monotonic() - self._started_s,
             workers=self._session.workers,
             # Of several points that share their work, none can say which part was its own.
-            operations=self.operations() if len(self._places) == 1 else None,
+            operations=self.operations() if len(self._points) == 1 else None,
         )
 
     def operations(self) -> Operations:
@@ -282,7 +282,7 @@ class _Runs:
             latest=self._latest,
             simulated_runs=self._simulated,
             finished_runs=self._finished,
-            total_runs=sum(place.runs for place in self._places),
+            total_runs=sum(point.runs for point in self._points),
             trained=graph.trainings_done,
             demanded=graph.trainings_demanded,
             evaluated=graph.pace.evaluations_done,

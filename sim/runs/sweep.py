@@ -26,7 +26,7 @@ from sim.results.folder import FolderState
 from sim.results.folder_lock import locked
 from sim.results.sweep_tables import write_tables
 from sim.runs.data import with_pinned_files
-from sim.runs.session import Done, PointFolder, Session, prepared, run_places
+from sim.runs.session import Done, PointFolder, Session, prepared, run_points
 from sim.scenario import Scenario, Sweep, dump, dump_sweep, folder_record
 
 
@@ -41,7 +41,7 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
         return None
     data = prepared([scenario], session.report)
     with _writing(session.home, SCENARIO_FILE, text):
-        return asyncio.run(run_places([PointFolder(scenario, session.home)], session, data))
+        return asyncio.run(run_points([PointFolder(scenario, session.home)], session, data))
 
 
 def run_sweep(sweep: Sweep, session: Session) -> Done | None:
@@ -55,26 +55,26 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     results.check_holder(session.home, SWEEP_FILE, text)
     runs = session.home / RUNS_FOLDER
     scenarios = with_pinned_files([point.scenario for point in sweep.points])
-    places = [
+    points = [
         PointFolder(scenario, runs / point.name)
         for scenario, point in zip(scenarios, sweep.points, strict=True)
     ]
-    states = [results.folder_state(place.folder, dump(place.scenario)) for place in places]
+    states = [results.folder_state(point.folder, dump(point.scenario)) for point in points]
     missing = [
-        place
-        for place, state in zip(places, states, strict=True)
+        point
+        for point, state in zip(points, states, strict=True)
         if state is not FolderState.FINISHED
     ]
     if not missing and begun and begun["finished"]:
         return None
-    data = prepared([place.scenario for place in missing], session.report)
+    data = prepared([point.scenario for point in missing], session.report)
     told = folder_record(sweep).as_dict()
     with _writing(session.home, SWEEP_FILE, text):
         # Before its first point has a folder: a reader knows what the sweep is to become.
         write_record(session.home / POINTS_FILE, told | {"finished": False})
-        for place in missing:
-            results.claim(place.folder, SCENARIO_FILE, dump(place.scenario))
-        done = asyncio.run(run_places(missing, session, data))
+        for point in missing:
+            results.claim(point.folder, SCENARIO_FILE, dump(point.scenario))
+        done = asyncio.run(run_points(missing, session, data))
         write_tables(session.home, sweep)
         finished = _finished(session, done, time.monotonic() - started_s)
         write_record(session.home / POINTS_FILE, told | {"finished": True} | finished)

@@ -20,7 +20,7 @@ from sim.compute import Graph, Models, Pretence, Store
 from sim.compute.refs import Job
 from sim.runs.data import Data
 from sim.runs.playing import play
-from sim.runs.session import PointFolder, Progress, Session, prepared, run_places
+from sim.runs.session import PointFolder, Progress, Session, prepared, run_points
 from sim.scenario import Scenario
 
 
@@ -139,5 +139,5 @@ def whole_run(scenarios: Sequence[Scenario], workers: int, folder: Path) -> floa
     ]
     for place in places:
         place.folder.mkdir()
-    asyncio.run(run_places(places, session, data))
+    asyncio.run(run_points(places, session, data))
     return time.perf_counter() - started

@@ -49,7 +49,7 @@ class FakeWork:
         if self.failure:
             raise self.failure
 
-    async def run_places(self, places: Sequence[PointFolder], session: Session, data: None) -> Done:
+    async def run_points(self, places: Sequence[PointFolder], session: Session, data: None) -> Done:
         await asyncio.sleep(0)
         if self.interrupts:
             raise KeyboardInterrupt
@@ -85,7 +85,7 @@ def simulation(monkeypatch: pytest.MonkeyPatch) -> FakeWork:
     fake = FakeWork()
     monkeypatch.setattr("sim.runs.session.check_data", fake.check_data)
     monkeypatch.setattr("sim.runs.sweep.prepared", lambda scenarios, _: fake.check_data(scenarios))
-    monkeypatch.setattr("sim.runs.sweep.run_places", fake.run_places)
+    monkeypatch.setattr("sim.runs.sweep.run_points", fake.run_points)
     return fake
 
 

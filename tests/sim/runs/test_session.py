@@ -10,7 +10,7 @@ import pytest
 from sim.compute import Store
 from sim.compute.engines.workshop import InProcessEngine
 from sim.runs.data import Data
-from sim.runs.session import Session, run_places
+from sim.runs.session import Session, run_points
 
 
 @pytest.mark.parametrize("graph_fails", [True, False])
@@ -32,6 +32,6 @@ def test_engine_and_store_are_closed_whatever_fails(
         monkeypatch.setattr("sim.runs.session.Graph", no_graph)
     session = Session(tmp_path, 0, 1, pytest.fail, lambda progress: None)
     with pytest.raises(OSError, match="no way to close it") as caught:
-        asyncio.run(run_places([], session, Data()))
+        asyncio.run(run_points([], session, Data()))
     assert closed == ["engine", "store"]
     assert isinstance(caught.value.__context__, MemoryError) == graph_fails
