@@ -3,8 +3,7 @@
 from sim.compute.engines.engine import ComputeError, DataPlane, Engine, one_thread
 from sim.compute.engines.pretence import Pretence
 from sim.compute.engines.workshop import InProcessEngine
-from sim.compute.graph import Graph
-from sim.compute.lineage import Lineage
+from sim.compute.graph import Graph, Lineage
 from sim.compute.refs import ModelRef, Models, ScoreRef
 from sim.compute.store.store import Store
 from sim.compute.store.vectors import Vectors
