@@ -14,9 +14,8 @@ import torch
 
 from models import parameters
 from models.arithmetic.batched import GROUP_LIMIT as GROUP_LIMIT
-from models.arithmetic.batched import Group
+from models.arithmetic.batched import Group, Member
 from models.arithmetic.exact import fine_tune
-from models.arithmetic.places import Member
 from models.bits import devices
 from models.bits.fingerprint import modules_of
 from models.bits.generators import generator

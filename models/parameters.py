@@ -76,8 +76,8 @@ class Layout:
 class FlatModule:
     """A module whose parameters and float buffers are views of one vector.
 
-    Integer buffers (batch-norm's counter) are carried as float32, exact up to 2^24. `names`,
-    `shapes`: of all tensors, as `layout` has them; the first `parameters` are parameters.
+    Integer buffers (batch-norm's counter) are carried as float32, exact up to 2^24. Of the
+    `layout`'s tensors the first `parameters` are parameters.
     """
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
@@ -85,26 +85,21 @@ class FlatModule:
         self.device = device
         self.parameters = len(list(module.parameters()))
         tensors = [*module.named_parameters(), *module.named_buffers()]
-        self.names = tuple(name for name, _ in tensors)
-        self.shapes = tuple(tuple(tensor.shape) for _, tensor in tensors)
-        self.layout = Layout(self.names, self.shapes)
+        shapes = tuple(tuple(tensor.shape) for _, tensor in tensors)
+        self.layout = Layout(tuple(name for name, _ in tensors), shapes)
         self.length = self.layout.length
         self._flat = torch.zeros(self.length, dtype=torch.float32, device=device)
         self._integers: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for (_, tensor), view in zip(tensors, self.views(self._flat), strict=True):
+        for (_, tensor), view in zip(tensors, self.layout.views(self._flat), strict=True):
             view.copy_(tensor.detach())
             if tensor.dtype == torch.float32:
                 tensor.data = view
             else:
                 self._integers.append((tensor, view))
 
-    def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
-        """See Layout."""
-        return self.layout.views(flat)
-
     def arranged(self, inputs: torch.Tensor) -> torch.Tensor:
         """`inputs` in the memory layout that suits the module; a copy only if it differs."""
-        images = any(len(shape) == 4 for shape in self.shapes)
+        images = any(len(shape) == 4 for shape in self.layout.shapes)
         layout = torch.channels_last if images else torch.contiguous_format
         return inputs.contiguous(memory_format=layout)
 

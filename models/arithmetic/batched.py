@@ -1,13 +1,14 @@
 """Many local rounds at once: the bit class `batched`, for networks too small to keep a CPU busy.
 
-One compiled step trains a group of models side by side. A model's
-bits don't depend on its group: a step treats its models alike and apart, and each group size is
+One compiled step trains a group of models side by side, one row, or place, each. A model's bits
+don't depend on its group: a step treats its models alike and apart, and each group size is
 checked, when it is compiled, to give the same bits in every place as every other size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -17,12 +18,20 @@ from torch import nn
 from torch.func import grad, vmap
 
 from models.arithmetic.compiled import PATH, compiled, compiler, compiling
-from models.arithmetic.layers import Network, network, unknown, work
-from models.arithmetic.places import Member, Plan, State, Tensors
-from models.arithmetic.rules import RULES, Rule
+from models.arithmetic.functions import (
+    RULES,
+    Network,
+    Rule,
+    Tensors,
+    corrections,
+    hyperparameters,
+    network,
+    unknown,
+    work,
+)
 from models.parameters import FlatModule, Vector
 from models.tasks.task import Loss, Task
-from models.training import TrainingSettings
+from models.training import TrainingSettings, epochs, steps_per_round
 from sim.record.errors import Refusal
 
 GROUP_SIZES = (8, 16, 32)
@@ -53,6 +62,96 @@ def check(flat: FlatModule, task: Task) -> None:
         what = f"does not pay for a network of {multiplications:,} multiplications a sample"
         allowed += f" (at most {WORK_LIMIT:,})"
         raise Refusal(f"batched arithmetic {what}", allowed, PATH)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One local round to train.
+
+    `base` [P]: the model to begin with; `samples` [n]: the client's samples by their number in the
+    task's data; `order` draws the batches.
+    """
+
+    base: Vector
+    samples: npt.NDArray[np.int64]
+    training: TrainingSettings
+    order: np.random.Generator
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in this round."""
+        return steps_per_round(len(self.samples), self.training)
+
+
+class Plan:
+    """Which samples each place sees at each step.
+
+    `index` [steps, places, width] into the task's data, `mask` [steps, places, width] with 1 for
+    samples and 0 for filling, `corrections` [steps, 2], `hyper` [places, 3]; see `rules`.
+    """
+
+    def __init__(
+        self, members: Sequence[Member], places: int, width: int, device: torch.device
+    ) -> None:
+        steps = members[0].steps
+        index = np.zeros((steps, places, width), dtype=np.int64)
+        mask = np.zeros((steps, places, width), dtype=np.float32)
+        hyper = np.zeros((places, 3), dtype=np.float32)
+        for place, member in enumerate(members):
+            step, column, sample = _batches(member)
+            index[step, place, column] = sample
+            mask[step, place, column] = 1
+            hyper[place] = hyperparameters(member.training)
+        self.index = torch.from_numpy(index).to(device)
+        self.mask = torch.from_numpy(mask).to(device)
+        self.hyper = torch.from_numpy(hyper).to(device)
+        self.corrections = torch.from_numpy(corrections(steps)).to(device)
+
+
+def _batches(member: Member) -> tuple[npt.NDArray[np.int64], ...]:
+    """Those of `models.arithmetic.exact`: step, place in the batch and sample of each draw."""
+    count, size = len(member.samples), member.training.batch_size
+    order = np.concatenate(list(epochs(count, member.training, member.order)))
+    epoch, within = np.divmod(np.arange(len(order)), count)
+    step = epoch * -(-count // size) + within // size
+    used = np.searchsorted(step, member.steps)
+    return step[:used], (within % size)[:used], member.samples[order[:used]]
+
+
+class State:
+    """What steps change, one row a place: `tensors` of the models, and for each parameter what
+    the optimiser remembers (`memory`)."""
+
+    def __init__(self, flat: FlatModule, bases: Sequence[Vector], places: int, memory: int) -> None:
+        """`memory`: how many tensors the optimiser keeps for each parameter."""
+        rows = np.zeros((places, flat.length), dtype=np.float32)
+        for place, base in enumerate(bases):
+            rows[place] = base
+        self._matrix = torch.from_numpy(rows).to(flat.device)
+        self._views = flat.layout.views(self._matrix)
+        # One memory each: compiled code writes to all of them and must know them apart.
+        self.tensors: Tensors = tuple(
+            view.clone(memory_format=torch.contiguous_format) for view in self._views
+        )
+        self.memory: tuple[Tensors, ...] = tuple(
+            tuple(torch.zeros_like(tensor) for _ in range(memory))
+            for tensor in self.tensors[: flat.parameters]
+        )
+
+    def keep(self, first: int, last: int) -> None:
+        """The members at the places from `first` until `last` have finished."""
+        for view, tensor in zip(self._views, self.tensors, strict=True):
+            view[first:last] = tensor[first:last]
+
+    def shrink(self, places: int) -> None:
+        """Go on with the first places only."""
+        self.tensors = tuple(tensor[:places] for tensor in self.tensors)
+        self.memory = tuple(tuple(kept[:places] for kept in each) for each in self.memory)
+
+    def models(self) -> npt.NDArray[np.float32]:
+        """What was kept [places, P]."""
+        result: npt.NDArray[np.float32] = self._matrix.cpu().numpy()
+        return result
 
 
 class Group:
@@ -158,16 +257,6 @@ def _size_for(members: int) -> int:
 def _step(forward: Network, losses: Loss, rule: Rule) -> Step:
     """One step of a group; every tensor's first axis is the place, but for the corrections'."""
 
-    def loss(
-        parameters: Tensors,
-        buffers: Tensors,
-        inputs: torch.Tensor,
-        labels: torch.Tensor,
-        mask: torch.Tensor,
-    ) -> tuple[torch.Tensor, Tensors]:
-        output, after = forward(parameters, buffers, inputs, mask)
-        return (losses(output, labels) * mask).sum() / mask.sum(), after
-
     def one(
         parameters: Tensors,
         buffers: Tensors,
@@ -178,7 +267,11 @@ def _step(forward: Network, losses: Loss, rule: Rule) -> Step:
         hyper: torch.Tensor,
         corrections: torch.Tensor,
     ) -> tuple[Tensors, Tensors, tuple[Tensors, ...]]:
-        gradients, after = grad(loss, has_aux=True)(parameters, buffers, inputs, labels, mask)
+        def loss(parameters: Tensors) -> tuple[torch.Tensor, Tensors]:
+            output, after = forward(parameters, buffers, inputs, mask)
+            return (losses(output, labels) * mask).sum() / mask.sum(), after
+
+        gradients, after = grad(loss, has_aux=True)(parameters)
         changed = [
             rule.step(weight, gradient, kept, hyper, corrections)
             for weight, gradient, kept in zip(parameters, gradients, memory, strict=True)

@@ -60,7 +60,8 @@ def compiled(step: Callable[..., None]) -> Callable[..., None]:
     Any later call with other shapes raises instead of running uncompiled. Generated code runs on
     one thread. Compile it within `compiling()`.
     """
-    _keep_on_disk()
+    # Code outlives the process, in the user's cache folder unless PyTorch is told another.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder("inductor")))
     # The annotations of torch.compile lag behind its arguments.
     compile_: Any = torch.compile
     function: Callable[..., None] = compile_(
@@ -101,9 +102,3 @@ def compiling() -> Iterator[None]:
             text = next(iter(str(why).splitlines()), "")
             what = f"the C++ compiler failed: {text}"
             raise Refusal(what, "exact, or batched with a compiler that works", PATH) from failure
-
-
-def _keep_on_disk() -> None:
-    """Let code outlive the process, in the user's cache folder unless PyTorch is told another."""
-    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_folder("inductor"))

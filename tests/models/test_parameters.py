@@ -40,9 +40,9 @@ def test_the_vector_is_the_modules_state_in_the_modules_order(settings: Any) -> 
     stored = [tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor for _, tensor in tensors]
     expected = torch.cat([tensor.detach().float().flatten() for tensor in stored])
     assert np.array_equal(one.vector(), expected.numpy())
-    assert one.names == tuple(name for name, _ in tensors)
-    assert one.shapes == tuple(tuple(tensor.shape) for _, tensor in tensors)
-    assert set(one.names) == set(one.module.state_dict())
+    assert one.layout.names == tuple(name for name, _ in tensors)
+    assert one.layout.shapes == tuple(tuple(tensor.shape) for _, tensor in tensors)
+    assert set(one.layout.names) == set(one.module.state_dict())
 
 
 @pytest.mark.parametrize("settings", NETS, ids=lambda settings: settings.name)
@@ -62,9 +62,8 @@ def test_flattening_keeps_a_networks_output(settings: Any) -> None:
 def test_several_models_are_seen_as_each_of_them_is() -> None:
     one = flat(NETS[1])
     rows = torch.arange(2 * one.length, dtype=torch.float32).view(2, -1)
-    for both, first, second in zip(
-        one.views(rows), one.views(rows[0]), one.views(rows[1]), strict=True
-    ):
+    views = one.layout.views
+    for both, first, second in zip(views(rows), views(rows[0]), views(rows[1]), strict=True):
         assert torch.equal(both, torch.stack([first, second]))
         assert both.untyped_storage().data_ptr() == rows.untyped_storage().data_ptr()
 

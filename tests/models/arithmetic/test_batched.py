@@ -10,12 +10,16 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+import torch
 
 from models import learner
 from models.arithmetic import batched
+from models.arithmetic.batched import Member, Plan, State
+from models.arithmetic.exact import batches
+from models.bits.generators import generator
 from models.learner import GROUP_LIMIT, POOLED, Learner, LearnerSpec, TrainingJob, trained_together
 from models.networks import CnnSettings, MlpSettings
-from models.parameters import Vector
+from models.parameters import FlatModule, Vector
 from models.partitions import DirichletSettings
 from models.tasks import DigitsSettings
 from models.training import TrainingSettings
@@ -24,7 +28,8 @@ from sim.record.errors import Refusal
 Optimizer = Literal["sgd", "momentum", "adam"]
 MLP = MlpSettings(name="mlp", hidden=(16,))
 CNN = CnnSettings(name="cnn", channels=(3, 5))
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -147,7 +152,7 @@ def test_no_bit_depends_on_the_group(
 def test_another_process_gives_the_same_bits() -> None:
     program = (
         "import torch; torch.set_num_threads(1); import sys; "
-        "from tests.models.test_batched import *; "
+        "from tests.models.arithmetic.test_batched import *; "
         "of = Learner(spec()); "
         "sys.stdout.write(trained_together(jobs(of, 5))[4].tobytes().hex())"
     )
@@ -159,3 +164,41 @@ def test_another_process_gives_the_same_bits() -> None:
     ]
     ours = trained_together(jobs(Learner(spec()), 5))[4].tobytes().hex()
     assert found == [ours, ours]
+
+
+def member(samples: int, **length: Any) -> Member:
+    training = TrainingSettings(learning_rate=0.1, batch_size=4, **length)
+    numbers = np.arange(100, 100 + samples)
+    return Member(np.zeros(3, np.float32), numbers, training, generator(1, "batches", samples))
+
+
+@pytest.mark.parametrize(
+    "length", [{"local_epochs": 1}, {"local_epochs": 3}, {"local_steps": 1}, {"local_steps": 9}]
+)
+def test_a_place_sees_the_batches_of_a_round_alone(length: dict[str, Any]) -> None:
+    sizes = sorted([1, 4, 5, 11], key=lambda size: -member(size, **length).steps)
+    members = [member(size, **length) for size in sizes]
+    plan = Plan(members, 8, 16, CPU)
+    for place, size in enumerate(sizes):
+        order = generator(1, "batches", size)
+        expected = list(batches(size, members[place].training, order))
+        for step in range(len(plan.index)):
+            used = plan.mask[step, place] == 1
+            seen = plan.index[step, place][used]
+            alone = expected[step] + 100 if step < len(expected) else torch.empty(0)
+            assert seen.tolist() == alone.tolist()
+            assert used[: len(seen)].all()
+    assert not plan.mask[:, len(sizes) :].any()
+
+
+def test_members_that_have_finished_stay_as_they_were() -> None:
+    flat = FlatModule(torch.nn.Linear(2, 1), CPU)
+    bases = [np.full(3, value, np.float32) for value in (1, 2, 3)]
+    state = State(flat, bases, 8, memory=1)
+    state.keep(2, 3)
+    state.shrink(4)
+    for tensor in (*state.tensors, *(kept for each in state.memory for kept in each)):
+        assert len(tensor) == 4
+        tensor += 10
+    state.keep(0, 2)
+    assert state.models()[:3].tolist() == [[11] * 3, [12] * 3, [3] * 3]

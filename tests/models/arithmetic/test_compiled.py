@@ -49,13 +49,13 @@ def test_a_compiler_that_fails_is_said(tmp_path: Path) -> None:
     # A process of its own, since PyTorch reads the compiler's name once.
     program = (
         "import torch; from models.arithmetic.compiled import *\n"
-        "from tests.models.test_compiled import add\n"
+        "from tests.models.arithmetic.test_compiled import add\n"
         "with compiling(): compiled(add)(torch.zeros(1000))"
     )
     cache = str(tmp_path / "cache")
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "CXX": str(broken), "TORCHINDUCTOR_CACHE_DIR": cache},
         capture_output=True,
         text=True,

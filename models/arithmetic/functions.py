@@ -1,51 +1,50 @@
-"""Networks as functions of a masked batch: what the batched bit class trains.
+"""Networks and optimisers as functions of many small models side by side, to be compiled together.
 
-The layers here are written for many small models side by side. The
-batch is the last axis of every activation: then pooling, normalisation and the patches of a
+The batch is the last axis of every activation: then pooling, normalisation and the patches of a
 convolution run over whole vectors of neighbouring samples, and a compiled step of a small
 convolutional network takes less than half the time. A batch is padded to a fixed width by samples
 with mask 0, which leave weights and statistics alone.
+
+Optimisers have the formulas of torch.optim, whose own change a module in place and so can't be
+vmapped; hyperparameters are tensors, so models that differ in them share one compiled step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
+
+from models.training import TrainingSettings
 
 Tensors = tuple[torch.Tensor, ...]
 # Called with (parameters, buffers, inputs [batch, ...], mask [batch]); gives outputs
 # [batch, outputs] and the new buffers.
 Network = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], tuple[torch.Tensor, Tensors]]
-# Called with (layer, its parameters, its buffers, x [..., batch], mask [batch]).
-Layer = Callable[[Any, Tensors, Tensors, torch.Tensor, torch.Tensor], tuple[torch.Tensor, Tensors]]
+# Called with (layer, its parameters, x [..., batch]).
+Layer = Callable[[Any, Tensors, torch.Tensor], torch.Tensor]
 
 
-def _flatten(
-    layer: nn.Flatten, parameters: Tensors, buffers: Tensors, x: torch.Tensor, mask: torch.Tensor
-) -> tuple[torch.Tensor, Tensors]:
-    return x.reshape(-1, x.shape[-1]), ()
+def _flatten(layer: nn.Flatten, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
+    return x.reshape(-1, x.shape[-1])
 
 
-def _relu(
-    layer: nn.ReLU, parameters: Tensors, buffers: Tensors, x: torch.Tensor, mask: torch.Tensor
-) -> tuple[torch.Tensor, Tensors]:
-    return functional.relu(x), ()
+def _relu(layer: nn.ReLU, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
+    return functional.relu(x)
 
 
-def _linear(
-    layer: nn.Linear, parameters: Tensors, buffers: Tensors, x: torch.Tensor, mask: torch.Tensor
-) -> tuple[torch.Tensor, Tensors]:
+def _linear(layer: nn.Linear, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
     weight, bias = parameters
-    return weight @ x + bias[:, None], ()
+    return weight @ x + bias[:, None]
 
 
-def _convolution(
-    layer: nn.Conv2d, parameters: Tensors, buffers: Tensors, x: torch.Tensor, mask: torch.Tensor
-) -> tuple[torch.Tensor, Tensors]:
+def _convolution(layer: nn.Conv2d, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
     """One product of the weights with the image's shifted copies; x [channels, h, w, batch]."""
     weight, bias = parameters
     assert not isinstance(layer.padding, str)
@@ -60,10 +59,28 @@ def _convolution(
     ]
     patches = torch.stack(shifted, dim=1).reshape(weight[0].numel(), -1)
     y = weight.reshape(len(weight), -1) @ patches + bias[:, None]
-    return y.view(len(weight), height, width, -1), ()
+    return y.view(len(weight), height, width, -1)
 
 
-def _normalisation(
+def _pooling(layer: nn.MaxPool2d, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
+    """The largest of 2x2, the first one if several are; x [channels, height, width, batch]."""
+    height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
+    left, right = x[:, :height, 0:width:2], x[:, :height, 1:width:2]
+    x = torch.where(left >= right, left, right)
+    upper, lower = x[:, 0::2], x[:, 1::2]
+    return torch.where(upper >= lower, upper, lower)
+
+
+_LAYERS: dict[type[nn.Module], Layer] = {
+    nn.Flatten: _flatten,
+    nn.ReLU: _relu,
+    nn.Linear: _linear,
+    nn.Conv2d: _convolution,
+    nn.MaxPool2d: _pooling,
+}
+
+
+def _normalised(
     layer: nn.BatchNorm2d,
     parameters: Tensors,
     buffers: Tensors,
@@ -90,27 +107,6 @@ def _normalisation(
         (1 - share) * variance_before + share * unbiased,
         counter + 1,
     )
-
-
-def _pooling(
-    layer: nn.MaxPool2d, parameters: Tensors, buffers: Tensors, x: torch.Tensor, mask: torch.Tensor
-) -> tuple[torch.Tensor, Tensors]:
-    """The largest of 2x2, the first one if several are; x [channels, height, width, batch]."""
-    height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-    left, right = x[:, :height, 0:width:2], x[:, :height, 1:width:2]
-    x = torch.where(left >= right, left, right)
-    upper, lower = x[:, 0::2], x[:, 1::2]
-    return torch.where(upper >= lower, upper, lower), ()
-
-
-_LAYERS: dict[type[nn.Module], Layer] = {
-    nn.Flatten: _flatten,
-    nn.ReLU: _relu,
-    nn.Linear: _linear,
-    nn.Conv2d: _convolution,
-    nn.BatchNorm2d: _normalisation,
-    nn.MaxPool2d: _pooling,
-}
 
 
 def unknown(module: nn.Module) -> str | None:
@@ -162,8 +158,7 @@ def network(module: nn.Sequential) -> Network:
     Parameters and buffers come and go in the module's order; all are float32.
     """
     layers = [
-        (_LAYERS[type(layer)], layer, len(list(layer.parameters())), len(list(layer.buffers())))
-        for layer in module
+        (layer, len(list(layer.parameters())), len(list(layer.buffers()))) for layer in module
     ]
 
     def forward(
@@ -171,10 +166,94 @@ def network(module: nn.Sequential) -> Network:
     ) -> tuple[torch.Tensor, Tensors]:
         x = inputs.movedim(0, -1)
         after: Tensors = ()
-        for function, layer, held, tracked in layers:
-            x, changed = function(layer, parameters[:held], buffers[:tracked], x, mask)
+        for layer, held, tracked in layers:
+            if isinstance(layer, nn.BatchNorm2d):
+                x, changed = _normalised(layer, parameters[:held], buffers[:tracked], x, mask)
+                after += changed
+            else:
+                x = _LAYERS[type(layer)](layer, parameters[:held], x)
             parameters, buffers = parameters[held:], buffers[tracked:]
-            after += changed
         return x.movedim(-1, 0), after
 
     return forward
+
+
+# Called with (weight, gradient, memory, hyperparameters [3], corrections [2]); gives the new
+# weight and the new memory.
+RuleStep = Callable[
+    [torch.Tensor, torch.Tensor, Tensors, torch.Tensor, torch.Tensor],
+    tuple[torch.Tensor, Tensors],
+]
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`memory`: tensors that it keeps for each parameter, zero at the start of a local round."""
+
+    memory: int
+    step: RuleStep
+
+
+def hyperparameters(settings: TrainingSettings) -> tuple[float, float, float]:
+    """What a rule reads of a model's settings."""
+    return settings.learning_rate, settings.momentum, settings.weight_decay
+
+
+def corrections(steps: int) -> npt.NDArray[np.float32]:
+    """Adam's bias corrections [steps, 2]: factors of the mean and of the root of the square.
+
+    Computed here in double precision: the compiled step would lose digits in 1 - 0.999^t.
+    """
+    count = np.arange(1, steps + 1, dtype=np.float64)
+    first, second = (1 - beta**count for beta in BETAS)
+    return np.stack([1 / first, 1 / np.sqrt(second)], axis=1).astype(np.float32)
+
+
+def _sgd(
+    weight: torch.Tensor,
+    gradient: torch.Tensor,
+    memory: Tensors,
+    hyper: torch.Tensor,
+    correction: torch.Tensor,
+) -> tuple[torch.Tensor, Tensors]:
+    rate, _, decay = hyper
+    return weight - rate * (gradient + decay * weight), ()
+
+
+def _momentum(
+    weight: torch.Tensor,
+    gradient: torch.Tensor,
+    memory: Tensors,
+    hyper: torch.Tensor,
+    correction: torch.Tensor,
+) -> tuple[torch.Tensor, Tensors]:
+    rate, momentum, decay = hyper
+    velocity = momentum * memory[0] + (gradient + decay * weight)
+    return weight - rate * velocity, (velocity,)
+
+
+def _adam(
+    weight: torch.Tensor,
+    gradient: torch.Tensor,
+    memory: Tensors,
+    hyper: torch.Tensor,
+    correction: torch.Tensor,
+) -> tuple[torch.Tensor, Tensors]:
+    """Kingma and Ba 2015, arXiv 1412.6980."""
+    rate, _, decay = hyper
+    of_mean, of_root = correction
+    gradient = gradient + decay * weight
+    mean = BETAS[0] * memory[0] + (1 - BETAS[0]) * gradient
+    square = BETAS[1] * memory[1] + (1 - BETAS[1]) * gradient * gradient
+    change = rate * of_mean * mean / (torch.sqrt(square) * of_root + EPSILON)
+    return weight - change, (mean, square)
+
+
+RULES: dict[str, Rule] = {
+    "sgd": Rule(0, _sgd),
+    "momentum": Rule(1, _momentum),
+    "adam": Rule(2, _adam),
+}
