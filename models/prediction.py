@@ -14,12 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from models.bits.libraries import required
+from models.bits.code import required
 from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Tensor
 from models.tasks.cohort import Cohort, Subject
-from models.tasks.overlap import Labels, dice
-from models.tasks.segmentation import TEST_BATCH, segmentation
+from models.tasks.segmentation import TEST_BATCH, Labels, dice, segmentation
 
 __all__ = ["Cohort", "Prediction", "Subject", "predicted", "volume"]
 

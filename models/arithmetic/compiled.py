@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from models.bits.cache_folder import cache_folder
+from models.bits.code import cache_folder
 from sim.record.errors import Refusal
 
 PATH = ("training", "arithmetic")

@@ -13,8 +13,7 @@ import torch
 
 from models.arithmetic.compiled import compiler_version
 from models.bits import devices
-from models.bits.libraries import library_version
-from models.bits.source import digest
+from models.bits.code import digest, library_version
 from models.training import TrainingSettings
 from sim.record.settings.base import Settings
 

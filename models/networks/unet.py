@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from models.bits.libraries import required
+from models.bits.code import required
 from models.networks.settings import ModelSettings, check_sides
 from sim.record.settings.base import Count
 

@@ -1,16 +1,25 @@
-"""Segmentation: every pixel of a slice belongs to one structure or to the background."""
+"""Segmentation: every pixel of a slice belongs to one structure or to the background.
+
+The loss is weighted cross-entropy and soft Dice, one to one. Sources: Roy, Conjeti, Navab and
+Wachinger 2019, arXiv 1801.04161 (the weights); Milletari, Navab and Ahmadi 2016, arXiv 1606.04797
+(soft Dice). Subjects are judged by MONAI's Dice and Hausdorff distance.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from models.bits.code import required
 from models.tasks.cohort import Cohort, Subject
-from models.tasks.overlap import Labels, Values, dice, hd95_mm
-from models.tasks.segmentation_loss import segmentation_loss, weights
 from models.tasks.task import Task
 from sim.record.errors import Refusal
 from sim.record.metrics import site_metric
@@ -18,7 +27,8 @@ from sim.record.metrics import site_metric
 TEST_BATCH = 32
 """Slices that a network sees at once: QuickNAT's maps of 96x96 pixels then take about 1 GB."""
 
-Measure = Callable[[Labels, Labels, Subject], Values]
+Labels = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.float64]
 
 
 def segmentation(cohort: Cohort) -> Task:
@@ -45,14 +55,9 @@ def segmentation(cohort: Cohort) -> Task:
         [subject.site for subject in training], [len(subject.labels) for subject in training]
     ).astype(np.int64)
 
-    def overlap(predicted: Labels, truth: Labels, subject: Subject) -> Values:
-        return dice(predicted, truth, outputs)
-
-    def distance(predicted: Labels, truth: Labels, subject: Subject) -> Values:
-        return hd95_mm(predicted, truth, outputs, _spacing_mm(subject))
-
     def overlaps(volumes: Sequence[Labels]) -> dict[str, float]:
-        found = _measured(overlap, volumes, held_out)
+        pairs = zip(volumes, held_out, strict=True)
+        found = np.stack([dice(volume, each.labels, outputs) for volume, each in pairs])
         return _means("dice", found, cohort.structures) | _site_means("dice", found, held_out)
 
     def metrics(batches: Iterable[torch.Tensor], _: torch.Tensor) -> dict[str, float]:
@@ -60,7 +65,10 @@ def segmentation(cohort: Cohort) -> Task:
 
     def final_metrics(batches: Iterable[torch.Tensor], _: torch.Tensor) -> dict[str, float]:
         volumes = _volumes(batches, held_out)
-        distances = _measured(distance, volumes, held_out)
+        pairs = zip(volumes, held_out, strict=True)
+        distances = np.stack(
+            [hd95_mm(volume, each.labels, outputs, _spacing_mm(each)) for volume, each in pairs]
+        )
         return overlaps(volumes) | _means("hd95_mm", distances, cohort.structures)
 
     return Task(
@@ -97,16 +105,6 @@ def _volumes(batches: Iterable[torch.Tensor], subjects: Sequence[Subject]) -> Se
     return np.split(torch.cat(classes).numpy(), ends[:-1])
 
 
-def _measured(measure: Measure, volumes: Sequence[Labels], subjects: Sequence[Subject]) -> Values:
-    """`measure` of each subject's volume [subjects, structures]; NaN where the truth has none."""
-    return np.stack(
-        [
-            measure(volume, subject.labels, subject)
-            for volume, subject in zip(volumes, subjects, strict=True)
-        ]
-    )
-
-
 def _means(metric: str, values: Values, structures: Sequence[str]) -> dict[str, float]:
     """Of `values` [subjects, structures], over all and of each structure."""
     result = _mean(metric, _of_subjects(values))
@@ -132,3 +130,121 @@ def _mean(name: str, values: Values) -> dict[str, float]:
     """The mean over what is not NaN under its name; nothing if there is nothing."""
     there = values[~np.isnan(values)]
     return {name: float(there.mean())} if len(there) else {}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much a pixel counts: its class's part, plus `boundary` where the label changes.
+
+    `classes` [outputs].
+    """
+
+    classes: torch.Tensor
+    boundary: float
+
+
+def weights(labels: torch.Tensor, outputs: int) -> Weights:
+    """Median-frequency balancing and a boundary term, from all training labels [n, height, width].
+
+    With f_c the share of pixels of class c: median(f) / f_c for each class, and 2 median(f) /
+    min(f) for the boundary; all divided by their mean over the pixels, so that cross-entropy stays
+    on its usual scale and beside the Dice. A class without pixels takes no part: its weight is 0.
+    """
+    frequencies = torch.bincount(labels.flatten(), minlength=outputs).double() / labels.numel()
+    present = frequencies > 0
+    median = frequencies[present].quantile(0.5)
+    classes = torch.where(present, median / frequencies.clamp(min=1e-12), 0.0)
+    boundary = 2 * median / frequencies[present].min()
+    mean = (classes * frequencies).sum() + boundary * at_boundary(labels).double().mean()
+    return Weights((classes / mean).float(), float(boundary / mean))
+
+
+def at_boundary(labels: torch.Tensor) -> torch.Tensor:
+    """Whether one of a pixel's four neighbours has another label; labels [n, height, width]."""
+    result = torch.zeros_like(labels, dtype=torch.bool)
+    down = labels[:, 1:] != labels[:, :-1]
+    right = labels[:, :, 1:] != labels[:, :, :-1]
+    result[:, 1:] |= down
+    result[:, :-1] |= down
+    result[:, :, 1:] |= right
+    result[:, :, :-1] |= right
+    return result
+
+
+def segmentation_loss(output: torch.Tensor, labels: torch.Tensor, weights: Weights) -> torch.Tensor:
+    """Mean over pixels of w(x) (-log p(x)), plus 1 minus the mean soft Dice of the classes there.
+
+    The soft Dice of class c, over the whole batch: 2 sum p_c g_c / (sum p_c^2 + sum g_c^2), g
+    being the truth; classes that the batch lacks are left out, so nothing is smoothed. `output`
+    [n, classes, height, width] before the softmax, `labels` [n, height, width].
+    """
+    # Channels last, as convolutions leave it: a pixel's classes lie side by side. One-hot, since
+    # picking a pixel's class by its index is not deterministic on CUDA.
+    log_p = torch.log_softmax(output.permute(0, 2, 3, 1), dim=-1).flatten(0, 2)
+    p = log_p.exp()
+    with torch.no_grad():
+        classes = torch.arange(output.shape[1], device=labels.device)
+        truth = (labels.flatten()[:, None] == classes).to(p.dtype)
+        size = truth.sum(0)
+        pixels = truth * weights.classes.to(labels.device)
+        pixels += truth * (weights.boundary * at_boundary(labels).flatten()[:, None])
+    entropy = -(pixels * log_p).sum() / labels.numel()
+    present = size > 0
+    sums = torch.where(present, (p * p).sum(0) + size, 1.0)
+    dice = torch.where(present, 2 * (p * truth).sum(0) / sums, 0.0).sum() / present.sum()
+    return entropy + 1 - dice
+
+
+def dice(predicted: Labels, truth: Labels, outputs: int) -> Values:
+    """Dice of each structure [outputs - 1] in one volume; NaN for one that the truth lacks.
+
+    `predicted`, `truth` [slices, height, width], 0 being the background.
+    """
+    found = _monai().compute_dice(
+        torch.from_numpy(predicted)[None, None],
+        torch.from_numpy(truth)[None, None],
+        include_background=False,
+        ignore_empty=True,
+        num_classes=outputs,
+    )
+    result: Values = found[0].double().numpy()
+    return result
+
+
+def hd95_mm(
+    predicted: Labels, truth: Labels, outputs: int, spacing_mm: tuple[float, ...]
+) -> Values:
+    """Hausdorff distance of each structure [outputs - 1], 95th percentile; NaN as in `dice`.
+
+    `spacing_mm`: of the volume's axes. A structure that was missed altogether has no surface: by
+    convention its distance is the volume's diagonal, the largest that there could be.
+    """
+    diagonal = math.hypot(*((n - 1) * mm for n, mm in zip(truth.shape, spacing_mm, strict=True)))
+    distances = np.full(outputs - 1, np.nan)
+    for structure in range(1, outputs):
+        wanted, given = truth == structure, predicted == structure
+        if wanted.any() and not given.any():
+            distances[structure - 1] = diagonal
+        elif wanted.any():
+            distances[structure - 1] = _distance_mm(given, wanted, spacing_mm)
+    return distances
+
+
+def _distance_mm(
+    given: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_], spacing_mm: tuple[float, ...]
+) -> float:
+    with warnings.catch_warnings():
+        # MONAI's own call of an argument that it has deprecated is not the user's business.
+        warnings.filterwarnings("ignore", message=".*always_return_as_numpy", module="monai")
+        found = _monai().compute_hausdorff_distance(
+            torch.from_numpy(given)[None, None],
+            torch.from_numpy(wanted)[None, None],
+            include_background=True,
+            percentile=95,
+            spacing=spacing_mm,
+        )
+    return float(found)
+
+
+def _monai() -> Any:
+    return required("monai.metrics", "brains", "segmentation", ("task", "name"))

@@ -21,8 +21,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from models.bits import generators
-from models.bits.cache_folder import cache_folder
-from models.bits.source import digest
+from models.bits.code import cache_folder, digest
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.settings import Report
 from sim.record.errors import Refusal

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from models.bits.libraries import required
+from models.bits.code import required
 from models.tasks.cohort import Cohort
 from models.tasks.nifti.scans import Scan, content, scans_at, site_names, split
 from models.tasks.nifti.tables import read_label_map

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models.tasks.cohort import Cohort, Subject
-from models.tasks.overlap import Labels
+from models.tasks.segmentation import Labels
 
 SPACING_MM = (4.0, 2.0, 1.0)
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from models.tasks.overlap import dice, hd95_mm
+from models.tasks.segmentation import dice, hd95_mm
 from sim.record.errors import Refusal
 from tests.models.tasks.cohorts import SPACING_MM, volume
 

@@ -13,8 +13,7 @@ from models.bits.generators import generator
 from models.networks import QuicknatSettings, network
 from models.parameters import FlatModule
 from models.tasks.cohort import Subject
-from models.tasks.overlap import Labels
-from models.tasks.segmentation import segmentation
+from models.tasks.segmentation import Labels, segmentation
 from models.tasks.task import Task
 from models.training import TrainingSettings
 from sim.record.errors import Refusal

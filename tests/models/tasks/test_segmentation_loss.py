@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from models.tasks.segmentation_loss import Weights, at_boundary, segmentation_loss, weights
+from models.tasks.segmentation import Weights, at_boundary, segmentation_loss, weights
 
 LABELS = torch.tensor([[[0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 3]]])
 

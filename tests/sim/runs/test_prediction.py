@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from models.tasks import BrainsSettings
 from models.tasks.cohort import Cohort
-from models.tasks.overlap import dice
+from models.tasks.segmentation import dice
 from sim.cli import app
 from sim.results import kept
 from tests.sim.squares import AFFINE, STRUCTURES, cohort

@@ -1,12 +1,14 @@
-"""Code is named by what it does: what people alone read changes no content name."""
+"""Code is named by what it does, and libraries of an extra that are missing in one line."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from models.bits.source import digest
+from models.bits.code import digest, required
+from sim.record.errors import Refusal
 
 CODE = '''"""A module."""
 class Kind(Settings):
@@ -40,3 +42,16 @@ def test_only_what_runs_is_named(old: str, new: str, same: bool, tmp_path: Path)
     before.write_text(CODE)
     after.write_text(CODE.replace(old, new))
     assert (digest(before) == digest(after)) is same
+
+
+def test_a_module_that_is_there_is_imported() -> None:
+    assert required("math", "brains", "counting", ("task",)) is math
+
+
+def test_a_module_that_is_missing_is_named_by_its_extra() -> None:
+    with pytest.raises(Refusal) as refusal:
+        required("no_such_module.inner", "brains", "task `brains`", ("task", "name"))
+    assert str(refusal.value) == (
+        'task `brains` needs the extra `brains`; allowed: pip install "braintorrent[brains]"'
+    )
+    assert refusal.value.path == ("task", "name")

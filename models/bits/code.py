@@ -1,0 +1,66 @@
+"""Code that computes, by what it does; libraries and their versions; where products are kept."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Any
+
+from sim.record.errors import Refusal
+
+
+def digest(file: Path) -> bytes:
+    """The SHA-256 of a file's code, as one Python version writes it.
+
+    Comments, formatting, docstrings and arguments called `description` are no part of it, so a
+    better word for a setting renames no model.
+    """
+    code = _Speechless().visit(ast.parse(file.read_bytes()))
+    return hashlib.sha256(ast.unparse(code).encode()).digest()
+
+
+class _Speechless(ast.NodeTransformer):
+    """Drops what only people read."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """A string that stands alone explains what is above it."""
+        value = node.value
+        stands_alone = isinstance(value, ast.Constant) and isinstance(value.value, str)
+        return None if stands_alone else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Of `Field(default=1, description="...")` the default is left."""
+        node.keywords = [each for each in node.keywords if each.arg != "description"]
+        return self.generic_visit(node)
+
+
+@functools.cache
+def library_version(name: str) -> str:
+    """The version of a library, or "missing"."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+def required(module: str, extra: str, what: str, path: tuple[str, ...]) -> Any:
+    """The module of that name, imported at its first use on behalf of `what`.
+
+    Raises Refusal at `path`, with the command that installs `extra`, if it can't be found.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        command = f'pip install "braintorrent[{extra}]"'
+        raise Refusal(f"{what} needs the extra `{extra}`", command, path) from missing
+
+
+def cache_folder(name: str) -> Path:
+    """Where things called `name` are kept, all of which can be made again; it need not exist."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "braintorrent" / name
