@@ -20,14 +20,10 @@ class DirichletSettings(SharesSettings):
     kind: Literal["dirichlet"] = Field(description="the partition's name")
     alpha: Positive = Field(description="concentration; the smaller, the more skewed the labels")
 
-    def deal(self, labels: Ints, clients: int, draws: np.random.Generator) -> list[Ints]:
-        """See PartitionSettings. Raises Refusal where some client never gets the minimum."""
-
-        def owners() -> Ints:
-            owner = np.empty(len(labels), dtype=np.int64)
-            for label in np.unique(labels):
-                members = draws.permutation(np.flatnonzero(labels == label))
-                owner[members] = self.dealt(len(members), clients, draws)
-            return owner
-
-        return self.enough(owners, clients, len(labels))
+    def owners(self, labels: Ints, clients: int, draws: np.random.Generator) -> Ints:
+        """See SharesSettings."""
+        owner = np.empty(len(labels), dtype=np.int64)
+        for label in np.unique(labels):
+            members = draws.permutation(np.flatnonzero(labels == label))
+            owner[members] = self.dealt(len(members), clients, draws)
+        return owner

@@ -20,13 +20,9 @@ class QuantitySettings(SharesSettings):
     kind: Literal["quantity"] = Field(description="the partition's name")
     alpha: Positive = Field(description="concentration; the smaller, the more uneven the sizes")
 
-    def deal(self, labels: Ints, clients: int, draws: np.random.Generator) -> list[Ints]:
-        """See PartitionSettings. Raises Refusal where some client never gets the minimum."""
-
-        def owners() -> Ints:
-            owner = np.empty(len(labels), dtype=np.int64)
-            order = draws.permutation(len(labels))
-            owner[order] = self.dealt(len(labels), clients, draws)
-            return owner
-
-        return self.enough(owners, clients, len(labels))
+    def owners(self, labels: Ints, clients: int, draws: np.random.Generator) -> Ints:
+        """See SharesSettings."""
+        owner = np.empty(len(labels), dtype=np.int64)
+        order = draws.permutation(len(labels))
+        owner[order] = self.dealt(len(labels), clients, draws)
+        return owner

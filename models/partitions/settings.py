@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -36,20 +34,24 @@ class SharesSettings(PartitionSettings):
     alpha: Positive
     minimum_samples: Count = Field(default=8, description="fewest samples a client may end with")
 
-    def enough(self, draw: Callable[[], Ints], clients: int, total: int) -> list[Ints]:
-        """The first of many draws of each sample's owner [total] that leaves nobody too little."""
-        minimum = self.minimum_samples
+    def deal(self, labels: Ints, clients: int, draws: np.random.Generator) -> list[Ints]:
+        """By the first of many draws that leaves nobody too little. Raises Refusal without one."""
+        total, minimum = len(labels), self.minimum_samples
         if minimum * clients <= total:
             for _ in range(REDRAWS):
-                owner = draw()
-                if np.bincount(owner, minlength=clients).min() >= minimum:
-                    return [np.flatnonzero(owner == client) for client in range(clients)]
+                owners = self.owners(labels, clients, draws)
+                if np.bincount(owners, minlength=clients).min() >= minimum:
+                    return [np.flatnonzero(owners == client) for client in range(clients)]
         raise Refusal(
             f"the partition leaves a client with fewer than {minimum} of {total} training samples "
             f"among {clients} clients",
             "a larger alpha, fewer clients or a smaller minimum_samples",
             PATH,
         )
+
+    def owners(self, labels: Ints, clients: int, draws: np.random.Generator) -> Ints:
+        """One draw of each sample's client [n]."""
+        raise NotImplementedError
 
     def dealt(self, count: int, clients: int, draws: np.random.Generator) -> Ints:
         """The owner of each of `count` items when they are dealt in order by shares."""

@@ -11,10 +11,4 @@ TASKS: dict[str, type[TaskSettings]] = {
     "nifti": NiftiSettings,
 }
 
-__all__ = [
-    "TASKS",
-    "BrainsSettings",
-    "DigitsSettings",
-    "NiftiSettings",
-    "TaskSettings",
-]
+__all__ = ["TASKS", "BrainsSettings", "DigitsSettings", "NiftiSettings", "TaskSettings"]
