@@ -1,13 +1,11 @@
 """The task `nifti`: a user's own scans. Files are judged before any is resampled.
 
-Files: `tables` and `scans` read what the user wrote, `volumes` reads NIfTI files, `slices`
-resamples them.
+`tables` and `scans` read what the user wrote, `volumes` reads NIfTI files and resamples them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -15,7 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from models.bits.code import required
 from models.tasks.cohort import Cohort
-from models.tasks.nifti.scans import Scan, content, scans_at, site_names, split
+from models.tasks.nifti.scans import content, scans_at, site_names, split
 from models.tasks.nifti.tables import read_label_map
 from models.tasks.settings import Report, SegmentationSettings
 from sim.record.errors import Refusal
@@ -83,24 +81,17 @@ class NiftiSettings(SegmentationSettings):
         """The user's subjects by site and name; the sites' order by name is the `clients`'.
 
         Slices are squares of `image_size` pixels of `voxel_size_mm`, from the first to the last
-        that holds a structure. Images are in 0..1 as `slices.scaled` says. The same files give the
+        that holds a structure. Images are in 0..1 as `volumes.scaled` says. The same files give the
         same bits. Raises Refusal at the first mistake in the files, if they are not those that
         `files_sha256` names, or if a library is missing.
         """
         for library in ("nibabel", "torchio"):
             required(library, "brains", "the task nifti", ("task", "name"))
-        from models.tasks.nifti.slices import subjects  # stands on them
+        from models.tasks.nifti.volumes import subjects  # stands on them
 
         path = Path(self.scans)
         label_map = read_label_map(Path(self.label_map))
         listed = scans_at(path)
-        self._check_unchanged(listed)
-        sites = site_names(listed, clients)
-        scans = split(path, listed, self.test_fraction, self.split_seed)
-        shape = self.plane, self.voxel_size_mm, self.image_size
-        return Cohort(subjects(scans, sites, label_map, *shape, report), label_map.structures)
-
-    def _check_unchanged(self, listed: Sequence[Scan]) -> None:
         wanted = self.files_sha256
         if wanted is not None and wanted != content(listed, Path(self.label_map)):
             raise Refusal(
@@ -108,3 +99,7 @@ class NiftiSettings(SegmentationSettings):
                 "the files as they were, or a scenario without files_sha256",
                 ("task", "files_sha256"),
             )
+        sites = site_names(listed, clients)
+        scans = split(path, listed, self.test_fraction, self.split_seed)
+        shape = self.plane, self.voxel_size_mm, self.image_size
+        return Cohort(subjects(scans, sites, label_map, *shape, report), label_map.structures)

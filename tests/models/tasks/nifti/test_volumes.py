@@ -12,7 +12,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from models.tasks.nifti import slices
+from models.tasks.nifti import volumes
 from tests.models.tasks.nifti.phantom import (
     SHAPE,
     affine_of,
@@ -195,7 +195,7 @@ def test_a_file_that_can_not_be_used(
 def test_headers_are_checked_before_any_voxel_is_read(
     scans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slices, "turned", lambda volume, plane: pytest.fail("too early"))
+    monkeypatch.setattr(volumes, "turned", lambda volume, plane: pytest.fail("too early"))
     file = scans / "site" / "site-1" / "labels.nii.gz"
     file.unlink()
     file.write_bytes(b"no header")
