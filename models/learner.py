@@ -75,11 +75,13 @@ class Learner:
     def __init__(self, spec: LearnerSpec) -> None:
         self._spec = spec
         self._device = devices.device(spec.training.device)
-        self._task = _loaded(spec)
+        self._task = load_data(spec)
         draws = generator(spec.seed, "data_partition")
         self._parts = spec.task.deal(self._task, spec.clients, draws)
         self._evaluation_seed = self._torch_seed("evaluation")
-        self._flat = self._network()
+        with devices.drawing(self._torch_seed("initial_weights"), torch.device("cpu")):
+            module = network(spec.model, self._task)
+        self._flat = FlatModule(module, self._device)
         self._initial = self._flat.vector()
         self.layout = self._flat.layout
         self.vector_length = self._flat.length
@@ -91,11 +93,6 @@ class Learner:
         self.group = self._shared_group()
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def _network(self) -> FlatModule:
-        with devices.drawing(self._torch_seed("initial_weights"), torch.device("cpu")):
-            module = network(self._spec.model, self._task)
-        return FlatModule(module, self._device)
 
     def _draws(self, purpose: str, *key: int) -> np.random.Generator:
         return generator(self._spec.seed, purpose, *key)
@@ -187,27 +184,16 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
     return group.trained([one.member(base, client, number) for one, base, client, number in jobs])
 
 
-def load_data(spec: LearnerSpec, report: Report) -> None:
-    """Load the data of `spec` ahead of its learner, and `report` what takes long.
-
-    Raises Refusal if it can't be had as the description asks.
-    """
-    _loaded(spec, report)
-
-
 _LOADED: dict[tuple[str, torch.device], Task] = {}
 
 
-def _loaded(spec: LearnerSpec, report: Report = lambda line: None) -> Task:
-    """The data on its device; loaded once for all partitions of the same."""
+def load_data(spec: LearnerSpec, report: Report = lambda line: None) -> Task:
+    """The data on its device; loaded once for all partitions of the same.
+
+    `report` is told what takes long. Raises Refusal if it can't be had as the description asks.
+    """
     device = devices.device(spec.training.device)
     key = spec.task.data_key(spec.clients), device
     if key not in _LOADED:
         _LOADED[key] = spec.task.load(spec.clients, report).to(device)
     return _LOADED[key]
-
-
-def prepare(learner: Learner) -> None:
-    """Compile what `learner` needs ahead of its first use; nothing in exact arithmetic."""
-    if learner.group is not None:
-        learner.group.prepare()

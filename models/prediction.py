@@ -40,7 +40,8 @@ def predicted(
 
     Raises ValueError if the tensors are those of another network.
     """
-    flat = _network(model, cohort)
+    with torch.random.fork_rng(devices=[]):  # Its weights are drawn, and then replaced.
+        flat = FlatModule(network(model, segmentation(cohort)), torch.device("cpu"))
     flat.load(flat.layout.vector(tensors))
     flat.module.eval()
     images = torch.split(flat.arranged(torch.from_numpy(subject.images[:, None])), TEST_BATCH)
@@ -61,8 +62,3 @@ def volume(labels: Labels, subject: Subject) -> bytes:
     image = nibabel.Nifti1Image(labels, subject.affine)
     image.header.set_xyzt_units("mm")
     return gzip.compress(image.to_bytes(), mtime=0)
-
-
-def _network(model: ModelSettings, cohort: Cohort) -> FlatModule:
-    with torch.random.fork_rng(devices=[]):  # Its weights are drawn, and then replaced.
-        return FlatModule(network(model, segmentation(cohort)), torch.device("cpu"))

@@ -31,14 +31,6 @@ Network = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], tuple[torch.T
 Layer = Callable[[Any, Tensors, torch.Tensor], torch.Tensor]
 
 
-def _flatten(layer: nn.Flatten, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
-    return x.reshape(-1, x.shape[-1])
-
-
-def _relu(layer: nn.ReLU, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
-    return functional.relu(x)
-
-
 def _linear(layer: nn.Linear, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
     weight, bias = parameters
     return weight @ x + bias[:, None]
@@ -72,8 +64,8 @@ def _pooling(layer: nn.MaxPool2d, parameters: Tensors, x: torch.Tensor) -> torch
 
 
 _LAYERS: dict[type[nn.Module], Layer] = {
-    nn.Flatten: _flatten,
-    nn.ReLU: _relu,
+    nn.Flatten: lambda layer, parameters, x: x.reshape(-1, x.shape[-1]),
+    nn.ReLU: lambda layer, parameters, x: functional.relu(x),
     nn.Linear: _linear,
     nn.Conv2d: _convolution,
     nn.MaxPool2d: _pooling,

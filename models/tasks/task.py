@@ -17,6 +17,8 @@ Metrics = Callable[[Iterable[torch.Tensor], torch.Tensor], dict[str, float]]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Called with a network's output and the labels."""
 
+_TENSORS = ("inputs", "labels", "test_inputs", "test_labels")
+
 
 @dataclass(frozen=True)
 class Task:
@@ -50,7 +52,8 @@ class Task:
     def digest(self) -> str:
         """Names the samples by their content."""
         found = hashlib.sha256()
-        for tensor in (self.inputs, self.labels, self.test_inputs, self.test_labels):
+        for name in _TENSORS:
+            tensor = getattr(self, name)
             found.update(repr(tuple(tensor.shape)).encode())
             found.update(tensor.cpu().numpy().tobytes())
         if self.sites is not None:
@@ -59,10 +62,4 @@ class Task:
 
     def to(self, device: torch.device) -> Task:
         """The same task with its data on `device`."""
-        return replace(
-            self,
-            inputs=self.inputs.to(device),
-            labels=self.labels.to(device),
-            test_inputs=self.test_inputs.to(device),
-            test_labels=self.test_labels.to(device),
-        )
+        return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS})

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 from models.bits.fingerprint import fingerprint
-from models.learner import Learner, LearnerSpec, load_data, prepare
+from models.learner import Learner, LearnerSpec, load_data
 from models.parameters import Layout, Tensor, Vector
 from models.tasks.settings import Report, TaskSettings
 from sim.compute import Graph, Lineage, one_thread
@@ -61,7 +61,9 @@ class Data:
             return
         self._report("batched arithmetic: compiling, or finding what was compiled before")
         with mistakes_placed(scenario, spec), one_thread():
-            prepare(Learner(spec))
+            group = Learner(spec).group
+            assert group is not None
+            group.prepare()
         self._prepared.add(spec.together)
 
 

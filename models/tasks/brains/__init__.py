@@ -12,7 +12,7 @@ idea of SynthSeg (Billot et al. 2023, arXiv 2107.09559). The data are in the whe
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -77,8 +77,7 @@ class BrainsSettings(SegmentationSettings):
         ranges = self.age_ranges
         one_for_all = ranges == (self.ages,)
         ages = ranges * clients if one_for_all else one_per_site("ages", ranges, clients)
-        subjects = self.training_subjects, self.test_subjects
-        return recruited(*subjects, ages, clients, self.data_seed)
+        return recruited(self.training_subjects, self.test_subjects, ages, clients, self.data_seed)
 
     def cohort(self, clients: int, report: Report) -> Cohort:
         """The subjects of `clients` sites: read from the user's cache folder, or generated into it.
@@ -91,12 +90,7 @@ class BrainsSettings(SegmentationSettings):
         from models.tasks.brains.generation import generated
 
         people = self.people(clients)
-        made_of: dict[str, Any] = {
-            "image_size": self.image_size,
-            "slices": self.slices,
-            "site_effects": self.site_effects,
-            "data_seed": self.data_seed,
-        }
+        made_of = self.model_dump(include={"image_size", "slices", "site_effects", "data_seed"})
         path = cache_path(
             {**made_of, "people": [(each.name, each.site, each.age_years) for each in people]}
         )

@@ -52,13 +52,19 @@ class Anatomy:
         """Atlas voxels [3, ...] of the subject's `points_mm` [3, ...]."""
         shape = (3,) + (1,) * (points_mm.ndim - 1)
         extent = _STEP_MM * (np.array(self.displacement.shape[1:]) - 1)
-        centre = (self.origin_mm + extent / 2).reshape(shape)
-        # Written out, for the matrix product of a library may depend on its threads.
-        x, y, z = points_mm - centre
-        straight = np.stack([row[0] * x + row[1] * y + row[2] * z for row in self.linear]) + centre
+        centre = self.origin_mm + extent / 2
+        straight = mapped(self.linear, centre, points_mm - centre.reshape(shape))
         grid = straight - self.origin_mm.reshape(shape)
         moved = grid + _at(self.displacement, grid / _STEP_MM)
         return np.asarray(moved / SPACING_MM)
+
+
+def mapped(linear: Field, shift: Field, points: Field) -> Field:
+    """The `points` [3, ...] after the `linear` map [3, 3], then moved by `shift` [3]."""
+    # Written out, for the matrix product of a library may depend on its threads.
+    x, y, z = points
+    rows = zip(linear, shift, strict=True)
+    return np.stack([row[0] * x + row[1] * y + row[2] * z + start for row, start in rows])
 
 
 def anatomy_of(

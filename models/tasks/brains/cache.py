@@ -10,8 +10,9 @@ import os
 import platform
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -70,18 +71,13 @@ def cached(path: Path, make: Callable[[], Cohort], report: Report = lambda line:
         ) from error
 
 
-@contextmanager
-def _locked(path: Path, report: Report) -> Iterator[None]:
+def _locked(path: Path, report: Report) -> AbstractContextManager[object]:
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         report("waiting for another process that generates the same subjects")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _versions() -> dict[str, str]:
@@ -100,36 +96,24 @@ def _read(path: Path) -> Cohort | None:
     try:
         # numpy leaves a damaged file open that it has opened itself.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            names, sites, held_out = file["names"], file["sites"], file["held_out"]
-            images, labels, affines = file["images"], file["labels"], file["affines"]
-            structures = tuple(map(str, file["structures"]))
+            structures = file["structures"].tolist()
+            columns = [file[field.name] for field in fields(Subject)]
     except _DAMAGE:
         return None
-    subjects = zip(names, sites, held_out, images, labels, affines, strict=True)
-    return Cohort(
-        tuple(
-            Subject(str(name), int(site), bool(held), image, label, affine)
-            for name, site, held, image, label, affine in subjects
-        ),
-        structures,
-    )
+    # Names, sites and whether they are held out are one value a subject.
+    values = [column.tolist() if column.ndim == 1 else column for column in columns]
+    return Cohort(tuple(Subject(*row) for row in zip(*values, strict=True)), tuple(structures))
 
 
 def _write(path: Path, cohort: Cohort) -> None:
-    subjects = cohort.subjects
     unfinished = path.with_suffix(".unfinished")
+    columns: dict[str, Any] = {
+        field.name: np.array([getattr(subject, field.name) for subject in cohort.subjects])
+        for field in fields(Subject)
+    }
     try:
         with unfinished.open("wb") as file:
-            np.savez_compressed(
-                file,
-                names=np.array([subject.name for subject in subjects]),
-                sites=np.array([subject.site for subject in subjects]),
-                held_out=np.array([subject.held_out for subject in subjects]),
-                images=np.stack([subject.images for subject in subjects]),
-                labels=np.stack([subject.labels for subject in subjects]),
-                affines=np.stack([subject.affine for subject in subjects]),
-                structures=np.array(cohort.structures),
-            )
+            np.savez_compressed(file, structures=np.array(cohort.structures), **columns)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)

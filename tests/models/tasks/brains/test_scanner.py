@@ -9,7 +9,7 @@ import pytest
 
 from models.bits.generators import generator
 from models.tasks.brains.atlas import TISSUES
-from models.tasks.brains.scanner import Scanner, normalised, scanned, scanner_of
+from models.tasks.brains.generation import Scanner, normalised, scanned, scanner_of
 
 FLAT = Scanner(1.0, (0.0,) * len(TISSUES), (0.0,) * 20, 1e-3, 1.0, 0.0)
 
