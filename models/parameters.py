@@ -69,8 +69,7 @@ class Layout:
         flat = torch.zeros(self.length, dtype=torch.float32)
         for name, view in zip(self.names, self.views(flat), strict=True):
             view.copy_(torch.tensor(tensors[name]))
-        result: Vector = flat.numpy()
-        return result
+        return flat.numpy()
 
 
 class FlatModule:
@@ -115,8 +114,7 @@ class FlatModule:
         """A copy of the module's state [P]."""
         for tensor, view in self._integers:
             view.copy_(tensor)
-        result: Vector = self._flat.cpu().numpy().copy()
-        return result
+        return self._flat.cpu().numpy().copy()
 
 
 def averaged(models: Sequence[Vector], weights: Sequence[float]) -> Vector:
@@ -126,5 +124,4 @@ def averaged(models: Sequence[Vector], weights: Sequence[float]) -> Vector:
     """
     matrix = torch.from_numpy(np.stack(models))
     row = torch.tensor(weights, dtype=torch.float32)
-    result: Vector = (row @ matrix).numpy()
-    return result
+    return (row @ matrix).numpy()

@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import grad, vmap
 
 from models.arithmetic.compiled import PATH, compiled, compiler, compiling
@@ -47,6 +47,7 @@ WORK_LIMIT = 200_000
 """Multiplications for one sample, forward, above which one model keeps a CPU busy by itself."""
 
 Step = Callable[..., None]
+Memory = tuple[Tensors, ...]
 
 
 def check(flat: FlatModule, task: Task) -> None:
@@ -102,10 +103,9 @@ class Plan:
             index[step, place, column] = sample
             mask[step, place, column] = 1
             hyper[place] = hyperparameters(member.training)
-        self.index = torch.from_numpy(index).to(device)
-        self.mask = torch.from_numpy(mask).to(device)
-        self.hyper = torch.from_numpy(hyper).to(device)
-        self.corrections = torch.from_numpy(corrections(steps)).to(device)
+        self.index, self.mask, self.hyper, self.corrections = (
+            torch.from_numpy(each).to(device) for each in (index, mask, hyper, corrections(steps))
+        )
 
 
 def _batches(member: Member) -> tuple[npt.NDArray[np.int64], ...]:
@@ -133,7 +133,7 @@ class State:
         self.tensors: Tensors = tuple(
             view.clone(memory_format=torch.contiguous_format) for view in self._views
         )
-        self.memory: tuple[Tensors, ...] = tuple(
+        self.memory: Memory = tuple(
             tuple(torch.zeros_like(tensor) for _ in range(memory))
             for tensor in self.tensors[: flat.parameters]
         )
@@ -150,8 +150,7 @@ class State:
 
     def models(self) -> npt.NDArray[np.float32]:
         """What was kept [places, P]."""
-        result: npt.NDArray[np.float32] = self._matrix.cpu().numpy()
-        return result
+        return self._matrix.cpu().numpy()
 
 
 class Group:
@@ -208,18 +207,12 @@ class Group:
     def _advance(self, step: Step, state: State, plan: Plan, number: int, size: int) -> None:
         chosen = plan.index[number, :size].reshape(-1)
         inputs = self._task.inputs.index_select(0, chosen)
-        parameters = self._flat.parameters
+        inputs = inputs.view(size, self._width, *inputs.shape[1:])
+        labels = self._task.labels.index_select(0, chosen).view(size, self._width)
+        batch = (inputs, labels, plan.mask[number, :size], plan.hyper[:size])
+        count, correction = self._flat.parameters, plan.corrections[number]
         with torch.no_grad():
-            step(
-                state.tensors[:parameters],
-                state.tensors[parameters:],
-                state.memory,
-                inputs.view(size, self._width, *inputs.shape[1:]),
-                self._task.labels.index_select(0, chosen).view(size, self._width),
-                plan.mask[number, :size],
-                plan.hyper[:size],
-                plan.corrections[number],
-            )
+            step(state.tensors[:count], state.tensors[count:], state.memory, batch, correction)
 
     def _step_for(self, size: int) -> Step:
         """The compiled step of that group size."""
@@ -255,34 +248,29 @@ def _size_for(members: int) -> int:
 
 
 def _step(forward: Network, losses: Loss, rule: Rule) -> Step:
-    """One step of a group; every tensor's first axis is the place, but for the corrections'."""
+    """One step of a group; every tensor's first axis is the place, but for the correction's."""
 
     def one(
-        parameters: Tensors,
-        buffers: Tensors,
-        memory: tuple[Tensors, ...],
-        inputs: torch.Tensor,
-        labels: torch.Tensor,
-        mask: torch.Tensor,
-        hyper: torch.Tensor,
-        corrections: torch.Tensor,
-    ) -> tuple[Tensors, Tensors, tuple[Tensors, ...]]:
-        def loss(parameters: Tensors) -> tuple[torch.Tensor, Tensors]:
+        parameters: Tensors, buffers: Tensors, memory: Memory, batch: Tensors, correction: Tensor
+    ) -> tuple[Tensors, Tensors, Memory]:
+        inputs, labels, mask, hyper = batch
+
+        def loss(parameters: Tensors) -> tuple[Tensor, Tensors]:
             output, after = forward(parameters, buffers, inputs, mask)
             return (losses(output, labels) * mask).sum() / mask.sum(), after
 
         gradients, after = grad(loss, has_aux=True)(parameters)
         changed = [
-            rule.step(weight, gradient, kept, hyper, corrections)
+            rule.step(weight, gradient, kept, hyper, correction)
             for weight, gradient, kept in zip(parameters, gradients, memory, strict=True)
         ]
         return tuple(new for new, _ in changed), after, tuple(kept for _, kept in changed)
 
     def step(
-        parameters: Tensors, buffers: Tensors, memory: tuple[Tensors, ...], *rest: torch.Tensor
+        parameters: Tensors, buffers: Tensors, memory: Memory, batch: Tensors, correction: Tensor
     ) -> None:
-        axes = (0, 0, 0, 0, 0, 0, 0, None)
-        weights, after, kept = vmap(one, in_dims=axes)(parameters, buffers, memory, *rest)
+        ones = vmap(one, in_dims=(0, 0, 0, 0, None))
+        weights, after, kept = ones(parameters, buffers, memory, batch, correction)
         held = (*parameters, *buffers, *chain(*memory))
         for old, new in zip(held, (*weights, *after, *chain(*kept)), strict=True):
             old.copy_(new)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.tasks.task import Loss
 from models.training import TrainingSettings, epochs, steps_per_round
 
-Tensors = tuple[torch.Tensor, ...]
+Tensors = tuple[Tensor, ...]
 Update = Callable[[Tensors], None]
 
 
@@ -63,7 +63,7 @@ OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], TrainingSettings], Update]] 
 
 def batches(
     samples: int, settings: TrainingSettings, generator: np.random.Generator
-) -> Iterator[torch.Tensor]:
+) -> Iterator[Tensor]:
     """Sample indices of each step: epoch after epoch, each in a new random order."""
     steps = (
         batch
@@ -75,8 +75,8 @@ def batches(
 
 def fine_tune(
     module: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
+    inputs: Tensor,
+    labels: Tensor,
     loss: Loss,
     settings: TrainingSettings,
     generator: np.random.Generator,

@@ -18,25 +18,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training import TrainingSettings
 
-Tensors = tuple[torch.Tensor, ...]
+Tensors = tuple[Tensor, ...]
 # Called with (parameters, buffers, inputs [batch, ...], mask [batch]); gives outputs
 # [batch, outputs] and the new buffers.
-Network = Callable[[Tensors, Tensors, torch.Tensor, torch.Tensor], tuple[torch.Tensor, Tensors]]
+Network = Callable[[Tensors, Tensors, Tensor, Tensor], tuple[Tensor, Tensors]]
 # Called with (layer, its parameters, x [..., batch]).
-Layer = Callable[[Any, Tensors, torch.Tensor], torch.Tensor]
+Layer = Callable[[Any, Tensors, Tensor], Tensor]
 
 
-def _linear(layer: nn.Linear, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
+def _linear(layer: nn.Linear, parameters: Tensors, x: Tensor) -> Tensor:
     weight, bias = parameters
     return weight @ x + bias[:, None]
 
 
-def _convolution(layer: nn.Conv2d, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
+def _convolution(layer: nn.Conv2d, parameters: Tensors, x: Tensor) -> Tensor:
     """One product of the weights with the image's shifted copies; x [channels, h, w, batch]."""
     weight, bias = parameters
     assert not isinstance(layer.padding, str)
@@ -54,7 +54,7 @@ def _convolution(layer: nn.Conv2d, parameters: Tensors, x: torch.Tensor) -> torc
     return y.view(len(weight), height, width, -1)
 
 
-def _pooling(layer: nn.MaxPool2d, parameters: Tensors, x: torch.Tensor) -> torch.Tensor:
+def _pooling(layer: nn.MaxPool2d, parameters: Tensors, x: Tensor) -> Tensor:
     """The largest of 2x2, the first one if several are; x [channels, height, width, batch]."""
     height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
     left, right = x[:, :height, 0:width:2], x[:, :height, 1:width:2]
@@ -73,19 +73,15 @@ _LAYERS: dict[type[nn.Module], Layer] = {
 
 
 def _normalised(
-    layer: nn.BatchNorm2d,
-    parameters: Tensors,
-    buffers: Tensors,
-    x: torch.Tensor,
-    mask: torch.Tensor,
-) -> tuple[torch.Tensor, Tensors]:
+    layer: nn.BatchNorm2d, parameters: Tensors, buffers: Tensors, x: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensors]:
     """Statistics over the samples with mask 1 only; x [channels, height, width, batch]."""
     scale, shift = parameters
     mean_before, variance_before, counter = buffers
     share = layer.momentum
     assert share is not None
 
-    def wide(each_channel: torch.Tensor) -> torch.Tensor:
+    def wide(each_channel: Tensor) -> Tensor:
         return each_channel[:, None, None, None]
 
     count = mask.sum() * (x.shape[1] * x.shape[2])
@@ -130,7 +126,7 @@ def unknown(module: nn.Module) -> str | None:
     return None
 
 
-def work(module: nn.Module, inputs: torch.Tensor) -> int:
+def work(module: nn.Module, inputs: Tensor) -> int:
     """Multiplications for one sample, forward, in the products that a network is made of.
 
     `module` is one without `unknown` parts; inputs [1, ...]. Leaves it in evaluation mode.
@@ -154,8 +150,8 @@ def network(module: nn.Sequential) -> Network:
     ]
 
     def forward(
-        parameters: Tensors, buffers: Tensors, inputs: torch.Tensor, mask: torch.Tensor
-    ) -> tuple[torch.Tensor, Tensors]:
+        parameters: Tensors, buffers: Tensors, inputs: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensors]:
         x = inputs.movedim(0, -1)
         after: Tensors = ()
         for layer, held, tracked in layers:
@@ -172,10 +168,7 @@ def network(module: nn.Sequential) -> Network:
 
 # Called with (weight, gradient, memory, hyperparameters [3], corrections [2]); gives the new
 # weight and the new memory.
-RuleStep = Callable[
-    [torch.Tensor, torch.Tensor, Tensors, torch.Tensor, torch.Tensor],
-    tuple[torch.Tensor, Tensors],
-]
+RuleStep = Callable[[Tensor, Tensor, Tensors, Tensor, Tensor], tuple[Tensor, Tensors]]
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -205,35 +198,23 @@ def corrections(steps: int) -> npt.NDArray[np.float32]:
 
 
 def _sgd(
-    weight: torch.Tensor,
-    gradient: torch.Tensor,
-    memory: Tensors,
-    hyper: torch.Tensor,
-    correction: torch.Tensor,
-) -> tuple[torch.Tensor, Tensors]:
+    weight: Tensor, gradient: Tensor, memory: Tensors, hyper: Tensor, correction: Tensor
+) -> tuple[Tensor, Tensors]:
     rate, _, decay = hyper
     return weight - rate * (gradient + decay * weight), ()
 
 
 def _momentum(
-    weight: torch.Tensor,
-    gradient: torch.Tensor,
-    memory: Tensors,
-    hyper: torch.Tensor,
-    correction: torch.Tensor,
-) -> tuple[torch.Tensor, Tensors]:
+    weight: Tensor, gradient: Tensor, memory: Tensors, hyper: Tensor, correction: Tensor
+) -> tuple[Tensor, Tensors]:
     rate, momentum, decay = hyper
     velocity = momentum * memory[0] + (gradient + decay * weight)
     return weight - rate * velocity, (velocity,)
 
 
 def _adam(
-    weight: torch.Tensor,
-    gradient: torch.Tensor,
-    memory: Tensors,
-    hyper: torch.Tensor,
-    correction: torch.Tensor,
-) -> tuple[torch.Tensor, Tensors]:
+    weight: Tensor, gradient: Tensor, memory: Tensors, hyper: Tensor, correction: Tensor
+) -> tuple[Tensor, Tensors]:
     """Kingma and Ba 2015, arXiv 1412.6980."""
     rate, _, decay = hyper
     of_mean, of_root = correction

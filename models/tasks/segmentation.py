@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -58,7 +58,12 @@ def segmentation(cohort: Cohort) -> Task:
     def overlaps(volumes: Sequence[Labels]) -> dict[str, float]:
         pairs = zip(volumes, held_out, strict=True)
         found = np.stack([dice(volume, each.labels, outputs) for volume, each in pairs])
-        return _means("dice", found, cohort.structures) | _site_means("dice", found, held_out)
+        at = np.array([each.site for each in held_out])
+        of_sites = {
+            site_metric("dice", site): _of_subjects(found[at == site])
+            for site in np.unique(at).tolist()
+        }
+        return _means(_values("dice", found, cohort.structures) | of_sites)
 
     def metrics(batches: Iterable[torch.Tensor], _: torch.Tensor) -> dict[str, float]:
         return overlaps(_volumes(batches, held_out))
@@ -69,7 +74,7 @@ def segmentation(cohort: Cohort) -> Task:
         distances = np.stack(
             [hd95_mm(volume, each.labels, outputs, _spacing_mm(each)) for volume, each in pairs]
         )
-        return overlaps(volumes) | _means("hd95_mm", distances, cohort.structures)
+        return overlaps(volumes) | _means(_values("hd95_mm", distances, cohort.structures))
 
     return Task(
         inputs,
@@ -105,20 +110,10 @@ def _volumes(batches: Iterable[torch.Tensor], subjects: Sequence[Subject]) -> Se
     return np.split(torch.cat(classes).numpy(), ends[:-1])
 
 
-def _means(metric: str, values: Values, structures: Sequence[str]) -> dict[str, float]:
-    """Of `values` [subjects, structures], over all and of each structure."""
-    result = _mean(metric, _of_subjects(values))
-    for structure, column in zip(structures, values.T, strict=True):
-        result |= _mean(f"{metric}_{structure}", column)
-    return result
-
-
-def _site_means(metric: str, values: Values, subjects: Sequence[Subject]) -> dict[str, float]:
-    sites = np.array([subject.site for subject in subjects])
-    result: dict[str, float] = {}
-    for site in np.unique(sites):
-        result |= _mean(site_metric(metric, int(site)), _of_subjects(values[sites == site]))
-    return result
+def _values(metric: str, values: Values, structures: Sequence[str]) -> dict[str, Values]:
+    """Of `values` [subjects, structures], each subject's mean and the columns by their names."""
+    names = [f"{metric}_{structure}" for structure in structures]
+    return {metric: _of_subjects(values), **dict(zip(names, values.T, strict=True))}
 
 
 def _of_subjects(values: Values) -> Values:
@@ -126,10 +121,10 @@ def _of_subjects(values: Values) -> Values:
     return np.array([np.nanmean(row) for row in values if not np.isnan(row).all()])
 
 
-def _mean(name: str, values: Values) -> dict[str, float]:
-    """The mean over what is not NaN under its name; nothing if there is nothing."""
-    there = values[~np.isnan(values)]
-    return {name: float(there.mean())} if len(there) else {}
+def _means(columns: Mapping[str, Values]) -> dict[str, float]:
+    """The mean of each column over what is not NaN; columns without a value are left out."""
+    there = {name: column[~np.isnan(column)] for name, column in columns.items()}
+    return {name: float(column.mean()) for name, column in there.items() if len(column)}
 
 
 @dataclass(frozen=True)
@@ -207,8 +202,7 @@ def dice(predicted: Labels, truth: Labels, outputs: int) -> Values:
         ignore_empty=True,
         num_classes=outputs,
     )
-    result: Values = found[0].double().numpy()
-    return result
+    return np.asarray(found[0].double())
 
 
 def hd95_mm(
@@ -223,10 +217,9 @@ def hd95_mm(
     distances = np.full(outputs - 1, np.nan)
     for structure in range(1, outputs):
         wanted, given = truth == structure, predicted == structure
-        if wanted.any() and not given.any():
-            distances[structure - 1] = diagonal
-        elif wanted.any():
-            distances[structure - 1] = _distance_mm(given, wanted, spacing_mm)
+        if wanted.any():
+            found = _distance_mm(given, wanted, spacing_mm) if given.any() else diagonal
+            distances[structure - 1] = found
     return distances
 
 

@@ -92,12 +92,6 @@ class Atlas:
     tissues: Volume
     origin_mm: npt.NDArray[np.float64]
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels along x, y and z."""
-        x, y, z = self.labels.shape
-        return x, y, z
-
 
 def read_atlas(resolution_mm: float) -> Atlas:
     """The atlas seen through pixels of `resolution_mm`, each of which averages what it covers."""

@@ -125,7 +125,7 @@ def _middle_mm(atlas: Atlas, anatomy: Anatomy) -> npt.NDArray[np.float64]:
     step = COARSE * SPACING_MM
     axes = [
         start + step * np.arange(-(-size // COARSE))
-        for start, size in zip(atlas.origin_mm, atlas.shape, strict=True)
+        for start, size in zip(atlas.origin_mm, atlas.labels.shape, strict=True)
     ]
     points = np.stack(np.meshgrid(*axes, indexing="ij"))
     inside = np.nonzero(looked_up(atlas.labels, anatomy.in_atlas(points), order=0))

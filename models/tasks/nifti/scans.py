@@ -11,7 +11,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from models.bits.generators import generator
 from models.tasks.nifti.tables import LABEL_MAP, SCANS, Columns, Row, table
@@ -24,13 +23,16 @@ _LAYOUT = "a CSV file, or a folder SITE/SUBJECT with an image.nii.gz and a label
 
 @dataclass(frozen=True)
 class Scan:
-    """One subject's files, not yet opened; `split` is None where it is still to be drawn."""
+    """One subject's files, not yet opened.
+
+    `split` is "train" or "test", or None where it is still to be drawn.
+    """
 
     site: str
     subject: str
     image: Path
     labels: Path
-    split: Literal["train", "test"] | None
+    split: str | None
 
 
 def scans_at(path: Path) -> tuple[Scan, ...]:
@@ -60,16 +62,11 @@ def _in_table(file: Path) -> list[Scan]:
     ]
 
 
-def _split(row: Row) -> Literal["train", "test"] | None:
-    match row.cells.get("split"):
-        case None:
-            return None
-        case "train":
-            return "train"
-        case "test":
-            return "test"
-        case other:
-            raise Refusal(f"{row.place}: split is {other!r}", "train, test", SCANS)
+def _split(row: Row) -> str | None:
+    split = row.cells.get("split")
+    if split not in (None, "train", "test"):
+        raise Refusal(f"{row.place}: split is {split!r}", "train, test", SCANS)
+    return split
 
 
 def _in_folder(folder: Path) -> list[Scan]:

@@ -43,11 +43,6 @@ class Columns:
     present: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
 
-    @property
-    def all(self) -> tuple[str, ...]:
-        """Every column by its name."""
-        return (*self.filled, *self.present, *self.optional)
-
 
 @dataclass(frozen=True)
 class Row:
@@ -62,14 +57,15 @@ def table(file: Path, columns: Columns, setting: tuple[str, ...]) -> list[Row]:
 
     Raises Refusal, at `setting`, at the first line that does not fit `columns`.
     """
-    allowed = f"the columns {', '.join(columns.all)}, separated by commas"
+    known = (*columns.filled, *columns.present, *columns.optional)
+    allowed = f"the columns {', '.join(known)}, separated by commas"
     lines = _lines(file, setting)
     _, header = next(lines, (0, []))
     for name in (*columns.filled, *columns.present):
         if name not in header:
             raise Refusal(f"{file}: no column {name!r}", allowed, setting)
     for name in header:
-        if name not in columns.all:
+        if name not in known:
             raise Refusal(f"{file}: unknown column {name!r}", allowed, setting)
         if header.count(name) > 1:
             raise Refusal(f"{file}: two columns {name!r}", "each column once", setting)
@@ -147,20 +143,16 @@ def read_label_map(file: Path) -> LabelMap:
             what = f"{row.place}: id 0 is in the group {group!r}"
             raise Refusal(what, f"{BACKGROUND}, or no row for id 0", LABEL_MAP)
         if group != BACKGROUND and group not in structures:
-            structures.append(_structure(row, group))
+            # Metrics' names will end in it: none may be taken for one of a site.
+            if "@" in group or group == OWN_SITE:
+                what = f"{row.place}: {group!r} is no name for a structure"
+                raise Refusal(what, f"names without an @, other than {OWN_SITE}", LABEL_MAP)
+            structures.append(group)
         numbers[number] = 0 if group == BACKGROUND else 1 + structures.index(group)
     if not 1 <= len(structures) <= LARGEST_COUNT:
         what = f"{file}: {len(structures)} structures"
         raise Refusal(what, f"1 to {LARGEST_COUNT} groups", LABEL_MAP)
     return LabelMap(tuple(structures), {0: 0, **numbers})
-
-
-def _structure(row: Row, name: str) -> str:
-    """The name, which metrics' names will end in: none may be taken for one of a site."""
-    if "@" in name or name == OWN_SITE:
-        what = f"{row.place}: {name!r} is no name for a structure"
-        raise Refusal(what, f"names without an @, other than {OWN_SITE}", LABEL_MAP)
-    return name
 
 
 def _id(row: Row) -> int:

@@ -16,15 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torchio
+from nibabel import orientations
 from nibabel.affines import from_matvec, voxel_sizes
 from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import (
-    apply_orientation,
-    axcodes2ornt,
-    inv_ornt_aff,
-    io_orientation,
-    ornt_transform,
-)
 from nibabel.spatialimages import HeaderDataError
 
 from models.tasks.cohort import Subject
@@ -222,11 +216,12 @@ def _check_finite(file: Path, voxels: npt.NDArray[Any]) -> None:
 
 def turned(volume: Volume, plane: str) -> Volume:
     """The same voxels with slices, rows and columns as their axes, nearest to those of `plane`."""
-    turn = ornt_transform(io_orientation(volume.affine), axcodes2ornt(AXES[plane]))
+    now, wanted = orientations.io_orientation(volume.affine), orientations.axcodes2ornt(AXES[plane])
+    turn = orientations.ornt_transform(now, wanted)
     return Volume(
-        np.ascontiguousarray(apply_orientation(volume.image, turn)),
-        np.ascontiguousarray(apply_orientation(volume.labels, turn)),
-        volume.affine @ inv_ornt_aff(turn, volume.image.shape),
+        np.ascontiguousarray(orientations.apply_orientation(volume.image, turn)),
+        np.ascontiguousarray(orientations.apply_orientation(volume.labels, turn)),
+        volume.affine @ orientations.inv_ornt_aff(turn, volume.image.shape),
     )
 
 
