@@ -9,16 +9,14 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from models import parameters
 from models.arithmetic.batched import GROUP_LIMIT as GROUP_LIMIT
 from models.arithmetic.batched import Group, Member
 from models.arithmetic.exact import fine_tune
-from models.bits import devices
+from models.bits import devices, generator
 from models.bits.fingerprint import modules_of
-from models.bits.generators import generator
 from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Vector
 from models.tasks.settings import Report, TaskSettings
@@ -94,11 +92,8 @@ class Learner:
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def _draws(self, purpose: str, *key: int) -> np.random.Generator:
-        return generator(self._spec.seed, purpose, *key)
-
     def _torch_seed(self, purpose: str, *key: int) -> int:
-        return int(self._draws(purpose, *key).integers(2**63))
+        return int(generator(self._spec.seed, purpose, *key).integers(2**63))
 
     def _shared_group(self) -> Group | None:
         """The group of all learners of this process with the same `together`."""
@@ -118,27 +113,25 @@ class Learner:
 
     def trained(self, base: Vector, client: int, local_round: int) -> Vector:
         """`base` fine-tuned on the client's data; the batch order belongs to the local round."""
+        member = self.member(base, client, local_round)
         if self.group is not None:
-            return self.group.trained([self.member(base, client, local_round)])[0]
+            return self.group.trained([member])[0]
         if client not in self._data:
-            samples = torch.from_numpy(self._samples(client)).to(self._device)
+            samples = torch.from_numpy(member.samples).to(self._device)
             inputs = self._flat.arranged(self._task.inputs[samples])
             self._data[client] = (inputs, self._task.labels[samples])
         self._flat.load(base)
-        order = self._draws("batches", client, local_round)
+        module, training, order = self._flat.module, member.training, member.order
         with devices.drawing(self._torch_seed("layers", client, local_round), self._device):
-            fine_tune(
-                self._flat.module, *self._data[client], self._task.loss, self._spec.training, order
-            )
+            fine_tune(module, *self._data[client], self._task.loss, training, order)
         return self._flat.vector()
 
     def member(self, base: Vector, client: int, local_round: int) -> Member:
         """`trained` with these arguments, as a member of a group that may train it."""
-        order = self._draws("batches", client, local_round)
-        return Member(base, self._samples(client), self._spec.training, order)
-
-    def _samples(self, client: int) -> npt.NDArray[np.int64]:
-        return np.arange(self.pooled_samples) if client == POOLED else self._parts[client]
+        everyone = client == POOLED
+        samples = np.arange(self.pooled_samples) if everyone else self._parts[client]
+        order = generator(self._spec.seed, "batches", client, local_round)
+        return Member(base, samples, self._spec.training, order)
 
     def averaged(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
         """The weighted sum of models, rows in the order given; see `parameters.averaged`."""

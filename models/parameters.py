@@ -62,9 +62,8 @@ class Layout:
         """The vector [P] that `tensors` gives these. Raises ValueError if they aren't of a model
         with this layout.
         """
-        if {name: tensor.shape for name, tensor in tensors.items()} != dict(
-            zip(self.names, self.shapes, strict=True)
-        ):
+        shapes = dict(zip(self.names, self.shapes, strict=True))
+        if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
             raise ValueError("the tensors are those of another network")
         flat = torch.zeros(self.length, dtype=torch.float32)
         for name, view in zip(self.names, self.views(flat), strict=True):

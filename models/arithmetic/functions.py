@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from models.training import TrainingSettings
 
@@ -129,15 +130,11 @@ def unknown(module: nn.Module) -> str | None:
 def work(module: nn.Module, inputs: Tensor) -> int:
     """Multiplications for one sample, forward, in the products that a network is made of.
 
-    `module` is one without `unknown` parts; inputs [1, ...]. Leaves it in evaluation mode.
+    Inputs [1, ...]. Leaves the module in evaluation mode.
     """
-    total, x = 0, inputs
-    with torch.inference_mode():
-        for layer in module.eval().children():
-            x = layer(x)
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                total += layer.weight.numel() * x[0, 0].numel()
-    return total
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        module.eval()(inputs)
+    return int(counter.get_total_flops()) // 2  # It counts the additions, too.
 
 
 def network(module: nn.Sequential) -> Network:

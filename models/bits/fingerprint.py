@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -63,16 +63,10 @@ def environment(
 
 def modules_of(*settings: Settings) -> tuple[str, ...]:
     """The modules outside the project that define these kinds and those chosen within them."""
-    classes = {one for each in settings for kind in _kinds(each) for one in kind.__mro__}
-    modules = {one.__module__ for one in classes if issubclass(one, Settings)}
-    return tuple(sorted(each for each in modules if each.partition(".")[0] not in _OURS))
-
-
-def _kinds(settings: Settings) -> Iterator[type[Settings]]:
-    yield type(settings)
-    for _, value in settings:
-        if isinstance(value, Settings):
-            yield from _kinds(value)
+    classes = {one for each in settings for one in type(each).__mro__ if issubclass(one, Settings)}
+    modules = {one.__module__ for one in classes if one.__module__.partition(".")[0] not in _OURS}
+    within = [value for each in settings for _, value in each if isinstance(value, Settings)]
+    return tuple(sorted(modules.union(modules_of(*within) if within else ())))
 
 
 @functools.cache

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from models.bits.generators import generator
+from models.bits import generator
 from models.tasks.settings import Better, PartitionedSettings, Report, TaskSettings
 from sim.record.settings.base import Seed
 
@@ -79,7 +79,4 @@ def _metrics(outputs: Iterable[torch.Tensor], labels: torch.Tensor) -> dict[str,
 
     output = torch.cat(list(outputs))
     correct = (output.argmax(dim=1) == labels).sum().item()
-    return {
-        "accuracy": correct / len(labels),
-        "loss": cross_entropy(output, labels).item(),
-    }
+    return {"accuracy": correct / len(labels), "loss": cross_entropy(output, labels).item()}

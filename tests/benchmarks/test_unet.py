@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.arithmetic.exact import fine_tune
-from models.bits.generators import generator
+from models.bits import generator
 from models.parameters import FlatModule, Vector, averaged
 from models.training import TrainingSettings
 from sim.compute import Graph, Lineage, Models, Store, engine_for

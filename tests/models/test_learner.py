@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from models.bits import generator
 from models.bits.fingerprint import fingerprint
-from models.bits.generators import generator
 from models.learner import POOLED, Learner, LearnerSpec
 from models.networks import CnnSettings, MlpSettings
 from models.partitions import DirichletSettings

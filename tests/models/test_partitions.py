@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.bits.generators import generator
+from models.bits import generator
 from models.partitions import DirichletSettings, IidSettings, QuantitySettings
 from models.partitions.settings import Ints
 from sim.record.errors import Refusal

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from models.bits import generators
+from models import bits
 from models.bits.code import cache_folder, digest
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.settings import Report
@@ -36,7 +36,7 @@ def cache_path(description: Mapping[str, Any]) -> Path:
 
     Raises Refusal if a library is missing.
     """
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(generators.__file__)]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(bits.__file__)]
     code = hashlib.sha256(b"".join(map(digest, sources))).hexdigest()
     made_by = {
         "libraries": _versions(),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 import torchio
 
-from models.bits.generators import generator
+from models.bits import generator
 from models.tasks.brains.anatomy import COARSE, Anatomy, anatomy_of, mapped, widening_of
 from models.tasks.brains.atlas import SPACING_MM, STRUCTURES, TISSUES, Atlas, looked_up, read_atlas
 from models.tasks.brains.recruitment import Person

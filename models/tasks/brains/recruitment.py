@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from models.bits.generators import generator
+from models.bits import generator
 from sim.record.errors import Refusal
 
 _Value = TypeVar("_Value")
@@ -48,7 +48,10 @@ def recruited(
     people = []
     for role, counts in (("training", to_train_on), ("test", to_test_on)):
         digits = max(2, len(str(sum(counts) - 1)))
-        for number, site in enumerate(_dealt(counts)):
+        # Every site gets its first, then its second, ...
+        turns = [(turn, site) for turn in range(max(counts)) for site in range(clients)]
+        dealt = [site for turn, site in turns if turn < counts[site]]
+        for number, site in enumerate(dealt):
             low, high = ages[site]
             share = float(generator(data_seed, f"brains_{role}_age", number).random())
             name = f"{role}_{number:0{digits}}"
@@ -68,9 +71,3 @@ def one_per_site(key: str, values: Sequence[_Value], clients: int) -> Sequence[_
         what = f"a list of {len(values)} for {clients} clients"
         raise Refusal(what, f"one value for all, or a list of {clients}", ("task", key))
     return values
-
-
-def _dealt(counts: Sequence[int]) -> list[int]:
-    """The site of each subject: every site gets its first, then its second, ..."""
-    sites = range(len(counts))
-    return [site for turn in range(max(counts)) for site in sites if turn < counts[site]]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.bits.generators import generator
+from models.bits import generator
 from models.tasks.nifti.tables import LABEL_MAP, SCANS, Columns, Row, table
 from sim.record.errors import Refusal
 
@@ -109,9 +109,8 @@ def _check_once(path: Path, scans: list[Scan]) -> None:
             what = f"{path}: subject {scan.subject!r} is in the sites {other.site} and {scan.site}"
             raise Refusal(what, "each subject in one site", SCANS)
         if other is not scan:
-            raise Refusal(
-                f"{path}: subject {scan.subject!r} is there twice", "each subject once", SCANS
-            )
+            what = f"{path}: subject {scan.subject!r} is there twice"
+            raise Refusal(what, "each subject once", SCANS)
         other = images.setdefault(scan.image, scan)
         if other is not scan:
             what = f"{scan.image}: belongs to the subjects {other.subject!r} and {scan.subject!r}"
@@ -148,9 +147,8 @@ def split(
             raise Refusal(what, "one or more in each site", SCANS)
         done += members
     if all(scan.split == "train" for scan in done):
-        raise Refusal(
-            f"{path}: no subject is held out", "one or more to test on, in any site", SCANS
-        )
+        what = f"{path}: no subject is held out"
+        raise Refusal(what, "one or more to test on, in any site", SCANS)
     return tuple(done)
 
 

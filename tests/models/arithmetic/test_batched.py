@@ -16,7 +16,7 @@ from models import learner
 from models.arithmetic import batched
 from models.arithmetic.batched import Member, Plan, State
 from models.arithmetic.exact import batches
-from models.bits.generators import generator
+from models.bits import generator
 from models.learner import GROUP_LIMIT, POOLED, Learner, LearnerSpec, TrainingJob, trained_together
 from models.networks import CnnSettings, MlpSettings
 from models.parameters import FlatModule, Vector

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.arithmetic.exact import batches, fine_tune
-from models.bits.generators import generator
+from models.bits import generator
 from models.networks import CnnSettings, MlpSettings
 from models.parameters import FlatModule, Vector
 from models.training import TrainingSettings, steps_per_round

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.arithmetic.exact import fine_tune
-from models.bits.generators import generator
+from models.bits import generator
 from models.networks import QuicknatSettings, network
 from models.parameters import FlatModule
 from models.tasks.cohort import Subject

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from models.arithmetic.exact import batches
-from models.bits.generators import generator
+from models.bits import generator
 from models.learner import Learner
 from models.parameters import averaged
 from sim.compute import Graph, Models, engine_for

@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from models.bits.generators import generator
+from models.bits import generator
 from models.tasks.brains.anatomy import Anatomy, anatomy_of, between_people, integrated, widening_of
 from models.tasks.brains.atlas import SPACING_MM, Atlas, label, looked_up
 

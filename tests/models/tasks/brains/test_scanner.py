@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.bits.generators import generator
+from models.bits import generator
 from models.tasks.brains.atlas import TISSUES
 from models.tasks.brains.generation import Scanner, normalised, scanned, scanner_of
 
