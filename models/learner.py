@@ -3,8 +3,6 @@
 It is all that the simulator sees of this tower, in its own process or in a worker's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 

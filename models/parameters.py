@@ -4,8 +4,6 @@ A tensor of four dimensions lies in the vector as it lies in memory, channels la
 convolutions are fastest, and so no step makes a hidden copy. Its view has the usual shape.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A kept model is used without a learner: nothing here trains, and no subject but 
 network.
 """
 
-from __future__ import annotations
-
 import gzip
 import math
 from collections.abc import Mapping

@@ -1,9 +1,7 @@
 """How a client trains, and what its local round consists of; without PyTorch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +40,7 @@ class TrainingSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _one_length(self) -> TrainingSettings:
+    def _one_length(self) -> Self:
         if (self.local_epochs is None) == (self.local_steps is None):
             raise Refusal("a local round needs one length", "either local_epochs or local_steps")
         return self

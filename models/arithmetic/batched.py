@@ -5,8 +5,6 @@ don't depend on its group: a step treats its models alike and apart, and each gr
 checked, when it is compiled, to give the same bits in every place as every other size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain

@@ -3,8 +3,6 @@
 Code that silently ran uncompiled would give other bits, and slowly.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """One local round by itself: a pure function of (vector, samples, batch order, settings)."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 

@@ -9,8 +9,6 @@ Optimisers have the formulas of torch.optim, whose own change a module in place 
 vmapped; hyperparameters are tensors, so models that differ in them share one compiled step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What decides the bits of a model beside its description: draws, code, libraries, device."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

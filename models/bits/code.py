@@ -1,7 +1,5 @@
 """Code that computes, by what it does; libraries and their versions; where products are kept."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import hashlib

@@ -1,7 +1,5 @@
 """Where tensors live: the device that a scenario asks for, and what it needs to repeat its bits."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

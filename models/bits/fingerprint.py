@@ -1,7 +1,5 @@
 """What decides the bits of a model beside its learner's description: one name for all of it."""
 
-from __future__ import annotations
-
 import functools
 import importlib
 import platform

@@ -1,7 +1,5 @@
 """Label skew: clients differ in which classes they have."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Equal random shares."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

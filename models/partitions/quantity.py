@@ -1,7 +1,5 @@
 """Quantity skew: clients differ in how much they have."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What every partition answers, and how those that draw shares do so."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field

@@ -4,8 +4,6 @@ Where scans come from (a generator, a user's files) and what is learned from the
 meet here alone.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

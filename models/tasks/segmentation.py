@@ -5,8 +5,6 @@ Wachinger 2019, arXiv 1801.04161 (the weights); Milletari, Navab and Ahmadi 2016
 (soft Dice). Subjects are judged by MONAI's Dice and Hausdorff distance.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence

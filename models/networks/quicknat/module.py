@@ -4,8 +4,6 @@ Source: Roy, Conjeti, Navab and Wachinger 2019, arXiv 1801.04161, laid out as in
 squeeze and excitation: Roy, Navab and Wachinger 2018, arXiv 1808.08127.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

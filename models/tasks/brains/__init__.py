@@ -10,9 +10,7 @@ idea of SynthSeg (Billot et al. 2023, arXiv 2107.09559). The data are in the whe
   Brain Imaging Centre, Montreal Neurological Institute, McGill University (Fonov et al. 2011).
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -62,7 +60,7 @@ class BrainsSettings(SegmentationSettings):
         return ranges or ((years[0], years[1]),)
 
     @model_validator(mode="after")
-    def _ages_are_ranges_of_adults(self) -> BrainsSettings:
+    def _ages_are_ranges_of_adults(self) -> Self:
         for low, high in self.age_ranges:
             if not _YOUNGEST <= low <= high <= _OLDEST:
                 raise Refusal(

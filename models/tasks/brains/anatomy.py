@@ -6,8 +6,6 @@ Source: Arsigny, Commowick, Pennec and Ayache, "A log-Euclidean framework for st
 diffeomorphisms", MICCAI 2006.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

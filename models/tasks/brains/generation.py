@@ -3,8 +3,6 @@
 A scanner decides contrast, shading, blur, gain and noise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Who is scanned where, at what age: the subjects before anything is generated."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar

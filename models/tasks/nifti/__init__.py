@@ -3,8 +3,6 @@
 `tables` and `scans` read what the user wrote, `volumes` reads NIfTI files and resamples them.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self

@@ -4,8 +4,6 @@ Whose they are, which client a site is, whom it holds out, and what names all fi
 so that changed ones are not taken for the same.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 One of them says what the numbers in label files mean, and which of them are one structure.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
