@@ -5,6 +5,9 @@ don't depend on its group: a step treats its models alike and apart, and each gr
 checked, when it is compiled, to give the same bits in every place as every other size.
 """
 
+# A compiled step can't evaluate the annotations of a function within it.
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain

@@ -9,6 +9,9 @@ Optimisers have the formulas of torch.optim, whose own change a module in place 
 vmapped; hyperparameters are tensors, so models that differ in them share one compiled step.
 """
 
+# A compiled step can't evaluate the annotations of a function within it.
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
