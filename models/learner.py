@@ -22,7 +22,7 @@ from models.tasks.task import Task
 from models.training import TrainingSettings, steps_per_round
 from sim.record.metrics import FINAL, TEST
 
-POOLED = -1
+ALL_CLIENTS = -1
 """The client number that stands for all clients' data together."""
 
 
@@ -126,7 +126,7 @@ class Learner:
 
     def member(self, base: Vector, client: int, local_round: int) -> Member:
         """`trained` with these arguments, as a member of a group that may train it."""
-        everyone = client == POOLED
+        everyone = client == ALL_CLIENTS
         samples = np.arange(self.pooled_samples) if everyone else self._parts[client]
         order = generator(self._spec.seed, "batches", client, local_round)
         return Member(base, samples, self._spec.training, order)

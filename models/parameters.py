@@ -70,7 +70,7 @@ class Layout:
 
 
 class FlatModule:
-    """A module whose parameters and float buffers are views of one vector.
+    """A module whose parameters and float buffers are views of one vector on a CPU, else copies.
 
     Integer buffers (batch-norm's counter) are carried as float32, exact up to 2^24. Of the
     `layout`'s tensors the first `parameters` are parameters.
@@ -85,13 +85,19 @@ class FlatModule:
         self.layout = Layout(tuple(name for name, _ in tensors), shapes)
         self.length = self.layout.length
         self._flat = torch.zeros(self.length, dtype=torch.float32, device=device)
-        self._integers: list[tuple[torch.Tensor, torch.Tensor]] = []
+        # What can't be a view of the vector, with its place there.
+        self._apart: list[tuple[torch.Tensor, torch.Tensor]] = []
         for (_, tensor), view in zip(tensors, self.layout.views(self._flat), strict=True):
             view.copy_(tensor.detach())
-            if tensor.dtype == torch.float32:
+            if tensor.dtype != torch.float32:
+                self._apart.append((tensor, view))
+            elif device.type == "cpu":
                 tensor.data = view
             else:
-                self._integers.append((tensor, view))
+                # CUDA's kernels read several floats at once, and fail with "misaligned address"
+                # where a tensor begins in between, as in the vector it may.
+                tensor.data = view.clone()
+                self._apart.append((tensor.detach(), view))
 
     def arranged(self, inputs: torch.Tensor) -> torch.Tensor:
         """`inputs` in the memory layout that suits the module; a copy only if it differs."""
@@ -104,12 +110,12 @@ class FlatModule:
         if vector.shape != (self.length,):
             raise ValueError(f"a vector of shape {vector.shape}; the model has {self.length}")
         self._flat.copy_(torch.from_numpy(vector))
-        for tensor, view in self._integers:
+        for tensor, view in self._apart:
             tensor.copy_(view)
 
     def vector(self) -> Vector:
         """A copy of the module's state [P]."""
-        for tensor, view in self._integers:
+        for tensor, view in self._apart:
             view.copy_(tensor)
         return self._flat.cpu().numpy().copy()
 

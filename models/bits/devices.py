@@ -26,6 +26,8 @@ def device(name: str) -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
+        # Else convolutions round their factors to 10 bits (TF32): float32 in name only.
+        torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)
 
 

@@ -15,7 +15,7 @@ from sim.scenario import Scenario
 from sim.scenario.sections import one_way
 from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
 
-POOLED_CLIENT = -1  # How `models` numbers "all clients' data".
+ALL_CLIENTS = -1  # How `models` numbers "all clients' data".
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     }
     # One virtual machine with the clients' computing power together.
     together_s = float(np.median(step_s)) / clients.count
-    machines[POOLED] = Machine(together_s, POOLED_CLIENT, facts.pooled_samples, facts.pooled_steps)
+    machines[POOLED] = Machine(together_s, ALL_CLIENTS, facts.pooled_samples, facts.pooled_steps)
     if server is not None:
         links = {"uplink": server.uplink, "downlink": server.downlink}
-        machines[SERVER] = Machine(0.0, POOLED_CLIENT, 0, 0, **links)
+        machines[SERVER] = Machine(0.0, ALL_CLIENTS, 0, 0, **links)
     return machines
 
 

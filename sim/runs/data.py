@@ -10,7 +10,7 @@ from models.parameters import Layout, Tensor, Vector
 from models.tasks.settings import Report, TaskSettings
 from sim.compute import Graph, Lineage, one_thread
 from sim.record.errors import Refusal
-from sim.runs.build import POOLED_CLIENT, Facts
+from sim.runs.build import ALL_CLIENTS, Facts
 from sim.scenario import Scenario
 
 
@@ -48,7 +48,7 @@ class Data:
     def lineage(self, graph: Graph, scenario: Scenario, seed: int) -> Lineage:
         """The names of the models that this seed's learner makes."""
         spec, facts = learner_spec(scenario, seed), self.facts(scenario, seed)
-        steps = dict(enumerate(facts.steps)) | {POOLED_CLIENT: facts.pooled_steps}
+        steps = dict(enumerate(facts.steps)) | {ALL_CLIENTS: facts.pooled_steps}
         return Lineage(graph, spec, self._names[spec], spec.together, steps)
 
     def prepare(self, scenario: Scenario) -> None:

@@ -1,4 +1,4 @@
-"""What all tests of the data plane share: one thread, as in every worker."""
+"""What all tests of the data plane share: one thread, as in every worker, and any algorithm."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _any_algorithm() -> Iterator[None]:
+    """What a CUDA device asks of the whole process ends with the test that asked for one."""
+    yield
+    torch.use_deterministic_algorithms(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from models.bits import generator
 from models.bits.fingerprint import fingerprint
-from models.learner import POOLED, Learner, LearnerSpec
+from models.learner import ALL_CLIENTS, Learner, LearnerSpec
 from models.networks import CnnSettings, MlpSettings
 from models.partitions import DirichletSettings
 from models.tasks import DigitsSettings
@@ -51,7 +52,7 @@ def plain_loop(of: LearnerSpec, client: int, local_round: int) -> Any:
     task = of.task.load(of.clients, lambda line: None)
     draws = generator(of.seed, "data_partition")
     parts = of.task.partition.deal(task.labels.numpy(), of.clients, draws)
-    part = np.arange(len(task.labels)) if client == POOLED else parts[client]
+    part = np.arange(len(task.labels)) if client == ALL_CLIENTS else parts[client]
     inputs, labels = task.inputs[part], task.labels[part]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(of.seed, "initial_weights").integers(2**63)))
@@ -81,7 +82,7 @@ def plain_loop(of: LearnerSpec, client: int, local_round: int) -> Any:
     return torch.cat([tensor.detach().float().flatten() for tensor in stored]).numpy()
 
 
-@pytest.mark.parametrize("client", [0, 3, POOLED])
+@pytest.mark.parametrize("client", [0, 3, ALL_CLIENTS])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_training_is_a_plain_loop_bit_for_bit(
@@ -119,7 +120,7 @@ def test_the_batch_order_belongs_to_the_client_and_its_round() -> None:
     start = learner.initial()
     results = {
         learner.trained(start, client, local_round).tobytes()
-        for client in (0, 1, POOLED)
+        for client in (0, 1, ALL_CLIENTS)
         for local_round in (0, 1)
     }
     assert len(results) == 6
@@ -192,7 +193,7 @@ def test_digits_are_learned(model: MlpSettings | CnnSettings) -> None:
     vector = learner.initial()
     before = learner.scores(vector)
     for local_round in range(3):
-        vector = learner.trained(vector, POOLED, local_round)
+        vector = learner.trained(vector, ALL_CLIENTS, local_round)
     after = learner.scores(vector)
     assert before["accuracy"] < 0.4
     assert after["accuracy"] > 0.9
@@ -232,3 +233,21 @@ def test_each_bit_class_has_its_own_fingerprint() -> None:
     assert fingerprint(exact, ()) == fingerprint(
         exact.model_copy(update={"learning_rate": 0.3}), ()
     )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_cuda_repeats_its_bits_and_rounds_otherwise_than_the_cpu(
+    model: MlpSettings | CnnSettings, optimizer: Optimizer
+) -> None:
+    on_cpu = spec(model, optimizer, local_steps=3)
+    cuda = on_cpu.training.model_copy(update={"device": "cuda"})
+    one, other = (Learner(replace(on_cpu, training=cuda)) for _ in range(2))
+    base = Learner(on_cpu).initial()
+    assert np.array_equal(one.initial(), base)
+    found = one.trained(base, 0, 0)
+    assert np.array_equal(found, other.trained(base, 0, 0))
+    assert one.scores(found) == other.scores(found)
+    expected = Learner(on_cpu).trained(base, 0, 0)
+    assert np.linalg.norm(found - expected) < 0.05 * np.linalg.norm(expected - base)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from models.learner import POOLED, Learner, LearnerSpec
+from models.learner import ALL_CLIENTS, Learner, LearnerSpec
 from models.parameters import Vector
 from sim.runs.training import Training
 
@@ -21,10 +21,10 @@ class CountingLearner(Learner):
     """Appends the steps of each training; training on all data fails while BROKEN is set."""
 
     def trained(self, base: Vector, client: int, local_round: int) -> Vector:
-        if client == POOLED and os.environ.get(BROKEN):
+        if client == ALL_CLIENTS and os.environ.get(BROKEN):
             raise OSError("the machine room is flooded")
         result = super().trained(base, client, local_round)
-        steps = self.pooled_steps if client == POOLED else self.steps[client]
+        steps = self.pooled_steps if client == ALL_CLIENTS else self.steps[client]
         if journal := os.environ.get(JOURNAL):
             file = os.open(journal, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
             os.write(file, f"{steps}\n".encode())

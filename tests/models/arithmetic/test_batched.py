@@ -17,7 +17,14 @@ from models.arithmetic import batched
 from models.arithmetic.batched import Member, Plan, State
 from models.arithmetic.exact import batches
 from models.bits import generator
-from models.learner import GROUP_LIMIT, POOLED, Learner, LearnerSpec, TrainingJob, trained_together
+from models.learner import (
+    ALL_CLIENTS,
+    GROUP_LIMIT,
+    Learner,
+    LearnerSpec,
+    TrainingJob,
+    trained_together,
+)
 from models.networks import CnnSettings, MlpSettings
 from models.parameters import FlatModule, Vector
 from models.partitions import DirichletSettings
@@ -60,7 +67,7 @@ def spec(
 def jobs(of: Learner, count: int) -> list[TrainingJob]:
     """Rounds of different clients and lengths, the pooled one among them."""
     base = of.initial()
-    return [(of, base, POOLED if i == 3 else i % 10, i) for i in range(count)]
+    return [(of, base, ALL_CLIENTS if i == 3 else i % 10, i) for i in range(count)]
 
 
 def bits(models: Sequence[Vector]) -> list[bytes]:

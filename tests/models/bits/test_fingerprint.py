@@ -14,7 +14,8 @@ BATCHED = EXACT.model_copy(update={"arithmetic": "batched"})
 
 def test_the_environment_tells_versions_and_the_fingerprint() -> None:
     told = environment([EXACT], USED)
-    assert told["torch"] == torch.__version__
+    # A build's local label is not in the metadata of every wheel.
+    assert torch.__version__.startswith(told["torch"])
     assert fingerprint(EXACT, USED).startswith(told["fingerprint"])
     assert torch.backends.cpu.get_cpu_capability() in told["processor"]
 
