@@ -1,9 +1,10 @@
-"""What runs came to over their seeds: the numbers of closing tables, `--json` and the report."""
+"""What runs came to over their seeds, and how tables and sentences write it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
@@ -20,6 +21,7 @@ from analysis.metrics import (
 from analysis.results import Results
 from analysis.statistics import Interval, median_time, over_seeds, paired_differences
 from sim.record.rows import AGGREGATE, FINISHED
+from sim.record.words import time_text
 
 Key = tuple[str, str]
 """Point and protocol."""
@@ -121,3 +123,37 @@ def _arrivals(runs: pd.DataFrame) -> dict[Key, Arrival]:
 
 def _keys(frame: pd.DataFrame) -> list[Key]:
     return list(frame[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None))
+
+
+NONE = "–"
+"""Where there is no number."""
+
+
+def score_text(score: Interval) -> str:
+    """A mean with its interval; without it, where there is none."""
+    if not math.isfinite(score.mean):
+        return NONE
+    if not math.isfinite(score.low):
+        return f"{score.mean:.3f}"
+    return f"{score.mean:.3f} ±{(score.high - score.low) / 2:.3f}"
+
+
+def difference_text(difference: Interval) -> str:
+    """The same with its sign."""
+    text = score_text(replace(difference, mean=abs(difference.mean)))
+    return text if text == NONE else f"{'−' if difference.mean < 0 else '+'}{text}"
+
+
+def median_text(median_s: float) -> str:
+    """A median time to a target, NaN where fewer than half of the runs got there."""
+    return time_text(median_s) if math.isfinite(median_s) else "not reached"
+
+
+def count_text(count: float) -> str:
+    """A mean number of things."""
+    return f"{count:,.0f}" if math.isfinite(count) else NONE
+
+
+def share_text(share: float) -> str:
+    """A share in per cent."""
+    return f"{100 * share:.1f} %" if math.isfinite(share) else NONE

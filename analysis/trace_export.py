@@ -8,10 +8,9 @@ from typing import Any
 
 from analysis import perfetto
 from analysis.files import whole_file
-from analysis.layout import layout
 from analysis.loading import load
 from analysis.results import Results
-from analysis.timeline import Timeline
+from analysis.timeline import Timeline, layout
 from sim.record.errors import ResultError
 from sim.record.rows import FINISHED
 

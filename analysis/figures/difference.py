@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import look
 from analysis.figures.choices import curves, varied_path
-from analysis.figures.rates import draw_lines, rate_axis
+from analysis.figures.failure_rate import draw_lines, rate_axis
 from analysis.figures.scale import path_name
 from analysis.frames import listed
 from analysis.metrics import final

@@ -17,6 +17,8 @@ RUN = ["point", "protocol", "seed"]
 """The columns that name one run."""
 LOOK = [*RUN, "metric", "time_s"]
 """The columns that name one metric at one look of the observer."""
+CURVE = [*RUN, "metric"]
+"""The columns that name one metric of one run over time."""
 
 PerPoint = float | Mapping[str, float] | pd.Series
 """One number for all points, or one for each by its name, such as a column of `conditions`."""

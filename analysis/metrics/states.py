@@ -1,4 +1,4 @@
-"""How nodes spend their time: down, computing, communicating or idle, and when they are down."""
+"""How nodes spend their time, when they are down, and when they are at work again."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from analysis.metrics.common import (
     PerPoint,
     check_trace,
     ended_s,
+    first,
     index_of,
     nodes_of,
     per_point,
 )
+from sim.record.rows import SERVER
 
 STATE_KINDS = ("train", "train_lost", "merge", "transfer", "transfer_lost", "crash", "recover")
 """What `time_by_state` needs of a trace."""
 OUTAGE_KINDS = ("crash", "recover")
 """What `outages` needs of a trace."""
+RECOVERY_KINDS = ("crash", "recover", "train", "round")
+"""What `recovery_of_nodes` needs of a trace."""
 _COMPUTING = ("train", "train_lost", "merge")
 _TALKING = ("transfer", "transfer_lost")
 _STATES = ["down", "computing", "communicating"]
@@ -141,3 +145,32 @@ def _spent(intervals: pd.DataFrame, end_s: Floats) -> Floats:
         spent[:, column] = np.bincount(places, np.where(shown, width_s, 0.0), len(end_s))
         hidden |= shown
     return spent
+
+
+def recovery_of_nodes(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """From each recovery of a node to the end of its next local round (of a server: server round).
+
+    `trace`: with the kinds of `RECOVERY_KINDS`, and cause; `scores` tells the nodes and the ends.
+
+    Columns: point, protocol, seed, node, `fault`, `crash_s`, `recover_s`; `value`, virtual seconds;
+    `reached`. Where `reached` is False the node crashed again, or the run ended, before a round was
+    finished: `value` is the time until then. Outages that never ended have no row: see `outages`.
+    """
+    check_trace(trace, scores, RECOVERY_KINDS, ["cause"])
+    keys = [*RUN, "node"]
+    all_outages = outages(trace, scores)
+    again_s = all_outages.groupby(keys, observed=True)["crash_s"].shift(-1)
+    ends = scores.groupby(RUN, observed=True)["time_s"].max().rename("end_s").reset_index()
+    found = all_outages.assign(until_s=again_s).merge(ends, on=RUN)
+    found["until_s"] = found["until_s"].fillna(found["end_s"])
+    found = found[found["recovered"]].reset_index(drop=True)
+    wanted = np.where(trace["node"] == SERVER, "round", "train")
+    rounds = trace[trace["kind"].to_numpy() == wanted]
+    rounds = rounds[keys].assign(time_s=ended_s(rounds))
+    later = found[[*keys, "recover_s", "until_s"]].assign(outage=found.index).merge(rounds, on=keys)
+    # What began before the crash ended with it, so what ends after the recovery is its work.
+    later = later[(later["time_s"] > later["recover_s"]) & (later["time_s"] <= later["until_s"])]
+    done_s = first(later, ["outage"]).set_index("outage")["time_s"].reindex(found.index)
+    found["reached"] = done_s.notna()
+    found["value"] = done_s.fillna(found["until_s"]) - found["recover_s"]
+    return found[[*keys, "fault", "crash_s", "recover_s", "value", "reached"]]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.comparison import score_text
 from analysis.figures import look
 from analysis.figures.choices import curves, numeric_paths
 from analysis.figures.convergence import convergence_data
@@ -28,7 +29,6 @@ from analysis.report.drawing import (
 )
 from analysis.results import Results
 from analysis.statistics import Interval, over_seeds
-from analysis.words import score_text
 
 MOST_POINTS = 40
 _APART = 0.006

@@ -17,8 +17,7 @@ from analysis.loading import load
 from analysis.report import curves, nodes
 from analysis.report.cautions import cautions
 from analysis.report.drawing import Figure
-from analysis.report.settings import settings_tables
-from analysis.report.tables import Table, table
+from analysis.report.tables import Table, settings_tables, table
 from analysis.results import Results
 from sim.record.errors import ResultError
 from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record

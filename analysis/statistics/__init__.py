@@ -3,9 +3,17 @@
 Nothing here drops a value in silence: what can't be counted is counted as left out.
 """
 
-from analysis.statistics.intervals import METHODS, Interval, Method, mean_interval, over_seeds
-from analysis.statistics.pairs import differences, paired_differences
-from analysis.statistics.seeds import more_seeds, seeds_needed
+from analysis.statistics.intervals import (
+    METHODS,
+    Interval,
+    Method,
+    differences,
+    mean_interval,
+    more_seeds,
+    over_seeds,
+    paired_differences,
+    seeds_needed,
+)
 from analysis.statistics.survival import kaplan_meier, median_time
 
 __all__ = [

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import perfetto
-from analysis.layout import layout
+from analysis.timeline import layout
 from sim.record.errors import ResultError
 from tests.analysis import made
 from tests.analysis.made import Event, crash, event, lost, recover, sent, train

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis.shipped import load_or_run
+from analysis.loading import load_or_run
 from sim.record.errors import ResultError
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
 

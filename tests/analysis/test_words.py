@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from analysis.comparison import count_text, difference_text, score_text, share_text
 from analysis.statistics import Interval
-from analysis.words import count_text, difference_text, score_text, share_text
 
 NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 1)
 ONE = Interval(0.5, math.nan, math.nan, math.nan, 1, 0)

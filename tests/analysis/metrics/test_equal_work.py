@@ -4,9 +4,7 @@ import pandas as pd
 import pytest
 
 from analysis.metrics.clients import over_clients
-from analysis.metrics.equal_work import at_equal_work
-from analysis.metrics.targets import with_work
-from analysis.metrics.work import cumulated
+from analysis.metrics.work import at_equal_work, cumulated, with_work
 from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together, trace, train
 

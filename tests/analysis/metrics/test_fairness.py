@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.metrics.fairness import fairness_over_time
+from analysis.metrics.clients import fairness_over_time
 from tests.analysis.made import plain, scores, together
 
 

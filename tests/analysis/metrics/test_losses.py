@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.metrics.losses import lost_by_cause, work_lost
+from analysis.metrics.work import lost_by_cause, work_lost
 from sim.record.errors import ResultError
 from tests.analysis.made import Event, event, lost, plain, scores, sent, together, trace, train
 

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.metrics.clients import over_clients
-from analysis.metrics.recovery import recovery_of_nodes, recovery_of_score
+from analysis.metrics.progress import recovery_of_score
+from analysis.metrics.states import recovery_of_nodes
 from tests.analysis.made import Event, crash, event, plain, recover, scores, together, trace, train
 
 TWO = {"client_0": [0.0, 0.5, 1.0], "client_1": [0.0, 0.5, 1.0], "server": [0.0, 0.5, 1.0]}

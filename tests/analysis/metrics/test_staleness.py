@@ -1,6 +1,6 @@
 """Staleness: the clients' lag at each look, however many metrics there are."""
 
-from analysis.metrics.staleness import staleness_over_time
+from analysis.metrics.clients import staleness_over_time
 from tests.analysis.made import plain, scores, together
 
 SERIES = {"client_0": [0.0, 1.0], "client_1": [0.0, 3.0], "aggregate": [0.0, 2.0]}

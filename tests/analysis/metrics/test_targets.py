@@ -6,8 +6,8 @@ import pytest
 
 from analysis.metrics.clients import over_clients
 from analysis.metrics.common import LOOK
-from analysis.metrics.targets import to_target, with_work
-from analysis.metrics.work import cumulated
+from analysis.metrics.progress import to_target
+from analysis.metrics.work import cumulated, with_work
 from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together, trace, train
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report.settings import readable, settings_tables
+from analysis.report.tables import readable, settings_tables
 from analysis.results import Results
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import RATE

@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from analysis.statistics.intervals import student_quantile
-from analysis.statistics.seeds import more_seeds, seeds_needed
+from analysis.statistics.intervals import more_seeds, seeds_needed, student_quantile
 from sim.record.errors import ResultError
 
 
