@@ -1,7 +1,5 @@
 """What runs came to over their seeds, and how tables and sentences write it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace

@@ -1,7 +1,5 @@
 """The files of a result folder that people write, too, and those that the analysis writes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -4,8 +4,6 @@ Order is meaning here: a legend, an axis and a group follow the scenario, `clien
 `client_9`, and a name that nobody expected is an error, not a gap.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 A run is a sweep of one point, and what is missing has a row: a figure or a statistic must not care
 whether it looks at a run or at a sweep, nor whether that has finished."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Source: "Trace Event Format", the Chrome project's document (N. Duca, D. Sinclai
 give equal bytes.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any

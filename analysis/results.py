@@ -1,7 +1,5 @@
 """The results of a run or a sweep: what was asked, what came of each run, and its tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -2,8 +2,6 @@
 
 Times are integer microseconds of virtual time."""
 
-from __future__ import annotations
-
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

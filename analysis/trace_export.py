@@ -1,7 +1,5 @@
 """A run's timeline as a file for a viewer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any

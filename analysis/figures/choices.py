@@ -1,7 +1,5 @@
 """What a figure is made of: the chosen finished runs' curves, points and varied setting."""
 
-from __future__ import annotations
-
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 

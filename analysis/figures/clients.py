@@ -1,7 +1,5 @@
 """Each client's own score over virtual time, side by side."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 

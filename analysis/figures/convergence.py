@@ -1,7 +1,5 @@
 """The clients' scores over virtual time, or over what it took: work or bytes."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """How much better clients end up than with the reference, under the same failures."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 

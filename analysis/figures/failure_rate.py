@@ -1,7 +1,5 @@
 """How well clients end up, against the failure rate or another number that was varied."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -5,8 +5,6 @@ that a figure printed in grey is still readable: Okabe, Ito, "Color Universal De
 https://jfly.uni-koeln.de/color/.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How much the network carries, minute by minute of virtual time."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """Figures as files: the same bytes for the same results, and whole or not there."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from pathlib import Path

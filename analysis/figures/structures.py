@@ -1,7 +1,5 @@
 """How well each structure of a segmentation is found at the end of a run."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """One run's nodes over a stretch of virtual time: who trained, sent, was down, and merged whom."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The clients' scores at each look: how good, even and stale they are, and at whose site."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

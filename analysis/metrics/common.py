@@ -1,7 +1,5 @@
 """What all metrics share: what a run is, which way a metric points, how frames are checked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a run's curve comes to: its end, its height, and when it reached a score."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

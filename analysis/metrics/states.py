@@ -1,7 +1,5 @@
 """How nodes spend their time, when they are down, and when they are at work again."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Local rounds and bytes: over virtual time, lost to failures, and scores at equal work."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

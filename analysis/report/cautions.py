@@ -1,7 +1,5 @@
 """What a reader should know before believing the page: what is missing, unsure or unequal."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The page's figures of scores: at the end against what was varied, and over virtual time."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What the page's figures consist of, as plain values that its script hands to plotly.js."""
 
-from __future__ import annotations
-
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence

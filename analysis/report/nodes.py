@@ -1,7 +1,5 @@
 """The page's timeline: when each node trained, sent, received, waited and was down."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

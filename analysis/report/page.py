@@ -1,7 +1,5 @@
 """From a result folder to one HTML file; the template escapes whatever a user has named."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator
 from pathlib import Path

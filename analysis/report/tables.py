@@ -1,7 +1,5 @@
 """The page's tables: what each protocol came to at each point, and the scenario's settings."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

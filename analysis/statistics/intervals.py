@@ -24,8 +24,6 @@ Sources: Student, "The probable error of a mean", Biometrika 6, 1908. Efron, "Be
 Confidence Intervals", Journal of the American Statistical Association 82, 1987.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass

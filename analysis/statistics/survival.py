@@ -9,8 +9,6 @@ stays between 0 and 1 and is the better one for few runs (Kalbfleisch, Prentice,
 Analysis of Failure Time Data", 1980).
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from typing import Any

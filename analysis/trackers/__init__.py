@@ -3,8 +3,6 @@
 Its library is an extra, and imported when it is used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec

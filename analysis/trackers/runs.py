@@ -1,7 +1,5 @@
 """What every tracker is told about a run: its settings and its scores over virtual time."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Frames of one run each, made by hand, of the types that loading gives; `together` joins them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 

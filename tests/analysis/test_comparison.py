@@ -1,7 +1,5 @@
 """What runs come to, on folders of rows made by hand."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

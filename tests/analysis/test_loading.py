@@ -1,7 +1,5 @@
 """Loading: every expected run has a row, text is in the scenario's order, mistakes are one line."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

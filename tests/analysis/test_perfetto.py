@@ -1,7 +1,5 @@
 """The Perfetto file: the exact events of tiny runs, worked out by hand."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

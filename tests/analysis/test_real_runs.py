@@ -1,7 +1,5 @@
 """Metrics of real runs: they agree with the counters, with the rows, and with the clock."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Frames of a run and of a sweep: the rows that were written, chosen, typed and in order."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Results on demand: only a shipped scenario's own folder is ever run, and only if it must be."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 from typing import Any

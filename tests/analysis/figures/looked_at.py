@@ -1,7 +1,5 @@
 """Result folders for figures, whose curves are known, and what a figure can be asked about."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The page's figures of scores: their data, and what they say of themselves."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The comparison: numbers worked out by hand, as they are written."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What trackers are told: exact curves and settings of hand-made runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from analysis.loading import load

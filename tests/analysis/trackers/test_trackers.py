@@ -1,7 +1,5 @@
 """The registry: what is unknown or not installed is refused in one line, before any work."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from configparser import ConfigParser
