@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import pandas as pd
 
@@ -21,6 +22,7 @@ from analysis.statistics import Interval, median_time, over_seeds, paired_differ
 from sim.record.rows import AGGREGATE, FINISHED
 from sim.record.words import time_text
 
+Found = TypeVar("Found")
 Key = tuple[str, str]
 """Point and protocol."""
 POINT_AND_PROTOCOL = ["point", "protocol"]
@@ -87,12 +89,9 @@ def _of_point(results: Results, point: str) -> pd.DataFrame:
     trace = results.trace(points=point, kinds=LOSS_KINDS, columns=_TRACE_COLUMNS)
     curves = over_clients(scores)
     found = final(curves)[[*RUN, "mean", "worst"]]
-    aggregate = scores.loc[scores["node"] == AGGREGATE, [*LOOK, "value"]]
-    if len(aggregate):
-        last = final(aggregate)[[*RUN, "value"]].rename(columns={"value": "aggregate"})
-        found = found.merge(last, on=RUN, how="left")
-    else:
-        found["aggregate"] = float("nan")
+    aggregate = scores[scores["node"] == AGGREGATE].sort_values("time_s")
+    last = aggregate.drop_duplicates(RUN, keep="last").rename(columns={"value": "aggregate"})
+    found = found.merge(last[[*RUN, "aggregate"]], on=RUN, how="left")
     gained = progress_after_crash(curves, float(results.conditions["crash_s"][point]))
     found = found.merge(gained[[*RUN, "value"]].rename(columns={"value": PROGRESS}), on=RUN)
     found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
@@ -103,24 +102,20 @@ def _of_point(results: Results, point: str) -> pd.DataFrame:
 
 
 def _intervals(frame: pd.DataFrame) -> dict[Key, Interval]:
-    rows = frame[[field.name for field in fields(Interval)]].itertuples(index=False, name=None)
-    return {key: Interval(*row) for key, row in zip(_keys(frame), rows, strict=True)}
+    return _by_key(frame, Interval, [field.name for field in fields(Interval)])
 
 
 def _arrivals(runs: pd.DataFrame) -> dict[Key, Arrival]:
     known = runs[runs["reached"].notna()].astype({"reached": "bool"})
     if known.empty:
         return {}
-    found = median_time(known)
-    rows = found[["median", "count", "reached"]].itertuples(index=False, name=None)
-    return {
-        key: Arrival(float(median), int(count), int(reached))
-        for key, (median, count, reached) in zip(_keys(found), rows, strict=True)
-    }
+    return _by_key(median_time(known), Arrival, ["median", "count", "reached"])
 
 
-def _keys(frame: pd.DataFrame) -> list[Key]:
-    return list(frame[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None))
+def _by_key(frame: pd.DataFrame, kind: type[Found], columns: list[str]) -> dict[Key, Found]:
+    keys = frame[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None)
+    rows = frame[columns].itertuples(index=False, name=None)
+    return {key: kind(*row) for key, row in zip(keys, rows, strict=True)}
 
 
 NONE = "–"

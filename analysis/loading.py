@@ -138,33 +138,22 @@ def _runs(
     have.
     """
     rows = [row for point in points for row in _rows(point, *found[point.name])]
-    columns: dict[str, Any] = {
-        "point": pd.Categorical([row["point"] for row in rows], dtype=types["point"]),
-        "protocol": pd.Categorical([row["protocol"] for row in rows], dtype=types["protocol"]),
-        "seed": pd.array([row["seed"] for row in rows], dtype="int64"),
-        "status": pd.Categorical([row["status"] for row in rows], dtype=_STATUS),
-        "cause": pd.array([row["cause"] for row in rows], dtype="str"),
-        "virtual_s": pd.array([row["virtual_s"] for row in rows], dtype="float64"),
-        "events": pd.array([row["events"] for row in rows], dtype="Int64"),
-    }
-    for name in sorted({name for row in rows for name in row["counters"]}):
-        absent = [None if row["status"] == MISSING else 0 for row in rows]
-        counts = [row["counters"].get(name, none) for row, none in zip(rows, absent, strict=True)]
-        columns[name] = pd.array(counts, dtype="Int64")
-    return leading.merge(pd.DataFrame(columns), on="point", how="right")
+    counters = sorted({name for row in rows for name in row["counters"]})
+    kinds: dict[str, Any] = {"point": types["point"], "protocol": types["protocol"]}
+    kinds |= {"seed": "int64", "status": _STATUS, "cause": "str", "virtual_s": "float64"}
+    kinds |= dict.fromkeys(("events", *counters), "Int64")
+    for row in rows:
+        absent = None if row["status"] == MISSING else 0
+        row |= dict.fromkeys(counters, absent) | row["counters"]
+    frame = pd.DataFrame(rows, columns=list(kinds), dtype="object").astype(kinds)
+    return leading.merge(frame, on="point", how="right")
 
 
 def _rows(point: PointRecord, folder: Path, record: Record | None) -> list[dict[str, Any]]:
     """The runs of one point, by protocol and seed as the scenario has them."""
     listed = _listed(record, folder / RUN_FILE) if record else {}
     cause = NOT_LISTED if record else NOT_WRITTEN
-    nothing: dict[str, Any] = {
-        "status": MISSING,
-        "cause": cause,
-        "virtual_s": None,
-        "events": None,
-        "counters": {},
-    }
+    nothing: dict[str, Any] = {"status": MISSING, "cause": cause, "counters": {}}
     rows = [
         {"point": point.name, "protocol": protocol, "seed": seed}
         | listed.pop((protocol, seed), nothing)

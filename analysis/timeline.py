@@ -3,7 +3,7 @@
 Times are integer microseconds of virtual time."""
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.metrics import of_model, outages, over_clients
+from analysis.metrics.common import nodes_of
 from sim.record.rows import AGGREGATE
 
 Args = Mapping[str, str | int | float]
@@ -110,8 +111,7 @@ def layout(trace: pd.DataFrame, scores: pd.DataFrame, metric: str) -> Timeline:
     Raises ResultError if there is nothing to show.
     """
     down = outages(trace, scores)
-    present = set(scores["node"].unique()) - {AGGREGATE}
-    nodes = [str(name) for name in scores["node"].cat.categories if name in present]
+    nodes = [str(name) for name in nodes_of(scores)["node"]]
     shown = _Shown(_us(float(scores["time_s"].max())))
     for number, row in enumerate(_rows(trace), start=1):
         shown.add(row, number)
@@ -199,8 +199,7 @@ class _Shown:
         else:
             name = f"{factor:g} times slower"
             args = {"cause": row.cause}
-            begun = Slice(row.start_us, row.start_us, name, "slowdown", args)
-            self._open[key].append(begun)
+            self._open[key].append(Slice(row.start_us, row.start_us, name, "slowdown", args))
 
     def _close(self, key: tuple[str, str], end_us: int) -> None:
         if self._open[key]:
@@ -215,21 +214,14 @@ def _us(time_s: float) -> int:
 
 
 def _rows(trace: pd.DataFrame) -> Iterator[_Row]:
-    starts_s, durations_s = trace["time_s"].tolist(), trace["duration_s"].tolist()
-    texts = [
-        trace[name].astype("object").where(trace[name].notna(), "").tolist()
-        for name in ("node", "kind", "peer", "cause")
-    ]
-    told = [
-        trace[name].astype("object").where(trace[name].notna(), None).tolist() for name in _TOLD
-    ]
-    for start_s, duration_s, node, kind, peer, cause, size_bytes, peers, *values in zip(
-        starts_s, durations_s, *texts, trace["bytes"].tolist(), trace["peers"], *told, strict=True
-    ):
-        own = {name: value for name, value in zip(_TOLD, values, strict=True) if value is not None}
-        models = {"models_of": " ".join(peers)} if kind == "merge" else {}
-        end_us = _us(start_s + duration_s)
-        yield _Row(_us(start_s), end_us, node, kind, peer, size_bytes, cause, own | models)
+    known = trace.astype("object").where(trace.notna(), None)
+    for row in known.to_dict("records"):
+        start_us, end_us = _us(row["time_s"]), _us(row["time_s"] + row["duration_s"])
+        told = {name: row[name] for name in _TOLD if row[name] is not None}
+        if row["kind"] == "merge":
+            told["models_of"] = " ".join(row["peers"])
+        node, peer, cause = (row[name] or "" for name in ("node", "peer", "cause"))
+        yield _Row(start_us, end_us, node, row["kind"], peer, row["bytes"], cause, told)
 
 
 def _under_way(row: _Row, name: str) -> Slice:
@@ -240,15 +232,8 @@ def _under_way(row: _Row, name: str) -> Slice:
 
 def _args(row: _Row) -> Args:
     """What a row says about the thing beside when and where."""
-    args: dict[str, str | int | float] = {}
-    if row.peer:
-        args["to"] = row.peer
-    if row.bytes:
-        args["bytes"] = row.bytes
-    args |= row.told
-    if row.cause:
-        args["cause"] = row.cause
-    return args
+    args = {"to": row.peer, "bytes": row.bytes, **row.told, "cause": row.cause}
+    return {name: value for name, value in args.items() if value or name in row.told}
 
 
 def _scores_over_time(scores: pd.DataFrame, metric: str) -> Iterator[Sample]:
@@ -265,11 +250,9 @@ def _scores_over_time(scores: pd.DataFrame, metric: str) -> Iterator[Sample]:
 
 def _nodes_over_time(down: pd.DataFrame, count: int) -> Iterator[Sample]:
     """How many of all nodes are up, whenever that changes."""
-    times_s = [down["crash_s"].to_numpy(), down["recover_s"].dropna().to_numpy()]
-    changes: dict[int, int] = defaultdict(int, {0: 0})
-    for times, step in zip(times_s, (-1, 1), strict=True):
-        for time_s in times:
-            changes[_us(time_s)] += step
+    changes = Counter({0: 0})
+    changes.subtract(map(_us, down["crash_s"]))
+    changes.update(map(_us, down["recover_s"].dropna()))
     up = count
     for time_us, step in sorted(changes.items()):
         up += step
