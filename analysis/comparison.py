@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -19,10 +18,10 @@ from analysis.metrics import (
 )
 from analysis.results import Results
 from analysis.statistics import Interval, median_time, over_seeds, paired_differences
+from analysis.statistics.intervals import intervals_of
 from sim.record.rows import AGGREGATE, FINISHED
 from sim.record.words import time_text
 
-Found = TypeVar("Found")
 Key = tuple[str, str]
 """Point and protocol."""
 POINT_AND_PROTOCOL = ["point", "protocol"]
@@ -102,20 +101,20 @@ def _of_point(results: Results, point: str) -> pd.DataFrame:
 
 
 def _intervals(frame: pd.DataFrame) -> dict[Key, Interval]:
-    return _by_key(frame, Interval, [field.name for field in fields(Interval)])
+    return dict(zip(_keys(frame), intervals_of(frame), strict=True))
 
 
 def _arrivals(runs: pd.DataFrame) -> dict[Key, Arrival]:
     known = runs[runs["reached"].notna()].astype({"reached": "bool"})
     if known.empty:
         return {}
-    return _by_key(median_time(known), Arrival, ["median", "count", "reached"])
+    found = median_time(known)
+    rows = found[["median", "count", "reached"]].itertuples(index=False, name=None)
+    return {key: Arrival(*row) for key, row in zip(_keys(found), rows, strict=True)}
 
 
-def _by_key(frame: pd.DataFrame, kind: type[Found], columns: list[str]) -> dict[Key, Found]:
-    keys = frame[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None)
-    rows = frame[columns].itertuples(index=False, name=None)
-    return {key: kind(*row) for key, row in zip(keys, rows, strict=True)}
+def _keys(frame: pd.DataFrame) -> list[Key]:
+    return list(frame[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None))
 
 
 NONE = "–"

@@ -109,7 +109,7 @@ class Results:
 
     def settings_at(self, point: str) -> Settings:
         """The settings of one point, as its folder has them. Raises ResultError if it has none."""
-        (name,) = self._chosen("point", point, self._folders)
+        (name,) = self.chosen("point", point, self._folders)
         return read_settings(self._folders[name] / SCENARIO_FILE)
 
     def with_values(self, frame: pd.DataFrame, *, as_written: bool = False) -> pd.DataFrame:
@@ -177,7 +177,7 @@ class Results:
         """
         wanted = self._wanted(protocols, seeds, nodes)
         if kinds is not None:
-            wanted["kind"] = self._chosen("kind", kinds, TRACE_KINDS)
+            wanted["kind"] = self.chosen("kind", kinds, TRACE_KINDS)
         frame = self._read(TRACE_FILE, TraceRow, points, wanted, columns)
         # A metric that needs what was left out would take it for what never happened.
         frame.attrs = {
@@ -190,14 +190,15 @@ class Results:
     ) -> dict[str, Sequence[Any]]:
         wanted: dict[str, Sequence[Any]] = {}
         if protocols is not None:
-            wanted["protocol"] = self._chosen("protocol", protocols, self.protocols)
+            wanted["protocol"] = self.chosen("protocol", protocols, self.protocols)
         if seeds is not None:
-            wanted["seed"] = self._chosen("seed", seeds, self.seeds)
+            wanted["seed"] = self.chosen("seed", seeds, self.seeds)
         if nodes is not None:
-            wanted["node"] = self._chosen("node", nodes, self._types["node"].categories)
+            wanted["node"] = self.chosen("node", nodes, self._types["node"].categories)
         return wanted
 
-    def _chosen(self, what: str, chosen: Any, among: Iterable[Any]) -> list[Any]:
+    def chosen(self, what: str, chosen: Any, among: Iterable[Any]) -> list[Any]:
+        """One name or number, or several, as a list. Raises ResultError for what is unknown."""
         known = list(among)
         several = [chosen] if isinstance(chosen, str | int) else list(chosen)
         for one in several:
@@ -216,9 +217,9 @@ class Results:
     ) -> pd.DataFrame:
         leading = list(self.points.columns)
         all_columns = [*leading, *row._fields]
-        chosen = all_columns if columns is None else self._chosen("column", columns, all_columns)
+        chosen = all_columns if columns is None else self.chosen("column", columns, all_columns)
         schema = tables.schema_of(row, chosen)
-        names = self._folders if points is None else self._chosen("point", points, self._folders)
+        names = self._folders if points is None else self.chosen("point", points, self._folders)
         # In the scenario's order, whatever the order of the choice.
         parts = [
             (
@@ -240,4 +241,4 @@ class Results:
     def _check_metric(self, metric: str) -> None:
         present = self._read(SCORES_FILE, ScoreRow, None, {}, ["metric"])["metric"]
         if len(present) and metric not in present.cat.categories:
-            self._chosen("metric", metric, present.cat.categories)
+            self.chosen("metric", metric, present.cat.categories)

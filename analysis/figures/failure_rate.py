@@ -1,7 +1,5 @@
 """How well clients end up, against the failure rate or another number that was varied."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -47,7 +45,7 @@ def failure_rate(
     found = failure_rate_data(results, path=path, points=points, metric=metric)
     figure, (axis,) = look.panels(1)
     scale = rate_axis(axis, results, path)
-    draw_lines(axis, found, look.styles(results), scale)
+    draw_lines(axis, results, found, scale)
     shown = metric or results.metric
     axis.set_ylabel(f"mean client's {shown} at the end")
     look.title(figure, results, f"{shown} at the end, by {path_name(path)}")
@@ -69,14 +67,11 @@ def rate_axis(axis: Axes, results: Results, path: str) -> Scale:
     return scale
 
 
-def draw_lines(
-    axis: Axes, found: pd.DataFrame, styles: Mapping[str, look.Style], scale: Scale
-) -> None:
+def draw_lines(axis: Axes, results: Results, found: pd.DataFrame, scale: Scale) -> None:
     """A line per protocol of `found` (protocol, varied, mean, low, high), with error bars."""
-    shown = [name for name in styles if (found["protocol"] == name).any()]
+    shown = list(look.lines(results, found))
     width = float(found["varied"].max() - found["varied"].min()) * scale.factor
-    for place, name in enumerate(shown):
-        rows, style = found[found["protocol"] == name], styles[name]
+    for place, (_, style, rows) in enumerate(shown):
         # A little apart, or equal protocols' bars would hide each other.
         x = rows["varied"] * scale.factor + (place - (len(shown) - 1) / 2) * _APART * width
         below, above = rows["mean"] - rows["low"], rows["high"] - rows["mean"]

@@ -35,11 +35,7 @@ _SALT = "braintorrent"
 
 
 def plot(
-    folder: Path,
-    *,
-    figure: str | None = None,
-    out: Path | None = None,
-    **choices: Any,
+    folder: Path, *, figure: str | None = None, out: Path | None = None, **choices: Any
 ) -> Path:
     """Draw one figure of the results in `folder`; returns its file's path.
 

@@ -31,9 +31,7 @@ def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFra
         rows = rows[rows["up"]]
     value = rows["value"].to_numpy(np.float64)
     signed = rows.assign(
-        signed=sign(rows) * value,
-        infinite=~np.isfinite(value),
-        nan=np.isnan(value),
+        signed=sign(rows) * value, infinite=~np.isfinite(value), nan=np.isnan(value)
     ).groupby(LOOK, observed=True)
     finite = signed["infinite"].sum() == 0
     counted = signed["nan"].sum() == 0

@@ -10,7 +10,6 @@ from analysis.metrics.common import (
     CURVE,
     LOOK,
     RUN,
-    Floats,
     PerPoint,
     check,
     check_trace,
@@ -56,7 +55,7 @@ def cumulated(
     times = scores[[*RUN, "time_s"]].drop_duplicates()
     looks = nodes.drop(columns="end_s").merge(times, on=RUN)
     looks = looks.assign(place=index_of(looks, nodes, [*RUN, "node"]))
-    happened = pd.concat(_happened(trace, nodes), ignore_index=True)
+    happened = _happened(trace, nodes)
     both = pd.concat([happened, looks[["place", "time_s"]]], ignore_index=True)
     # Stable, and what happened stands first: a look sees what ends at its instant.
     both = both.sort_values(["place", "time_s"], kind="stable")
@@ -73,28 +72,21 @@ def cumulated(
     return looks.sort_values([*RUN, "time_s", *(["node"] if by_node else [])], ignore_index=True)
 
 
-def _happened(trace: pd.DataFrame, nodes: pd.DataFrame) -> list[pd.DataFrame]:
-    """Per kind of count: whose it is (a row of `nodes`), when it ended, and how much it adds."""
-    kinds, ends = trace["kind"], no_later(ended_s(trace))
-    own = index_of(trace, nodes, [*RUN, "node"])
-    other = index_of(trace[[*RUN, "peer"]].rename(columns={"peer": "node"}), nodes, [*RUN, "node"])
-    size = trace["bytes"].to_numpy(np.float64)
-    one = np.ones(len(trace))
-
-    def counted(kind: str, column: str, whose: Any, amount: Floats) -> pd.DataFrame:
-        rows = (kinds == kind).to_numpy() & (whose >= 0)
-        return pd.DataFrame(
-            {"place": whose[rows], "time_s": ends[rows], column: amount[rows]},
-            columns=["place", "time_s", *_COUNTED],
-            dtype="float64",
-        )
-
-    return [
-        counted("train", "local_rounds", own, one),
-        counted("train_lost", "local_rounds_lost", own, one),
-        counted("transfer", "bytes_received", other, size),
-        counted("transfer", "bytes_sent", own, size),
-    ]
+def _happened(trace: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
+    """`place` (a row of `nodes`), `time_s` when it ended, and what it adds to what is counted."""
+    ended = trace.assign(time_s=no_later(ended_s(trace)), one=1)
+    parts = []
+    for kind, whose, amount, counted in (
+        ("train", "node", "one", "local_rounds"),
+        ("train_lost", "node", "one", "local_rounds_lost"),
+        ("transfer", "peer", "bytes", "bytes_received"),
+        ("transfer", "node", "bytes", "bytes_sent"),
+    ):
+        rows = ended.loc[ended["kind"] == kind, [*RUN, whose, "time_s", amount]]
+        rows = rows.rename(columns={whose: "node", amount: counted})
+        parts.append(rows.assign(place=index_of(rows, nodes, [*RUN, "node"])))
+    found = pd.concat(parts, ignore_index=True).reindex(columns=["place", "time_s", *_COUNTED])
+    return found[found["place"] >= 0].astype("float64").reset_index(drop=True)
 
 
 def epochs_per_round(settings: Mapping[str, Any]) -> float:

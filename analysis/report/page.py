@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
@@ -64,7 +63,7 @@ def _page(results: Results, commands: Table, point: str | None) -> str:
         source=_source(results),
         origin=_origin(results),
         commands=commands,
-        data=[_for_the_script(figure) for figure in figures],
+        data=[{"name": one.name, "views": [vars(view) for view in one.views]} for one in figures],
         plotly=get_plotlyjs(),
     )
 
@@ -75,17 +74,6 @@ def _figures(results: Results, point: str | None) -> Iterator[Figure]:
         yield curves.at_the_end(results)
     yield curves.over_time(results)
     yield nodes.timeline(results, point)
-
-
-def _for_the_script(figure: Figure) -> dict[str, Any]:
-    views = [
-        {
-            **{"keys": view.keys, "alternative": view.alternative, "layout": view.layout},
-            **{"traces": view.traces, "bars": view.bars},
-        }
-        for view in figure.views
-    ]
-    return {"name": figure.name, "views": views}
 
 
 def _source(results: Results) -> str:

@@ -1,7 +1,7 @@
 """The page's tables: what each protocol came to at each point, and the scenario's settings."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from analysis.comparison import (
     share_text,
 )
 from analysis.figures.scale import path_name, size_scale
+from analysis.files import flat
 from analysis.results import Results
 from sim.record.metrics import is_rising
 from sim.record.units import quantity
@@ -104,7 +105,8 @@ def settings_tables(results: Results) -> tuple[Table, ...]:
 
     A row's name is the path within the part, so that both together are what `--set` takes.
     """
-    rows = dict(_flat({k: v for k, v in results.settings.items() if k not in _LEFT_OUT}, ""))
+    settings = {name: part for name, part in results.settings.items() if name not in _LEFT_OUT}
+    rows = {path: readable(value) for path, value in flat(settings)}
     for path in results.paths:
         values = dict.fromkeys(str(text) for text in results.written[path])
         rows[path] = f"varied: {', '.join(values)}"
@@ -114,14 +116,6 @@ def settings_tables(results: Results) -> tuple[Table, ...]:
         parts.setdefault(part if name else _PLAIN, []).append((name or part, text))
     columns = ("setting", "value")
     return tuple(Table(part, columns, tuple(own), 1) for part, own in parts.items())
-
-
-def _flat(part: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(part, Mapping) and part:
-        for name, inner in part.items():
-            yield from _flat(inner, f"{path}.{name}" if path else str(name))
-    else:
-        yield path, readable(part)
 
 
 def readable(value: Any) -> str:

@@ -26,7 +26,7 @@ Confidence Intervals", Journal of the American Statistical Association 82, 1987.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -157,6 +157,12 @@ def over_seeds(
 
 
 POINT = ("point",)
+
+
+def intervals_of(found: pd.DataFrame) -> list[Interval]:
+    """The rows of what `over_seeds` has found."""
+    columns = [field.name for field in fields(Interval)]
+    return [Interval(*row) for row in found[columns].itertuples(index=False, name=None)]
 
 
 def differences(
