@@ -120,7 +120,7 @@ class Results:
         values = self.written if as_written else self.points
         if "point" not in frame:
             raise ResultError(f"{self.folder}: the frame has no column point")
-        found = frame.drop(columns=[path for path in self.paths if path in frame])
+        found = frame.drop(columns=list(self.paths), errors="ignore")
         rows = pd.Index(list(self._folders)).get_indexer(pd.Index(frame["point"].astype("str")))
         place = list(found.columns).index("point")
         for path in reversed(self.paths):
@@ -180,9 +180,8 @@ class Results:
             wanted["kind"] = self.chosen("kind", kinds, TRACE_KINDS)
         frame = self._read(TRACE_FILE, TraceRow, points, wanted, columns)
         # A metric that needs what was left out would take it for what never happened.
-        frame.attrs = {
-            f"{name}s": tuple(wanted[name]) for name in ("kind", "node") if name in wanted
-        }
+        parts = [name for name in ("kind", "node") if name in wanted]
+        frame.attrs = {f"{name}s": tuple(wanted[name]) for name in parts}
         return frame
 
     def _wanted(
@@ -221,17 +220,14 @@ class Results:
         schema = tables.schema_of(row, chosen)
         names = self._folders if points is None else self.chosen("point", points, self._folders)
         # In the scenario's order, whatever the order of the choice.
-        parts = [
-            (
-                place,
-                tables.read(self._folders[name] / file, schema, wanted, self._rows[name].get(file)),
-            )
-            for place, name in enumerate(self._folders)
+        parts = {
+            place: tables.read(folder / file, schema, wanted, self._rows[name].get(file))
+            for place, (name, folder) in enumerate(self._folders.items())
             if name in names and name in self._rows
-        ]
-        whole = tables.together(schema, [part for _, part in parts])
+        }
+        whole = tables.together(schema, list(parts.values()))
         found = frame_of(whole, self._types, self.folder)
-        rows = np.repeat([place for place, _ in parts], [part.num_rows for _, part in parts])
+        rows = np.repeat(list(parts), [part.num_rows for part in parts.values()])
         for name in leading:
             found[name] = self.points[name].array.take(rows.astype(np.intp))
         # Nobody else holds these columns, and a copy would be the peak of memory.

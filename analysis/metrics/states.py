@@ -6,7 +6,6 @@ import pandas as pd
 from analysis.metrics.common import (
     RUN,
     Floats,
-    Ints,
     PerPoint,
     check_trace,
     ended_s,
@@ -14,6 +13,7 @@ from analysis.metrics.common import (
     index_of,
     nodes_of,
     per_point,
+    runs_of,
 )
 from sim.record.rows import SERVER
 
@@ -23,8 +23,8 @@ OUTAGE_KINDS = ("crash", "recover")
 """What `outages` needs of a trace."""
 RECOVERY_KINDS = ("crash", "recover", "train", "round")
 """What `recovery_of_nodes` needs of a trace."""
-_COMPUTING = ("train", "train_lost", "merge")
-_TALKING = ("transfer", "transfer_lost")
+_COMPUTING = ["train", "train_lost", "merge"]
+_TALKING = ["transfer", "transfer_lost"]
 _STATES = ["down", "computing", "communicating"]
 """In this order one hides the next; what is left is idle."""
 
@@ -95,23 +95,19 @@ def time_by_state(
 
 def _intervals(trace: pd.DataFrame, scores: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
     """`place` (a row of `nodes`), `state` (a place in `_STATES`), `start_s`, `stop_s`."""
-    keys, ends = [*RUN, "node"], ended_s(trace)
-    down = outages(trace.assign(cause=""), scores)
-    stops = down["recover_s"].fillna(np.inf)
-    parts = [_part(index_of(down, nodes, keys), 0, down["crash_s"].to_numpy(), stops.to_numpy())]
-    for state, kinds, ends_of in ((1, _COMPUTING, ("node",)), (2, _TALKING, ("node", "peer"))):
-        chosen = trace["kind"].isin(list(kinds)).to_numpy()
-        rows = trace[chosen]
-        for end in ends_of:
-            whose = rows[[*RUN, end]].rename(columns={end: "node"})
-            places = index_of(whose, nodes, keys)
-            parts.append(_part(places, state, rows["time_s"].to_numpy(), ends[chosen]))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _part(places: Ints, state: int, start_s: Floats, stop_s: Floats) -> pd.DataFrame:
-    frame = pd.DataFrame({"place": places, "state": state, "start_s": start_s, "stop_s": stop_s})
-    return frame[frame["place"] >= 0]
+    down = outages(trace.assign(cause=""), scores).fillna({"recover_s": np.inf})
+    down = down.rename(columns={"crash_s": "start_s", "recover_s": "stop_s"})
+    spans = trace.assign(start_s=trace["time_s"], stop_s=ended_s(trace))
+    computes = spans[spans["kind"].isin(_COMPUTING)]
+    sends = spans[spans["kind"].isin(_TALKING)]
+    receives = sends.assign(node=sends["peer"])
+    parts = [
+        part[[*RUN, "node", "start_s", "stop_s"]].assign(state=state)
+        for part, state in ((down, 0), (computes, 1), (sends, 2), (receives, 2))
+    ]
+    found = pd.concat(parts, ignore_index=True)
+    found["place"] = index_of(found, nodes, [*RUN, "node"])
+    return found[found["place"] >= 0]
 
 
 def _spent(intervals: pd.DataFrame, end_s: Floats) -> Floats:
@@ -158,8 +154,7 @@ def recovery_of_nodes(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame
     keys = [*RUN, "node"]
     all_outages = outages(trace, scores)
     again_s = all_outages.groupby(keys, observed=True)["crash_s"].shift(-1)
-    ends = scores.groupby(RUN, observed=True)["time_s"].max().rename("end_s").reset_index()
-    found = all_outages.assign(until_s=again_s).merge(ends, on=RUN)
+    found = all_outages.assign(until_s=again_s).merge(runs_of(scores), on=RUN)
     found["until_s"] = found["until_s"].fillna(found["end_s"])
     found = found[found["recovered"]].reset_index(drop=True)
     wanted = np.where(trace["node"] == SERVER, "round", "train")
