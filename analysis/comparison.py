@@ -17,8 +17,7 @@ from analysis.metrics import (
     work_lost,
 )
 from analysis.results import Results
-from analysis.statistics import Interval, median_time, over_seeds, paired_differences
-from analysis.statistics.intervals import intervals_of
+from analysis.statistics import Interval, intervals_of, median_time, over_seeds, paired_differences
 from sim.record.rows import AGGREGATE, FINISHED
 from sim.record.words import time_text
 

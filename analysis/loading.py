@@ -97,7 +97,7 @@ def _results(
     nodes = ordered(node_names(max(point.clients for point in points)))
     names = ordered(point.name for point in points)
     types = {"point": names, "protocol": ordered(about), "node": nodes, "peer": nodes}
-    frame = values_frame(points, [point.values for point in points], paths or ())
+    frame = values_frame({point.name: point.values for point in points}, paths or ())
     return Results(
         folder=folder,
         name=known.scenario,
@@ -107,7 +107,7 @@ def _results(
         paths=paths or (),
         units=known.units,
         points=frame,
-        written=values_frame(points, [point.written for point in points], paths or ()),
+        written=values_frame({point.name: point.written for point in points}, paths or ()),
         conditions=pd.DataFrame(
             [(point.duration_s, point.crash_s, point.target) for point in points],
             index=pd.Index(frame["point"]),

@@ -13,7 +13,7 @@ from analysis.files import read_settings
 from analysis.frames import frame_of, listed
 from sim.record import tables
 from sim.record.errors import ResultError
-from sim.record.folder import SCENARIO_FILE, SCORES_FILE, TRACE_FILE
+from sim.record.folder import SCENARIO_FILE, SCORES_FILE, SWEEP_FILE, TRACE_FILE
 from sim.record.points import ProtocolRecord
 from sim.record.rows import CLIENT, FINISHED, TRACE_KINDS, ScoreRow, TraceRow
 
@@ -107,10 +107,19 @@ class Results:
         values = self.conditions[column].unique()
         return float(values[0]) if len(values) == 1 and math.isfinite(values[0]) else None
 
+    @property
+    def source(self) -> Path:
+        """The file that describes it: a scenario, or a sweep."""
+        return self.folder / (SWEEP_FILE if self.is_sweep else SCENARIO_FILE)
+
+    def folder_at(self, point: str) -> Path:
+        """The folder of one point's runs. Raises ResultError if there is no such point."""
+        (name,) = self.chosen("point", point, self._folders)
+        return self._folders[name]
+
     def settings_at(self, point: str) -> Settings:
         """The settings of one point, as its folder has them. Raises ResultError if it has none."""
-        (name,) = self.chosen("point", point, self._folders)
-        return read_settings(self._folders[name] / SCENARIO_FILE)
+        return read_settings(self.folder_at(point) / SCENARIO_FILE)
 
     def with_values(self, frame: pd.DataFrame, *, as_written: bool = False) -> pd.DataFrame:
         """The frame with the varied paths' columns behind its `point` column.

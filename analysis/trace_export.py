@@ -14,7 +14,7 @@ from sim.record.rows import FINISHED
 
 # Called with (timeline, title, what the file is about); gives the lines of the file.
 FORMATS: dict[str, Callable[[Timeline, str, Mapping[str, str]], Iterator[str]]] = {
-    "perfetto": perfetto.lines,
+    "perfetto": perfetto.lines
 }
 
 

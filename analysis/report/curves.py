@@ -25,8 +25,7 @@ from analysis.report.drawing import (
     translucent,
 )
 from analysis.results import Results
-from analysis.statistics import over_seeds
-from analysis.statistics.intervals import intervals_of
+from analysis.statistics import intervals_of, over_seeds
 
 MOST_POINTS = 40
 _APART = 0.006
@@ -66,10 +65,8 @@ def _end_view(results: Results, found: pd.DataFrame, path: str, key: tuple[str, 
     said = []
     for place, (name, style, rows) in enumerate(shown):
         x: list[Any] = [one * scale.factor if is_number else str(one) for one in rows["varied"]]
-        texts = [
-            f"{score_text(one)} at {_value(at)}"
-            for at, one in zip(x, intervals_of(rows), strict=True)
-        ]
+        ends = zip(intervals_of(rows), x, strict=True)
+        texts = [f"{score_text(one)} at {_value(at)}" for one, at in ends]
         trace = _end_trace(name, style, rows, texts)
         if is_number:
             # A little apart, or equal protocols' bars would hide each other.

@@ -20,14 +20,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.results import Results
 from analysis.trackers.runs import TrackedRun, tracked_runs
 from sim.record.errors import ResultError
-from sim.record.folder import (
-    RUN_FILE,
-    SCENARIO_FILE,
-    SCORES_FILE,
-    SWEEP_FILE,
-    TRACE_FILE,
-    read_record,
-)
+from sim.record.folder import RUN_FILE, SCENARIO_FILE, SCORES_FILE, TRACE_FILE, read_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -118,8 +111,7 @@ def _log_once(client: MlflowClient, experiment: str, results: Results, run: Trac
 
 
 def _identity(results: Results, run: TrackedRun) -> str:
-    described = results.folder / (SWEEP_FILE if results.is_sweep else SCENARIO_FILE)
-    return _digest(described.read_bytes(), run.name.encode())
+    return _digest(results.source.read_bytes(), run.name.encode())
 
 
 def _tables(folder: Path) -> str:

@@ -10,7 +10,6 @@ import pandas as pd
 from analysis.files import flat
 from analysis.metrics import over_clients
 from analysis.results import Results
-from sim.record.folder import RUNS_FOLDER
 from sim.record.rows import AGGREGATE, FINISHED, SERVER
 
 Value = str | int | float | bool
@@ -53,7 +52,7 @@ def tracked_runs(results: Results) -> Iterator[TrackedRun]:
     for point, runs in finished.groupby("point", observed=True):
         curves = dict(iter(_curves(results, str(point)).groupby(["protocol", "seed"])))
         shown = str(point) if results.is_sweep else ""
-        place = results.folder / RUNS_FOLDER / shown if shown else results.folder
+        place = results.folder_at(str(point))
         for protocol, seed, virtual_s in runs[["protocol", "seed", "virtual_s"]].itertuples(
             index=False, name=None
         ):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.statistics.intervals import METHODS, Interval, Method, mean_interval, over_seeds
+from analysis.statistics import METHODS, Interval, Method, mean_interval, over_seeds
 from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 

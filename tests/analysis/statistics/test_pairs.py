@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.statistics.intervals import differences, over_seeds, paired_differences
+from analysis.statistics import differences, over_seeds, paired_differences
 from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.statistics.intervals import more_seeds, seeds_needed, student_quantile
+from analysis.statistics import more_seeds, seeds_needed, student_quantile
 from sim.record.errors import ResultError
 
 

@@ -1,7 +1,6 @@
-"""Means over seeds, how sure the seeds make us of them, and how many more it would take.
+"""What the seeds of an experiment allow one to say: intervals, pairs, survival, and how many more.
 
-Protocols are compared in pairs of one seed, which met the same failures: what those do to both
-cancels, and what is left has a narrower interval than that of two separate means.
+Nothing here drops a value in silence: what can't be counted is counted as left out.
 
 The method was chosen by measurement: how often a 95 % interval of the mean covers the truth, in
 4,000 samples of each kind (a standard error of 0.4 %; the bootstraps with 1,999 resamples):
@@ -20,14 +19,24 @@ The method was chosen by measurement: how often a 95 % interval of the mean cove
 A bootstrap can't show more spread than few seeds have, so Student's t is what is used unless
 another is asked for.
 
+Protocols are compared in pairs of one seed, which met the same failures: what those do to both
+cancels, and what is left has a narrower interval than that of two separate means.
+
+The mean time of the runs that got somewhere is the time of the lucky ones; the survival estimate
+uses what the others tell, too: that it took longer than their run. Its interval is Greenwood's, on
+the scale of log(-log S), which stays between 0 and 1 and is the better one for few runs.
+
 Sources: Student, "The probable error of a mean", Biometrika 6, 1908. Efron, "Better Bootstrap
-Confidence Intervals", Journal of the American Statistical Association 82, 1987.
+Confidence Intervals", Journal of the American Statistical Association 82, 1987. Kaplan, Meier,
+"Nonparametric Estimation from Incomplete Observations", ibid. 53, 1958. Kalbfleisch, Prentice, "The
+Statistical Analysis of Failure Time Data", 1980.
 """
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,6 +44,9 @@ import pandas as pd
 from analysis.frames import listed
 from analysis.metrics.common import Floats, check
 from sim.record.errors import ResultError
+
+__all__ = ["Interval", "differences", "kaplan_meier", "mean_interval", "median_time", "more_seeds"]
+__all__ += ["over_seeds", "paired_differences", "seeds_needed"]
 
 Method = Literal["t", "percentile", "bca"]
 METHODS: tuple[Method, ...] = ("t", "percentile", "bca")
@@ -258,3 +270,79 @@ def more_seeds(
     if found.count < 2:
         return None
     return max(0, seeds_needed(found.std, half_width, confidence=confidence) - found.count)
+
+
+def kaplan_meier(
+    frame: pd.DataFrame, *, by: Sequence[str] = POINT_AND_PROTOCOL, confidence: float = 0.95
+) -> pd.DataFrame:
+    """The share of runs that have not reached their target, as a step function of `time`.
+
+    `frame`: `value`, `reached` and the columns of `by`, one row per run or failure, as `to_target`
+    or the recoveries give them; `value` may be bytes or rounds as well. Where `reached` is False it
+    took longer than `value` (censored there).
+
+    Columns: those of `by`; `time`, first 0 and then each value at which something happens;
+    `survival`, which holds from there to the next row; `low`, `high`, its pointwise interval, NaN
+    where the share is still 1 or already 0; `at_risk`, runs that had not got there, nor ended,
+    before; `events`, runs that got there; `left_out`, runs of the group whose value is NaN. A group
+    that has only those has one row, without a share.
+    """
+    check(frame, [*by, "value", "reached"], "frame")
+    check_confidence(confidence)
+    parts = []
+    for key, group in frame.groupby(list(by), observed=True):
+        known = group[group["value"].notna()]
+        reached = known["reached"].to_numpy(dtype=np.bool_)
+        steps = _steps(known["value"].to_numpy(np.float64), reached, confidence)
+        # A row, since a name may be any text, and a group is of one.
+        named = pd.DataFrame([key], columns=list(by)).assign(left_out=len(group) - len(known))
+        parts.append(named.merge(steps, how="cross"))
+    found = pd.concat(parts, ignore_index=True)
+    found = found.astype({name: frame[name].dtype for name in by})
+    columns = ("time", "survival", "low", "high", "at_risk", "events", "left_out")
+    return found[[*by, *columns]]
+
+
+def _steps(values: Floats, reached: Any, confidence: float) -> pd.DataFrame:
+    """One group's columns, but for who it is; `values` has no NaN."""
+    start = {"time": 0.0, "survival": 1.0 if len(values) else np.nan, "low": np.nan, "high": np.nan}
+    first = pd.DataFrame([{**start, "at_risk": len(values), "events": 0}])
+    if not len(values):
+        return first
+    from scipy import stats  # takes 0.2 s, which only who wants a curve waits for
+
+    survival = stats.ecdf(stats.CensoredData(values[reached], right=values[~reached])).sf
+    with warnings.catch_warnings():
+        # Where the share is 0 or 1 there is no interval: said here by NaN, there by a warning.
+        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
+        interval = survival.confidence_interval(confidence, method="log-log")
+    times = survival.quantiles
+    found = pd.DataFrame(
+        {
+            "time": times,
+            "survival": survival.probabilities,
+            "low": interval.low.probabilities,
+            "high": interval.high.probabilities,
+            "at_risk": [int((values >= time).sum()) for time in times],
+            "events": [int((values[reached] == time).sum()) for time in times],
+        }
+    )
+    return pd.concat([first, found], ignore_index=True) if times[0] > 0 else found
+
+
+def median_time(frame: pd.DataFrame, *, by: Sequence[str] = POINT_AND_PROTOCOL) -> pd.DataFrame:
+    """By when half of the runs had got there: the first time at which the survival is at most 1/2.
+
+    `frame`: as for `kaplan_meier`. Columns: those of `by`; `median`, NaN where fewer than half ever
+    got there; `count` of runs, `reached` of those that got there; `left_out`.
+    """
+    curves = kaplan_meier(frame, by=by)
+    half = curves[curves["survival"] <= 0.5].drop_duplicates(list(by))
+    groups = curves.groupby(list(by), observed=True)
+    found = groups.agg(
+        count=("at_risk", "first"), reached=("events", "sum"), left_out=("left_out", "first")
+    ).reset_index()
+    found = found.merge(
+        half[[*by, "time"]].rename(columns={"time": "median"}), on=list(by), how="left"
+    )
+    return found[[*by, "median", "count", "reached", "left_out"]]
