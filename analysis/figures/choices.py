@@ -21,10 +21,8 @@ def scores_of(
 def finished(results: Results, scores: pd.DataFrame) -> pd.DataFrame:
     """The scores. Raises ResultError if there are none."""
     if scores.empty:
-        what = "none of the chosen runs is finished"
-        raise ResultError(
-            f"{results.folder}: {what}; allowed: a folder with at least one finished run"
-        )
+        what = f"{results.folder}: none of the chosen runs is finished"
+        raise ResultError(f"{what}; allowed: a folder with at least one finished run")
     return scores
 
 
