@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,13 +14,8 @@ from sim.record.errors import ResultError
 from sim.record.folder import RUNS_FILE
 from sim.record.points import ProtocolRecord
 from sim.results.sweep_tables import write_tables
-from tests.analysis.folders import (
-    RATE,
-    described,
-    swept,
-    write_run,
-    write_sweep,
-)
+from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
+from tests.analysis.made import plain
 
 RATES = f"{RATE}=0 / h,3600 / h"
 RUN = {"protocol": "local", "seed": 0, "status": "finished", "cause": "", "virtual_s": 1.0} | {
@@ -29,10 +23,6 @@ RUN = {"protocol": "local", "seed": 0, "status": "finished", "cause": "", "virtu
     "counters": {},
 }
 LOW, HIGH = "churn.failure_rate-0perh", "churn.failure_rate-3600perh"
-
-
-def plain(frame: pd.DataFrame) -> list[tuple[object, ...]]:
-    return list(frame.astype(object).itertuples(index=False, name=None))
 
 
 def test_a_run_is_a_sweep_of_one_point(tmp_path: Path) -> None:

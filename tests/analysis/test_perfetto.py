@@ -120,10 +120,7 @@ def test_losses_are_marked_when_they_happen() -> None:
         event(4.0, 0.0, "client_1", "storage_lost", cause="churn"),
     )
     assert [(one["ph"], one["tid"], one["ts"], one["name"], one["args"]) for one in found] == [
-        (
-            *("X", 2, 1_000_000, "to client_1, lost"),
-            {"bytes": 64, "cause": "receiver_down"},
-        ),
+        (*("X", 2, 1_000_000, "to client_1, lost"), {"bytes": 64, "cause": "receiver_down"}),
         (
             *("i", 1, 1_500_000, "transfer lost"),
             {"to": "client_1", "bytes": 64, "cause": "receiver_down"},

@@ -81,9 +81,7 @@ def test_student_s_interval_covers_the_truth_at_its_rate(seeds: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["percentile", "bca"])
-def test_a_bootstrap_covers_less_with_few_seeds_and_nearly_enough_with_many(
-    method: Method,
-) -> None:
+def test_a_bootstrap_covers_less_with_few_seeds_and_nearly_enough_with_many(method: Method) -> None:
     samples = 1_000
     error = math.sqrt(0.95 * 0.05 / samples)
     assert covered(method, 3, samples) < 0.8
@@ -191,7 +189,7 @@ def test_a_single_protocol_has_nobody_to_differ_from() -> None:
     frame = final({"fedavg": {0: 0.5, 1: 0.75}})
     found = paired_differences(frame, "value", "fedavg")
     assert found.empty and list(found) == [
-        *("point", "protocol", "mean", "low", "high", "std", "count", "left_out", "unpaired"),
+        *("point", "protocol", "mean", "low", "high", "std", "count", "left_out", "unpaired")
     ]
 
 

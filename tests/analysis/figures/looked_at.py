@@ -30,10 +30,7 @@ def linear(run: Run) -> Mapping[str, Sequence[float]]:
 
 
 def a_run(
-    folder: Path,
-    values: Scores = linear,
-    events: Events = no_events,
-    changes: Sequence[str] = (),
+    folder: Path, values: Scores = linear, events: Events = no_events, changes: Sequence[str] = ()
 ) -> Results:
     """A run of local and fedavg, two seeds, looked at after 0, 30 and 60 s."""
     return load(write_run(folder, described(*changes), _rows(values, events)))

@@ -15,15 +15,9 @@ PROTOCOLS = (
 )
 
 
-def test_what_is_compared_and_references_have_their_own_styles(
-    tmp_path: Path,
-) -> None:
+def test_what_is_compared_and_references_have_their_own_styles(tmp_path: Path) -> None:
     found = styles(a_run(tmp_path, changes=[PROTOCOLS]))
-    assert found == {
-        "a": STYLES[0],
-        "local": REFERENCE_STYLES[0],
-        "b": STYLES[1],
-    }
+    assert found == {"a": STYLES[0], "local": REFERENCE_STYLES[0], "b": STYLES[1]}
 
 
 def test_all_styles_differ_in_each_way() -> None:

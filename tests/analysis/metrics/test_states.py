@@ -111,9 +111,7 @@ def test_outages_are_crashes_with_what_ended_them() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["train", "transfer", "merge"]),
-            st.integers(0, 119),
-            st.integers(0, 60),
+            st.sampled_from(["train", "transfer", "merge"]), st.integers(0, 119), st.integers(0, 60)
         ),
         max_size=12,
     ),
