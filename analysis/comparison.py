@@ -27,6 +27,8 @@ POINT_AND_PROTOCOL = ["point", "protocol"]
 SCORES = ("mean", "worst", "aggregate")
 PROGRESS = "progress"
 WORK = ("local_rounds", "local_rounds_lost", "lost_share", "bytes_received")
+NONE = "–"
+"""Where there is no number."""
 _AVERAGED = (*SCORES, PROGRESS, *WORK)
 _SCORE_COLUMNS = [*LOOK, "node", "value", "up"]
 _TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "bytes"]
@@ -114,10 +116,6 @@ def _arrivals(runs: pd.DataFrame) -> dict[Key, Arrival]:
 
 def _keys(frame: pd.DataFrame) -> list[Key]:
     return list(frame[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None))
-
-
-NONE = "–"
-"""Where there is no number."""
 
 
 def score_text(score: Interval) -> str:

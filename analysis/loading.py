@@ -1,7 +1,8 @@
 """Result folders as data frames: one value that knows what was asked, and what came of each run.
 
 A run is a sweep of one point, and what is missing has a row: a figure or a statistic must not care
-whether it looks at a run or at a sweep, nor whether that has finished."""
+whether it looks at a run or at a sweep, nor whether that has finished.
+"""
 
 import subprocess
 import sys
@@ -23,6 +24,8 @@ NOT_WRITTEN = "not finished: its folder has no run.json"
 NOT_LISTED = "run.json does not list it"
 _STATUS = ordered((FINISHED, FAILED, MISSING))
 _WRITTEN = "allowed: a folder that `braintorrent run` or `sweep` has written"
+# The command's exit codes where results can be read, though some runs may have failed.
+_READABLE = (0, 1)
 
 
 def load(folder: str | Path) -> Results:
@@ -176,10 +179,6 @@ def _listed(record: Record, path: Path) -> dict[tuple[str, int], dict[str, Any]]
             what = f"{run['protocol']} seed {run['seed']} has the status {run['status']!r}"
             raise ResultError(f"{path}: {what}; allowed: {FINISHED}, {FAILED}")
     return {(run["protocol"], run["seed"]): run for run in runs}
-
-
-# The command's exit codes where results can be read, though some runs may have failed.
-_READABLE = (0, 1)
 
 
 def load_or_run(folder: str | Path, scenario: str) -> Results:

@@ -2,7 +2,7 @@
 
 Nothing here drops a value in silence: what can't be counted is counted as left out.
 
-The method was chosen by measurement: how often a 95 % interval of the mean covers the truth, in
+The method of intervals was chosen by measurement: how often one of 95 % covers the true mean, in
 4,000 samples of each kind (a standard error of 0.4 %; the bootstraps with 1,999 resamples):
 
     seeds   Student's t   percentile   BCa     of
@@ -22,7 +22,7 @@ another is asked for.
 Protocols are compared in pairs of one seed, which met the same failures: what those do to both
 cancels, and what is left has a narrower interval than that of two separate means.
 
-The mean time of the runs that got somewhere is the time of the lucky ones; the survival estimate
+The mean time of the runs that got somewhere is the time of the lucky ones; Kaplan and Meier's curve
 uses what the others tell, too: that it took longer than their run. Its interval is Greenwood's, on
 the scale of log(-log S), which stays between 0 and 1 and is the better one for few runs.
 

@@ -1,6 +1,7 @@
 """One run's trace and scores as a timeline: tracks of slices and marks, arrows, and curves.
 
-Times are integer microseconds of virtual time."""
+Times are integer microseconds of virtual time.
+"""
 
 import heapq
 from collections import Counter, defaultdict
@@ -15,6 +16,13 @@ from analysis.metrics import of_model, outages, over_clients
 from analysis.metrics.common import nodes_of
 from sim.record.rows import AGGREGATE
 
+NETWORK = "network"
+WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_failed"))
+"""What a node does, one after the other."""
+LOSS_KINDS = frozenset(("transfer_lost", "message_lost", "storage_lost"))
+"""What is lost at an instant."""
+_MICROSECONDS = 1_000_000
+_TOLD = ("round", "attempt", "asked", "answered", "updates", "factor")
 Args = Mapping[str, str | int | float]
 
 
@@ -93,15 +101,6 @@ def lanes(
     yield Track(name, tuple(filled[0]), tuple(marks))
     for number, lane in enumerate(filled[1:], start=2):
         yield Track(f"{name} ({number})", tuple(lane))
-
-
-NETWORK = "network"
-WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_failed"))
-"""What a node does, one after the other."""
-LOSS_KINDS = frozenset(("transfer_lost", "message_lost", "storage_lost"))
-"""What is lost at an instant."""
-_MICROSECONDS = 1_000_000
-_TOLD = ("round", "attempt", "asked", "answered", "updates", "factor")
 
 
 def layout(trace: pd.DataFrame, scores: pd.DataFrame, metric: str) -> Timeline:
