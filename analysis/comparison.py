@@ -1,9 +1,8 @@
-"""What runs came to over their seeds: the numbers of closing tables, `--json` and the report."""
+"""What runs came to over their seeds, and how tables and sentences write it."""
 
-from __future__ import annotations
-
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -18,8 +17,9 @@ from analysis.metrics import (
     work_lost,
 )
 from analysis.results import Results
-from analysis.statistics import Interval, median_time, over_seeds, paired_differences
+from analysis.statistics import Interval, intervals_of, median_time, over_seeds, paired_differences
 from sim.record.rows import AGGREGATE, FINISHED
+from sim.record.words import time_text
 
 Key = tuple[str, str]
 """Point and protocol."""
@@ -27,6 +27,8 @@ POINT_AND_PROTOCOL = ["point", "protocol"]
 SCORES = ("mean", "worst", "aggregate")
 PROGRESS = "progress"
 WORK = ("local_rounds", "local_rounds_lost", "lost_share", "bytes_received")
+NONE = "–"
+"""Where there is no number."""
 _AVERAGED = (*SCORES, PROGRESS, *WORK)
 _SCORE_COLUMNS = [*LOOK, "node", "value", "up"]
 _TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "bytes"]
@@ -87,12 +89,9 @@ def _of_point(results: Results, point: str) -> pd.DataFrame:
     trace = results.trace(points=point, kinds=LOSS_KINDS, columns=_TRACE_COLUMNS)
     curves = over_clients(scores)
     found = final(curves)[[*RUN, "mean", "worst"]]
-    aggregate = scores.loc[scores["node"] == AGGREGATE, [*LOOK, "value"]]
-    if len(aggregate):
-        last = final(aggregate)[[*RUN, "value"]].rename(columns={"value": "aggregate"})
-        found = found.merge(last, on=RUN, how="left")
-    else:
-        found["aggregate"] = float("nan")
+    aggregate = scores[scores["node"] == AGGREGATE].sort_values("time_s")
+    last = aggregate.drop_duplicates(RUN, keep="last").rename(columns={"value": "aggregate"})
+    found = found.merge(last[[*RUN, "aggregate"]], on=RUN, how="left")
     gained = progress_after_crash(curves, float(results.conditions["crash_s"][point]))
     found = found.merge(gained[[*RUN, "value"]].rename(columns={"value": PROGRESS}), on=RUN)
     found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
@@ -103,8 +102,7 @@ def _of_point(results: Results, point: str) -> pd.DataFrame:
 
 
 def _intervals(frame: pd.DataFrame) -> dict[Key, Interval]:
-    rows = frame[[field.name for field in fields(Interval)]].itertuples(index=False, name=None)
-    return {key: Interval(*row) for key, row in zip(_keys(frame), rows, strict=True)}
+    return dict(zip(_keys(frame), intervals_of(frame), strict=True))
 
 
 def _arrivals(runs: pd.DataFrame) -> dict[Key, Arrival]:
@@ -113,11 +111,38 @@ def _arrivals(runs: pd.DataFrame) -> dict[Key, Arrival]:
         return {}
     found = median_time(known)
     rows = found[["median", "count", "reached"]].itertuples(index=False, name=None)
-    return {
-        key: Arrival(float(median), int(count), int(reached))
-        for key, (median, count, reached) in zip(_keys(found), rows, strict=True)
-    }
+    return {key: Arrival(*row) for key, row in zip(_keys(found), rows, strict=True)}
 
 
 def _keys(frame: pd.DataFrame) -> list[Key]:
     return list(frame[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None))
+
+
+def score_text(score: Interval) -> str:
+    """A mean with its interval; without it, where there is none."""
+    if not math.isfinite(score.mean):
+        return NONE
+    if not math.isfinite(score.low):
+        return f"{score.mean:.3f}"
+    return f"{score.mean:.3f} ±{(score.high - score.low) / 2:.3f}"
+
+
+def difference_text(difference: Interval) -> str:
+    """The same with its sign."""
+    text = score_text(replace(difference, mean=abs(difference.mean)))
+    return text if text == NONE else f"{'−' if difference.mean < 0 else '+'}{text}"
+
+
+def median_text(median_s: float) -> str:
+    """A median time to a target, NaN where fewer than half of the runs got there."""
+    return time_text(median_s) if math.isfinite(median_s) else "not reached"
+
+
+def count_text(count: float) -> str:
+    """A mean number of things."""
+    return f"{count:,.0f}" if math.isfinite(count) else NONE
+
+
+def share_text(share: float) -> str:
+    """A share in per cent."""
+    return f"{100 * share:.1f} %" if math.isfinite(share) else NONE

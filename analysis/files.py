@@ -1,8 +1,6 @@
 """The files of a result folder that people write, too, and those that the analysis writes."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,15 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ResultError(f"{path}: is not a scenario; allowed: what `braintorrent` has written")
     return settings
+
+
+def flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Each setting that has none below it, by its path."""
+    for name, part in settings.items():
+        if isinstance(part, Mapping) and part:
+            yield from flat(part, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", part
 
 
 @contextmanager

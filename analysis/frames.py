@@ -4,8 +4,6 @@ Order is meaning here: a legend, an axis and a group follow the scenario, `clien
 `client_9`, and a name that nobody expected is an error, not a gap.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 
 from sim.record.errors import ResultError
-from sim.record.points import PointRecord
 from sim.record.rows import AGGREGATE, POOLED, SERVER, client_name
 
 _SHOWN_AT_MOST = 8
@@ -88,19 +85,12 @@ def listed(names: Iterable[object]) -> str:
 
 
 def values_frame(
-    points: Sequence[PointRecord],
-    values: Sequence[Mapping[str, float | str]],
-    paths: Sequence[str],
+    values: Mapping[str, Mapping[str, float | str]], paths: Sequence[str]
 ) -> pd.DataFrame:
     """`point` and a column per varied path: float64, or text ordered as it first appears."""
-    names = [point.name for point in points]
-    columns: dict[str, Any] = {"point": pd.Categorical(names, dtype=ordered(names))}
+    columns: dict[str, Any] = {"point": pd.Categorical(list(values), dtype=ordered(values))}
     for path in paths:
-        column = [point[path] for point in values]
+        column = pd.Series([point[path] for point in values.values()])
         texts = [value for value in column if isinstance(value, str)]
-        columns[path] = (
-            pd.Categorical(texts, dtype=ordered(texts))
-            if texts
-            else np.array(column, dtype=np.float64)
-        )
+        columns[path] = column.astype(ordered(texts) if texts else "float64").array
     return pd.DataFrame(columns)

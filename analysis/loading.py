@@ -4,8 +4,8 @@ A run is a sweep of one point, and what is missing has a row: a figure or a stat
 whether it looks at a run or at a sweep, nor whether that has finished.
 """
 
-from __future__ import annotations
-
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ NOT_WRITTEN = "not finished: its folder has no run.json"
 NOT_LISTED = "run.json does not list it"
 _STATUS = ordered((FINISHED, FAILED, MISSING))
 _WRITTEN = "allowed: a folder that `braintorrent run` or `sweep` has written"
+# The command's exit codes where results can be read, though some runs may have failed.
+_READABLE = (0, 1)
 
 
 def load(folder: str | Path) -> Results:
@@ -98,7 +100,7 @@ def _results(
     nodes = ordered(node_names(max(point.clients for point in points)))
     names = ordered(point.name for point in points)
     types = {"point": names, "protocol": ordered(about), "node": nodes, "peer": nodes}
-    frame = values_frame(points, [point.values for point in points], paths or ())
+    frame = values_frame({point.name: point.values for point in points}, paths or ())
     return Results(
         folder=folder,
         name=known.scenario,
@@ -108,7 +110,7 @@ def _results(
         paths=paths or (),
         units=known.units,
         points=frame,
-        written=values_frame(points, [point.written for point in points], paths or ()),
+        written=values_frame({point.name: point.written for point in points}, paths or ()),
         conditions=pd.DataFrame(
             [(point.duration_s, point.crash_s, point.target) for point in points],
             index=pd.Index(frame["point"]),
@@ -139,33 +141,22 @@ def _runs(
     have.
     """
     rows = [row for point in points for row in _rows(point, *found[point.name])]
-    columns: dict[str, Any] = {
-        "point": pd.Categorical([row["point"] for row in rows], dtype=types["point"]),
-        "protocol": pd.Categorical([row["protocol"] for row in rows], dtype=types["protocol"]),
-        "seed": pd.array([row["seed"] for row in rows], dtype="int64"),
-        "status": pd.Categorical([row["status"] for row in rows], dtype=_STATUS),
-        "cause": pd.array([row["cause"] for row in rows], dtype="str"),
-        "virtual_s": pd.array([row["virtual_s"] for row in rows], dtype="float64"),
-        "events": pd.array([row["events"] for row in rows], dtype="Int64"),
-    }
-    for name in sorted({name for row in rows for name in row["counters"]}):
-        absent = [None if row["status"] == MISSING else 0 for row in rows]
-        counts = [row["counters"].get(name, none) for row, none in zip(rows, absent, strict=True)]
-        columns[name] = pd.array(counts, dtype="Int64")
-    return leading.merge(pd.DataFrame(columns), on="point", how="right")
+    counters = sorted({name for row in rows for name in row["counters"]})
+    kinds: dict[str, Any] = {"point": types["point"], "protocol": types["protocol"]}
+    kinds |= {"seed": "int64", "status": _STATUS, "cause": "str", "virtual_s": "float64"}
+    kinds |= dict.fromkeys(("events", *counters), "Int64")
+    for row in rows:
+        absent = None if row["status"] == MISSING else 0
+        row |= dict.fromkeys(counters, absent) | row["counters"]
+    frame = pd.DataFrame(rows, columns=list(kinds), dtype="object").astype(kinds)
+    return leading.merge(frame, on="point", how="right")
 
 
 def _rows(point: PointRecord, folder: Path, record: Record | None) -> list[dict[str, Any]]:
     """The runs of one point, by protocol and seed as the scenario has them."""
     listed = _listed(record, folder / RUN_FILE) if record else {}
     cause = NOT_LISTED if record else NOT_WRITTEN
-    nothing: dict[str, Any] = {
-        "status": MISSING,
-        "cause": cause,
-        "virtual_s": None,
-        "events": None,
-        "counters": {},
-    }
+    nothing: dict[str, Any] = {"status": MISSING, "cause": cause, "counters": {}}
     rows = [
         {"point": point.name, "protocol": protocol, "seed": seed}
         | listed.pop((protocol, seed), nothing)
@@ -188,3 +179,38 @@ def _listed(record: Record, path: Path) -> dict[tuple[str, int], dict[str, Any]]
             what = f"{run['protocol']} seed {run['seed']} has the status {run['status']!r}"
             raise ResultError(f"{path}: {what}; allowed: {FINISHED}, {FAILED}")
     return {(run["protocol"], run["seed"]): run for run in runs}
+
+
+def load_or_run(folder: str | Path, scenario: str) -> Results:
+    """The results in a folder; a relative one begins at the working directory, as for `load`.
+
+    A folder `results/<scenario>` or `results/<scenario>_sweep`, wherever `results` is, is run, or
+    swept, first if it isn't finished. Any other folder is taken as it is. Raises ResultError as
+    `load` does, or with what the command says.
+    """
+    place = Path(folder).resolve()
+    command = {scenario: "run", f"{scenario}_sweep": "sweep"}.get(place.name)
+    if command and place.parent.name == "results" and not _is_finished(place):
+        _start(command, scenario, place)
+    return load(place)
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        return load(folder).missing.empty
+    except ResultError:
+        return False
+
+
+def _start(command: str, scenario: str, folder: Path) -> None:
+    # -P: what lies in the working directory is data, not code to import.
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "braintorrent", command, scenario, "--out", str(folder)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode not in _READABLE:
+        said = done.stderr.strip().splitlines() or ["it says nothing"]
+        raise ResultError(f"{command} {scenario}: {said[-1]}")

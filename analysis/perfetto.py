@@ -1,11 +1,8 @@
 """A timeline in the Trace Event Format, which the Perfetto viewer (ui.perfetto.dev) opens.
 
-Source: "Trace Event Format", the Chrome project's document (N. Duca, D. Sinclair). A room of its
-own because that format has rules of its own: what a flow binds to, what a field may be, and in
-which order events stand. Equal timelines give equal bytes.
+Source: "Trace Event Format", the Chrome project's document (N. Duca, D. Sinclair). Equal timelines
+give equal bytes.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The results of a run or a sweep: what was asked, what came of each run, and its tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from analysis.files import read_settings
 from analysis.frames import frame_of, listed
 from sim.record import tables
 from sim.record.errors import ResultError
-from sim.record.folder import SCENARIO_FILE, SCORES_FILE, TRACE_FILE
+from sim.record.folder import SCENARIO_FILE, SCORES_FILE, SWEEP_FILE, TRACE_FILE
 from sim.record.points import ProtocolRecord
 from sim.record.rows import CLIENT, FINISHED, TRACE_KINDS, ScoreRow, TraceRow
 
@@ -109,10 +107,19 @@ class Results:
         values = self.conditions[column].unique()
         return float(values[0]) if len(values) == 1 and math.isfinite(values[0]) else None
 
+    @property
+    def source(self) -> Path:
+        """The file that describes it: a scenario, or a sweep."""
+        return self.folder / (SWEEP_FILE if self.is_sweep else SCENARIO_FILE)
+
+    def folder_at(self, point: str) -> Path:
+        """The folder of one point's runs. Raises ResultError if there is no such point."""
+        (name,) = self.chosen("point", point, self._folders)
+        return self._folders[name]
+
     def settings_at(self, point: str) -> Settings:
         """The settings of one point, as its folder has them. Raises ResultError if it has none."""
-        (name,) = self._chosen("point", point, self._folders)
-        return read_settings(self._folders[name] / SCENARIO_FILE)
+        return read_settings(self.folder_at(point) / SCENARIO_FILE)
 
     def with_values(self, frame: pd.DataFrame, *, as_written: bool = False) -> pd.DataFrame:
         """The frame with the varied paths' columns behind its `point` column.
@@ -122,7 +129,7 @@ class Results:
         values = self.written if as_written else self.points
         if "point" not in frame:
             raise ResultError(f"{self.folder}: the frame has no column point")
-        found = frame.drop(columns=[path for path in self.paths if path in frame])
+        found = frame.drop(columns=list(self.paths), errors="ignore")
         rows = pd.Index(list(self._folders)).get_indexer(pd.Index(frame["point"].astype("str")))
         place = list(found.columns).index("point")
         for path in reversed(self.paths):
@@ -179,12 +186,11 @@ class Results:
         """
         wanted = self._wanted(protocols, seeds, nodes)
         if kinds is not None:
-            wanted["kind"] = self._chosen("kind", kinds, TRACE_KINDS)
+            wanted["kind"] = self.chosen("kind", kinds, TRACE_KINDS)
         frame = self._read(TRACE_FILE, TraceRow, points, wanted, columns)
         # A metric that needs what was left out would take it for what never happened.
-        frame.attrs = {
-            f"{name}s": tuple(wanted[name]) for name in ("kind", "node") if name in wanted
-        }
+        parts = [name for name in ("kind", "node") if name in wanted]
+        frame.attrs = {f"{name}s": tuple(wanted[name]) for name in parts}
         return frame
 
     def _wanted(
@@ -192,14 +198,15 @@ class Results:
     ) -> dict[str, Sequence[Any]]:
         wanted: dict[str, Sequence[Any]] = {}
         if protocols is not None:
-            wanted["protocol"] = self._chosen("protocol", protocols, self.protocols)
+            wanted["protocol"] = self.chosen("protocol", protocols, self.protocols)
         if seeds is not None:
-            wanted["seed"] = self._chosen("seed", seeds, self.seeds)
+            wanted["seed"] = self.chosen("seed", seeds, self.seeds)
         if nodes is not None:
-            wanted["node"] = self._chosen("node", nodes, self._types["node"].categories)
+            wanted["node"] = self.chosen("node", nodes, self._types["node"].categories)
         return wanted
 
-    def _chosen(self, what: str, chosen: Any, among: Iterable[Any]) -> list[Any]:
+    def chosen(self, what: str, chosen: Any, among: Iterable[Any]) -> list[Any]:
+        """One name or number, or several, as a list. Raises ResultError for what is unknown."""
         known = list(among)
         several = [chosen] if isinstance(chosen, str | int) else list(chosen)
         for one in several:
@@ -218,21 +225,18 @@ class Results:
     ) -> pd.DataFrame:
         leading = list(self.points.columns)
         all_columns = [*leading, *row._fields]
-        chosen = all_columns if columns is None else self._chosen("column", columns, all_columns)
+        chosen = all_columns if columns is None else self.chosen("column", columns, all_columns)
         schema = tables.schema_of(row, chosen)
-        names = self._folders if points is None else self._chosen("point", points, self._folders)
+        names = self._folders if points is None else self.chosen("point", points, self._folders)
         # In the scenario's order, whatever the order of the choice.
-        parts = [
-            (
-                place,
-                tables.read(self._folders[name] / file, schema, wanted, self._rows[name].get(file)),
-            )
-            for place, name in enumerate(self._folders)
+        parts = {
+            place: tables.read(folder / file, schema, wanted, self._rows[name].get(file))
+            for place, (name, folder) in enumerate(self._folders.items())
             if name in names and name in self._rows
-        ]
-        whole = tables.together(schema, [part for _, part in parts])
+        }
+        whole = tables.together(schema, list(parts.values()))
         found = frame_of(whole, self._types, self.folder)
-        rows = np.repeat([place for place, _ in parts], [part.num_rows for _, part in parts])
+        rows = np.repeat(list(parts), [part.num_rows for part in parts.values()])
         for name in leading:
             found[name] = self.points[name].array.take(rows.astype(np.intp))
         # Nobody else holds these columns, and a copy would be the peak of memory.
@@ -242,4 +246,4 @@ class Results:
     def _check_metric(self, metric: str) -> None:
         present = self._read(SCORES_FILE, ScoreRow, None, {}, ["metric"])["metric"]
         if len(present) and metric not in present.cat.categories:
-            self._chosen("metric", metric, present.cat.categories)
+            self.chosen("metric", metric, present.cat.categories)

@@ -1,14 +1,28 @@
-"""What a timeline consists of: tracks of slices and marks, arrows between slices, and curves.
+"""One run's trace and scores as a timeline: tracks of slices and marks, arrows, and curves.
 
 Times are integer microseconds of virtual time.
 """
 
-from __future__ import annotations
-
 import heapq
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
+
+from analysis.metrics import of_model, outages, over_clients
+from analysis.metrics.common import nodes_of
+from sim.record.rows import AGGREGATE
+
+NETWORK = "network"
+WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_failed"))
+"""What a node does, one after the other."""
+LOSS_KINDS = frozenset(("transfer_lost", "message_lost", "storage_lost"))
+"""What is lost at an instant."""
+_MICROSECONDS = 1_000_000
+_TOLD = ("round", "attempt", "asked", "answered", "updates", "factor")
 Args = Mapping[str, str | int | float]
 
 
@@ -87,3 +101,159 @@ def lanes(
     yield Track(name, tuple(filled[0]), tuple(marks))
     for number, lane in enumerate(filled[1:], start=2):
         yield Track(f"{name} ({number})", tuple(lane))
+
+
+def layout(trace: pd.DataFrame, scores: pd.DataFrame, metric: str) -> Timeline:
+    """The timeline of the only run that is in both frames.
+
+    `trace`, `scores`: all of the run, as `Results` gives it; `metric`: the one that curves show.
+    Raises ResultError if there is nothing to show.
+    """
+    down = outages(trace, scores)
+    nodes = [str(name) for name in nodes_of(scores)["node"]]
+    shown = _Shown(_us(float(scores["time_s"].max())))
+    for number, row in enumerate(_rows(trace), start=1):
+        shown.add(row, number)
+    shown.add_outages(down)
+    shown.end()
+    samples = (*_scores_over_time(scores, metric), *_nodes_over_time(down, len(nodes)))
+    return Timeline(tuple(shown.tracks(nodes)), samples)
+
+
+class _Row(NamedTuple):
+    start_us: int
+    end_us: int
+    node: str
+    kind: str
+    peer: str
+    bytes: int
+    cause: str
+    told: Args
+    """What else the trace tells: rounds, counts, a factor."""
+
+
+class _Shown:
+    """Slices and marks by the name of their track, while rows are added in order of time."""
+
+    def __init__(self, end_us: int) -> None:
+        self._end_us = end_us
+        self._slices: dict[str, list[Slice]] = defaultdict(list)
+        self._marks: dict[str, list[Mark]] = defaultdict(list)
+        # What has begun and not ended, by its track and what tells it from others there.
+        self._open: dict[tuple[str, str], list[Slice]] = defaultdict(list)
+
+    def add(self, row: _Row, number: int) -> None:
+        """Show one row; a transfer's arrow has its `number`."""
+        if row.kind in WORK_KINDS:
+            self._add(row.node, Slice(row.start_us, row.end_us, row.kind, row.kind, _args(row)))
+        elif row.kind == "transfer":
+            sent = _under_way(row, f"to {row.peer}")
+            arrived = replace(sent, name=f"from {row.node}")
+            self._add(f"{row.node} sends", replace(sent, leaves=number))
+            self._add(f"{row.peer} receives", replace(arrived, arrives=number))
+        elif row.kind == "transfer_lost" and row.end_us > row.start_us:
+            self._add(f"{row.node} sends", _under_way(row, f"to {row.peer}, lost"))
+        elif row.kind == "slowdown":
+            self._slow_down(row)
+        elif row.kind == "partition":
+            begun = Slice(row.start_us, row.start_us, "partition", "partition", _args(row))
+            self._open[NETWORK, row.cause].append(begun)
+        elif row.kind == "heal":
+            self._close((NETWORK, row.cause), row.start_us)
+        if row.kind in LOSS_KINDS:
+            mark = Mark(row.end_us, row.kind.replace("_", " "), row.kind, _args(row))
+            self._marks[row.node].append(mark)
+
+    def add_outages(self, down: pd.DataFrame) -> None:
+        """Show when nodes were down."""
+        recovered_s = down["recover_s"].fillna(np.inf)
+        for node, fault, crash_s, recover_s in zip(
+            down["node"], down["fault"], down["crash_s"], recovered_s, strict=True
+        ):
+            end_us = self._end_us if np.isinf(recover_s) else _us(recover_s)
+            args = {"fault": fault}
+            self._add(str(node), Slice(_us(crash_s), end_us, "down", "down", args))
+
+    def end(self) -> None:
+        """Show what has begun and lasts until the end."""
+        for key, begun in self._open.items():
+            while begun:
+                self._close(key, self._end_us)
+
+    def tracks(self, nodes: list[str]) -> Iterator[Track]:
+        """The network's first, then each node's: its own work, and what goes on beside it."""
+        if self._slices[NETWORK]:
+            yield from lanes(NETWORK, self._slices[NETWORK])
+        for node in nodes:
+            # An end is the sum of two rounded times: it may pass the next beginning by one digit.
+            yield from lanes(node, self._slices[node], self._marks[node], slack_us=1)
+            for name in (f"{node} slowed", f"{node} sends", f"{node} receives"):
+                if self._slices[name]:
+                    yield from lanes(name, self._slices[name])
+
+    def _slow_down(self, row: _Row) -> None:
+        factor, key = float(row.told["factor"]), (f"{row.node} slowed", row.cause)
+        if factor == 1:
+            self._close(key, row.start_us)
+        else:
+            name = f"{factor:g} times slower"
+            args = {"cause": row.cause}
+            self._open[key].append(Slice(row.start_us, row.start_us, name, "slowdown", args))
+
+    def _close(self, key: tuple[str, str], end_us: int) -> None:
+        if self._open[key]:
+            self._add(key[0], replace(self._open[key].pop(0), end_us=end_us))
+
+    def _add(self, track: str, one: Slice) -> None:
+        self._slices[track].append(one)
+
+
+def _us(time_s: float) -> int:
+    return round(time_s * _MICROSECONDS)
+
+
+def _rows(trace: pd.DataFrame) -> Iterator[_Row]:
+    known = trace.astype("object").where(trace.notna(), None)
+    for row in known.to_dict("records"):
+        start_us, end_us = _us(row["time_s"]), _us(row["time_s"] + row["duration_s"])
+        told = {name: row[name] for name in _TOLD if row[name] is not None}
+        if row["kind"] == "merge":
+            told["models_of"] = " ".join(row["peers"])
+        node, peer, cause = (row[name] or "" for name in ("node", "peer", "cause"))
+        yield _Row(start_us, end_us, node, row["kind"], peer, row["bytes"], cause, told)
+
+
+def _under_way(row: _Row, name: str) -> Slice:
+    # At least a microsecond, so that an arrow can be tied to it. The name tells the other node.
+    end_us = max(row.end_us, row.start_us + 1)
+    return Slice(row.start_us, end_us, name, row.kind, _args(row._replace(peer="")))
+
+
+def _args(row: _Row) -> Args:
+    """What a row says about the thing beside when and where."""
+    args = {"to": row.peer, "bytes": row.bytes, **row.told, "cause": row.cause}
+    return {name: value for name, value in args.items() if value or name in row.told}
+
+
+def _scores_over_time(scores: pd.DataFrame, metric: str) -> Iterator[Sample]:
+    """The mean client's score and the aggregate's; what is no finite number is left out."""
+    chosen = scores[scores["metric"] == metric]
+    clients, aggregate = over_clients(chosen), of_model(chosen, AGGREGATE)
+    values = clients[["time_s", "mean"]].merge(aggregate[["time_s", "value"]], on="time_s")
+    for time_s, mean, value in values.itertuples(index=False, name=None):
+        named = {"mean client": mean, "aggregate": value}
+        finite = {name: float(one) for name, one in named.items() if np.isfinite(one)}
+        if finite:
+            yield Sample(_us(time_s), metric, finite)
+
+
+def _nodes_over_time(down: pd.DataFrame, count: int) -> Iterator[Sample]:
+    """How many of all nodes are up, whenever that changes."""
+    changes = Counter({0: 0})
+    changes.subtract(map(_us, down["crash_s"]))
+    changes.update(map(_us, down["recover_s"].dropna()))
+    up = count
+    for time_us, step in sorted(changes.items()):
+        up += step
+        if step or time_us == 0:
+            yield Sample(time_us, "nodes", {"up": up})

@@ -1,23 +1,20 @@
 """A run's timeline as a file for a viewer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from analysis import perfetto
 from analysis.files import whole_file
-from analysis.layout import layout
 from analysis.loading import load
 from analysis.results import Results
-from analysis.timeline import Timeline
+from analysis.timeline import Timeline, layout
 from sim.record.errors import ResultError
 from sim.record.rows import FINISHED
 
 # Called with (timeline, title, what the file is about); gives the lines of the file.
 FORMATS: dict[str, Callable[[Timeline, str, Mapping[str, str]], Iterator[str]]] = {
-    "perfetto": perfetto.lines,
+    "perfetto": perfetto.lines
 }
 
 

@@ -1,7 +1,5 @@
 """Figures of results, by name; each is a function that takes results and returns a figure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """What a figure is made of: the chosen finished runs' curves, points and varied setting."""
 
-from __future__ import annotations
-
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -14,19 +12,17 @@ MOST_PANELS = 6
 
 
 def scores_of(
-    results: Results,
-    *,
-    points: Names | None = None,
-    protocols: Names | None = None,
-    metric: str | None = None,
+    results: Results, *, points: Names | None = None, metric: str | None = None
 ) -> pd.DataFrame:
     """The scores of one metric, the scenario's own if none is named. Raises if there are none."""
-    scores = results.scores(points=points, protocols=protocols, metric=metric or results.metric)
+    return finished(results, results.scores(points=points, metric=metric or results.metric))
+
+
+def finished(results: Results, scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores. Raises ResultError if there are none."""
     if scores.empty:
-        raise ResultError(
-            f"{results.folder}: none of the chosen runs is finished;"
-            " allowed: a folder with at least one finished run"
-        )
+        what = f"{results.folder}: none of the chosen runs is finished"
+        raise ResultError(f"{what}; allowed: a folder with at least one finished run")
     return scores
 
 
@@ -61,10 +57,7 @@ def only_point(results: Results, points: Names | None) -> str:
 def chosen_points(results: Results, points: Names | None) -> list[str]:
     """The names in the scenario's order; all if none is chosen."""
     known = [str(name) for name in results.points["point"]]
-    wanted = known if points is None else [points] if isinstance(points, str) else list(points)
-    for name in wanted:
-        if name not in known:
-            raise ResultError(f"{results.folder}: has no point {name!r}; allowed: {listed(known)}")
+    wanted = known if points is None else results.chosen("point", points, known)
     return [name for name in known if name in wanted]
 
 
@@ -99,9 +92,8 @@ def varied_path(results: Results, path: str | None, points: Names | None = None)
 
 def only_protocol(results: Results, protocol: str | None) -> str:
     """The named protocol, or the first that is neither a reference nor has a server, or any."""
-    if protocol is not None and protocol not in results.protocols:
-        allowed = listed(results.protocols)
-        raise ResultError(f"{results.folder}: has no protocol {protocol!r}; allowed: {allowed}")
+    if protocol is not None:
+        results.chosen("protocol", protocol, results.protocols)
     about = results.about.items()
     peers = [name for name, one in about if not one.needs_server and not one.is_reference]
     return protocol or [*peers, *results.protocols][0]

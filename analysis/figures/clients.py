@@ -1,7 +1,5 @@
 """Each client's own score over virtual time, side by side."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -66,12 +64,9 @@ def clients(
     figure, axes = look.panels(len(names), columns=_COLUMNS, height_in=height_in)
     scale = time_scale(float(found["time_s"].max()))
     for axis, name in zip(axes, names, strict=True):
-        for protocol, style in look.styles(results).items():
-            rows = found[(found["node"] == name) & (found["protocol"] == protocol)]
+        for _, style, rows in look.lines(results, found[found["node"] == name]):
             x = (rows["time_s"] * scale.factor).to_numpy()
-            axis.fill_between(
-                x, rows["low"], rows["high"], color=style.color, alpha=look.BAND_ALPHA, linewidth=0
-            )
+            look.draw_band(axis, x, rows, style)
             axis.plot(x, rows["mean"], color=style.color, linestyle=style.line, linewidth=1.4)
         axis.set_title(name.replace(CLIENT, "client "))
     shown = metric or results.metric

@@ -1,7 +1,5 @@
 """The clients' scores over virtual time, or over what it took: work or bytes."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import pandas as pd
@@ -28,17 +26,13 @@ _BY = ("point", "protocol", "time_s")
 
 
 def convergence_data(
-    results: Results,
-    *,
-    points: Names | None = None,
-    metric: str | None = None,
-    over: Over = "time",
+    results: Results, *, points: Names | None = None, metric: str | None = None, over: Over = "time"
 ) -> pd.DataFrame:
     """One row per point, protocol and look, over the seeds.
 
     Columns: point, protocol, time_s; `cost`, the mean over seeds of what `over` counts (s, rounds,
-    epochs or bytes, of all nodes); `mean`, `low`, `high` of the mean client's score, with its 95 %
-    interval; `worst`, the mean over seeds of the worst client's; `count`, `left_out` of seeds.
+    epochs or bytes, of all nodes); `mean`, `low`, `high` (95 %), `std` of the mean client's score;
+    `worst`, the mean over seeds of the worst client's; `count`, `left_out` of seeds.
     """
     if over not in _COLUMNS:
         raise ResultError(f"over: is {over!r}; allowed: {listed(_COLUMNS)}")
@@ -46,7 +40,7 @@ def convergence_data(
     curves = over_clients(scores)
     if over != "time":
         curves = with_work(curves, _work(results, scores, points, over))
-    found = over_seeds(curves, "mean", by=_BY).drop(columns="std")
+    found = over_seeds(curves, "mean", by=_BY)
     found["worst"] = over_seeds(curves, "worst", by=_BY)["mean"]
     if over == "time":
         return found.assign(cost=found["time_s"])
@@ -66,11 +60,7 @@ def _work(results: Results, scores: pd.DataFrame, points: Names | None, over: Ov
 
 @look.looked
 def convergence(
-    results: Results,
-    *,
-    points: Names | None = None,
-    metric: str | None = None,
-    over: Over = "time",
+    results: Results, *, points: Names | None = None, metric: str | None = None, over: Over = "time"
 ) -> Figure:
     """A line per protocol with a band over seeds, the worst client thin; a panel per point."""
     names = few_points(results, points)
@@ -104,9 +94,7 @@ def _draw(axis: Axes, results: Results, found: pd.DataFrame, scale: Scale) -> No
         x = (rows["cost"] * scale.factor).to_numpy()
         # Few markers, and not at the same looks, so that equal curves show both.
         every = max(1, len(rows) // 6)
-        axis.fill_between(
-            x, rows["low"], rows["high"], color=style.color, alpha=look.BAND_ALPHA, linewidth=0
-        )
+        look.draw_band(axis, x, rows, style)
         axis.plot(
             x, rows["mean"], color=style.color, linestyle=style.line, linewidth=look.MEAN_WIDTH,
             marker=style.marker, markevery=(min(place, every - 1), every),

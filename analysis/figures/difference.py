@@ -1,15 +1,12 @@
 """How much better clients end up than with the reference, under the same failures."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import look
 from analysis.figures.choices import curves, varied_path
-from analysis.figures.rates import draw_lines, rate_axis
+from analysis.figures.failure_rate import draw_lines, rate_axis
 from analysis.figures.scale import path_name
-from analysis.frames import listed
 from analysis.metrics import final
 from analysis.results import Names, Results
 from analysis.statistics import paired_differences
@@ -42,9 +39,8 @@ def difference_data(
 
 def reference_of(results: Results, reference: str | None) -> str:
     """The protocol that others are compared with. Raises ResultError if it is not there."""
-    if reference is not None and reference not in results.protocols:
-        allowed = listed(results.protocols)
-        raise ResultError(f"{results.folder}: has no protocol {reference!r}; allowed: {allowed}")
+    if reference is not None:
+        results.chosen("protocol", reference, results.protocols)
     return reference or results.reference
 
 
@@ -64,7 +60,7 @@ def difference(
     figure, (axis,) = look.panels(1)
     scale = rate_axis(axis, results, path)
     axis.axhline(0.0, color=look.GREY, linewidth=1.2)
-    draw_lines(axis, found, look.styles(results), scale)
+    draw_lines(axis, results, found, scale)
     shown = metric or results.metric
     axis.set_ylabel(f"mean client's {shown}, minus {reference}'s")
     look.title(figure, results, f"difference to {reference} at the end, by {path_name(path)}")

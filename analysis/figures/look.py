@@ -5,10 +5,8 @@ that a figure printed in grey is still readable: Okabe, Ito, "Color Universal De
 https://jfly.uni-koeln.de/color/.
 """
 
-from __future__ import annotations
-
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -80,6 +78,14 @@ def looked(draw: Draw) -> Draw:
     return rc_context(_SETTINGS)(draw)
 
 
+def lines(results: Results, found: pd.DataFrame) -> Iterator[tuple[str, Style, pd.DataFrame]]:
+    """Each protocol that a frame has, with its style and its rows."""
+    for name, style in styles(results).items():
+        rows = found[found["protocol"] == name]
+        if len(rows):
+            yield name, style, rows
+
+
 def styles(results: Results) -> dict[str, Style]:
     """The style of each protocol; it does not depend on which of them a figure shows."""
     compared, measures = itertools.cycle(STYLES), itertools.cycle(REFERENCE_STYLES)
@@ -87,6 +93,12 @@ def styles(results: Results) -> dict[str, Style]:
         name: next(measures if results.about[name].is_reference else compared)
         for name in results.protocols
     }
+
+
+def draw_band(axis: Axes, x: Any, rows: pd.DataFrame, style: Style) -> None:
+    """The interval from `low` to `high`."""
+    low, high = rows["low"], rows["high"]
+    axis.fill_between(x, low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0)
 
 
 def panels(
@@ -134,12 +146,8 @@ def keys_of(
 
     `bars`: they are drawn as bars, not as bands; `markers`: lines have them.
     """
-    present = set(found["protocol"])
-    keys: list[Key] = [
-        key_of(name, style, marker=markers)
-        for name, style in styles(results).items()
-        if name in present
-    ]
+    shown = lines(results, found)
+    keys: list[Key] = [key_of(name, style, marker=markers) for name, style, _ in shown]
     if found["low"].notna().any():
         keys.append(tick_key(interval) if bars else band_key(interval))
     return keys
@@ -159,9 +167,7 @@ def line_key(
     label: str, *, line: Line = "-", width: float = THIN_WIDTH, marker: str = ""
 ) -> Line2D:
     """The entry of what all protocols have."""
-    return Line2D(
-        [], [], color=GREY, linestyle=line, linewidth=width, marker=marker, label=label
-    )  # fmt: skip
+    return Line2D([], [], color=GREY, linestyle=line, linewidth=width, marker=marker, label=label)
 
 
 def legend(figure: Figure, keys: Sequence[Key]) -> None:

@@ -1,7 +1,5 @@
 """Who merged whose models, and how often."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """How much the network carries, minute by minute of virtual time."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -48,8 +46,7 @@ def network_use(results: Results, *, points: Names | None = None) -> Figure:
     figure, axes = look.panels(len(names))
     times, sizes = time_scale(results.duration_s), size_scale(float(found["mean"].max()))
     for axis, name in zip(axes, names, strict=True):
-        for protocol, style in look.styles(results).items():
-            rows = found[(found["point"] == name) & (found["protocol"] == protocol)]
+        for _, style, rows in look.lines(results, found[found["point"] == name]):
             x = ((rows["time_s"] + MINUTE_S / 2) * times.factor).to_numpy()
             # Nothing is received less often than never.
             low = rows["low"].clip(lower=0.0) * sizes.factor

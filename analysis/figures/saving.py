@@ -1,7 +1,5 @@
 """Figures as files: the same bytes for the same results, and whole or not there."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,11 +35,7 @@ _SALT = "braintorrent"
 
 
 def plot(
-    folder: Path,
-    *,
-    figure: str | None = None,
-    out: Path | None = None,
-    **choices: Any,
+    folder: Path, *, figure: str | None = None, out: Path | None = None, **choices: Any
 ) -> Path:
     """Draw one figure of the results in `folder`; returns its file's path.
 

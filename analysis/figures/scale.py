@@ -1,7 +1,5 @@
 """Units for axes: what a number in base units is shown in, and what a varied setting is called."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from analysis.results import Results

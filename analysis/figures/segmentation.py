@@ -8,8 +8,6 @@ structures that follow each other, which often touch, don't look alike.
 P. Tol, "Colour schemes", SRON/EPS/TN/09-002, 2021, https://personal.sron.nl/~pault/.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,14 +1,12 @@
 """How well each structure of a segmentation is found at the end of a run."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import look
-from analysis.figures.choices import only_point
+from analysis.figures.choices import finished, only_point
 from analysis.figures.scale import point_name
 from analysis.frames import ordered
 from analysis.metrics import final, over_clients
@@ -38,12 +36,7 @@ def structures_data(
     ResultError for more than one point, and where no scores of structures are there.
     """
     point = only_point(results, points)
-    scores = results.scores(points=point, seeds=seed)
-    if scores.empty:
-        raise ResultError(
-            f"{results.folder}: none of the chosen runs is finished;"
-            " allowed: a folder with at least one finished run"
-        )
+    scores = finished(results, results.scores(points=point, seeds=seed))
     names = [str(name) for name in scores["metric"].unique()]
     wanted = [name for name in names if name.startswith(_PREFIX) and name not in _NO_STRUCTURES]
     rows = scores[scores["metric"].isin(wanted)]
@@ -88,13 +81,10 @@ def structures(
 
 def _keys(results: Results, found: pd.DataFrame) -> list[look.Key]:
     """Without lines, since none joins the markers of two structures."""
-    present = set(found["protocol"])
     keys: list[look.Key] = []
-    for name, style in look.styles(results).items():
-        if name in present:
-            key = look.key_of(name, style)
-            key.set_linestyle("")
-            keys.append(key)
+    for name, style, _ in look.lines(results, found):
+        keys.append(look.key_of(name, style))
+        keys[-1].set_linestyle("")
     if found["low"].notna().any():
         keys.append(look.line_key(look.INTERVAL, width=1.1, marker="|"))
     return keys
@@ -103,12 +93,10 @@ def _keys(results: Results, found: pd.DataFrame) -> list[look.Key]:
 def _draw_rows(axis: Axes, results: Results, found: pd.DataFrame) -> None:
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
-    present = set(found["protocol"])
-    shown = {name: style for name, style in look.styles(results).items() if name in present}
+    shown = list(look.lines(results, found))
     for row in range(0, len(found["structure"].cat.categories), 2):
         axis.axhspan(row - 0.5, row + 0.5, color="#F5F5F5", linewidth=0, zorder=0)
-    for place, (name, style) in enumerate(shown.items()):
-        rows = found[found["protocol"] == name]
+    for place, (_, style, rows) in enumerate(shown):
         # Below each other, or equal protocols would hide each other.
         apart = _ROW_FILLED * ((place + 0.5) / len(shown) - 0.5)
         # One seed has no interval.

@@ -1,7 +1,5 @@
 """How long runs take to reach the target, where some never do."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

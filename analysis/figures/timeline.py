@@ -1,7 +1,5 @@
 """One run's nodes over a stretch of virtual time: who trained, sent, was down, and merged whom."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -13,14 +11,15 @@ from matplotlib.patches import Patch
 from analysis.figures import look
 from analysis.figures.choices import only_point, only_protocol
 from analysis.figures.scale import point_name, time_scale
-from analysis.metrics import STATE_KINDS, outages
+from analysis.metrics import RUN, STATE_KINDS, outages
+from analysis.metrics.common import nodes_of
 from analysis.results import Names, Results
 from sim.record.errors import ResultError
-from sim.record.rows import AGGREGATE
 
 WINDOW_S = 15.0
 """What is shown before and after a crash, or twice from the beginning, if nothing is chosen."""
 _MOST_ARROWS = 400
+_NODE_COLUMNS = [*RUN, "time_s", "node"]
 # An edge would cover what lasts a moment.
 _BRIEF = ("send", "receive")
 
@@ -110,7 +109,8 @@ def timeline(
     start_s, stop_s = _stretch(float(results.conditions["crash_s"][point]), from_s, until_s)
     did = did[(did["stop_s"] >= start_s) & (did["start_s"] <= stop_s)]
     merged = merged[merged["time_s"].between(start_s, stop_s)]
-    nodes = _nodes(results, point, name, number)
+    scores = results.scores(points=point, protocols=name, seeds=number, columns=_NODE_COLUMNS)
+    nodes = [str(node) for node in nodes_of(scores)["node"]]
     figure, (axis,) = look.panels(1, height_in=0.36 * len(nodes) + 0.6)
     scale = time_scale(stop_s)
     _draw_bars(axis, did, nodes, scale.factor)
@@ -147,12 +147,6 @@ def _keys(did: pd.DataFrame, merged: pd.DataFrame) -> list[look.Key]:
     elif len(merged):
         keys.append(look.line_key("is merged by"))
     return keys
-
-
-def _nodes(results: Results, point: str, protocol: str, seed: int) -> list[str]:
-    nodes = results.scores(points=point, protocols=protocol, seeds=seed, columns=["node"])["node"]
-    present = set(nodes.unique()) - {AGGREGATE}
-    return [str(name) for name in nodes.cat.categories if name in present]
 
 
 def _draw_bars(axis: Axes, did: pd.DataFrame, nodes: list[str], factor: float) -> None:

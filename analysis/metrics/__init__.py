@@ -1,21 +1,42 @@
-"""Pure functions from score and trace frames to what runs are compared by, one concept a file.
+"""Pure functions from score and trace frames to what runs are compared by.
 
 All take frames as `Results.scores` and `Results.trace` give them, and give one row per run, look,
 node or failure; a run is one (point, protocol, seed), and none is left out without a word.
 """
 
-from analysis.metrics.clients import of_model, over_clients
+from analysis.metrics.clients import (
+    at_own_site,
+    fairness_over_time,
+    of_model,
+    over_clients,
+    staleness_over_time,
+)
 from analysis.metrics.common import LOOK, RUN
-from analysis.metrics.equal_work import at_equal_work
-from analysis.metrics.fairness import fairness_over_time
-from analysis.metrics.losses import LOSS_KINDS, lost_by_cause, work_lost
-from analysis.metrics.own_site import at_own_site
-from analysis.metrics.progress import area_under_curve, final, progress_after_crash
-from analysis.metrics.recovery import RECOVERY_KINDS, recovery_of_nodes, recovery_of_score
-from analysis.metrics.staleness import staleness_over_time
-from analysis.metrics.states import OUTAGE_KINDS, STATE_KINDS, outages, time_by_state
-from analysis.metrics.targets import to_target, with_work
-from analysis.metrics.work import WORK_KINDS, cumulated, epochs_per_round
+from analysis.metrics.progress import (
+    area_under_curve,
+    final,
+    progress_after_crash,
+    recovery_of_score,
+    to_target,
+)
+from analysis.metrics.states import (
+    OUTAGE_KINDS,
+    RECOVERY_KINDS,
+    STATE_KINDS,
+    outages,
+    recovery_of_nodes,
+    time_by_state,
+)
+from analysis.metrics.work import (
+    LOSS_KINDS,
+    WORK_KINDS,
+    at_equal_work,
+    cumulated,
+    epochs_per_round,
+    lost_by_cause,
+    with_work,
+    work_lost,
+)
 
 __all__ = [
     "LOOK",

@@ -1,13 +1,13 @@
-"""The clients' scores at each look of the observer, and those of the models beside them."""
-
-from __future__ import annotations
+"""The clients' scores at each look: how good, even and stale they are, and at whose site."""
 
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.common import LOOK, check, is_client, sign, told_alike
+from analysis.metrics.common import LOOK, RUN, check, is_client, sign, told_alike
 from sim.record.errors import ResultError
+from sim.record.metrics import OWN_SITE
 
+_CLIENT = [*RUN, "node"]
 _SCORES = [*LOOK, "node", "value", "up"]
 
 
@@ -31,9 +31,7 @@ def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFra
         rows = rows[rows["up"]]
     value = rows["value"].to_numpy(np.float64)
     signed = rows.assign(
-        signed=sign(rows) * value,
-        infinite=~np.isfinite(value),
-        nan=np.isnan(value),
+        signed=sign(rows) * value, infinite=~np.isfinite(value), nan=np.isnan(value)
     ).groupby(LOOK, observed=True)
     finite = signed["infinite"].sum() == 0
     counted = signed["nan"].sum() == 0
@@ -74,3 +72,73 @@ def of_model(scores: pd.DataFrame, node: str) -> pd.DataFrame:
     rows = scores.loc[scores["node"] == node, columns]
     check(rows, [], f"scores of {node}")
     return rows.sort_values(LOOK, ignore_index=True)
+
+
+def fairness_over_time(scores: pd.DataFrame) -> pd.DataFrame:
+    """How much the clients' scores differ at each look.
+
+    `scores`: point, protocol, seed, time_s, node, metric, value, up.
+
+    Columns: point, protocol, seed, metric, time_s, `clients`; `std` over the clients, which are all
+    there are; `gap` between the best and the worst client, zero or more in any metric; `jain`,
+    Jain's index (sum x)^2 / (n sum x^2) of the values as they are: 1 if all are equal, 1/n if one
+    client has everything. It is meant for what one wants much of, as accuracy; of a loss it only
+    tells how even it is. NaN for values that are negative, all zero or not finite.
+    """
+    found = over_clients(scores)
+    rows = client_rows(scores)
+    values = rows.assign(square=rows["value"] ** 2, negative=rows["value"] < 0)
+    sums = values.groupby(LOOK, observed=True).agg(
+        total=("value", "sum"), squares=("square", "sum"), negative=("negative", "any")
+    )
+    found = found.merge(sums.reset_index(), on=LOOK)
+    # Where the mean is no number, neither is a sum that has skipped what it can't add.
+    defined = found["mean"].notna() & ~found["negative"] & (found["squares"] > 0)
+    total = found["total"].where(defined)
+    found["jain"] = total**2 / (found["clients"] * found["squares"].where(defined))
+    found["gap"] = np.abs(found["best"] - found["worst"])
+    return found[[*LOOK, "clients", "std", "gap", "jain"]]
+
+
+def staleness_over_time(scores: pd.DataFrame) -> pd.DataFrame:
+    """The clients' staleness at each look, in rounds as their protocol counts them.
+
+    `scores`: point, protocol, seed, time_s, node, metric, value, up, staleness; of any metrics.
+    Rounds of protocols differ: see the README before comparing them.
+
+    Columns: point, protocol, seed, time_s; `mean`; `worst`, the largest; `std` over the clients,
+    which are all there are. Raises ResultError for no clients' rows.
+    """
+    check(scores, ["staleness"], "scores")
+    # Every metric's row of a look has the same staleness.
+    looks = client_rows(scores).drop_duplicates([*RUN, "time_s", "node"])
+    lags = looks.groupby([*RUN, "time_s"], observed=True)["staleness"]
+    found = pd.DataFrame({"mean": lags.mean(), "worst": lags.max(), "std": lags.std(ddof=0)})
+    return found.reset_index()
+
+
+def at_own_site(scores: pd.DataFrame, *, metric: str = "dice") -> pd.DataFrame:
+    """Each client's last score on its own site's held-out subjects, beside that on all sites'.
+
+    `scores`: as for `over_clients`, with both `metric` and its `_own_site`. `pooled` is at home
+    nowhere, and has no rows; neither has a client whose site holds nobody out.
+
+    Columns: point, protocol, seed, node, `own_site`, `all_sites`, `gap` (own minus all: above zero
+    where a model is better at home; the other way round for a distance). Raises ResultError if
+    there are no scores of one of the two.
+    """
+    rows = client_rows(scores).sort_values("time_s", kind="stable")
+    last = rows.drop_duplicates([*_CLIENT, "metric"], keep="last")
+
+    def of(name: str, column: str) -> pd.DataFrame:
+        chosen = last[last["metric"] == name]
+        if chosen.empty:
+            raise ResultError(
+                f"scores: have none of {name}; allowed: results of tasks whose clients are sites"
+            )
+        return chosen[[*_CLIENT, "value"]].rename(columns={"value": column})
+
+    found = of(f"{metric}_{OWN_SITE}", "own_site").merge(of(metric, "all_sites"), on=_CLIENT)
+    check(found, [], "scores")
+    found["gap"] = found["own_site"] - found["all_sites"]
+    return found.sort_values(_CLIENT, ignore_index=True)

@@ -1,7 +1,5 @@
 """What all metrics share: what a run is, which way a metric points, how frames are checked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -17,6 +15,8 @@ RUN = ["point", "protocol", "seed"]
 """The columns that name one run."""
 LOOK = [*RUN, "metric", "time_s"]
 """The columns that name one metric at one look of the observer."""
+CURVE = [*RUN, "metric"]
+"""The columns that name one metric of one run over time."""
 
 PerPoint = float | Mapping[str, float] | pd.Series
 """One number for all points, or one for each by its name, such as a column of `conditions`."""
@@ -29,22 +29,23 @@ _ROUNDING = 1e-9
 
 def check(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
     """Raise ResultError, which calls the frame `what`, if it lacks columns or has no rows."""
+    _check_columns(frame, columns, what)
+    if frame.empty:
+        raise ResultError(f"{what}: has no rows; allowed: those of at least one finished run")
+
+
+def _check_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
     for name in columns:
         if name not in frame:
             present = listed(frame.columns)
             raise ResultError(f"{what}: lacks the column {name}; it has {present}")
-    if frame.empty:
-        raise ResultError(f"{what}: has no rows; allowed: those of at least one finished run")
 
 
 def check_trace(
     trace: pd.DataFrame, scores: pd.DataFrame, kinds: Sequence[str], columns: Iterable[str] = ()
 ) -> None:
     """Raise ResultError unless the trace is whole in `kinds`, and of runs that `scores` has."""
-    needed = [*RUN, "time_s", "duration_s", "node", "kind", *columns]
-    for name in needed:
-        if name not in trace:
-            raise ResultError(f"trace: lacks the column {name}; it has {listed(trace.columns)}")
+    _check_columns(trace, [*RUN, "time_s", "duration_s", "node", "kind", *columns], "trace")
     chosen = trace.attrs.get("kinds")
     lacking = [kind for kind in kinds if chosen is not None and kind not in chosen]
     if lacking:

@@ -1,6 +1,4 @@
-"""How nodes spend their time: down, computing, communicating or idle, and when they are down."""
-
-from __future__ import annotations
+"""How nodes spend their time, when they are down, and when they are at work again."""
 
 import numpy as np
 import pandas as pd
@@ -8,21 +6,25 @@ import pandas as pd
 from analysis.metrics.common import (
     RUN,
     Floats,
-    Ints,
     PerPoint,
     check_trace,
     ended_s,
+    first,
     index_of,
     nodes_of,
     per_point,
+    runs_of,
 )
+from sim.record.rows import SERVER
 
 STATE_KINDS = ("train", "train_lost", "merge", "transfer", "transfer_lost", "crash", "recover")
 """What `time_by_state` needs of a trace."""
 OUTAGE_KINDS = ("crash", "recover")
 """What `outages` needs of a trace."""
-_COMPUTING = ("train", "train_lost", "merge")
-_TALKING = ("transfer", "transfer_lost")
+RECOVERY_KINDS = ("crash", "recover", "train", "round")
+"""What `recovery_of_nodes` needs of a trace."""
+_COMPUTING = ["train", "train_lost", "merge"]
+_TALKING = ["transfer", "transfer_lost"]
 _STATES = ["down", "computing", "communicating"]
 """In this order one hides the next; what is left is idle."""
 
@@ -93,23 +95,19 @@ def time_by_state(
 
 def _intervals(trace: pd.DataFrame, scores: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
     """`place` (a row of `nodes`), `state` (a place in `_STATES`), `start_s`, `stop_s`."""
-    keys, ends = [*RUN, "node"], ended_s(trace)
-    down = outages(trace.assign(cause=""), scores)
-    stops = down["recover_s"].fillna(np.inf)
-    parts = [_part(index_of(down, nodes, keys), 0, down["crash_s"].to_numpy(), stops.to_numpy())]
-    for state, kinds, ends_of in ((1, _COMPUTING, ("node",)), (2, _TALKING, ("node", "peer"))):
-        chosen = trace["kind"].isin(list(kinds)).to_numpy()
-        rows = trace[chosen]
-        for end in ends_of:
-            whose = rows[[*RUN, end]].rename(columns={end: "node"})
-            places = index_of(whose, nodes, keys)
-            parts.append(_part(places, state, rows["time_s"].to_numpy(), ends[chosen]))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _part(places: Ints, state: int, start_s: Floats, stop_s: Floats) -> pd.DataFrame:
-    frame = pd.DataFrame({"place": places, "state": state, "start_s": start_s, "stop_s": stop_s})
-    return frame[frame["place"] >= 0]
+    down = outages(trace.assign(cause=""), scores).fillna({"recover_s": np.inf})
+    down = down.rename(columns={"crash_s": "start_s", "recover_s": "stop_s"})
+    spans = trace.assign(start_s=trace["time_s"], stop_s=ended_s(trace))
+    computes = spans[spans["kind"].isin(_COMPUTING)]
+    sends = spans[spans["kind"].isin(_TALKING)]
+    receives = sends.assign(node=sends["peer"])
+    parts = [
+        part[[*RUN, "node", "start_s", "stop_s"]].assign(state=state)
+        for part, state in ((down, 0), (computes, 1), (sends, 2), (receives, 2))
+    ]
+    found = pd.concat(parts, ignore_index=True)
+    found["place"] = index_of(found, nodes, [*RUN, "node"])
+    return found[found["place"] >= 0]
 
 
 def _spent(intervals: pd.DataFrame, end_s: Floats) -> Floats:
@@ -141,3 +139,31 @@ def _spent(intervals: pd.DataFrame, end_s: Floats) -> Floats:
         spent[:, column] = np.bincount(places, np.where(shown, width_s, 0.0), len(end_s))
         hidden |= shown
     return spent
+
+
+def recovery_of_nodes(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """From each recovery of a node to the end of its next local round (of a server: server round).
+
+    `trace`: with the kinds of `RECOVERY_KINDS`, and cause; `scores` tells the nodes and the ends.
+
+    Columns: point, protocol, seed, node, `fault`, `crash_s`, `recover_s`; `value`, virtual seconds;
+    `reached`. Where `reached` is False the node crashed again, or the run ended, before a round was
+    finished: `value` is the time until then. Outages that never ended have no row: see `outages`.
+    """
+    check_trace(trace, scores, RECOVERY_KINDS, ["cause"])
+    keys = [*RUN, "node"]
+    all_outages = outages(trace, scores)
+    again_s = all_outages.groupby(keys, observed=True)["crash_s"].shift(-1)
+    found = all_outages.assign(until_s=again_s).merge(runs_of(scores), on=RUN)
+    found["until_s"] = found["until_s"].fillna(found["end_s"])
+    found = found[found["recovered"]].reset_index(drop=True)
+    wanted = np.where(trace["node"] == SERVER, "round", "train")
+    rounds = trace[trace["kind"].to_numpy() == wanted]
+    rounds = rounds[keys].assign(time_s=ended_s(rounds))
+    later = found[[*keys, "recover_s", "until_s"]].assign(outage=found.index).merge(rounds, on=keys)
+    # What began before the crash ended with it, so what ends after the recovery is its work.
+    later = later[(later["time_s"] > later["recover_s"]) & (later["time_s"] <= later["until_s"])]
+    done_s = first(later, ["outage"]).set_index("outage")["time_s"].reindex(found.index)
+    found["reached"] = done_s.notna()
+    found["value"] = done_s.fillna(found["until_s"]) - found["recover_s"]
+    return found[[*keys, "fault", "crash_s", "recover_s", "value", "reached"]]

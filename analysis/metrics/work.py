@@ -1,17 +1,17 @@
-"""Local rounds and bytes, cumulated over virtual time: the other axes of a comparison."""
+"""Local rounds and bytes: over virtual time, lost to failures, and scores at equal work."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.metrics.common import (
+    CURVE,
+    LOOK,
     RUN,
-    Floats,
     PerPoint,
+    check,
     check_trace,
     ended_s,
     index_of,
@@ -19,11 +19,16 @@ from analysis.metrics.common import (
     no_later,
     nodes_of,
     per_point,
-)  # fmt: skip
+    runs_of,
+    told_alike,
+)
 from sim.record.errors import ResultError
 
 WORK_KINDS = ("train", "train_lost", "transfer")
 """What `cumulated` needs of a trace."""
+LOSS_KINDS = ("train", "train_lost", "transfer", "transfer_lost", "message_lost")
+"""What `work_lost` and `lost_by_cause` need of a trace."""
+_WHERE = ["point", "seed", "metric"]
 _COUNTED = ["local_rounds", "local_rounds_lost", "bytes_received", "bytes_sent"]
 
 
@@ -50,7 +55,7 @@ def cumulated(
     times = scores[[*RUN, "time_s"]].drop_duplicates()
     looks = nodes.drop(columns="end_s").merge(times, on=RUN)
     looks = looks.assign(place=index_of(looks, nodes, [*RUN, "node"]))
-    happened = pd.concat(_happened(trace, nodes), ignore_index=True)
+    happened = _happened(trace, nodes)
     both = pd.concat([happened, looks[["place", "time_s"]]], ignore_index=True)
     # Stable, and what happened stands first: a look sees what ends at its instant.
     both = both.sort_values(["place", "time_s"], kind="stable")
@@ -67,28 +72,21 @@ def cumulated(
     return looks.sort_values([*RUN, "time_s", *(["node"] if by_node else [])], ignore_index=True)
 
 
-def _happened(trace: pd.DataFrame, nodes: pd.DataFrame) -> list[pd.DataFrame]:
-    """Per kind of count: whose it is (a row of `nodes`), when it ended, and how much it adds."""
-    kinds, ends = trace["kind"], no_later(ended_s(trace))
-    own = index_of(trace, nodes, [*RUN, "node"])
-    other = index_of(trace[[*RUN, "peer"]].rename(columns={"peer": "node"}), nodes, [*RUN, "node"])
-    size = trace["bytes"].to_numpy(np.float64)
-    one = np.ones(len(trace))
-
-    def counted(kind: str, column: str, whose: Any, amount: Floats) -> pd.DataFrame:
-        rows = (kinds == kind).to_numpy() & (whose >= 0)
-        return pd.DataFrame(
-            {"place": whose[rows], "time_s": ends[rows], column: amount[rows]},
-            columns=["place", "time_s", *_COUNTED],
-            dtype="float64",
-        )
-
-    return [
-        counted("train", "local_rounds", own, one),
-        counted("train_lost", "local_rounds_lost", own, one),
-        counted("transfer", "bytes_received", other, size),
-        counted("transfer", "bytes_sent", own, size),
-    ]
+def _happened(trace: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
+    """`place` (a row of `nodes`), `time_s` when it ended, and what it adds to what is counted."""
+    ended = trace.assign(time_s=no_later(ended_s(trace)), one=1)
+    parts = []
+    for kind, whose, amount, counted in (
+        ("train", "node", "one", "local_rounds"),
+        ("train_lost", "node", "one", "local_rounds_lost"),
+        ("transfer", "peer", "bytes", "bytes_received"),
+        ("transfer", "node", "bytes", "bytes_sent"),
+    ):
+        rows = ended.loc[ended["kind"] == kind, [*RUN, whose, "time_s", amount]]
+        rows = rows.rename(columns={whose: "node", amount: counted})
+        parts.append(rows.assign(place=index_of(rows, nodes, [*RUN, "node"])))
+    found = pd.concat(parts, ignore_index=True).reindex(columns=["place", "time_s", *_COUNTED])
+    return found[found["place"] >= 0].astype("float64").reset_index(drop=True)
 
 
 def epochs_per_round(settings: Mapping[str, Any]) -> float:
@@ -97,3 +95,109 @@ def epochs_per_round(settings: Mapping[str, Any]) -> float:
     if epochs is None:
         raise ResultError("training: counts in local_steps, so clients differ in epochs per round")
     return float(epochs)
+
+
+def with_work(over_time: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
+    """`over_time` with the columns of `work`, as `cumulated` gives it for whole runs.
+
+    Raises ResultError if `work` is by node, or lacks a look of `over_time`.
+    """
+    keys = [name for name in LOOK if name != "metric"]
+    check(over_time, LOOK, "over_time")
+    check(work, keys, "work")
+    if work.duplicated(keys).any():
+        raise ResultError("work: has several rows of one look; allowed: one, of the whole run")
+    if (index_of(over_time, work, keys) < 0).any():
+        raise ResultError("work: lacks looks of over_time; allowed: work of the same runs")
+    # Both tell how many clients there are; of survivors, over_time knows better.
+    told = [name for name in work if name in over_time and name not in keys]
+    return told_alike(over_time.merge(work.drop(columns=told), on=keys, how="left"), over_time)
+
+
+def at_equal_work(
+    over_time: pd.DataFrame, columns: Sequence[str], *, work: str = "local_rounds"
+) -> pd.DataFrame:
+    """Each curve's `columns` where its client had done the work that all curves came to.
+
+    `over_time`: curves with the columns of `with_work`; `work`: local_rounds or local_epochs, of
+    which a curve's amount is its mean over clients. The work compared at is, for each point, seed
+    and metric, that of the curve which did least in all; between two looks scores are interpolated
+    linearly. Curves of all protocols in the frame count: leave out those not to be compared.
+
+    Columns: point, protocol, seed, metric, `work` (per client), `time_s` by when it was done, and
+    `columns`. Raises ResultError for lacking columns.
+    """
+    check(over_time, [*LOOK, work, "clients", *columns], "over_time")
+    rows = over_time.sort_values(LOOK, ignore_index=True)
+    rows["work"] = rows[work] / rows["clients"]
+    done = rows.groupby(CURVE, observed=True)["work"].max().reset_index()
+    least = done.groupby(_WHERE, observed=True)["work"].min().rename("least").reset_index()
+    found = []
+    for _, curve in rows.merge(least, on=_WHERE).groupby(CURVE, observed=True):
+        amount = float(curve["least"].iloc[0])
+        values = {name: _at(curve, name, amount) for name in ("time_s", *columns)}
+        found.append({**curve.iloc[0][CURVE], "work": amount, **values})
+    frame = pd.DataFrame(found, columns=[*CURVE, "work", "time_s", *columns])
+    return frame.astype({name: rows[name].dtype for name in CURVE})
+
+
+def _at(curve: pd.DataFrame, column: str, amount: float) -> float:
+    # A curve may stand still for many looks: it is taken where it first had done as much.
+    reached = curve.drop_duplicates("work")
+    return float(np.interp(amount, reached["work"], reached[column]))
+
+
+def work_lost(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """What each run did and what of it was lost, over all nodes.
+
+    `trace`: with the kinds of `LOSS_KINDS`, and bytes; `scores` tells which runs there are.
+
+    Columns: point, protocol, seed; `train_s`, `train_lost_s`: virtual seconds of finished and of
+    lost local rounds, all clients' added up; `lost_share` of all training seconds, NaN where
+    nobody trained; `local_rounds`, `local_rounds_lost`; `transfers`, `transfers_lost` of models;
+    `bytes_received`; `bytes_lost`: the models' whole sizes, however much of one had gone through;
+    `messages_lost`: requests and answers without a model, but for those of pings, which only the
+    counters of `runs` have. Training under way at the end of a run is in neither.
+    """
+    check_trace(trace, scores, LOSS_KINDS, ["bytes"])
+    rows = trace[trace["kind"].isin(list(LOSS_KINDS))]
+    sums = rows.groupby([*RUN, "kind"], observed=True).agg(
+        count=("kind", "size"), seconds=("duration_s", "sum"), size=("bytes", "sum")
+    )
+    wide = sums.reset_index().pivot(index=RUN, columns="kind")
+    found = runs_of(scores)[RUN].set_index(RUN)
+    for name, column, kind in (
+        ("train_s", "seconds", "train"),
+        ("train_lost_s", "seconds", "train_lost"),
+        ("local_rounds", "count", "train"),
+        ("local_rounds_lost", "count", "train_lost"),
+        ("transfers", "count", "transfer"),
+        ("transfers_lost", "count", "transfer_lost"),
+        ("bytes_received", "size", "transfer"),
+        ("bytes_lost", "size", "transfer_lost"),
+        ("messages_lost", "count", "message_lost"),
+    ):
+        present = (column, kind) in wide
+        found[name] = wide[column, kind].reindex(found.index) if present else np.nan
+        # A run without such rows has lost, or done, nothing of the kind.
+        found[name] = found[name].fillna(0).astype("float64" if column == "seconds" else "int64")
+    all_s = found["train_s"] + found["train_lost_s"]
+    found.insert(2, "lost_share", (found["train_lost_s"] / all_s.where(all_s > 0)))
+    return found.reset_index()
+
+
+def lost_by_cause(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """What each run lost to each cause; what lost nothing to a cause has no row of it.
+
+    Columns: point, protocol, seed; `what`: train, transfer or message; `cause`: the name of the
+    fault that ended a training, or why the network lost a message (loss, partition, sender_down,
+    receiver_down, timeout, late); `count`, `seconds` (of training, or under way), `bytes`.
+    """
+    check_trace(trace, scores, LOSS_KINDS, ["bytes", "cause"])
+    rows = trace[trace["kind"].isin(["train_lost", "transfer_lost", "message_lost"])]
+    what, cause = rows["kind"].astype("str").str.removesuffix("_lost"), rows["cause"].astype("str")
+    named = rows.assign(what=what, cause=cause)
+    sums = named.groupby([*RUN, "what", "cause"], observed=True).agg(
+        count=("what", "size"), seconds=("duration_s", "sum"), bytes=("bytes", "sum")
+    )
+    return sums.reset_index()

@@ -1,16 +1,13 @@
 """What a reader should know before believing the page: what is missing, unsure or unequal."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.comparison import Comparison, is_told
+from analysis.comparison import Comparison, count_text, difference_text, is_told
 from analysis.figures.scale import point_name
 from analysis.results import Results
 from analysis.statistics import Interval, seeds_needed
-from analysis.words import count_text, difference_text
 from sim.record.rows import FAILED
 from sim.record.words import bytes_text
 

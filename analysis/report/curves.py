@@ -1,14 +1,12 @@
 """The page's figures of scores: at the end against what was varied, and over virtual time."""
 
-from __future__ import annotations
-
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.comparison import score_text
 from analysis.figures import look
 from analysis.figures.choices import curves, numeric_paths
 from analysis.figures.convergence import convergence_data
@@ -27,8 +25,7 @@ from analysis.report.drawing import (
     translucent,
 )
 from analysis.results import Results
-from analysis.statistics import Interval, over_seeds
-from analysis.words import score_text
+from analysis.statistics import intervals_of, over_seeds
 
 MOST_POINTS = 40
 _APART = 0.006
@@ -55,7 +52,7 @@ def at_the_end(results: Results) -> Figure:
         title=f"{results.metric.capitalize()} after the run, by {path_name(path)}",
         note=f"The mean client's last score; bars are {look.INTERVAL}.",
         views=tuple(views),
-        switches=switches(results, found["protocol"].unique()),
+        switches=switches(results, found),
         selectors=tuple(path_name(other) for other in others),
     )
 
@@ -63,16 +60,14 @@ def at_the_end(results: Results) -> Figure:
 def _end_view(results: Results, found: pd.DataFrame, path: str, key: tuple[str, ...]) -> View:
     is_number = path in numeric_paths(results)
     scale = scale_of(results, path) if is_number else Scale(1.0, "")
-    shown = [name for name in look.styles(results) if (found["protocol"] == name).any()]
+    shown = list(look.lines(results, found))
     traces: list[Trace] = []
     said = []
-    for place, name in enumerate(shown):
-        rows = found[found["protocol"] == name]
+    for place, (name, style, rows) in enumerate(shown):
         x: list[Any] = [one * scale.factor if is_number else str(one) for one in rows["varied"]]
-        texts = [
-            f"{score_text(one)} at {_value(at)}" for at, one in zip(x, _scores(rows), strict=True)
-        ]
-        trace = _end_trace(name, look.styles(results)[name], rows, texts)
+        ends = zip(intervals_of(rows), x, strict=True)
+        texts = [f"{score_text(one)} at {_value(at)}" for one, at in ends]
+        trace = _end_trace(name, style, rows, texts)
         if is_number:
             # A little apart, or equal protocols' bars would hide each other.
             width = scale.factor * float(np.ptp(found["varied"]))
@@ -109,14 +104,6 @@ def _value(one: Any) -> str:
     return f"{one:g}" if isinstance(one, float) else str(one)
 
 
-def _scores(rows: pd.DataFrame) -> list[Interval]:
-    columns = ["mean", "low", "high", "count", "left_out"]
-    return [
-        Interval(mean, low, high, math.nan, count, left_out)
-        for mean, low, high, count, left_out in rows[columns].itertuples(index=False, name=None)
-    ]
-
-
 def over_time(results: Results) -> Figure:
     """The clients' scores over virtual time, a view a point; at most `MOST_POINTS` of them."""
     # Those that have finished runs; a sweep under way may have few.
@@ -135,7 +122,7 @@ def over_time(results: Results) -> Figure:
         title=f"{results.metric.capitalize()} over virtual time",
         note=note,
         views=tuple(views),
-        switches=switches(results, found["protocol"].unique()),
+        switches=switches(results, found),
         selectors=("point",),
     )
 
@@ -143,11 +130,9 @@ def over_time(results: Results) -> Figure:
 def _time_view(results: Results, found: pd.DataFrame, scale: Scale, point: str) -> View:
     traces: list[Trace] = []
     said = []
-    for name, style in look.styles(results).items():
-        rows = found[found["protocol"] == name]
-        if len(rows):
-            traces += _time_traces(name, style, rows, scale)
-            said.append(f"{name} {score_text(_scores(rows)[-1])}")
+    for name, style, rows in look.lines(results, found):
+        traces += _time_traces(name, style, rows, scale)
+        said.append(f"{name} {score_text(intervals_of(rows)[-1])}")
     end = f"{results.conditions['duration_s'][point] * scale.factor:g} {scale.unit}"
     what = f"Lines of the mean client's {results.metric} over {end} of virtual time"
     crash = float(results.conditions["crash_s"][point]) * scale.factor
@@ -178,7 +163,7 @@ def _time_traces(name: str, style: look.Style, rows: pd.DataFrame, scale: Scale)
         "marker": {**marker(style), "maxdisplayed": _MARKERS},
         "text": [
             f"{escaped(name)} {score_text(one)} at {at:g} {scale.unit}, worst client {worst:.3f}"
-            for at, one, worst in zip(x, _scores(rows), rows["worst"], strict=True)
+            for at, one, worst in zip(x, intervals_of(rows), rows["worst"], strict=True)
         ],
         "hovertemplate": "%{text}<extra></extra>",
     }

@@ -1,12 +1,12 @@
 """What the page's figures consist of, as plain values that its script hands to plotly.js."""
 
-from __future__ import annotations
-
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from analysis.figures import look
 from analysis.results import Results
@@ -18,12 +18,7 @@ _SYMBOLS = {
     **{"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"},
     **{"v": "triangle-down", "P": "cross", "X": "x", "*": "star"},
 }
-_DASHES: dict[look.Line, tuple[int, ...]] = {
-    "-": (),
-    "--": (7, 4),
-    ":": (2, 3),
-    "-.": (7, 3, 2, 3),
-}
+_DASHES: dict[look.Line, tuple[int, ...]] = {"-": (), "--": (7, 4), ":": (2, 3), "-.": (7, 3, 2, 3)}
 
 
 @dataclass(frozen=True)
@@ -105,13 +100,11 @@ def marker(style: look.Style) -> dict[str, Any]:
     return {"color": style.color, "symbol": _SYMBOLS[style.marker], "size": 7}
 
 
-def switches(results: Results, shown: Iterable[object]) -> tuple[Switch, ...]:
+def switches(results: Results, found: pd.DataFrame) -> tuple[Switch, ...]:
     """The protocols' buttons, which are the legend as well."""
-    present = {str(name) for name in shown}
     return tuple(
         Switch(name, style.color, " ".join(map(str, _dashes(style))))
-        for name, style in look.styles(results).items()
-        if name in present
+        for name, style, _ in look.lines(results, found)
     )
 
 

@@ -1,7 +1,5 @@
 """The page's timeline: when each node trained, sent, received, waited and was down."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence
@@ -50,10 +48,7 @@ def timeline(results: Results, point: str | None = None) -> Figure:
         title=f"What the nodes did{at}",
         note=f"A row a node; pale where it is up and waits.{left_out}",
         views=tuple(views),
-        switches=(
-            *(Switch(bar.label, bar.color, is_line=False) for bar in BARS.values()),
-            WAITS,
-        ),
+        switches=(*(Switch(bar.label, bar.color, is_line=False) for bar in BARS.values()), WAITS),
         selectors=("protocol", "seed"),
         windows=(("Around the crash", around),) if math.isfinite(crash_s) else (),
         height_px=_ROW_PX * rows + _FRAME_PX,

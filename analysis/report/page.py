@@ -1,11 +1,8 @@
 """From a result folder to one HTML file; the template escapes whatever a user has named."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
@@ -17,11 +14,10 @@ from analysis.loading import load
 from analysis.report import curves, nodes
 from analysis.report.cautions import cautions
 from analysis.report.drawing import Figure
-from analysis.report.settings import settings_tables
-from analysis.report.tables import Table, table
+from analysis.report.tables import Table, settings_tables, table
 from analysis.results import Results
 from sim.record.errors import ResultError
-from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, read_record
+from sim.record.folder import RUN_FILE, read_record
 from sim.record.rows import FINISHED
 from sim.record.words import time_text
 
@@ -39,13 +35,13 @@ def report(folder: Path, *, point: str | None = None, out: Path | None = None) -
     if out is not None and out.suffix.lower() not in ENDINGS:
         raise ResultError(f"{out}: unknown ending; allowed: {', '.join(ENDINGS)}")
     target = out or folder / FILE
-    text = _page(load(folder), _commands(folder, point, out), point)
+    text = _page(load(folder), point, out)
     with whole_file(target) as path:
         path.write_text(text, encoding="utf-8", newline="\n")
     return target
 
 
-def _page(results: Results, commands: Table, point: str | None) -> str:
+def _page(results: Results, point: str | None, out: Path | None) -> str:
     found = compared(results)
     if found.runs.empty:
         scores_of(results)  # It says what is wrong.
@@ -64,10 +60,10 @@ def _page(results: Results, commands: Table, point: str | None) -> str:
         figures=figures,
         table=table(results, found),
         settings=settings_tables(results),
-        source=_source(results),
+        source=results.source.read_text(encoding="utf-8"),
         origin=_origin(results),
-        commands=commands,
-        data=[_for_the_script(figure) for figure in figures],
+        commands=_commands(results, point, out),
+        data=[{"name": one.name, "views": [vars(view) for view in one.views]} for one in figures],
         plotly=get_plotlyjs(),
     )
 
@@ -80,43 +76,22 @@ def _figures(results: Results, point: str | None) -> Iterator[Figure]:
     yield nodes.timeline(results, point)
 
 
-def _for_the_script(figure: Figure) -> dict[str, Any]:
-    views = [
-        {
-            **{"keys": view.keys, "alternative": view.alternative, "layout": view.layout},
-            **{"traces": view.traces, "bars": view.bars},
-        }
-        for view in figure.views
-    ]
-    return {"name": figure.name, "views": views}
-
-
-def _source(results: Results) -> str:
-    """The stored scenario, as it is."""
-    file = SWEEP_FILE if results.is_sweep else SCENARIO_FILE
-    return (results.folder / file).read_text(encoding="utf-8")
-
-
-def _commands(folder: Path, point: str | None, out: Path | None) -> Table:
+def _commands(results: Results, point: str | None, out: Path | None) -> Table:
     """How the results and the page are made again; what the user typed is not recorded."""
-    kind, file = (
-        ("sweep", SWEEP_FILE) if (folder / SWEEP_FILE).is_file() else ("run", SCENARIO_FILE)
-    )
-    again = ["braintorrent", kind, str(folder / file), "--out", "FOLDER"]
-    page = ["braintorrent", "report", str(folder)]
+    kind = "sweep" if results.is_sweep else "run"
+    again = ["braintorrent", kind, str(results.source), "--out", "FOLDER"]
+    page = ["braintorrent", "report", str(results.folder)]
     page += ["--point", point] if point is not None else []
     page += ["--out", str(out)] if out is not None else []
     rows = (("the same results in another folder", again), ("this page", page))
-    return Table(
-        "Commands", ("what", "command"), tuple((what, shlex.join(words)) for what, words in rows), 1
-    )
+    texts = tuple((what, shlex.join(words)) for what, words in rows)
+    return Table("Commands", ("what", "command"), texts, 1)
 
 
 def _origin(results: Results) -> Table:
     """What `run.json` tells; of a sweep, that of the first point that has been finished."""
     finished = results.runs.loc[results.runs["status"] == FINISHED, "point"]
-    first = results.folder / RUNS_FOLDER / str(finished.iloc[0])
-    record = read_record((first if results.is_sweep else results.folder) / RUN_FILE) or {}
+    record = read_record(results.folder_at(str(finished.iloc[0])) / RUN_FILE) or {}
     rows = [(str(name), str(text)) for name, text in record.get("versions", {}).items()]
     virtual_s = float(results.runs["virtual_s"].sum())
     rows.append(("virtual time of all runs", time_text(virtual_s)))

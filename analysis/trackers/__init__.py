@@ -3,8 +3,6 @@
 Its library is an extra, and imported when it is used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -35,8 +33,7 @@ def check(names: Iterable[str]) -> None:
     """Raise ResultError for a tracker that is unknown, or whose extra is not installed."""
     for name in names:
         if name not in TRACKERS:
-            allowed = ", ".join(TRACKERS)
-            raise ResultError(f"--track {name}: unknown; allowed: {allowed}")
+            raise ResultError(f"--track {name}: unknown; allowed: {', '.join(TRACKERS)}")
         missing = [module for module in TRACKERS[name].needs if find_spec(module) is None]
         if missing:
             extra = f"pip install 'braintorrent[{name}]'"

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.results import Results
 from analysis.trackers.runs import TrackedRun, tracked_runs
 from sim.record.errors import ResultError
-from sim.record.folder import (
-    RUN_FILE,
-    SCENARIO_FILE,
-    SCORES_FILE,
-    SWEEP_FILE,
-    TRACE_FILE,
-    read_record,
-)
+from sim.record.folder import RUN_FILE, SCENARIO_FILE, SCORES_FILE, TRACE_FILE, read_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -118,8 +111,7 @@ def _log_once(client: MlflowClient, experiment: str, results: Results, run: Trac
 
 
 def _identity(results: Results, run: TrackedRun) -> str:
-    described = results.folder / (SWEEP_FILE if results.is_sweep else SCENARIO_FILE)
-    return _digest(described.read_bytes(), run.name.encode())
+    return _digest(results.source.read_bytes(), run.name.encode())
 
 
 def _tables(folder: Path) -> str:
@@ -155,29 +147,19 @@ def _log(
         Metric(name, value, start_ms + round(time_s * _MILLISECONDS), round(time_s))
         for time_s, name, value in run.curves.itertuples(index=False, name=None)
     ]
-    for some in _batches("params", params):
-        client.log_batch(run_id, params=some)
-    for some in _batches("metrics", metrics):
-        client.log_batch(run_id, metrics=some)
+    for what, values in {"params": params, "metrics": metrics}.items():
+        for begin in range(0, len(values), _AT_ONCE[what]):
+            client.log_batch(run_id, **{what: values[begin : begin + _AT_ONCE[what]]})
     _log_files(client, run_id, results, run)
     client.set_terminated(run_id, "FINISHED", end_ms)
-
-
-def _batches(what: str, values: list[Any]) -> Iterator[list[Any]]:
-    size = _AT_ONCE[what]
-    for begin in range(0, len(values), size):
-        yield values[begin : begin + size]
 
 
 def _log_files(client: MlflowClient, run_id: str, results: Results, run: TrackedRun) -> None:
     """The folder's scenario and record, and of its tables the run's own rows."""
     for name in (SCENARIO_FILE, RUN_FILE):
         client.log_artifact(run_id, str(run.folder / name))
-    choice: dict[str, Any] = {
-        "points": run.point or None,
-        "protocols": run.protocol,
-        "seeds": run.seed,
-    }
+    choice: dict[str, Any] = {"protocols": run.protocol, "seeds": run.seed}
+    choice["points"] = run.point or None
     with TemporaryDirectory() as folder:
         results.scores(**choice).to_parquet(Path(folder, SCORES_FILE), index=False)
         results.trace(**choice).to_parquet(Path(folder, TRACE_FILE), index=False)

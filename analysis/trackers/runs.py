@@ -1,18 +1,15 @@
 """What every tracker is told about a run: its settings and its scores over virtual time."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from analysis.files import flat
 from analysis.metrics import over_clients
 from analysis.results import Results
-from sim.record.folder import RUNS_FOLDER
 from sim.record.rows import AGGREGATE, FINISHED, SERVER
 
 Value = str | int | float | bool
@@ -54,19 +51,14 @@ def tracked_runs(results: Results) -> Iterator[TrackedRun]:
     finished = results.runs[results.runs["status"] == FINISHED]
     for point, runs in finished.groupby("point", observed=True):
         curves = dict(iter(_curves(results, str(point)).groupby(["protocol", "seed"])))
-        place = results.folder / RUNS_FOLDER / str(point) if results.is_sweep else results.folder
+        shown = str(point) if results.is_sweep else ""
+        place = results.folder_at(str(point))
         for protocol, seed, virtual_s in runs[["protocol", "seed", "virtual_s"]].itertuples(
             index=False, name=None
         ):
-            yield TrackedRun(
-                str(point) if results.is_sweep else "",
-                protocol,
-                seed,
-                virtual_s,
-                place,
-                _own_settings(results, str(point), protocol),
-                curves[protocol, seed][["time_s", "name", "value"]],
-            )
+            settings = _own_settings(results, str(point), protocol)
+            own = curves[protocol, seed][["time_s", "name", "value"]]
+            yield TrackedRun(shown, protocol, seed, virtual_s, place, settings, own)
 
 
 def _curves(results: Results, point: str) -> pd.DataFrame:
@@ -88,17 +80,9 @@ def _own_settings(results: Results, point: str, protocol: str) -> dict[str, Valu
     settings = results.settings_at(point)
     own = {name: part for name, part in settings.items() if name != "seeds"}
     own["protocols"] = {protocol: settings["protocols"][protocol]}
-    found = dict(_flat(own, ""))
+    found: dict[str, Value] = {
+        path: value if isinstance(value, Value) else json.dumps(value) for path, value in flat(own)
+    }
     row = results.written[results.written["point"] == point].iloc[0]
     varied = [path for path in results.paths if isinstance(found.get(path), str)]
     return found | {path: row[path] for path in varied}
-
-
-def _flat(part: Any, path: str) -> Iterator[tuple[str, Value]]:
-    if isinstance(part, Mapping) and part:
-        for name, inner in part.items():
-            yield from _flat(inner, f"{path}.{name}" if path else str(name))
-    elif isinstance(part, Value):
-        yield path, part
-    else:
-        yield path, json.dumps(part)

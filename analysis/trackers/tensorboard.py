@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +51,9 @@ def log(results: Results) -> str:
 def _write(folder: Path, events: Iterator[Event]) -> None:
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-    writer = EventFileWriter(str(folder))
-    try:
+    with closing(EventFileWriter(str(folder))) as writer:
         for event in events:
             writer.add_event(event)
-    finally:
-        writer.close()
 
 
 def _remove(folder: Path) -> None:

@@ -9,10 +9,20 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analysis.comparison import POINT_AND_PROTOCOL, PROGRESS, Arrival, Comparison, Key
+from analysis.comparison import (
+    NONE,
+    POINT_AND_PROTOCOL,
+    PROGRESS,
+    Arrival,
+    Comparison,
+    Key,
+    count_text,
+    difference_text,
+    median_text,
+    score_text,
+)
 from analysis.results import Results
 from analysis.statistics import Interval
-from analysis.words import NONE, count_text, difference_text, median_text, score_text
 from sim.record.points import tails
 from sim.record.words import bytes_text
 

@@ -1,7 +1,5 @@
 """Result folders of tiny hand-made rows, written by the simulator's own writers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any

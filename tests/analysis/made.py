@@ -1,7 +1,5 @@
 """Frames of one run each, made by hand, of the types that loading gives; `together` joins them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -108,8 +106,8 @@ def together(*frames: pd.DataFrame) -> pd.DataFrame:
 
 
 def plain(frame: pd.DataFrame, *columns: str) -> list[Any]:
-    """The rows of some columns; one column's values alone."""
-    rows = frame[list(columns)].astype(object)
+    """The rows of some columns, or of all; the values alone of one that is named."""
+    rows = frame[list(columns or frame)].astype(object)
     if len(columns) == 1:
         return list(rows[columns[0]])
     return list(rows.itertuples(index=False, name=None))

@@ -1,6 +1,4 @@
-"""What runs come to, on folders of rows made by hand."""
-
-from __future__ import annotations
+"""What runs come to, on folders of rows made by hand, and how it is written."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from analysis.comparison import Arrival, Comparison, compared
+from analysis.comparison import (
+    Arrival,
+    Comparison,
+    compared,
+    count_text,
+    difference_text,
+    score_text,
+    share_text,
+)
 from analysis.loading import load
+from analysis.statistics import Interval
 from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.folders import Run, described, score, trace, write_run
 
@@ -170,3 +177,30 @@ def test_a_diverged_client_leaves_its_seed_out_and_is_counted(tmp_path: Path) ->
     for column, value in (("mean", 0.375), ("worst", 0.25)):
         one = found.means[column]["base", "local"]
         assert (one.mean, one.count, one.left_out) == (value, 1, 1)
+
+
+NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 1)
+ONE = Interval(0.5, math.nan, math.nan, math.nan, 1, 0)
+SURE = Interval(-0.12345, -0.2, -0.0469, 0.1, 5, 0)
+
+
+def test_scores_and_differences() -> None:
+    assert [score_text(one) for one in (NOTHING, ONE, SURE)] == ["–", "0.500", "-0.123 ±0.077"]
+    assert [difference_text(one) for one in (NOTHING, ONE, SURE)] == [
+        "–",
+        "+0.500",
+        "−0.123 ±0.077",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (count_text(1356.3), "1,356"),
+        (count_text(math.nan), "–"),
+        (share_text(0.0123), "1.2 %"),
+        (share_text(math.nan), "–"),
+    ],
+)
+def test_quantities(text: str, expected: str) -> None:
+    assert text == expected

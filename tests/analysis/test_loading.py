@@ -1,28 +1,21 @@
 """Loading: every expected run has a row, text is in the scenario's order, mistakes are one line."""
 
-from __future__ import annotations
-
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from analysis import over_clients, progress_after_crash
-from analysis.loading import NOT_LISTED, NOT_WRITTEN, load, load_run, load_sweep
+from analysis.loading import NOT_LISTED, NOT_WRITTEN, load, load_or_run, load_run, load_sweep
 from sim.record.errors import ResultError
 from sim.record.folder import RUNS_FILE
 from sim.record.points import ProtocolRecord
 from sim.results.sweep_tables import write_tables
-from tests.analysis.folders import (
-    RATE,
-    described,
-    swept,
-    write_run,
-    write_sweep,
-)
+from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
+from tests.analysis.made import plain
 
 RATES = f"{RATE}=0 / h,3600 / h"
 RUN = {"protocol": "local", "seed": 0, "status": "finished", "cause": "", "virtual_s": 1.0} | {
@@ -30,10 +23,6 @@ RUN = {"protocol": "local", "seed": 0, "status": "finished", "cause": "", "virtu
     "counters": {},
 }
 LOW, HIGH = "churn.failure_rate-0perh", "churn.failure_rate-3600perh"
-
-
-def plain(frame: pd.DataFrame) -> list[tuple[object, ...]]:
-    return list(frame.astype(object).itertuples(index=False, name=None))
 
 
 def test_a_run_is_a_sweep_of_one_point(tmp_path: Path) -> None:
@@ -235,3 +224,76 @@ def test_a_point_that_its_sweep_does_not_know_is_refused(tmp_path: Path) -> None
     (folder / "sweep.yaml").write_text((folder / "sweep.yaml").read_text().split("sweep:")[0])
     with pytest.raises(ResultError, match="is no point of its sweep"):
         load(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project with a blank"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that were started; each leaves results, as the real one would."""
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command[1:])
+        folder = Path(command[-1])
+        if "sweep" in command:
+            write_sweep(folder, swept(f"{RATE}=1 / h,2 / h"))
+        else:
+            write_run(folder, described())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands
+
+
+@pytest.mark.parametrize(("end", "command"), [("", "run"), ("_sweep", "sweep")])
+def test_a_shipped_scenario_is_run_once(
+    project: Path, started: list[list[str]], end: str, command: str
+) -> None:
+    place = project / "results" / f"churn{end}"
+    for folder in (f"results/churn{end}", place, place.parent / ".." / "results" / place.name):
+        results = load_or_run(folder, "churn")
+        assert results.folder == place and results.is_sweep == bool(end)
+    assert started == [["-P", "-m", "braintorrent", command, "churn", "--out", str(place)]]
+
+
+def test_an_unfinished_one_is_continued(project: Path, started: list[list[str]]) -> None:
+    place = project / "results" / "churn_sweep"
+    write_sweep(place, swept(f"{RATE}=1 / h,2 / h"), unfinished=["churn.failure_rate-2perh"])
+    assert load_or_run(place, "churn").missing.empty
+    assert len(started) == 1
+
+
+def test_another_folder_is_never_run(
+    project: Path, started: list[list[str]], tmp_path: Path
+) -> None:
+    mine = write_run(tmp_path / "mine", described())
+    assert load_or_run(mine, "churn").folder == mine
+    for missing in ("results/mine", "churn", "results/churn/runs", "other/churn_sweep"):
+        with pytest.raises(ResultError, match="no such folder; allowed: a folder that `braintorr"):
+            load_or_run(missing, "churn")
+    assert started == []
+
+
+def test_what_the_command_says_is_what_went_wrong(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "braintorrent.py").write_text(REFUSES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (project / "braintorrent.py").write_text("raise ImportError('data, not code')")
+    with pytest.raises(ResultError, match=r"^run churn: results/churn: holds another scenario$"):
+        load_or_run("results/churn", "churn")
+
+
+REFUSES = """
+import sys
+print("preparing", file=sys.stderr)
+print("results/churn: holds another scenario", file=sys.stderr)
+sys.exit(2)
+"""

@@ -1,7 +1,5 @@
 """Notebooks as they stand in git: valid, and without what running them leaves behind."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The Perfetto file: the exact events of tiny runs, worked out by hand."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -9,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis import perfetto
-from analysis.layout import layout
+from analysis.timeline import layout
 from sim.record.errors import ResultError
 from tests.analysis import made
 from tests.analysis.made import Event, crash, event, lost, recover, sent, train
@@ -122,10 +120,7 @@ def test_losses_are_marked_when_they_happen() -> None:
         event(4.0, 0.0, "client_1", "storage_lost", cause="churn"),
     )
     assert [(one["ph"], one["tid"], one["ts"], one["name"], one["args"]) for one in found] == [
-        (
-            *("X", 2, 1_000_000, "to client_1, lost"),
-            {"bytes": 64, "cause": "receiver_down"},
-        ),
+        (*("X", 2, 1_000_000, "to client_1, lost"), {"bytes": 64, "cause": "receiver_down"}),
         (
             *("i", 1, 1_500_000, "transfer lost"),
             {"to": "client_1", "bytes": 64, "cause": "receiver_down"},

@@ -1,7 +1,5 @@
 """Metrics of real runs: they agree with the counters, with the rows, and with the clock."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +7,9 @@ import pytest
 
 from analysis.comparison import compared
 from analysis.loading import load
-from analysis.metrics.losses import work_lost
 from analysis.metrics.progress import final
-from analysis.metrics.recovery import recovery_of_nodes
-from analysis.metrics.states import outages, time_by_state
-from analysis.metrics.work import cumulated
+from analysis.metrics.states import outages, recovery_of_nodes, time_by_state
+from analysis.metrics.work import cumulated, work_lost
 from analysis.results import Results
 from sim.record.rows import TRACE_KINDS
 from sim.runs.session import Session

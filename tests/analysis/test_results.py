@@ -1,7 +1,5 @@
 """Frames of a run and of a sweep: the rows that were written, chosen, typed and in order."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,14 +24,11 @@ from tests.analysis.folders import (
     write_run,
     write_sweep,
 )
+from tests.analysis.made import plain
 from tests.tables import read_scores
 
 RATES = f"{RATE}=0 / h,3600 / h"
 LOW, HIGH = "churn.failure_rate-0perh", "churn.failure_rate-3600perh"
-
-
-def plain(frame: pd.DataFrame) -> list[tuple[object, ...]]:
-    return list(frame.astype(object).itertuples(index=False, name=None))
 
 
 def test_scores_are_the_rows_that_were_written(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Lanes: what overlaps is spread, what does not stays together, and rounding parts nothing."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

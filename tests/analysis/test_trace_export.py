@@ -1,7 +1,5 @@
 """Exports of real runs keep the format's rules; choices and disks that fail are one clear line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

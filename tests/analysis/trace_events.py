@@ -1,7 +1,5 @@
 """The rules of the Trace Event Format, as far as our files use it, checked on a file's text."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections import defaultdict

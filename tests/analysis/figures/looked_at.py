@@ -1,7 +1,5 @@
 """Result folders for figures, whose curves are known, and what a figure can be asked about."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,10 +30,7 @@ def linear(run: Run) -> Mapping[str, Sequence[float]]:
 
 
 def a_run(
-    folder: Path,
-    values: Scores = linear,
-    events: Events = no_events,
-    changes: Sequence[str] = (),
+    folder: Path, values: Scores = linear, events: Events = no_events, changes: Sequence[str] = ()
 ) -> Results:
     """A run of local and fedavg, two seeds, looked at after 0, 30 and 60 s."""
     return load(write_run(folder, described(*changes), _rows(values, events)))

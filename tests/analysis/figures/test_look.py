@@ -1,4 +1,4 @@
-"""The look: protocols keep their style, and nobody else's settings change."""
+"""The look: protocols keep their style, nobody else's settings change, axes have units."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 
 from analysis.figures import FIGURES
 from analysis.figures.look import REFERENCE_STYLES, STYLES, panels, styles
+from analysis.figures.scale import Scale, path_name, size_scale, time_scale
 from tests.analysis.figures.looked_at import a_run
 
 PROTOCOLS = (
@@ -14,15 +15,9 @@ PROTOCOLS = (
 )
 
 
-def test_what_is_compared_and_references_have_their_own_styles(
-    tmp_path: Path,
-) -> None:
+def test_what_is_compared_and_references_have_their_own_styles(tmp_path: Path) -> None:
     found = styles(a_run(tmp_path, changes=[PROTOCOLS]))
-    assert found == {
-        "a": STYLES[0],
-        "local": REFERENCE_STYLES[0],
-        "b": STYLES[1],
-    }
+    assert found == {"a": STYLES[0], "local": REFERENCE_STYLES[0], "b": STYLES[1]}
 
 
 def test_all_styles_differ_in_each_way() -> None:
@@ -43,3 +38,14 @@ def test_settings_of_others_stay(tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
     FIGURES["convergence"](a_run(tmp_path))
     assert dict(matplotlib.rcParams) == before
+
+
+def test_scales_follow_the_largest() -> None:
+    assert [time_scale(s).unit for s in (30.0, 600.0, 1e5)] == ["s", "min", "h"]
+    assert [size_scale(b).unit for b in (3, 3e3, 3e6, 3e9)] == ["B", "kB", "MB", "GB"]
+
+
+def test_labels() -> None:
+    assert Scale(3600.0, "per hour").label("rate") == "rate (per hour)"
+    assert Scale(1.0, "").label("alpha") == "alpha"
+    assert path_name("faults.churn.failure_rate") == "churn failure rate"

@@ -1,11 +1,12 @@
-"""Over clients: means by hand, the way a metric points, survivors, and NaN that stays NaN."""
+"""The clients' scores by hand: means, survivors, NaN that stays NaN, fairness, lag, own sites."""
 
 import math
 
 import pandas as pd
 import pytest
 
-from analysis.metrics.clients import of_model, over_clients
+from analysis.metrics import at_own_site
+from analysis.metrics.clients import fairness_over_time, of_model, over_clients, staleness_over_time
 from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 
@@ -113,3 +114,99 @@ def test_text_need_not_be_categorical() -> None:
     pd.testing.assert_frame_equal(
         over_clients(text), over_clients(made), check_dtype=False, check_categorical=False
     )
+
+
+def jain(*values: float, metric: str = "accuracy") -> float:
+    made = {f"client_{number}": [value] for number, value in enumerate(values)}
+    return float(fairness_over_time(scores(made, metric=metric))["jain"].iloc[0])
+
+
+def test_jain_s_index_is_between_one_nth_and_one() -> None:
+    assert jain(0.25, 0.25, 0.25, 0.25) == 1.0
+    assert jain(0.5, 0.0, 0.0, 0.0) == 0.25
+    # (1 + 2 + 3)^2 / (3 (1 + 4 + 9))
+    assert jain(1.0, 2.0, 3.0) == pytest.approx(36 / 42)
+    assert jain(0.5) == 1.0
+
+
+def test_where_the_index_is_not_defined() -> None:
+    for values in ((0.0, 0.0), (-1.0, 1.0), (math.nan, 0.5), (math.inf, 0.5)):
+        assert math.isnan(jain(*values))
+
+
+def test_gap_and_spread_point_the_same_way_in_any_metric() -> None:
+    made = {"client_0": [0.2, 0.5], "client_1": [0.6, 0.5], "server": [9.0, 9.0]}
+    found = fairness_over_time(together(scores(made), scores(made, metric="loss")))
+    assert plain(found, "metric", "time_s", "clients") == [
+        ("accuracy", 0.0, 2),
+        ("accuracy", 60.0, 2),
+        ("loss", 0.0, 2),
+        ("loss", 60.0, 2),
+    ]
+    assert found["gap"].tolist() == pytest.approx([0.4, 0.0, 0.4, 0.0])
+    assert found["std"].tolist() == pytest.approx([0.2, 0.0, 0.2, 0.0])
+
+
+SERIES = {"client_0": [0.0, 1.0], "client_1": [0.0, 3.0], "aggregate": [0.0, 2.0]}
+
+
+def test_staleness_of_clients_at_each_look() -> None:
+    made = scores(SERIES, staleness=SERIES)
+    twice = together(made, scores(SERIES, staleness=SERIES, metric="loss"))
+    for frame in (made, twice):
+        found = staleness_over_time(frame)
+        assert plain(found, "time_s", "mean", "worst", "std") == [
+            (0.0, 0.0, 0.0, 0.0),
+            (60.0, 2.0, 3.0, 1.0),
+        ]
+    assert list(found) == ["point", "protocol", "seed", "time_s", "mean", "worst", "std"]
+
+
+def test_one_client_has_no_spread() -> None:
+    found = staleness_over_time(scores({"client_0": [0.5]}, staleness={"client_0": [4.0]}))
+    assert plain(found, "mean", "worst", "std") == [(4.0, 4.0, 0.0)]
+
+
+ALL = {"client_0": [0.1, 0.5], "client_1": [0.1, 0.25], "aggregate": [0.1, 0.9]}
+OWN = {"client_0": [0.9, 0.75], "client_1": [0.9, 0.0]}
+
+
+def test_the_last_scores_side_by_side() -> None:
+    both = together(scores(OWN, metric="dice_own_site"), scores(ALL, metric="dice"))
+    found = at_own_site(both)
+    columns = ["point", "protocol", "seed", "node", "own_site", "all_sites", "gap"]
+    assert list(found) == columns
+    assert plain(found, *columns[2:]) == [
+        (0, "client_0", 0.75, 0.5, 0.25),
+        (0, "client_1", 0.0, 0.25, -0.25),
+    ]
+    assert plain(found, "protocol") == ["swarm", "swarm"]
+
+
+def test_runs_are_kept_apart_and_who_has_no_site_has_no_row() -> None:
+    pooled = scores({"pooled": [0.5]}, metric="dice", protocol="fedavg")
+    runs = [
+        scores({"client_0": [0.5 + seed]}, metric=metric, seed=seed)
+        for seed in (1, 0)
+        for metric in ("dice", "dice_own_site")
+    ]
+    found = at_own_site(together(pooled, *runs))
+    assert plain(found, "protocol", "seed", "own_site", "gap") == [
+        ("swarm", 0, 0.5, 0.0),
+        ("swarm", 1, 1.5, 0.0),
+    ]
+
+
+def test_a_site_without_held_out_subjects_is_unknown() -> None:
+    nothing = {"client_0": [math.nan]}
+    both = together(
+        scores(nothing, metric="dice_own_site"), scores({"client_0": [0.5]}, metric="dice")
+    )
+    assert at_own_site(both)["gap"].isna().tolist() == [True]
+
+
+def test_scores_without_sites() -> None:
+    with pytest.raises(ResultError, match="scores: have none of dice_own_site; allowed: results"):
+        at_own_site(scores(ALL, metric="dice"))
+    with pytest.raises(ResultError, match="scores: have none of x_own_site"):
+        at_own_site(scores(ALL, metric="dice"), metric="x")

@@ -1,4 +1,4 @@
-"""States: intervals by hand, each instant once; a real run's add up to its time."""
+"""States by hand, each instant once; outages, and how long they take to be made up for."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.metrics.states import outages, time_by_state
+from analysis.metrics.states import outages, recovery_of_nodes, time_by_state
 from tests.analysis.made import (
     Event,
     crash,
@@ -22,6 +22,7 @@ from tests.analysis.made import (
 )
 
 TWO = {"client_0": [0.0, 0.5, 1.0], "client_1": [0.0, 0.5, 1.0], "aggregate": [0.0, 0.5, 1.0]}
+SERVED = {**TWO, "server": [0.0, 0.5, 1.0]}
 SECONDS = ("span_s", "down_s", "up_s", "computing_s", "communicating_s", "idle_s")
 
 
@@ -110,9 +111,7 @@ def test_outages_are_crashes_with_what_ended_them() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["train", "transfer", "merge"]),
-            st.integers(0, 119),
-            st.integers(0, 60),
+            st.sampled_from(["train", "transfer", "merge"]), st.integers(0, 119), st.integers(0, 60)
         ),
         max_size=12,
     ),
@@ -136,3 +135,53 @@ def test_states_are_those_of_each_second(
     assert found["computing_s"] == (computing & ~down).sum()
     assert found["communicating_s"] == (talking & ~computing & ~down).sum()
     assert found["idle_s"] == (~talking & ~computing & ~down).sum()
+
+
+def test_from_recovery_to_the_next_finished_round() -> None:
+    happened = trace(
+        train(0.0, 10.0, "client_0"),
+        crash(15.0, "client_0"),
+        recover(20.0, "client_0"),
+        train(25.0, 7.0, "client_0"),
+        train(32.0, 7.0, "client_0"),
+        train(25.0, 1.0, "client_1"),
+    )
+    found = recovery_of_nodes(happened, scores(TWO))
+    columns = ("node", "fault", "crash_s", "recover_s", "value", "reached")
+    assert plain(found, *columns) == [("client_0", "churn", 15.0, 20.0, 12.0, True)]
+
+
+def test_another_crash_or_the_end_censors() -> None:
+    happened = trace(
+        crash(10.0, "client_0"),
+        recover(20.0, "client_0"),
+        crash(25.0, "client_0"),
+        recover(30.0, "client_0"),
+        train(31.0, 9.0, "client_0"),
+        crash(100.0, "client_1"),
+        recover(110.0, "client_1"),
+        crash(50.0, "client_1"),
+        recover(60.0, "client_1"),
+        train(61.0, 1.0, "client_1"),
+    )
+    found = recovery_of_nodes(happened, scores(TWO))
+    assert plain(found, "node", "recover_s", "value", "reached") == [
+        ("client_0", 20.0, 5.0, False),
+        ("client_0", 30.0, 10.0, True),
+        ("client_1", 60.0, 2.0, True),
+        ("client_1", 110.0, 10.0, False),
+    ]
+
+
+def test_a_server_is_back_with_its_next_round() -> None:
+    turn: Event = event(45.0, 15.0, "server", "round", round=1, asked=2, updates=2)
+    happened = trace(
+        crash(10.0, "server"), recover(40.0, "server"), turn, train(41.0, 1.0, "client_0")
+    )
+    found = recovery_of_nodes(happened, scores(SERVED))
+    assert plain(found, "node", "value", "reached") == [("server", 20.0, True)]
+
+
+def test_who_never_comes_back_has_no_recovery() -> None:
+    assert recovery_of_nodes(trace(crash(10.0, "client_0")), scores(TWO)).empty
+    assert recovery_of_nodes(trace(), scores(TWO)).empty

@@ -1,7 +1,5 @@
 """A headless Chromium, driven over its DevTools protocol: one page, its network, its console."""
 
-from __future__ import annotations
-
 import base64
 import json
 import shutil

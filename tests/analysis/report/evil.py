@@ -1,7 +1,5 @@
 """A run in which everything that a user can name would be markup, if it were let."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Each warning, where it is due and only there."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,16 +1,16 @@
-"""The page's figures of scores: their data, and what they say of themselves."""
+"""The page's figures of scores: their data, what they say of themselves, what they hand over."""
 
-from __future__ import annotations
-
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis.figures import look
+from analysis.figures.look import REFERENCE_STYLES, STYLES
 from analysis.report import curves
 from analysis.report.curves import at_the_end, over_time
-from analysis.report.drawing import View
+from analysis.report.drawing import View, escaped, marker, plain, stroke, translucent
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import RATE
 
@@ -98,3 +98,23 @@ def test_of_many_points_some_are_in_the_page(
         ("churn failure rate 3 / h",),
     ]
     assert figure.note.endswith("2 of 3 points are in this page.")
+
+
+def test_numbers() -> None:
+    assert plain([1 / 3, 1234567.0, math.nan, math.inf]) == [0.33333, 1234600.0, None, None]
+
+
+def test_texts() -> None:
+    assert escaped("<b>a & b</b>") == "&lt;b&gt;a &amp; b&lt;/b&gt;"
+
+
+def test_a_band_is_the_line_s_colour() -> None:
+    assert translucent("#0072B2") == "rgba(0,114,178,0.18)"
+
+
+def test_every_style_has_a_line_and_a_marker_of_its_own() -> None:
+    styles = [*STYLES, *REFERENCE_STYLES]
+    assert stroke(STYLES[0])["dash"] == "solid"
+    assert stroke(STYLES[1])["dash"] == "7px,4px"
+    assert len({stroke(style)["dash"] for style in styles}) == len(styles)
+    assert len({marker(style)["symbol"] for style in styles}) == len(styles)

@@ -1,7 +1,5 @@
 """The page as a reader meets it: it opens quietly, its controls do what they say, it fits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

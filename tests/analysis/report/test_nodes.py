@@ -1,7 +1,5 @@
 """The timeline: whose spans are in the page, where they stand, and what is left out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The page as a file: all of it in one, the same bytes twice, and mistakes in one line."""
 
-from __future__ import annotations
-
 import importlib.resources
 import json
 from html.parser import HTMLParser

@@ -1,16 +1,17 @@
-"""The comparison: numbers worked out by hand, as they are written."""
-
-from __future__ import annotations
+"""The page's tables: what runs came to, and the settings as a person writes them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from analysis.comparison import compared
 from analysis.loading import load
-from analysis.report.tables import table
+from analysis.report.tables import readable, settings_tables, table
+from analysis.results import Results
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
-from tests.analysis.folders import Run, described, score, trace, two_looks, write_run
+from tests.analysis.folders import RATE, Run, described, score, trace, two_looks, write_run
 
 CAPTION = "Accuracy at the end, means over seeds ± 95 % interval"
 
@@ -101,3 +102,52 @@ def test_a_seed_that_failed_is_not_counted(tmp_path: Path) -> None:
     assert [row[1] for row in rows] == ["1 of 2", "2 of 2"]
     # (1 + 0) / 4 and (1 + 1) / 4 of the two clients; one seed has no interval.
     assert rows[0][2] == "0.375"
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("1800.0 s", "30 min"),
+        ("7200.0 s", "2 h"),
+        ("90.0 s", "90 s"),
+        ("2.5 s", "2.5 s"),
+        ("0.02 s", "20 ms"),
+        ("0.0 s", "0 s"),
+        ("2500000.0 B/s", "20 Mbit/s"),
+        ("125000000.0 B/s", "1 Gbit/s"),
+        ("4000000.0 B", "4 MB"),
+        ("0.0002777777777777778 / s", "1 per hour"),
+        ("digits", "digits"),
+        ([64, 32], "64, 32"),
+        ([], "none"),
+        ({}, "none"),
+        (None, "none"),
+        (True, "true"),
+        (0.05, "0.05"),
+    ],
+)
+def test_values(stored: object, shown: str) -> None:
+    assert readable(stored) == shown
+
+
+def rows(results: Results) -> dict[str, dict[str, str]]:
+    """The values by part and name."""
+    return {
+        table.caption: {name: value for name, value in table.rows}
+        for table in settings_tables(results)
+    }
+
+
+def test_every_setting_has_its_row_in_its_part(tmp_path: Path) -> None:
+    results = a_run(tmp_path)
+    parts = rows(results)
+    assert parts["run"] == {"duration": "1 min", "seeds": "0, 1"}
+    assert parts["clients"]["step_time.distribution"] == "lognormal"
+    assert parts["protocols"]["fedavg.deadline"] == "1 min"
+    assert parts["faults"]["churn.kind"] == "churn"
+    assert "question" not in parts["run"] and "name" not in parts["run"]
+
+
+def test_what_a_sweep_varies_says_so(tmp_path: Path) -> None:
+    parts = rows(a_sweep(tmp_path))
+    assert parts["faults"][RATE.removeprefix("faults.")] == "varied: 1 / h, 3 / h"

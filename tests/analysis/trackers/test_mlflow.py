@@ -1,7 +1,5 @@
 """MLflow: what was logged is read back with MLflow's own client."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """TensorBoard: what was logged is read back with TensorBoard's own reader."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from analysis.metrics.clients import over_clients
-from analysis.metrics.targets import to_target
-from analysis.statistics.survival import kaplan_meier, median_time
+from analysis.metrics.progress import to_target
+from analysis.statistics import kaplan_meier, median_time
 from sim.record.errors import ResultError
 from tests.analysis.made import plain, scores, together
 

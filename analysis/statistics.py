@@ -1,0 +1,348 @@
+"""What the seeds of an experiment allow one to say: intervals, pairs, survival, and how many more.
+
+Nothing here drops a value in silence: what can't be counted is counted as left out.
+
+The method of intervals was chosen by measurement: how often one of 95 % covers the true mean, in
+4,000 samples of each kind (a standard error of 0.4 %; the bootstraps with 1,999 resamples):
+
+    seeds   Student's t   percentile   BCa     of
+        3          95 %         75 %   72 %    normal values
+        5          95 %         82 %   82 %
+       10          95 %         90 %   90 %
+        3          93 %         74 %   72 %    beta(5, 1.5): accuracies near their top
+        5          93 %         82 %   84 %
+       10          93 %         89 %   90 %
+        3          88 %         68 %   66 %    lognormal, sigma 0.75: times with a long tail
+        5          87 %         76 %   77 %
+       10          88 %         84 %   84 %
+
+A bootstrap can't show more spread than few seeds have, so Student's t is what is used unless
+another is asked for.
+
+Protocols are compared in pairs of one seed, which met the same failures: what those do to both
+cancels, and what is left has a narrower interval than that of two separate means.
+
+The mean time of the runs that got somewhere is the time of the lucky ones; Kaplan and Meier's curve
+uses what the others tell, too: that it took longer than their run. Its interval is Greenwood's, on
+the scale of log(-log S), which stays between 0 and 1 and is the better one for few runs.
+
+Sources: Student, "The probable error of a mean", Biometrika 6, 1908. Efron, "Better Bootstrap
+Confidence Intervals", Journal of the American Statistical Association 82, 1987. Kaplan, Meier,
+"Nonparametric Estimation from Incomplete Observations", ibid. 53, 1958. Kalbfleisch, Prentice, "The
+Statistical Analysis of Failure Time Data", 1980.
+"""
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames import listed
+from analysis.metrics.common import Floats, check
+from sim.record.errors import ResultError
+
+__all__ = ["Interval", "differences", "kaplan_meier", "mean_interval", "median_time", "more_seeds"]
+__all__ += ["over_seeds", "paired_differences", "seeds_needed"]
+
+Method = Literal["t", "percentile", "bca"]
+METHODS: tuple[Method, ...] = ("t", "percentile", "bca")
+RESAMPLES = 9_999
+POINT_AND_PROTOCOL = ("point", "protocol")
+_SCIPY_NAMES = {"percentile": "percentile", "bca": "BCa"}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its confidence interval, in the unit of the values."""
+
+    mean: float
+    """Of the finite values; NaN if there is none."""
+    low: float
+    """NaN if there are fewer than two finite values, as is `high`: one seed tells no spread."""
+    high: float
+    std: float
+    """The sample's standard deviation (n - 1); NaN for fewer than two."""
+    count: int
+    """Finite values."""
+    left_out: int
+    """Values that are no finite number, of runs that have diverged."""
+
+
+def mean_interval(
+    values: Iterable[float],
+    *,
+    confidence: float = 0.95,
+    method: Method = "t",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """The mean of values, one per seed, and the interval that covers its true value.
+
+    `method`: t, percentile or bca; see this module for how they do. `resamples`, `seed`: of the
+    bootstraps, whose draws depend on nothing else, so that equal values give equal intervals. Equal
+    values have an interval without width. Raises ResultError for another method or confidence.
+    """
+    if method not in METHODS:
+        raise ResultError(f"method: is {method!r}; allowed: {listed(METHODS)}")
+    check_confidence(confidence)
+    given = np.array(list(values), dtype=np.float64)
+    known = given[np.isfinite(given)]
+    count, left_out = len(known), len(given) - len(known)
+    if count < 2:
+        mean = float(known[0]) if count else math.nan
+        return Interval(mean, math.nan, math.nan, math.nan, count, left_out)
+    if known.min() == known.max():
+        same = float(known[0])  # A sum would be rounded, and a bootstrap is not defined.
+        return Interval(same, same, same, 0.0, count, left_out)
+    mean, std = float(known.mean()), float(known.std(ddof=1))
+    if method == "t":
+        half_width = student_quantile(count - 1, confidence) * std / math.sqrt(count)
+        low, high = mean - half_width, mean + half_width
+    else:
+        low, high = _bootstrapped(known, confidence, method, resamples, seed)
+    return Interval(mean, low, high, std, count, left_out)
+
+
+def check_confidence(confidence: float) -> None:
+    """Raise ResultError unless it is a share such as 0.95."""
+    if not 0 < confidence < 1:
+        raise ResultError(f"confidence: is {confidence!r}; allowed: between 0 and 1, e.g. 0.95")
+
+
+def student_quantile(freedom: int, confidence: float) -> float:
+    """How many standard errors a two-sided interval reaches, with `freedom` degrees of it."""
+    from scipy.special import stdtrit  # takes 0.2 s, which only who wants an interval waits for
+
+    return float(stdtrit(freedom, (1 + confidence) / 2))
+
+
+def _bootstrapped(
+    values: Floats, confidence: float, method: str, resamples: int, seed: int
+) -> tuple[float, float]:
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=confidence,
+        method=_SCIPY_NAMES[method],
+        n_resamples=resamples,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def over_seeds(
+    frame: pd.DataFrame,
+    column: str,
+    *,
+    by: Sequence[str] = POINT_AND_PROTOCOL,
+    confidence: float = 0.95,
+    method: Method = "t",
+) -> pd.DataFrame:
+    """The mean of a column over the seeds of each group, with its interval; see `mean_interval`.
+
+    `frame`: `seed`, the columns of `by`, and `column`; one row per seed in each group, so a frame
+    of several metrics or looks needs them in `by`. A seed that has no row is not counted: compare
+    `count` with the number of seeds.
+
+    Columns: those of `by`, then mean, low, high, std, count, left_out. Raises ResultError where a
+    group has a seed twice.
+    """
+    check(frame, [*by, "seed", column], "frame")
+    if frame.duplicated([*by, "seed"]).any():
+        others = [name for name in ("metric", "time_s", "node") if name in frame and name not in by]
+        raise ResultError(
+            f"frame: has several rows of one seed in one group; allowed: one, with by={list(by)}"
+            + (f" and {listed(others)}" if others else "")
+        )
+    rows = []
+    for key, group in frame.groupby(list(by), observed=True):
+        interval = mean_interval(group[column], confidence=confidence, method=method)
+        rows.append({**dict(zip(by, key, strict=True)), **asdict(interval)})
+    # What was categorical still is, in the same order.
+    return pd.DataFrame(rows).astype({name: frame[name].dtype for name in by})
+
+
+POINT = ("point",)
+
+
+def intervals_of(found: pd.DataFrame) -> list[Interval]:
+    """The rows of what `over_seeds` has found."""
+    columns = [field.name for field in fields(Interval)]
+    return [Interval(*row) for row in found[columns].itertuples(index=False, name=None)]
+
+
+def differences(
+    frame: pd.DataFrame, column: str, reference: str, *, by: Sequence[str] = POINT
+) -> pd.DataFrame:
+    """Each protocol's value minus the reference's, for each seed that both have.
+
+    `frame`: protocol, seed, the columns of `by` (which name where they are compared, and hold
+    time_s or metric where a frame has several), and `column`. One row per protocol but the
+    reference, group and seed. Columns: those of `by`, protocol, seed, `value` and `reference` of
+    the two, `difference` (NaN where one of them is).
+
+    Raises ResultError if no row is the reference's, or a seed has several rows in one group.
+    """
+    keys = [*by, "seed"]
+    check(frame, [*keys, "protocol", column], "frame")
+    if frame.duplicated([*keys, "protocol"]).any():
+        raise ResultError(f"frame: has several rows of one protocol and seed for each {list(by)}")
+    if not (frame["protocol"] == reference).any():
+        present = listed(frame["protocol"].unique())
+        raise ResultError(f"reference: {reference!r} has no rows; allowed: {present}")
+    is_reference = frame["protocol"] == reference
+    theirs = frame.loc[is_reference, [*keys, column]].rename(columns={column: "reference"})
+    own = frame.loc[~is_reference, [*by, "protocol", "seed", column]]
+    pairs = own.rename(columns={column: "value"}).merge(theirs, on=keys)
+    pairs["difference"] = pairs["value"] - pairs["reference"]
+    return pairs.sort_values([*by, "protocol", "seed"], ignore_index=True)
+
+
+def paired_differences(
+    frame: pd.DataFrame,
+    column: str,
+    reference: str,
+    *,
+    by: Sequence[str] = POINT,
+    confidence: float = 0.95,
+    method: Method = "t",
+) -> pd.DataFrame:
+    """The mean of `differences` over the seeds that both have, with its interval.
+
+    Positive where a protocol's value is larger, whichever is better. Columns: those of `by`,
+    protocol, mean, low, high, std, `count` of pairs, `left_out` of pairs of which a value is no
+    finite number, and `unpaired`, the seeds that only one of the two has. A protocol whose seeds
+    are all unpaired has count 0 and NaN.
+    """
+    pairs, groups = differences(frame, column, reference, by=by), [*by, "protocol"]
+    seeds = frame.groupby(groups, observed=True).size().rename("seeds").reset_index()
+    is_reference = seeds["protocol"] == reference
+    theirs = seeds[is_reference].drop(columns="protocol").rename(columns={"seeds": "theirs"})
+    found = seeds[~is_reference].merge(theirs, on=list(by), how="left").fillna({"theirs": 0})
+    columns = ["mean", "low", "high", "std", "count", "left_out"]
+    if pairs.empty:
+        found = found.assign(**dict.fromkeys(columns, math.nan))
+    else:
+        means = over_seeds(pairs, "difference", by=groups, confidence=confidence, method=method)
+        found = found.merge(means, on=groups, how="left")
+    found = found.fillna({"count": 0, "left_out": 0})
+    paired = found["count"] + found["left_out"]
+    found["unpaired"] = found["seeds"] + found["theirs"] - 2 * paired
+    counts = dict.fromkeys(("count", "left_out", "unpaired"), "int64")
+    return found.astype(counts)[[*groups, *columns, "unpaired"]]
+
+
+def seeds_needed(std: float, half_width: float, *, confidence: float = 0.95) -> int:
+    """The fewest seeds whose interval by Student's t is mean ± `half_width` or narrower.
+
+    `std`: the standard deviation of one seed, taken as known: if it comes from a few seeds, it may
+    be half or double of that, and so may the width that comes out. At least 2. Raises ResultError
+    for a width that isn't above zero, or a std that isn't a number of zero or more.
+    """
+    check_confidence(confidence)
+    if not 0 < half_width < math.inf:
+        raise ResultError(f"half_width: is {half_width!r}; allowed: a number above zero")
+    if not 0 <= std < math.inf:
+        raise ResultError(f"std: is {std!r}; allowed: a number of zero or more")
+    # Student's quantile is above the normal's, its limit: fewer seeds than that never do.
+    least = student_quantile(10**9, confidence) * std / half_width
+    seeds = max(2, math.ceil(least**2))
+    while student_quantile(seeds - 1, confidence) * std / math.sqrt(seeds) > half_width:
+        seeds += 1
+    return seeds
+
+
+def more_seeds(
+    values: Iterable[float], half_width: float, *, confidence: float = 0.95
+) -> int | None:
+    """How many seeds to add to those that `values` come from, until their mean is ± `half_width`.
+
+    0 if they do already; None if fewer than two of them are finite, which tells no spread. Those
+    that aren't finite count as not there. See `seeds_needed`.
+    """
+    found = mean_interval(values, confidence=confidence)
+    if found.count < 2:
+        return None
+    return max(0, seeds_needed(found.std, half_width, confidence=confidence) - found.count)
+
+
+def kaplan_meier(
+    frame: pd.DataFrame, *, by: Sequence[str] = POINT_AND_PROTOCOL, confidence: float = 0.95
+) -> pd.DataFrame:
+    """The share of runs that have not reached their target, as a step function of `time`.
+
+    `frame`: `value`, `reached` and the columns of `by`, one row per run or failure, as `to_target`
+    or the recoveries give them; `value` may be bytes or rounds as well. Where `reached` is False it
+    took longer than `value` (censored there).
+
+    Columns: those of `by`; `time`, first 0 and then each value at which something happens;
+    `survival`, which holds from there to the next row; `low`, `high`, its pointwise interval, NaN
+    where the share is still 1 or already 0; `at_risk`, runs that had not got there, nor ended,
+    before; `events`, runs that got there; `left_out`, runs of the group whose value is NaN. A group
+    that has only those has one row, without a share.
+    """
+    check(frame, [*by, "value", "reached"], "frame")
+    check_confidence(confidence)
+    parts = []
+    for key, group in frame.groupby(list(by), observed=True):
+        known = group[group["value"].notna()]
+        reached = known["reached"].to_numpy(dtype=np.bool_)
+        steps = _steps(known["value"].to_numpy(np.float64), reached, confidence)
+        # A row, since a name may be any text, and a group is of one.
+        named = pd.DataFrame([key], columns=list(by)).assign(left_out=len(group) - len(known))
+        parts.append(named.merge(steps, how="cross"))
+    found = pd.concat(parts, ignore_index=True)
+    found = found.astype({name: frame[name].dtype for name in by})
+    columns = ("time", "survival", "low", "high", "at_risk", "events", "left_out")
+    return found[[*by, *columns]]
+
+
+def _steps(values: Floats, reached: Any, confidence: float) -> pd.DataFrame:
+    """One group's columns, but for who it is; `values` has no NaN."""
+    start = {"time": 0.0, "survival": 1.0 if len(values) else np.nan, "low": np.nan, "high": np.nan}
+    first = pd.DataFrame([{**start, "at_risk": len(values), "events": 0}])
+    if not len(values):
+        return first
+    from scipy import stats  # takes 0.2 s, which only who wants a curve waits for
+
+    survival = stats.ecdf(stats.CensoredData(values[reached], right=values[~reached])).sf
+    with warnings.catch_warnings():
+        # Where the share is 0 or 1 there is no interval: said here by NaN, there by a warning.
+        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
+        interval = survival.confidence_interval(confidence, method="log-log")
+    times = survival.quantiles
+    found = pd.DataFrame(
+        {
+            "time": times,
+            "survival": survival.probabilities,
+            "low": interval.low.probabilities,
+            "high": interval.high.probabilities,
+            "at_risk": [int((values >= time).sum()) for time in times],
+            "events": [int((values[reached] == time).sum()) for time in times],
+        }
+    )
+    return pd.concat([first, found], ignore_index=True) if times[0] > 0 else found
+
+
+def median_time(frame: pd.DataFrame, *, by: Sequence[str] = POINT_AND_PROTOCOL) -> pd.DataFrame:
+    """By when half of the runs had got there: the first time at which the survival is at most 1/2.
+
+    `frame`: as for `kaplan_meier`. Columns: those of `by`; `median`, NaN where fewer than half ever
+    got there; `count` of runs, `reached` of those that got there; `left_out`.
+    """
+    curves = kaplan_meier(frame, by=by)
+    half = curves[curves["survival"] <= 0.5].drop_duplicates(list(by))
+    groups = curves.groupby(list(by), observed=True)
+    found = groups.agg(
+        count=("at_risk", "first"), reached=("events", "sum"), left_out=("left_out", "first")
+    ).reset_index()
+    found = found.merge(
+        half[[*by, "time"]].rename(columns={"time": "median"}), on=list(by), how="left"
+    )
+    return found[[*by, "median", "count", "reached", "left_out"]]
