@@ -3,8 +3,6 @@
 The journal's path is in the environment, where spawned processes find it.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass

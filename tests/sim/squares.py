@@ -1,7 +1,5 @@
 """A segmentation task that is learned in a second: bright squares of two sizes, at two sites."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from models.tasks.cohort import Cohort, Subject

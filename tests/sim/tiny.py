@@ -4,8 +4,6 @@ Times, sizes and bandwidths are sums of powers of two wherever possible, so that
 compared exactly: no sum in them is ever rounded.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Progress on the screen: rarely in a log, live on a terminal, and with the time that is left."""
 
-from __future__ import annotations
-
 from io import StringIO
 from typing import Any
 

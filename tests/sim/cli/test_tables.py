@@ -1,7 +1,5 @@
 """The closing tables as they are read, and their JSON, of folders of rows made by hand."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """A learner of small vectors whose numbers can be checked by hand, and a graph around it."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import AsyncIterator, Container, Hashable, Sequence

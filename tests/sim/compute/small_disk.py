@@ -1,7 +1,5 @@
 """A disk that is soon full, for this process alone."""
 
-from __future__ import annotations
-
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager

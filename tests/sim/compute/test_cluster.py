@@ -1,7 +1,5 @@
 """The Dask engine, against real schedulers and workers in processes of their own on loopback."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import json

@@ -1,7 +1,5 @@
 """The engines: the same numbers in this process and in workers, replacements, and a clean end."""
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import os

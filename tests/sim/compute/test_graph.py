@@ -1,7 +1,5 @@
 """The graph: one name, one computation; what nobody needs is neither computed nor kept."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import weakref

@@ -1,7 +1,5 @@
 """Pace: what is done, what is left, and when that can be said."""
 
-from __future__ import annotations
-
 from sim.compute.pace import Pace
 from sim.compute.refs import ModelRef, ScoreRef
 

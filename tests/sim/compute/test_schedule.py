@@ -1,7 +1,5 @@
 """Who goes next: the longest remaining path, near its worker, in groups that share out."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 
 from sim.compute.refs import ModelRef, ScoreRef

@@ -1,8 +1,6 @@
 """The store's books: nothing kept is lost to a kill, nothing damaged is believed, no more models
 stay than may."""
 
-from __future__ import annotations
-
 import errno
 import json
 import math

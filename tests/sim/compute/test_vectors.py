@@ -1,7 +1,5 @@
 """Vectors in files: exact, whole or not there, and any damage noticed."""
 
-from __future__ import annotations
-
 import errno
 import os
 import pickle

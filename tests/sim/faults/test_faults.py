@@ -1,7 +1,5 @@
 """Faults: their order at ties, their long-run shares, and that they are the same for everybody."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

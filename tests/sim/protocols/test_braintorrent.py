@@ -1,7 +1,5 @@
 """BrainTorrent in a world of three clients, against times worked out by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """FedAvg with a server: exact rounds, crashes, deadlines, and the textbook's loop over digits."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

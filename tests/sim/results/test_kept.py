@@ -1,7 +1,5 @@
 """Kept models as files: the same bytes each time, whole, and known by what they hold."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The task `brains` through the whole program: the same bytes whoever generates and trains."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The physics that a world is built with."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from sim.scenario.sections import _BLOCK as BLOCK

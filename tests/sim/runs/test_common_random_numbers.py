@@ -1,7 +1,5 @@
 """Different protocols and different settings meet the same luck: comparisons rest on it."""
 
-from __future__ import annotations
-
 import itertools
 from collections import defaultdict
 from typing import Any

@@ -4,8 +4,6 @@
 and says so in the changelog.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

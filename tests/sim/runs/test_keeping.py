@@ -1,7 +1,5 @@
 """Runs that keep their final models: the models that were scored, the same bytes, nothing twice."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -2,8 +2,6 @@
 that nobody disturbed.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -1,7 +1,5 @@
 """A user's own scans from the command line: learned from, segmented, and not taken for others."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

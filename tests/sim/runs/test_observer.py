@@ -1,7 +1,5 @@
 """What the observer is told: which metrics of which models, and what the last look adds."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`predict`: a kept model's segmentation as files, and what it refuses in one line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What holds in every world: random scenarios with all faults, protocols, schedules, sharings."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Callable

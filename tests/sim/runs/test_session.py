@@ -1,7 +1,5 @@
 """A session closes what it opened, in the opposite order, whatever fails."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Sweeps: what points share is trained once, and whatever stops one, the same command continues."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """Paths of scans: relative to the scenario's file, and absolute once they are stored."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The clock: order at one instant, its end, and how real work holds it."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import math

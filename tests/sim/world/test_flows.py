@@ -1,7 +1,5 @@
 """Fluid sharing of links, against rates worked out by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Step functions of time, read at past instants."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Delivery: latency, bandwidth, loss, partitions, crashes, and what the tally says of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A node: what slows it down, what a crash takes from it, what its storage keeps."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest
