@@ -56,10 +56,10 @@ class Comparison:
     means: Mapping[str, Mapping[Key, Interval]]
     """By column of `SCORES` and `WORK`, and `progress`; every key has a finished run."""
     differences: Mapping[Key, Interval]
-    """Of the mean client to the reference's under the same seeds; none without a reference."""
+    """Of the mean client to the baseline's under the same seeds; none without a baseline."""
     arrivals: Mapping[Key, Arrival]
     """Of the mean client at the target; no keys of points without one."""
-    reference: str | None
+    baseline: str | None
     """That of the results, if it has a finished run, and another protocol has one."""
 
 
@@ -72,11 +72,11 @@ def compared(results: Results) -> Comparison:
     # Those of one point that are text become one type again.
     runs = runs.astype({name: results.runs[name].dtype for name in POINT_AND_PROTOCOL})
     means = {column: _intervals(over_seeds(runs, column)) for column in _AVERAGED}
-    reference, differences = None, {}
-    if {results.reference} < {str(name) for name in runs["protocol"].unique()}:
-        reference = results.reference
-        differences = _intervals(paired_differences(runs, "mean", reference))
-    return Comparison(runs, means, differences, _arrivals(runs), reference)
+    baseline, differences = None, {}
+    if {results.baseline} < {str(name) for name in runs["protocol"].unique()}:
+        baseline = results.baseline
+        differences = _intervals(paired_differences(runs, "mean", baseline))
+    return Comparison(runs, means, differences, _arrivals(runs), baseline)
 
 
 def is_told(difference: Interval) -> bool:

@@ -98,7 +98,7 @@ class Results:
         return self._common("target")
 
     @property
-    def reference(self) -> str:
+    def baseline(self) -> str:
         """What the others are compared with: the first protocol with a server, else the first."""
         servers = (name for name in self.protocols if self.about[name].needs_server)
         return next(servers, self.protocols[0])

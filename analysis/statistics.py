@@ -178,36 +178,36 @@ def intervals_of(found: pd.DataFrame) -> list[Interval]:
 
 
 def differences(
-    frame: pd.DataFrame, column: str, reference: str, *, by: Sequence[str] = POINT
+    frame: pd.DataFrame, column: str, baseline: str, *, by: Sequence[str] = POINT
 ) -> pd.DataFrame:
-    """Each protocol's value minus the reference's, for each seed that both have.
+    """Each protocol's value minus the baseline's, for each seed that both have.
 
     `frame`: protocol, seed, the columns of `by` (which name where they are compared, and hold
     time_s or metric where a frame has several), and `column`. One row per protocol but the
-    reference, group and seed. Columns: those of `by`, protocol, seed, `value` and `reference` of
+    baseline, group and seed. Columns: those of `by`, protocol, seed, `value` and `baseline` of
     the two, `difference` (NaN where one of them is).
 
-    Raises ResultError if no row is the reference's, or a seed has several rows in one group.
+    Raises ResultError if no row is the baseline's, or a seed has several rows in one group.
     """
     keys = [*by, "seed"]
     check(frame, [*keys, "protocol", column], "frame")
     if frame.duplicated([*keys, "protocol"]).any():
         raise ResultError(f"frame: has several rows of one protocol and seed for each {list(by)}")
-    if not (frame["protocol"] == reference).any():
+    if not (frame["protocol"] == baseline).any():
         present = listed(frame["protocol"].unique())
-        raise ResultError(f"reference: {reference!r} has no rows; allowed: {present}")
-    is_reference = frame["protocol"] == reference
-    theirs = frame.loc[is_reference, [*keys, column]].rename(columns={column: "reference"})
-    own = frame.loc[~is_reference, [*by, "protocol", "seed", column]]
+        raise ResultError(f"baseline: {baseline!r} has no rows; allowed: {present}")
+    is_baseline = frame["protocol"] == baseline
+    theirs = frame.loc[is_baseline, [*keys, column]].rename(columns={column: "baseline"})
+    own = frame.loc[~is_baseline, [*by, "protocol", "seed", column]]
     pairs = own.rename(columns={column: "value"}).merge(theirs, on=keys)
-    pairs["difference"] = pairs["value"] - pairs["reference"]
+    pairs["difference"] = pairs["value"] - pairs["baseline"]
     return pairs.sort_values([*by, "protocol", "seed"], ignore_index=True)
 
 
 def paired_differences(
     frame: pd.DataFrame,
     column: str,
-    reference: str,
+    baseline: str,
     *,
     by: Sequence[str] = POINT,
     confidence: float = 0.95,
@@ -220,11 +220,11 @@ def paired_differences(
     finite number, and `unpaired`, the seeds that only one of the two has. A protocol whose seeds
     are all unpaired has count 0 and NaN.
     """
-    pairs, groups = differences(frame, column, reference, by=by), [*by, "protocol"]
+    pairs, groups = differences(frame, column, baseline, by=by), [*by, "protocol"]
     seeds = frame.groupby(groups, observed=True).size().rename("seeds").reset_index()
-    is_reference = seeds["protocol"] == reference
-    theirs = seeds[is_reference].drop(columns="protocol").rename(columns={"seeds": "theirs"})
-    found = seeds[~is_reference].merge(theirs, on=list(by), how="left").fillna({"theirs": 0})
+    is_baseline = seeds["protocol"] == baseline
+    theirs = seeds[is_baseline].drop(columns="protocol").rename(columns={"seeds": "theirs"})
+    found = seeds[~is_baseline].merge(theirs, on=list(by), how="left").fillna({"theirs": 0})
     columns = ["mean", "low", "high", "std", "count", "left_out"]
     if pairs.empty:
         found = found.assign(**dict.fromkeys(columns, math.nan))

@@ -17,7 +17,7 @@ from models.bits import devices, generator
 from models.bits.fingerprint import modules_of
 from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Vector
-from models.tasks.settings import Report, TaskSettings
+from models.tasks.settings import TaskSettings, Tell
 from models.tasks.task import Task
 from models.training import TrainingSettings, steps_per_round
 from sim.record.metrics import FINAL, TEST
@@ -178,13 +178,13 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
 _LOADED: dict[tuple[str, torch.device], Task] = {}
 
 
-def load_data(spec: LearnerSpec, report: Report = lambda line: None) -> Task:
+def load_data(spec: LearnerSpec, tell: Tell = lambda line: None) -> Task:
     """The data on its device; loaded once for all partitions of the same.
 
-    `report` is told what takes long. Raises Refusal if it can't be had as the description asks.
+    `tell` is told what takes long. Raises Refusal if it can't be had as the description asks.
     """
     device = devices.device(spec.training.device)
     key = spec.task.data_key(spec.clients), device
     if key not in _LOADED:
-        _LOADED[key] = spec.task.load(spec.clients, report).to(device)
+        _LOADED[key] = spec.task.load(spec.clients, tell).to(device)
     return _LOADED[key]

@@ -71,7 +71,7 @@ def _few_seeds(results: Results, found: Comparison) -> Iterator[Caution]:
     ]
     if details:
         yield Caution(
-            f"{len(details)} of {len(found.differences)} differences to {found.reference} "
+            f"{len(details)} of {len(found.differences)} differences to {found.baseline} "
             "cannot be told from zero with these seeds.",
             tuple(details),
         )

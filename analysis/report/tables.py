@@ -61,14 +61,14 @@ def table(results: Results, found: Comparison) -> Table:
                 here[1],
                 f"{done.count + done.left_out} of {expected[here]}",
                 mean,
-                *([_difference(results, found, here)] if found.reference else []),
+                *([_difference(results, found, here)] if found.baseline else []),
                 *others,
                 _arrival_text(found.arrivals.get(here)),
                 *(text(found.means[name][here].mean) for name, text in _WORK.items()),
             )
         )
     heads = (*map(path_name, results.paths), "protocol")
-    more = (f"minus {found.reference}'s",) if found.reference else ()
+    more = (f"minus {found.baseline}'s",) if found.baseline else ()
     return Table(
         caption=f"{results.metric.capitalize()} at the end, means over seeds ± 95 % interval",
         columns=(*heads, "seeds", "mean client", *more, *_HEADS),

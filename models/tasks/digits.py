@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from models.bits import generator
-from models.tasks.settings import Better, PartitionedSettings, Report, TaskSettings
+from models.tasks.settings import Better, PartitionedSettings, TaskSettings, Tell
 from sim.record.settings.base import Seed
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class DigitsSettings(PartitionedSettings):
         default=0, description="draws the held-out samples, the same ones for every run's seed"
     )
 
-    def load(self, clients: int, report: Report) -> Task:
-        """The same data for any number of `clients`, and nothing to `report`.
+    def load(self, clients: int, tell: Tell) -> Task:
+        """The same data for any number of `clients`, and nothing to `tell`.
 
         Inputs [n, 1, 8, 8] in 0..1; the held-out split is stratified by class.
         """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower"]
 """Which values of a metric are the better ones."""
 
-Report = Callable[[str], None]
+Tell = Callable[[str], None]
 """Told, in a line each, what takes long."""
 
 
@@ -52,11 +52,11 @@ class TaskSettings(Settings):
         """Names the data: equal for descriptions that differ in how they are dealt alone."""
         return f"{self.model_dump_json()} of {clients} sites"
 
-    def load(self, clients: int, report: Report) -> Task:
+    def load(self, clients: int, tell: Tell) -> Task:
         """The data in main memory. Raises Refusal if they can't be had as asked."""
         raise NotImplementedError
 
-    def cohort(self, clients: int, report: Report) -> Cohort:
+    def cohort(self, clients: int, tell: Tell) -> Cohort:
         """All subjects of a task that segments. Raises Refusal if they can't be had as asked."""
         raise NotImplementedError
 
@@ -93,8 +93,8 @@ class SegmentationSettings(TaskSettings):
     segments: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "monai")
 
-    def load(self, clients: int, report: Report) -> Task:
+    def load(self, clients: int, tell: Tell) -> Task:
         """The slices of the cohort. Raises Refusal if nothing could be tested on them."""
         from models.tasks.segmentation import segmentation
 
-        return segmentation(self.cohort(clients, report))
+        return segmentation(self.cohort(clients, tell))

@@ -15,11 +15,11 @@ from sim.runs.session import Progress
 # A log is read afterwards, where a line every few seconds tells enough.
 SECONDS_BETWEEN_LINES = 5.0
 
-Report = Callable[[Progress], None]
+Show = Callable[[Progress], None]
 
 
 @contextmanager
-def progress_display(console: Console) -> Iterator[Report]:
+def progress_display(console: Console) -> Iterator[Show]:
     """Lend a callback that shows progress: two live bars on a terminal, plain lines elsewhere."""
     remaining = Remaining()
     if not console.is_terminal:
@@ -36,7 +36,7 @@ def progress_display(console: Console) -> Iterator[Report]:
         clock = bars.add_task("virtual time", total=None, note="")
         work = bars.add_task("real work", total=None, note="")
 
-        def report(now: Progress) -> None:
+        def show(now: Progress) -> None:
             latest = now.latest if now.simulated_runs < now.total_runs else None
             stepped = latest.virtual_s / latest.duration_s if latest else 0.0
             done = now.simulated_runs + min(stepped, 1.0)
@@ -45,7 +45,7 @@ def progress_display(console: Console) -> Iterator[Report]:
             total = now.done_s + now.left_s or None
             bars.update(work, completed=now.done_s, total=total, note=note)
 
-        yield report
+        yield show
 
 
 class Remaining:
@@ -73,7 +73,7 @@ class Remaining:
 
 def plain_lines(
     console: Console, remaining: Remaining, clock: Callable[[], float] = time.monotonic
-) -> Report:
+) -> Show:
     """Return a callback that prints a line every few seconds, and one at the end.
 
     `clock` gives real seconds.
@@ -81,7 +81,7 @@ def plain_lines(
     printed_s = clock()
     ended = False
 
-    def report(now: Progress) -> None:
+    def show(now: Progress) -> None:
         nonlocal printed_s, ended
         ends = now.finished_runs == now.total_runs and not ended
         left = remaining.text(now)
@@ -97,7 +97,7 @@ def plain_lines(
             soft_wrap=True,
         )
 
-    return report
+    return show
 
 
 def _world_text(now: Progress) -> str:

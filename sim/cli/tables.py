@@ -77,7 +77,7 @@ def as_dict(results: Results, found: Comparison) -> dict[str, Any]:
         "target": results.target,
         "crash_s": results.crash_s,
         "seeds": list(results.seeds),
-        "reference": found.reference,
+        "baseline": found.baseline,
     }
     if not results.is_sweep:
         return content | {"protocols": lines}
@@ -110,8 +110,8 @@ def _sweep_columns(found: Comparison) -> dict[str, Callable[[Key], str]]:
     columns = {"mean\nclient": _score_of(found, "mean")}
     if any(one.count for one in found.means["aggregate"].values()):
         columns["aggregate"] = _score_of(found, "aggregate")
-    if found.reference is not None:
-        columns[f"minus\n{found.reference}"] = lambda key: difference_text(
+    if found.baseline is not None:
+        columns[f"minus\n{found.baseline}"] = lambda key: difference_text(
             found.differences.get(key, _NOTHING)
         )
     return columns

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from models.bits.fingerprint import fingerprint
 from models.learner import Learner, LearnerSpec, load_data
 from models.parameters import Layout, Tensor, Vector
-from models.tasks.settings import Report, TaskSettings
+from models.tasks.settings import TaskSettings, Tell
 from sim.compute import Graph, Lineage, one_thread
 from sim.record.errors import Refusal
 from sim.runs.build import ALL_CLIENTS, Facts
@@ -17,11 +17,11 @@ from sim.scenario import Scenario
 class Data:
     """What the control plane must know of each learner, found out once for each description.
 
-    `report` is told, in a line each, what takes long.
+    `tell` is told, in a line each, what takes long.
     """
 
-    def __init__(self, report: Report = lambda line: None) -> None:
-        self._report = report
+    def __init__(self, tell: Tell = lambda line: None) -> None:
+        self._tell = tell
         self._facts: dict[LearnerSpec, Facts] = {}
         self._layouts: dict[LearnerSpec, Layout] = {}
         self._names: dict[LearnerSpec, str] = {}
@@ -33,7 +33,7 @@ class Data:
         facts = self._facts.get(spec)
         if facts is None:
             with mistakes_placed(scenario, spec):
-                load_data(spec, self._report)
+                load_data(spec, self._tell)
                 learner = Learner(spec)
             facts = self._facts[spec] = _facts(learner)
             self._layouts[spec] = learner.layout
@@ -59,7 +59,7 @@ class Data:
         spec = learner_spec(scenario, scenario.seeds[0])
         if spec.together is None or spec.together in self._prepared:
             return
-        self._report("batched arithmetic: compiling, or finding what was compiled before")
+        self._tell("batched arithmetic: compiling, or finding what was compiled before")
         with mistakes_placed(scenario, spec), one_thread():
             group = Learner(spec).group
             assert group is not None

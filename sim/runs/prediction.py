@@ -69,13 +69,13 @@ class Segmented:
         )
 
 
-def cohort_in(scenario: Scenario, report: Callable[[str], None]) -> Cohort:
+def cohort_in(scenario: Scenario, tell: Callable[[str], None]) -> Cohort:
     """The subjects of a scenario's task. Raises ScenarioError if there are none to be had."""
     if not scenario.task.segments:
         what = f"{scenario.task.name} has no subjects"
         raise scenario.mistake(("task", "name"), what, ", ".join(_segmenting()))
     with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
-        return scenario.task.cohort(scenario.clients.count, report)
+        return scenario.task.cohort(scenario.clients.count, tell)
 
 
 def _segmenting() -> list[str]:
@@ -84,7 +84,7 @@ def _segmenting() -> list[str]:
 
 
 def segmented(
-    folder: Path, choice: Choice, out: Path | None, report: Callable[[str], None]
+    folder: Path, choice: Choice, out: Path | None, tell: Callable[[str], None]
 ) -> Segmented:
     """Write a subject's segmentation and, beside it, what its numbers mean (id, name).
 
@@ -96,7 +96,7 @@ def segmented(
         raise ScenarioError(f"--out {out}: unknown ending; allowed: {ENDING}")
     scenario, place, point = _result(folder, choice.point)
     path = _model_file(place, choice)
-    cohort = cohort_in(scenario, report)
+    cohort = cohort_in(scenario, tell)
     with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
         subject = _subject(cohort, choice.subject)
         model, prediction = _prediction(scenario, path, cohort, subject)

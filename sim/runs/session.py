@@ -87,13 +87,13 @@ class Session:
 
     `home`: the folder with the store. `workers`: processes, 0 for none beside this one.
     `scheduler`: a Dask cluster's address, or its scheduler file, to work there instead.
-    `report` gets what the user should know, `progress` how far it is, several times a second.
+    `tell` gets what the user should know, `progress` how far it is, several times a second.
     """
 
     home: Path
     workers: int
     store_limit_bytes: int
-    report: Callable[[str], None]
+    tell: Callable[[str], None]
     progress: Callable[[Progress], None]
     scheduler: str | None = None
 
@@ -106,18 +106,18 @@ class Done:
     failed: list[RunRecord] = field(default_factory=list)
 
 
-def check_data(scenarios: Iterable[Scenario], report: Callable[[str], None]) -> Data:
+def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Data:
     """Build all data before any clock starts. Raises ScenarioError if that can't be done."""
-    data = Data(report)
+    data = Data(tell)
     for scenario in scenarios:
         for seed in scenario.seeds:
             data.facts(scenario, seed)
     return data
 
 
-def prepared(scenarios: Sequence[Scenario], report: Callable[[str], None]) -> Data:
+def prepared(scenarios: Sequence[Scenario], tell: Callable[[str], None]) -> Data:
     """Build all data and compile all that has to be. Raises ScenarioError if that can't be done."""
-    data = check_data(scenarios, report)
+    data = check_data(scenarios, tell)
     for scenario in scenarios:
         data.prepare(scenario)
     return data
@@ -137,10 +137,10 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
         if session.scheduler is not None:
             from sim.compute.engines.cluster import cluster_engine
 
-            engine = cluster = await cluster_engine(session.scheduler, plane, session.report)
+            engine = cluster = await cluster_engine(session.scheduler, plane, session.tell)
             opened.push_async_callback(cluster.close)
             vectors = cluster.vectors
-        store = Store(folder, session.store_limit_bytes, models, session.report, vectors)
+        store = Store(folder, session.store_limit_bytes, models, session.tell, vectors)
         opened.callback(store.close)
         if engine is None:
             engine = engine_for(session.workers, plane, store.vectors)

@@ -39,7 +39,7 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     text = dump(scenario)
     if results.folder_state(session.home, text) is FolderState.FINISHED:
         return None
-    data = prepared([scenario], session.report)
+    data = prepared([scenario], session.tell)
     with _writing(session.home, SCENARIO_FILE, text):
         return asyncio.run(run_points([PointFolder(scenario, session.home)], session, data))
 
@@ -67,7 +67,7 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     ]
     if not missing and begun and begun["finished"]:
         return None
-    data = prepared([point.scenario for point in missing], session.report)
+    data = prepared([point.scenario for point in missing], session.tell)
     told = folder_record(sweep).as_dict()
     with _writing(session.home, SWEEP_FILE, text):
         # Before its first point has a folder: a reader knows what the sweep is to become.

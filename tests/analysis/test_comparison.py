@@ -165,7 +165,7 @@ def test_differences_are_taken_in_pairs_of_one_seed(tmp_path: Path) -> None:
     }
     failed = [("base", "braintorrent", 2)]
     found = compared_runs(tmp_path, looks, failed=failed)
-    assert found.reference == "fedavg" and set(found.differences) == {("base", "braintorrent")}
+    assert found.baseline == "fedavg" and set(found.differences) == {("base", "braintorrent")}
     one = found.differences["base", "braintorrent"]
     assert one.count == 2 and one.mean == pytest.approx(0.1)
     assert one.high - one.low == pytest.approx(0.0, abs=1e-12)

@@ -107,9 +107,9 @@ def test_values_are_put_to_any_frame_with_points(tmp_path: Path) -> None:
 
 def test_the_reference_is_the_server_s_protocol_else_the_first(tmp_path: Path) -> None:
     with_server = described(protocols="{local: {}, server: {kind: fedavg, deadline: 1 min}}")
-    assert load(write_run(tmp_path / "a", with_server)).reference == "server"
+    assert load(write_run(tmp_path / "a", with_server)).baseline == "server"
     alone = described(protocols="{swarm: {kind: braintorrent}, local: {}}")
-    assert load(write_run(tmp_path / "b", alone)).reference == "swarm"
+    assert load(write_run(tmp_path / "b", alone)).baseline == "swarm"
 
 
 @pytest.mark.parametrize(

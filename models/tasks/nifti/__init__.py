@@ -13,7 +13,7 @@ from models.bits.code import required
 from models.tasks.cohort import Cohort
 from models.tasks.nifti.scans import content, scans_at, site_names, split
 from models.tasks.nifti.tables import read_label_map
-from models.tasks.settings import Report, SegmentationSettings
+from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.errors import Refusal
 from sim.record.settings.base import Positive, Seed
 
@@ -75,7 +75,7 @@ class NiftiSettings(SegmentationSettings):
         found = content(scans_at(Path(self.scans)), Path(self.label_map))
         return self.model_copy(update={"files_sha256": found})
 
-    def cohort(self, clients: int, report: Report) -> Cohort:
+    def cohort(self, clients: int, tell: Tell) -> Cohort:
         """The user's subjects by site and name; the sites' order by name is the `clients`'.
 
         Slices are squares of `image_size` pixels of `voxel_size_mm`, from the first to the last
@@ -100,4 +100,4 @@ class NiftiSettings(SegmentationSettings):
         sites = site_names(listed, clients)
         scans = split(path, listed, self.test_fraction, self.split_seed)
         shape = self.plane, self.voxel_size_mm, self.image_size
-        return Cohort(subjects(scans, sites, label_map, *shape, report), label_map.structures)
+        return Cohort(subjects(scans, sites, label_map, *shape, tell), label_map.structures)

@@ -24,7 +24,7 @@ from nibabel.spatialimages import HeaderDataError
 from models.tasks.cohort import Subject
 from models.tasks.nifti.scans import Scan
 from models.tasks.nifti.tables import SCANS, LabelMap
-from models.tasks.settings import Report
+from models.tasks.settings import Tell
 from sim.record.errors import Refusal
 
 AXES = {"coronal": "AIR", "axial": "SPR", "sagittal": "RIA"}
@@ -73,7 +73,7 @@ def subjects(
     plane: str,
     voxel_size_mm: float,
     image_size: int,
-    report: Report,
+    tell: Tell,
 ) -> tuple[Subject, ...]:
     """The subjects in the order of `scans`, one after the other, since a scan takes much memory.
 
@@ -83,7 +83,7 @@ def subjects(
     a slice, with the size that would do for all.
     """
     checked = [opened(scan) for scan in scans]
-    report(f"nifti: slicing {len(checked)} scans")
+    tell(f"nifti: slicing {len(checked)} scans")
     done: list[Subject] = []
     largest, widest = 0, checked[0]
     for one in checked:

@@ -38,7 +38,7 @@ _TASKS_PER_WORKER = 4
 async def cluster_engine(
     scheduler: str,
     plane: DataPlane,
-    report: Callable[[str], None],
+    tell: Callable[[str], None],
     *,
     connect_s: float = CONNECT_S,
     first_worker_s: float = FIRST_WORKER_S,
@@ -46,16 +46,16 @@ async def cluster_engine(
     """The engine on the cluster of `scheduler`: an address, or the path of a scheduler file.
 
     Raises ScenarioError if nobody answers there, if no worker comes, or if one of those that are
-    there has another environment. `report` is told of those that come later and have.
+    there has another environment. `tell` is told of those that come later and have.
     """
     address = _address(scheduler)
     # TLS and all else that a cluster may need is Dask's own configuration, which it reads itself.
     client = Client(address, asynchronous=True, set_as_default=False, timeout=connect_s)
     try:
         await _connect(client, address)
-        await _first_worker(client, address, report, first_worker_s)
+        await _first_worker(client, address, tell, first_worker_s)
         await _check_workers(client, plane)
-        client.subscribe_topic(REFUSED, lambda event: report(event[1]))
+        client.subscribe_topic(REFUSED, lambda event: tell(event[1]))
     except BaseException:
         await client.close()
         raise
@@ -86,10 +86,10 @@ async def _connect(client: Client, address: str) -> None:
 
 
 async def _first_worker(
-    client: Client, address: str, report: Callable[[str], None], patience_s: float
+    client: Client, address: str, tell: Callable[[str], None], patience_s: float
 ) -> None:
     if client.scheduler_info()["n_workers"] == 0:
-        report(f"scheduler {address}: waiting for its first worker, at most {patience_s:g} s")
+        tell(f"scheduler {address}: waiting for its first worker, at most {patience_s:g} s")
     try:
         await client.wait_for_workers(1, timeout=patience_s)
     except TimeoutError:

@@ -81,7 +81,7 @@ class _Eviction:
 class Store:
     """Scores and models in a folder, whose lock this process holds; without one, in memory.
 
-    `in_use`: names of the models that pending work needs. `report` is given what the user should
+    `in_use`: names of the models that pending work needs. `tell` is given what the user should
     know. `vectors`: where workers read and write models, if elsewhere. Raises OSError at
     construction if the folder cannot be written.
     """
@@ -91,14 +91,14 @@ class Store:
         folder: Path | None,
         limit_bytes: int,
         in_use: Container[str],
-        report: Callable[[str], None],
+        tell: Callable[[str], None],
         vectors: Vectors | None = None,
     ) -> None:
         if folder is not None:
             (folder / "models").mkdir(parents=True, exist_ok=True)
             vectors = vectors or VectorFolder(folder / "models")
         self.vectors: Vectors = vectors or VectorMemory()
-        self._report = report
+        self._tell = tell
         self._models = _Eviction(limit_bytes, in_use)
         self._unverified: set[str] = set()
         self._scores: dict[bytes, bytes] = {}
@@ -115,7 +115,7 @@ class Store:
         self._scores = self._file.known
         if damaged := self._file.damaged:
             which = ", ".join(map(str, damaged[:3])) + (", ..." if len(damaged) > 3 else "")
-            self._report(
+            self._tell(
                 f"store: {path} has damaged lines ({len(damaged)}: {which}); "
                 "their scores are computed again"
             )
@@ -152,7 +152,7 @@ class Store:
         self._models.drop(name)
         self._remove(name)
         if problem is not None:
-            self._report(f"store: {problem}; the model is computed again")
+            self._tell(f"store: {problem}; the model is computed again")
 
     def scores(self, name: str) -> dict[str, float] | None:
         """The scores of that name, if they are known."""
@@ -202,6 +202,6 @@ class Store:
             self._refused = True
             full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
             what = "disk is full" if full else f"folder cannot be written: {failure.strerror}"
-            self._report(
+            self._tell(
                 f"store: the {what}; work goes on, but what is not kept is computed again later"
             )

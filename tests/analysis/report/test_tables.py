@@ -71,7 +71,7 @@ def test_without_a_server_the_first_protocol_is_the_reference(tmp_path: Path) ->
 
 def test_a_protocol_alone_has_no_reference(tmp_path: Path) -> None:
     found = compared(a_run(tmp_path, changes=["protocols={fedavg: {deadline: 1 min}}"]))
-    assert (found.reference, found.differences) == (None, {})
+    assert (found.baseline, found.differences) == (None, {})
 
 
 def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_without_the_reference_there_is_no_difference(tmp_path: Path) -> None:
     failed = [("base", "fedavg", seed) for seed in (0, 1)]
     results = load(write_run(tmp_path, described(), failed=failed))
     found = compared(results)
-    assert (found.reference, found.differences) == (None, {})
+    assert (found.baseline, found.differences) == (None, {})
     assert "minus fedavg's" not in table(results, found).columns
     (row,) = table(results, found).rows
     assert row[:2] == ("local", "2 of 2")

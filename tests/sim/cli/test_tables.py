@@ -114,7 +114,7 @@ def test_json_of_a_run_says_what_its_intervals_are(run_folder: Path) -> None:
     lines = found.pop("protocols")
     assert found == {
         **{"scenario": "churn", "metric": "accuracy", "interval": "95 % Student's t over seeds"},
-        **{"target": 0.55, "crash_s": 30.0, "seeds": [0, 1, 2, 3], "reference": "fedavg"},
+        **{"target": 0.55, "crash_s": 30.0, "seeds": [0, 1, 2, 3], "baseline": "fedavg"},
     }
     ours, theirs = lines
     # The tables' quantile for 3 degrees of freedom times the standard error of four steps of 0.1.
@@ -181,7 +181,7 @@ def test_the_table_of_a_sweep_over_two_paths(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path, sweep, rows, unfinished=[sweep.points[-1].name])
     assert table_text(folder) == SWEEP_TABLE
     found = content(folder)
-    assert (found["paths"], found["reference"], len(found["lines"])) == ([RATE, LOSS], "fedavg", 8)
+    assert (found["paths"], found["baseline"], len(found["lines"])) == ([RATE, LOSS], "fedavg", 8)
     first, last = found["lines"][0], found["lines"][-1]
     assert first["point"] == sweep.points[0].name
     assert (first["values"][LOSS], first["written"]) == (0.0, {RATE: "0 / h", LOSS: "0"})

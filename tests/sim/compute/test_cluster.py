@@ -115,10 +115,10 @@ def own(tmp_path: Path) -> Iterator[Cluster]:
 async def at_work_on(
     cluster: Cluster, told: list[str] | None = None, limit_bytes: int = NO_LIMIT
 ) -> AsyncIterator[tuple[Graph, ClusterEngine]]:
-    report = ([] if told is None else told).append
-    engine = await cluster_engine(cluster.address, SmallPlane(), report)
+    tell = ([] if told is None else told).append
+    engine = await cluster_engine(cluster.address, SmallPlane(), tell)
     models = Models()
-    store = Store(None, limit_bytes, models, report, engine.vectors)
+    store = Store(None, limit_bytes, models, tell, engine.vectors)
     graph = Graph(engine, store, models)
     try:
         yield graph, engine

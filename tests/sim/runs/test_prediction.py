@@ -30,7 +30,7 @@ evaluation: {every: 12 s}
 """
 
 
-def fake(settings: BrainsSettings, clients: int, report: Any) -> Cohort:
+def fake(settings: BrainsSettings, clients: int, tell: Any) -> Cohort:
     assert clients == 2
     return cohort()
 

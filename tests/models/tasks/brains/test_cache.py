@@ -111,7 +111,7 @@ def test_a_folder_that_can_not_be_written_to_is_the_users_mistake(tmp_path: Path
 def test_every_setting_and_the_sites_name_another_file(monkeypatch: MonkeyPatch) -> None:
     paths: list[Path] = []
 
-    def note(path: Path, make: Any, report: Any) -> Cohort:
+    def note(path: Path, make: Any, tell: Any) -> Cohort:
         paths.append(path)
         return tiny()
 
