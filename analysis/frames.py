@@ -36,18 +36,22 @@ def frame_of(
 
     `types`: of the text columns that have an order; there empty text is a missing value. The
     categories of the others are what the table holds, sorted. Counts that may be missing are
-    nullable integers, lists stay lists. Raises ResultError, naming `source`,
-    for text that its type does not know.
+    nullable integers, lists stay lists. Raises ResultError, naming `source`, for text that its type
+    does not know.
     """
     columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table.column(name)
+    for field in table.schema:
+        name, column = field.name, table.column(0)
+        # What has been read is let go of: a long trace is not in memory twice.
+        table = table.remove_column(0)
         if pa.types.is_dictionary(column.type):
             columns[name] = _categorical(column, types.get(name), f"{source}: {name}")
         elif pa.types.is_list(column.type):
             columns[name] = pd.Series(column.to_pylist(), dtype="object")
-        elif pa.types.is_integer(column.type) and table.field(name).nullable:
-            columns[name] = pd.array(column.to_pandas(integer_object_nulls=True), dtype="Int64")
+        elif pa.types.is_integer(column.type) and field.nullable:
+            # Not through pandas' own conversion, which makes an object of every number.
+            missing = column.is_null().to_numpy()
+            columns[name] = pd.arrays.IntegerArray(column.fill_null(0).to_numpy(), missing)
         else:
             values = column.to_numpy()
             # What is Arrow's own memory can't be written to, and a frame's user may want to.

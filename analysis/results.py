@@ -1,13 +1,14 @@
 """The results of a run or a sweep: what was asked, what came of each run, and its tables."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from analysis.files import read_settings
 from analysis.frames import frame_of, listed
@@ -234,12 +235,11 @@ class Results:
             for place, (name, folder) in enumerate(self._folders.items())
             if name in names and name in self._rows
         }
-        whole = tables.together(schema, list(parts.values()))
-        found = frame_of(whole, self._types, self.folder)
         rows = np.repeat(list(parts), [part.num_rows for part in parts.values()])
+        # Nobody else holds these columns, and a copy would be the peak of memory.
+        found = frame_of(tables.together(schema, _taken(parts)), self._types, self.folder)
         for name in leading:
             found[name] = self.points[name].array.take(rows.astype(np.intp))
-        # Nobody else holds these columns, and a copy would be the peak of memory.
         kept = {name: found[name] for name in all_columns if name in chosen}
         return pd.DataFrame(kept, copy=False)
 
@@ -247,3 +247,9 @@ class Results:
         present = self._read(SCORES_FILE, ScoreRow, None, {}, ["metric"])["metric"]
         if len(present) and metric not in present.cat.categories:
             self.chosen("metric", metric, present.cat.categories)
+
+
+def _taken(parts: dict[int, pa.Table]) -> Iterator[pa.Table]:
+    """The tables, none of which stays in `parts`."""
+    while parts:
+        yield parts.pop(next(iter(parts)))
