@@ -16,6 +16,7 @@ from analysis.metrics import (
     to_target,
     work_lost,
 )
+from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.results import Results
 from analysis.statistics import Interval, intervals_of, median_time, over_seeds, paired_differences
 from sim.record.rows import AGGREGATE, FINISHED
@@ -23,7 +24,6 @@ from sim.record.words import time_text
 
 Key = tuple[str, str]
 """Point and protocol."""
-POINT_AND_PROTOCOL = ["point", "protocol"]
 SCORES = ("mean", "worst", "aggregate")
 PROGRESS = "progress"
 WORK = ("local_rounds", "local_rounds_lost", "lost_share", "bytes_received")

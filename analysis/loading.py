@@ -121,7 +121,7 @@ def _results(
         about=about,
         seeds=tuple(dict.fromkeys(seed for point in points for seed in point.seeds)),
         metric=known.metric,
-        lower_is_better=known.lower_is_better,
+        directions=known.directions,
         runs=_runs(points, found, frame, types),
         _folders={name: place for name, (place, _) in found.items()},
         _rows={name: record["rows"] for name, (_, record) in found.items() if record is not None},

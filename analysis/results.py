@@ -15,6 +15,7 @@ from analysis.frames import frame_of, listed
 from sim.record import tables
 from sim.record.errors import ResultError
 from sim.record.folder import SCENARIO_FILE, SCORES_FILE, SWEEP_FILE, TRACE_FILE
+from sim.record.metrics import Better
 from sim.record.points import ProtocolRecord
 from sim.record.rows import CLIENT, FINISHED, TRACE_KINDS, ScoreRow, TraceRow
 
@@ -49,16 +50,16 @@ class Results:
     written: pd.DataFrame
     """The same values as the user wrote them ("5 min"), as text."""
     conditions: pd.DataFrame
-    """By point: `duration_s`, `crash_s` (the first `crash` fault's time) and `target`, as the
-    point's own settings have them; NaN where there is none."""
+    """By point: `duration_s`, `crash_s` (when the first crash of a fixed time strikes) and
+    `target`, as the point's own settings have them; NaN where there is none."""
     protocols: tuple[str, ...]
     about: Mapping[str, ProtocolRecord]
     """Of each protocol its `kind`, and whether it `needs_server` and `is_reference`."""
     seeds: tuple[int, ...]
     metric: str
     """What the scenario is judged by: its target's metric, else its task's first."""
-    lower_is_better: tuple[str, ...]
-    """The metrics of which less is better, as it is of those that begin so."""
+    directions: Mapping[str, Better]
+    """Which values of its task's metrics are the better ones, higher or lower."""
     runs: pd.DataFrame
     """One row per point, protocol and seed that should be there: `point`, the varied paths,
     `protocol`, `seed`, `status` (finished, failed, missing), `cause` (why it isn't finished),
@@ -90,7 +91,7 @@ class Results:
 
     @property
     def crash_s(self) -> float | None:
-        """When the first `crash` fault strikes; None if none does, or if points differ."""
+        """When the first crash of a fixed time strikes; None if none does, or if points differ."""
         return self._common("crash_s")
 
     @property
@@ -130,6 +131,7 @@ class Results:
         values = self.written if as_written else self.points
         if "point" not in frame:
             raise ResultError(f"{self.folder}: the frame has no column point")
+        self.chosen("point", frame["point"].astype("str").unique().tolist(), self._folders)
         found = frame.drop(columns=list(self.paths), errors="ignore")
         rows = pd.Index(list(self._folders)).get_indexer(pd.Index(frame["point"].astype("str")))
         place = list(found.columns).index("point")
@@ -160,7 +162,7 @@ class Results:
         if metric is not None:
             wanted["metric"] = [metric]
         frame = self._read(SCORES_FILE, ScoreRow, points, wanted, columns)
-        frame.attrs["lower_is_better"] = self.lower_is_better
+        frame.attrs["directions"] = self.directions
         if metric is not None and frame.empty:
             self._check_metric(metric)
         return frame

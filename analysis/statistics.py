@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import listed
-from analysis.metrics.common import Floats, check
+from analysis.metrics.common import POINT_AND_PROTOCOL, Floats, check
 from sim.record.errors import ResultError
 
 __all__ = ["Interval", "differences", "kaplan_meier", "mean_interval", "median_time", "more_seeds"]
@@ -51,7 +51,6 @@ __all__ += ["over_seeds", "paired_differences", "seeds_needed"]
 Method = Literal["t", "percentile", "bca"]
 METHODS: tuple[Method, ...] = ("t", "percentile", "bca")
 RESAMPLES = 9_999
-POINT_AND_PROTOCOL = ("point", "protocol")
 _SCIPY_NAMES = {"percentile": "percentile", "bca": "BCa"}
 
 

@@ -92,7 +92,7 @@ def test_kinds_from_outside_are_swept_drawn_and_reported(scenario: str, tmp_path
     page = tmp_path / "report.html"
     braintorrent("report", out, "--out", page)
     found = load(out)
-    assert (found.metric, found.lower_is_better) == ("error", ("error",))
+    assert (found.metric, found.directions) == ("error", {"error": "lower"})
     assert "Does anything here know its kinds by name?" in page.read_text(encoding="utf-8")
 
 

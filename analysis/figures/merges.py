@@ -19,10 +19,11 @@ def merges_data(
 ) -> pd.DataFrame:
     """A square of merges per run, over the seeds: who merged (rows), whose model (columns).
 
-    `protocol`: the first of kind braintorrent, if none is named. A client that merged nothing has a
+    `protocol`: the first whose clients merged, if none is named. A client that merged nothing has a
     row of zeros. Raises ResultError if nobody merged: with a server, nobody does.
     """
-    point, protocol = only_point(results, points), only_protocol(results, protocol)
+    point = only_point(results, points)
+    protocol = _merging(results, point, protocol)
     trace = results.trace(points=point, protocols=protocol, kinds="merge")
     if trace.empty:
         what = f"no merges in finished runs of {protocol}"
@@ -36,10 +37,18 @@ def merges_data(
     return counts.reindex(index=clients, columns=clients, fill_value=0.0).astype("float64")
 
 
+def _merging(results: Results, point: str, protocol: str | None) -> str:
+    if protocol is None:
+        merged = results.trace(points=point, kinds="merge", columns=["protocol"])["protocol"]
+        protocol = None if merged.empty else str(merged.min())
+    return only_protocol(results, protocol)
+
+
 @look.looked
 def merges(results: Results, *, points: Names | None = None, protocol: str | None = None) -> Figure:
     """A square per pair of clients, darker where there were more merges."""
-    point, protocol = only_point(results, points), only_protocol(results, protocol)
+    point = only_point(results, points)
+    protocol = _merging(results, point, protocol)
     found = merges_data(results, points=point, protocol=protocol)
     figure, (axis,) = look.panels(1, height_in=5.0)
     axis.grid(visible=False)

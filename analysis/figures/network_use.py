@@ -8,6 +8,7 @@ from analysis.figures import look
 from analysis.figures.choices import few_points, scores_of
 from analysis.figures.scale import point_name, size_scale, time_scale
 from analysis.metrics import RUN
+from analysis.metrics.common import runs_of
 from analysis.results import Names, Results
 from analysis.statistics import over_seeds
 
@@ -22,7 +23,7 @@ def network_use_data(results: Results, *, points: Names | None = None) -> pd.Dat
     minute that is cut short is counted up to a whole one.
     """
     scores = scores_of(results, points=points)
-    runs = scores.groupby(RUN, observed=True)["time_s"].max().rename("end_s").reset_index()
+    runs = runs_of(scores)
     minutes = np.maximum(np.ceil(runs["end_s"] / MINUTE_S), 1).astype("int64").to_numpy()
     every = runs.loc[runs.index.repeat(minutes)].reset_index(drop=True)
     every["minute"] = np.concatenate([np.arange(count) for count in minutes])

@@ -30,8 +30,8 @@ def structures_data(
     """The mean client's last Dice: one row per structure and protocol, over the seeds.
 
     Each client's model is tested on the held-out subjects of all sites; `pooled` has one model.
-    `seed`: only that one or those. Columns: structure (the first is found best: by the protocol of
-    kind pooled, or if none is finished by the best protocol of each), protocol, mean, low, high
+    `seed`: only that one or those. Columns: structure (the first is found best, by the best
+    protocol of each), protocol, mean, low, high
     (95 %), std, count, left_out. A structure that no held-out subject has is left out. Raises
     ResultError for more than one point, and where no scores of structures are there.
     """
@@ -43,7 +43,7 @@ def structures_data(
     if rows.empty:
         raise ResultError(
             f"{results.folder}: has no scores of structures;"
-            " allowed: results of a segmentation (tasks brains and nifti)"
+            " allowed: results of a task that segments"
         )
     last = final(over_clients(rows)).dropna(subset="mean")
     last["structure"] = last["metric"].astype("str").str.removeprefix(_PREFIX)

@@ -10,12 +10,12 @@ from analysis.figures.choices import curves, few_points
 from analysis.figures.scale import Scale, point_name, time_scale
 from analysis.frames import listed
 from analysis.metrics import to_target
+from analysis.metrics.common import POINT_AND_PROTOCOL as BOTH
 from analysis.metrics.common import PerPoint, per_point
 from analysis.results import Names, Results
 from analysis.statistics import kaplan_meier
 from sim.record.errors import ResultError
 
-_RUNS = ["point", "protocol"]
 _APART = 0.01
 
 
@@ -36,11 +36,11 @@ def time_to_target_data(
         raise ResultError(f"{results.folder}: {what}; allowed: points with evaluation.target")
     arrivals = to_target(curves(results, points=names), targets)
     found = kaplan_meier(arrivals)
-    ends = arrivals.groupby(_RUNS, observed=True)["value"].max().rename("until").reset_index()
-    censored = arrivals[~arrivals["reached"]].groupby([*_RUNS, "value"], observed=True).size()
+    ends = arrivals.groupby(BOTH, observed=True)["value"].max().rename("until").reset_index()
+    censored = arrivals[~arrivals["reached"]].groupby([*BOTH, "value"], observed=True).size()
     ended = censored.rename("runs").reset_index().rename(columns={"value": "time"})
-    ended = ended.merge(found[[*_RUNS, "time", "survival"]], on=[*_RUNS, "time"], how="left")
-    return found.merge(ends, on=_RUNS), ended
+    ended = ended.merge(found[[*BOTH, "time", "survival"]], on=[*BOTH, "time"], how="left")
+    return found.merge(ends, on=BOTH), ended
 
 
 def _targets(results: Results, target: PerPoint | None) -> pd.Series:

@@ -97,7 +97,7 @@ def fairness_over_time(scores: pd.DataFrame) -> pd.DataFrame:
     total = found["total"].where(defined)
     found["jain"] = total**2 / (found["clients"] * found["squares"].where(defined))
     found["gap"] = np.abs(found["best"] - found["worst"])
-    return found[[*LOOK, "clients", "std", "gap", "jain"]]
+    return told_alike(found[[*LOOK, "clients", "std", "gap", "jain"]], scores)
 
 
 def staleness_over_time(scores: pd.DataFrame) -> pd.DataFrame:

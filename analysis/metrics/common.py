@@ -8,11 +8,12 @@ import pandas as pd
 
 from analysis.frames import listed
 from sim.record.errors import ResultError
-from sim.record.metrics import LOWER_IS_BETTER, is_rising
+from sim.record.metrics import is_rising
 from sim.record.rows import AGGREGATE, CLIENT, POOLED
 
 RUN = ["point", "protocol", "seed"]
 """The columns that name one run."""
+POINT_AND_PROTOCOL = ["point", "protocol"]
 LOOK = [*RUN, "metric", "time_s"]
 """The columns that name one metric at one look of the observer."""
 CURVE = [*RUN, "metric"]
@@ -65,12 +66,17 @@ def is_client(nodes: pd.Series) -> pd.Series:
 def sign(frame: pd.DataFrame) -> Floats:
     """+1 where a larger value of the row's metric is better, -1 where a smaller one is.
 
-    The frame's `attrs` tell which, as those of `Results.scores` do; without them the metrics of the
-    shipped tasks are known.
+    The frame's `attrs` tell which, as those of `Results.scores` do. Raises ResultError where they
+    tell nothing of a metric, as in a frame that joins two tasks' scores.
     """
-    lower = frame.attrs.get("lower_is_better", LOWER_IS_BETTER)
-    names = frame["metric"].astype("str")
-    rising = {name: is_rising(name, lower) for name in names.unique()}
+    names, directions = frame["metric"].astype("str"), frame.attrs.get("directions", {})
+    try:
+        rising = {name: is_rising(name, directions) for name in names.unique()}
+    except KeyError as unknown:
+        raise ResultError(
+            f"frame: tells not which way {unknown} points; allowed: attrs['directions'] as scores "
+            "have them, e.g. {'loss': 'lower'}"
+        ) from None
     return np.where(names.map(rising), 1.0, -1.0)
 
 

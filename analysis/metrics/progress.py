@@ -57,7 +57,7 @@ def area_under_curve(
     span_s = found["end_s"] - found["start_s"]
     found["value"] = (found["area"] / span_s.where(span_s > 0)).where(span_s > 0, found["last"])
     found["value"] = found["value"].mask(found["nan"])
-    return found.assign(span_s=span_s)[[*CURVE, "value", "span_s"]]
+    return told_alike(found.assign(span_s=span_s)[[*CURVE, "value", "span_s"]], over_time)
 
 
 def progress_after_crash(

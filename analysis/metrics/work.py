@@ -138,7 +138,7 @@ def at_equal_work(
         values = {name: _at(curve, name, amount) for name in ("time_s", *columns)}
         found.append({**curve.iloc[0][CURVE], "work": amount, **values})
     frame = pd.DataFrame(found, columns=[*CURVE, "work", "time_s", *columns])
-    return frame.astype({name: rows[name].dtype for name in CURVE})
+    return told_alike(frame.astype({name: rows[name].dtype for name in CURVE}), over_time)
 
 
 def _at(curve: pd.DataFrame, column: str, amount: float) -> float:

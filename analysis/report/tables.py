@@ -7,7 +7,6 @@ from typing import Any
 
 from analysis.comparison import (
     NONE,
-    POINT_AND_PROTOCOL,
     SCORES,
     Arrival,
     Comparison,
@@ -21,6 +20,7 @@ from analysis.comparison import (
 )
 from analysis.figures.scale import path_name, size_scale
 from analysis.files import flat
+from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.results import Results
 from sim.record.metrics import is_rising
 from sim.record.units import quantity
@@ -83,7 +83,7 @@ def _difference(results: Results, found: Comparison, here: Key) -> str:
     one = found.differences[here]
     if not is_told(one):
         return difference_text(one)
-    is_better = (one.mean > 0) == is_rising(results.metric, results.lower_is_better)
+    is_better = (one.mean > 0) == is_rising(results.metric, results.directions)
     return f"{difference_text(one)} ({'better' if is_better else 'worse'})"
 
 

@@ -54,7 +54,7 @@ Memory = tuple[Tensors, ...]
 def check(flat: FlatModule, task: Task) -> None:
     """Raises Refusal if the network can't be batched here, or if that doesn't pay."""
     compiler()
-    allowed = "exact, or batched with an mlp or a small cnn"
+    allowed = "exact, or batched with a small network of linear, convolution and pooling layers"
     if (layer := unknown(flat.module)) is not None:
         raise Refusal(f"batched arithmetic can't train a network with {layer}", allowed, PATH)
     if task.losses is None:

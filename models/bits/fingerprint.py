@@ -13,6 +13,7 @@ from models.arithmetic.compiled import compiler_version
 from models.bits import devices
 from models.bits.code import digest, library_version
 from models.training import TrainingSettings
+from sim.record.errors import Refusal
 from sim.record.settings.base import Settings
 
 _TOWER = Path(__file__).parents[1]
@@ -74,8 +75,17 @@ def _code(modules: tuple[str, ...]) -> bytes:
         found.update(path.relative_to(_TOWER).as_posix().encode())
         found.update(digest(path))
     for name in modules:
-        file = importlib.import_module(name).__file__
-        assert file is not None
-        found.update(name.encode())
-        found.update(digest(Path(file)))
+        for path in _files(name):
+            found.update(f"{name} {path.name}".encode())
+            found.update(digest(path))
     return found.digest()
+
+
+def _files(module: str) -> list[Path]:
+    """A module's file, and all others of its folder if that is a package: they may help it."""
+    found = importlib.import_module(module)
+    file = getattr(found, "__file__", None)
+    if file is None or module == "__main__":
+        what = f"a kind is defined in {module}, which worker processes can't import"
+        raise Refusal(what, "a module of its own", ("task", "name"))
+    return sorted(Path(file).parent.rglob("*.py")) if found.__package__ else [Path(file)]

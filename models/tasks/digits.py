@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from models.bits import generator
-from models.tasks.settings import Better, PartitionedSettings, TaskSettings, Tell
+from models.tasks.settings import PartitionedSettings, TaskSettings, Tell
+from sim.record.metrics import Better
 from sim.record.settings.base import Seed
 
 if TYPE_CHECKING:

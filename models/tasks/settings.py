@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -11,14 +11,12 @@ from pydantic import Field
 from models.partitions import PARTITIONS, PartitionSettings
 from models.partitions.settings import Ints
 from models.tasks.cohort import Cohort
+from sim.record.metrics import Better
 from sim.record.settings.base import Settings
 from sim.record.settings.kinds import OneOf
 
 if TYPE_CHECKING:
     from models.tasks.task import Task
-
-Better = Literal["higher", "lower"]
-"""Which values of a metric are the better ones."""
 
 Tell = Callable[[str], None]
 """Told, in a line each, what takes long."""
@@ -34,7 +32,7 @@ class TaskSettings(Settings):
     """
 
     metrics: ClassVar[Mapping[str, Better]]
-    final_metrics: ClassVar[tuple[str, ...]] = ()
+    final_metrics: ClassVar[Mapping[str, Better]] = {}
     segments: ClassVar[bool] = False
     paths: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ("torch", "numpy")
@@ -89,7 +87,7 @@ class SegmentationSettings(TaskSettings):
     """A task of scans, each client one site: what is learned is in models/tasks/segmentation.py."""
 
     metrics: ClassVar[Mapping[str, Better]] = {"dice": "higher"}
-    final_metrics: ClassVar[tuple[str, ...]] = ("hd95_mm",)
+    final_metrics: ClassVar[Mapping[str, Better]] = {"hd95_mm": "lower"}
     segments: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "monai")
 

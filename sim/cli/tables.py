@@ -11,7 +11,6 @@ from rich.text import Text
 
 from analysis.comparison import (
     NONE,
-    POINT_AND_PROTOCOL,
     PROGRESS,
     Arrival,
     Comparison,
@@ -21,6 +20,7 @@ from analysis.comparison import (
     median_text,
     score_text,
 )
+from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.results import Results
 from analysis.statistics import Interval
 from sim.record.points import tails

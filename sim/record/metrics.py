@@ -1,18 +1,24 @@
 """How metrics are called, which way they point, and which of them a node is told of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Literal
 
-LOWER_IS_BETTER = ("loss", "hd95_mm")
-"""Metrics of which less is better, as it is of those that begin so: `hd95_mm_thalamus`."""
+Better = Literal["higher", "lower"]
+"""Which values of a metric are the better ones."""
 OWN_SITE = "own_site"
 
 TEST, FINAL = "test", "final"
 """The held-out data of all sites, judged as at any look, or as at a run's end."""
 
 
-def is_rising(metric: str, lower_is_better: Iterable[str] = LOWER_IS_BETTER) -> bool:
-    """Whether more of `metric` is better."""
-    return not metric.startswith(tuple(lower_is_better))
+def is_rising(metric: str, directions: Mapping[str, Better]) -> bool:
+    """Whether more of `metric` is better: as its task says, or says of the metric that it is a part
+    of, `hd95_mm` for `hd95_mm_thalamus`. Raises KeyError if the task says nothing of it.
+    """
+    for known in sorted(directions, key=len, reverse=True):
+        if metric == known or metric.startswith((f"{known}_", f"{known}@")):
+            return directions[known] == "higher"
+    raise KeyError(metric)
 
 
 def site_metric(metric: str, site: int) -> str:

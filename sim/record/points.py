@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sim.record.errors import ResultError
 from sim.record.folder import POINTS_FILE, SWEEP_FILE, Record, read_record
+from sim.record.metrics import Better
 
 BASE = "base"
 """Name of the only point where nothing is varied."""
@@ -62,8 +63,8 @@ class FolderRecord:
     """Its name."""
     metric: str
     """What it is judged by."""
-    lower_is_better: tuple[str, ...]
-    """Its metrics of which less is better."""
+    directions: Mapping[str, Better]
+    """Which values of its task's metrics are the better ones."""
     units: Mapping[str, str]
     """By varied path s, B, B/s, 1/s, or nothing for plain numbers and text."""
     points: tuple[PointRecord, ...]
@@ -83,8 +84,9 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
         return None
     try:
         points = tuple(_point(one) for one in record["points"])
-        lower = tuple(record["lower_is_better"])
-        found = FolderRecord(record["scenario"], record["metric"], lower, record["units"], points)
+        found = FolderRecord(
+            record["scenario"], record["metric"], record["directions"], record["units"], points
+        )
     except (KeyError, TypeError) as error:
         what = f"lacks what a reader needs ({error})"
         raise ResultError(f"{path}: {what}; allowed: what `braintorrent` has written") from None

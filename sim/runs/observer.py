@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import simpy
 
-from models.tasks.settings import Better
 from sim.compute import ModelRef
 from sim.protocols import Running, Seen
-from sim.record.metrics import TEST, seen_from
+from sim.record.metrics import TEST, Better, seen_from
 from sim.record.rows import AGGREGATE, ScoreRow
 from sim.scenario.sections import StopSettings
 from sim.world import Behaviour, Tie, World

@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from sim.record.errors import Place, Refusal, ScenarioError, dotted, scenario_error
-from sim.record.metrics import is_rising
 from sim.record.points import BASE, FolderRecord, PointRecord, ProtocolRecord, point_names
 from sim.record.units import quantity
 from sim.scenario import ranges
@@ -157,11 +156,10 @@ def _require(option: str, chosen: Sequence[object], available: Iterable[object])
 def folder_record(sweep: Sweep) -> FolderRecord:
     """What a sweep's folder tells of it before anything has run."""
     task, target = sweep.base.task, sweep.base.evaluation.target
-    lower = [name for name, better in task.metrics.items() if better == "lower"]
-    lower += [name for name in task.final_metrics if not is_rising(name)]
+    directions = {**task.metrics, **task.final_metrics}
     metric = target.metric if target else next(iter(task.metrics))
     points = tuple(map(_point_record, sweep.points))
-    return FolderRecord(sweep.base.name, metric, tuple(lower), sweep.units, points)
+    return FolderRecord(sweep.base.name, metric, directions, sweep.units, points)
 
 
 def run_record(scenario: Scenario) -> FolderRecord:

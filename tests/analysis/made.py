@@ -14,6 +14,7 @@ PROTOCOLS = ("swarm", "fedavg", "local")
 POINTS = ("high", "low")
 NODES = node_names(12)
 LOOK_S = 60.0
+DIRECTIONS = {"accuracy": "higher", "loss": "lower"}
 
 Event = dict[str, Any]
 """The columns of a trace row behind protocol and seed."""
@@ -44,7 +45,9 @@ def scores(
         for node, series in values.items()
         for look, value in enumerate(series)
     ]
-    return _typed(pd.DataFrame(rows).sort_values("time_s", kind="stable"), point, protocol, seed)
+    frame = _typed(pd.DataFrame(rows).sort_values("time_s", kind="stable"), point, protocol, seed)
+    frame.attrs["directions"] = DIRECTIONS
+    return frame
 
 
 def trace(

@@ -116,7 +116,9 @@ def test_a_quantity_in_place_of_a_distribution_is_a_number_as_in_the_tables(tmp_
 def test_which_way_a_metric_points_is_read(tmp_path: Path) -> None:
     write_run(tmp_path, described())
     path = tmp_path / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"lower_is_better": ["acc"]}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"directions": {"accuracy": "lower"}})
+    )
     found = load(tmp_path)
     curves = over_clients(found.scores(metric="accuracy"))
     assert (curves["worst"] >= curves["best"]).all() and (curves["worst"] > curves["best"]).any()

@@ -9,8 +9,9 @@ import torch
 from pydantic import Field
 from torch.nn.functional import cross_entropy
 
-from models.tasks.settings import Better, PartitionedSettings, Tell
+from models.tasks.settings import PartitionedSettings, Tell
 from models.tasks.task import Task
+from sim.record.metrics import Better
 
 
 class Halves(PartitionedSettings):
