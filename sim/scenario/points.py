@@ -20,7 +20,7 @@ from sim.scenario import ranges
 from sim.scenario.loading import dump, load, validated
 from sim.scenario.paths import apply, at, check_path
 from sim.scenario.scenario import Scenario
-from sim.scenario.yaml_loader import Document
+from sim.scenario.yaml_loader import Document, parse
 
 MOST_POINTS = 10_000
 MOST_SEEDS = 10_000
@@ -75,12 +75,6 @@ class _Axis:
     def place(self) -> Place:
         return Place(f"{self.origin} {self.name}", 0)
 
-    @property
-    def unit(self) -> str:
-        """What the values count; a zero may stand without a unit among others that have one."""
-        found = (quantity(text) for text in self.texts)
-        return next((each[1] for each in found if each), "")
-
     def mistake(self, what: str, allowed: str) -> ScenarioError:
         return scenario_error(self.place, self.path, what, allowed)
 
@@ -117,9 +111,8 @@ def grid(
         raise scenario_error(
             Place("sweep", 0), (), f"has {count} points", f"at most {MOST_POINTS} in one sweep"
         )
-    points = _points(base, axes)
+    points, units = _points(base, axes)
     _check_distinct(axes, points)
-    units = {axis.name: axis.unit for axis in axes}
     return Sweep(base, {axis.name: axis.texts for axis in axes}, units, points)
 
 
@@ -228,7 +221,8 @@ def _check_apart(axes: Sequence[_Axis]) -> None:
             raise other.mistake(f"lies inside {one.name}, which is varied too", "one of them")
 
 
-def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[Point, ...]:
+def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], dict[str, str]]:
+    """The points, and by path what its numbers count."""
     paths = [axis.name for axis in axes]
     content = base.model_dump(mode="json", exclude_none=True)
     for axis in axes:
@@ -240,35 +234,39 @@ def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[Point, ...]:
         for axis, texts in zip(axes, zip(*combinations, strict=True), strict=True)
     ]
     names = point_names(paths, combinations)
-    return tuple(
+    points = tuple(
         Point(
             name,
-            {path: column[place] for path, column in zip(paths, columns, strict=True)},
+            {path: column[place] for path, (column, _) in zip(paths, columns, strict=True)},
             dict(zip(paths, combinations[place], strict=True)),
             scenarios[place],
         )
         for place, name in enumerate(names)
     )
+    return points, {path: unit for path, (_, unit) in zip(paths, columns, strict=True)}
 
 
-def _values(held: Sequence[Any], written: Sequence[str]) -> list[float] | list[str]:
-    """One axis's values at each point: what the settings hold, numbers if all are, else text.
+def _values(
+    held: Sequence[Any], written: Sequence[str]
+) -> tuple[list[float], str] | tuple[list[str], str]:
+    """One axis's values at each point, numbers and their unit if all are, else text."""
+    pairs = list(zip(held, written, strict=True))
+    found = [number for number in itertools.starmap(_number, pairs) if number is not None]
+    if len(found) == len(pairs):
+        return [number for number, _ in found], found[0][1]
+    return [value if isinstance(value, str) else text for value, text in pairs], ""
 
-    A plain quantity is a number, too, where the setting holds more than one, as a distribution.
+
+def _number(value: Any, text: str) -> tuple[float, str] | None:
+    """The number that a setting holds, and what it counts; None if it is none.
+
+    A plain quantity is one, too, where the setting holds more, as a distribution.
     """
-    numbers = [_number(value, text) for value, text in zip(held, written, strict=True)]
-    found = [number for number in numbers if number is not None]
-    if len(found) == len(numbers):
-        return found
-    pairs = zip(held, written, strict=True)
-    return [value if isinstance(value, str) else text for value, text in pairs]
-
-
-def _number(value: Any, text: str) -> float | None:
+    written = parse(text, "value").value
+    found = quantity(written) if isinstance(written, str) else None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    found = None if isinstance(value, str | bool) else quantity(text)
-    return found and found[0]
+        return value, found[1] if found else ""
+    return None if isinstance(value, str | bool) else found
 
 
 def _varied(content: dict[str, Any], axes: Sequence[_Axis], texts: Sequence[str]) -> Scenario:

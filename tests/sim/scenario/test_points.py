@@ -68,6 +68,13 @@ def test_values_that_are_no_scalars_stay_text() -> None:
     assert [point.name for point in sweep.points] == [
         *("clients.step_time-1s", "clients.step_time-distribution_exponential_mean_1s")
     ]
+    assert sweep.units == {"clients.step_time": ""}
+
+
+def test_quotation_marks_around_a_quantity_change_nothing() -> None:
+    sweep = grid("churn", vary=["duration='3 min','6 min'", "network.latency=20 ms,'30 ms'"])
+    assert sweep.units == {"duration": "s", "network.latency": "s"}
+    assert sweep.points[3].values == {"duration": 360.0, "network.latency": 0.03}
 
 
 def test_a_varied_kind_brings_its_own_defaults(tmp_path: Path) -> None:
