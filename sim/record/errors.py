@@ -6,7 +6,7 @@ The three stay apart until the line is printed; then they are joined, with the p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 _LONGEST = 60
 
@@ -25,15 +25,22 @@ class Place(NamedTuple):
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
 
+Sort = Literal["", "missing", "unknown key", "unknown kind"]
+
+
 class Refusal(ValueError):
     """A mistake that is found where its place is not known: `(what, allowed, path)`.
 
     `path` leads from whatever was being read to the part that is to blame. Whoever knows where that
-    was written makes a ScenarioError of it. Survives pickling.
+    was written makes a ScenarioError of it; `sort` tells it of what is not simply a wrong value.
+    Survives pickling.
     """
 
-    def __init__(self, what: str, allowed: str, path: Sequence[str | int] = ()) -> None:
+    def __init__(
+        self, what: str, allowed: str, path: Sequence[str | int] = (), sort: Sort = ""
+    ) -> None:
         super().__init__(what, allowed, tuple(path))
+        self.sort = sort
 
     @property
     def what(self) -> str:
@@ -53,7 +60,7 @@ class Refusal(ValueError):
 
     def below(self, *path: str | int) -> Refusal:
         """The same mistake as seen from above the part at `path`."""
-        return Refusal(self.what, self.allowed, (*path, *self.path))
+        return Refusal(self.what, self.allowed, (*path, *self.path), self.sort)
 
     def __str__(self) -> str:
         return f"{self.what}; allowed: {self.allowed}"

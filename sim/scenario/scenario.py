@@ -23,7 +23,7 @@ from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
-from sim.record.errors import Place, Refusal, ScenarioError, scenario_error
+from sim.record.errors import Place, Refusal, ScenarioError, scenario_error, shown
 from sim.record.rows import CLIENT, SERVER, client_name
 from sim.record.settings.base import Seed, Settings
 from sim.record.settings.kinds import OneOf
@@ -56,6 +56,10 @@ def _kinds_named(data: Any) -> Any:
     """A protocol without a kind is of the kind that it is named after."""
     if not isinstance(data, dict):
         return data
+    for name, settings in data.items():
+        if not isinstance(settings, dict | Protocol):
+            allowed = "a mapping of names to values, {} for none"
+            raise Refusal(f"{shown(settings)} is not a mapping", allowed, (name,))
     return {
         name: {"kind": name, **settings} if isinstance(settings, dict) else settings
         for name, settings in data.items()

@@ -47,15 +47,15 @@ class _Complaint:
         cause = self.context.get("error")
         self.refusal = cause if isinstance(cause, Refusal) else None
         self.path = _written(error["loc"], document.value, self.type == "missing")
-        what = ""
+        sort = "missing" if self.type == "missing" else ""
         if self.refusal is not None:
-            what = self.refusal.what
+            sort = self.refusal.sort
             # A kind that nobody wrote was taken from the name above it.
             path = (*self.path, *self.refusal.path)
-            unwritten = what.endswith("is not known here") and path not in document.values
+            unwritten = sort == "unknown kind" and path not in document.values
             self.path = self.path if unwritten else path
-        self.is_missing = self.type == "missing" or what == "is missing"
-        self.place = document.place(self.path, at_key=what == "unknown key")
+        self.is_missing = sort == "missing"
+        self.place = document.place(self.path, at_key=sort == "unknown key")
 
     def words(self) -> tuple[str, str]:
         """What is wrong and what is allowed."""
@@ -67,7 +67,7 @@ class _Complaint:
         return self._other()
 
     def _refused(self, refusal: Refusal) -> tuple[str, str]:
-        if refusal.what != "unknown key":
+        if refusal.sort != "unknown key":
             return refusal.what, refusal.allowed
         near = difflib.get_close_matches(str(self.path[-1]), refusal.allowed.split(", "), n=1)
         return refusal.what + (f", did you mean {near[0]}?" if near else ""), refusal.allowed

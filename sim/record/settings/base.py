@@ -28,13 +28,13 @@ class Settings(BaseModel):
             return data
         for key in data:
             if key not in cls.model_fields:
-                raise Refusal("unknown key", ", ".join(cls.model_fields), (str(key),))
+                names = ", ".join(cls.model_fields)
+                raise Refusal("unknown key", names, (str(key),), "unknown key")
         for key, field in cls.model_fields.items():
             if field.is_required() and key not in data:
-                names = (
-                    get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-                )
-                raise Refusal("is missing", ", ".join(names) or str(field.description), (key,))
+                hint = field.annotation
+                names = ", ".join(get_args(hint)) if get_origin(hint) is Literal else ""
+                raise Refusal("is missing", names or str(field.description), (key,), "missing")
         return data
 
 

@@ -30,10 +30,10 @@ class OneOf:
             allowed = f"a mapping of names to values, with {self._key}: one of {names}"
             raise Refusal(f"{shown(data)} is not a mapping", allowed)
         if self._key not in data:
-            raise Refusal("is missing", names, (self._key,))
+            raise Refusal("is missing", names, (self._key,), "missing")
         kind = data[self._key]
         if not isinstance(kind, str) or kind not in self._registry:
-            raise Refusal(f"{shown(kind)} is not known here", names, (self._key,))
+            raise Refusal(f"{shown(kind)} is not known here", names, (self._key,), "unknown kind")
         return self._registry[kind].model_validate(data)
 
     def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
