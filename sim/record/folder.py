@@ -38,18 +38,20 @@ def read_record(path: Path) -> Record | None:
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("is no record")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise ResultError(f"{path}: cannot be read: {error}") from None
-    found = record.get("format") if isinstance(record, dict) else None
-    if found != FORMAT:
+        allowed = "the same command, once this file is removed"
+        raise ResultError(f"{path}: cannot be read: {error}; allowed: {allowed}") from None
+    if (found := record.get("format")) != FORMAT:
         sort, file = ("sweep", SWEEP_FILE) if path.name == POINTS_FILE else ("run", SCENARIO_FILE)
         raise ResultError(
             f"{path}: is of format {'1' if found is None else found}, not {FORMAT}; allowed: the "
             f"same results made anew: braintorrent {sort} {path.parent / file} --out FOLDER"
         )
-    return dict(record)
+    return record
 
 
 def write_record(path: Path, record: Record) -> None:

@@ -87,8 +87,8 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
         found = FolderRecord(
             record["scenario"], record["metric"], record["directions"], record["units"], points
         )
-    except (KeyError, TypeError) as error:
-        what = f"lacks what a reader needs ({error})"
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        what = f"is not what a reader needs ({error})"
         raise ResultError(f"{path}: {what}; allowed: what `braintorrent` has written") from None
     return found, record
 
@@ -103,8 +103,8 @@ def read_sweep(folder: Path) -> tuple[FolderRecord, Record]:
     found = read_points(folder / POINTS_FILE)
     if found is None:
         raise ResultError(
-            f"{folder}: lacks {POINTS_FILE}; allowed: the same results made anew: "
-            f"braintorrent sweep {folder / SWEEP_FILE} --out FOLDER"
+            f"{folder}: lacks {POINTS_FILE}; allowed: to continue it: "
+            f"braintorrent sweep {folder / SWEEP_FILE} --out {folder}"
         )
     return found
 

@@ -4,7 +4,6 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import Enum
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ from typing import Any
 import pyarrow as pa
 
 from sim.record import tables
-from sim.record.errors import ResultError, ScenarioError
+from sim.record.errors import Place, ResultError, ScenarioError, scenario_error
 from sim.record.folder import (
     MODEL_SUFFIX,
     MODELS_FOLDER,
     RUN_FILE,
     SCENARIO_FILE,
     SCORES_FILE,
+    SWEEP_FILE,
     TRACE_FILE,
     Record,
     read_record,
@@ -43,16 +43,27 @@ class RunTables:
     traces: pa.Table
 
 
-class FolderState(Enum):
-    """What a run finds where it wants to write."""
+def holds_sweep(folder: Path) -> bool:
+    """Whether a folder holds a sweep rather than a run. Raises ScenarioError for neither."""
+    if (is_sweep := (folder / SWEEP_FILE).is_file()) or (folder / SCENARIO_FILE).is_file():
+        return is_sweep
+    what = "holds neither a sweep nor a run" if folder.is_dir() else "no such folder"
+    allowed = "a folder that `braintorrent sweep` or `run` writes"
+    raise scenario_error(Place(str(folder), 0), (), what, allowed)
 
-    FREE = "free"
-    UNFINISHED = "unfinished"
-    FINISHED = "finished"
+
+def record_of(folder: Path, file: str, text: str, record_file: str) -> Record | None:
+    """The record of what `text` describes, in a folder that says so in `file`; None if none is.
+
+    Raises ScenarioError unless the folder is free, or holds this and in this program's format.
+    """
+    # Read first: results of another format would only be told to be of a different scenario.
+    record = read_record(folder / record_file) if (folder / file).exists() else None
+    _check_holder(folder, file, text)
+    return record
 
 
-def check_holder(folder: Path, file: str, text: str) -> None:
-    """Raise ScenarioError unless `folder` is free, or what its `file` describes is `text`."""
+def _check_holder(folder: Path, file: str, text: str) -> None:
     if not folder.is_dir():
         if folder.exists() or folder.is_symlink():
             raise ScenarioError(f"--out {folder}: is a file; allowed: a new or an empty folder")
@@ -75,22 +86,17 @@ def check_holder(folder: Path, file: str, text: str) -> None:
         )
 
 
-def folder_state(folder: Path, scenario_text: str) -> FolderState:
-    """Say whether a run of `scenario_text` may write to `folder`, or has already done so.
+def is_finished(folder: Path, scenario_text: str) -> bool:
+    """Whether all runs of `scenario_text` are in `folder`, and none has failed.
 
-    Where a run has failed, the folder is unfinished. Raises ScenarioError where it holds anything
-    but this very scenario's results, or files that differ from the digests recorded with them.
+    Raises ScenarioError where it holds anything but this very scenario's results, or files that
+    differ from the digests recorded with them.
     """
-    record = read_record(folder / RUN_FILE)
-    check_holder(folder, SCENARIO_FILE, scenario_text)
-    if not (folder / SCENARIO_FILE).exists():
-        return FolderState.FREE
-    if record is None:
-        return FolderState.UNFINISHED
-    if any(run["status"] == FAILED for run in record["runs"]):
-        return FolderState.UNFINISHED  # Its files may be newer than the record, by a later try.
+    record = record_of(folder, SCENARIO_FILE, scenario_text, RUN_FILE)
+    if record is None or any(run["status"] == FAILED for run in record["runs"]):
+        return False  # Where one failed, files may be newer than the record, by a later try.
     _verify_digests(folder, record)
-    return FolderState.FINISHED
+    return True
 
 
 def claim(folder: Path, file: str, text: str) -> None:

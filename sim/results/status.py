@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.record.errors import Place, scenario_error
-from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE
-from sim.record.points import FolderRecord, read_sweep
+from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE
+from sim.record.points import read_sweep
 from sim.record.rows import FAILED
-from sim.results.folder import finished_record
+from sim.results.folder import finished_record, holds_sweep
 from sim.results.folder_lock import holder
 from sim.scenario import load, run_record
 
@@ -54,8 +53,8 @@ class Status:
 
 def status(folder: Path) -> Status:
     """Look into a folder that ``sweep`` or ``run`` writes; ScenarioError if it is none."""
-    known = _record(folder)
-    is_sweep = (folder / SWEEP_FILE).is_file()
+    is_sweep = holds_sweep(folder)
+    known = read_sweep(folder)[0] if is_sweep else run_record(load(folder / SCENARIO_FILE))
     folders = {
         point.name if is_sweep else "": folder / RUNS_FOLDER / point.name if is_sweep else folder
         for point in known.points
@@ -76,16 +75,6 @@ def status(folder: Path) -> Status:
         runs_finished=sum(runs[name] for name in done) - len(failures),
         failures=failures,
     )
-
-
-def _record(folder: Path) -> FolderRecord:
-    if (folder / SWEEP_FILE).is_file():
-        return read_sweep(folder)[0]
-    if (folder / SCENARIO_FILE).is_file():
-        return run_record(load(folder / SCENARIO_FILE))
-    what = "holds neither a sweep nor a run" if folder.is_dir() else "no such folder"
-    allowed = "a folder that `braintorrent sweep` or `run` writes"
-    raise scenario_error(Place(str(folder), 0), (), what, allowed)
 
 
 def as_dict(found: Status) -> dict[str, Any]:

@@ -10,20 +10,20 @@ from pathlib import Path
 from models.prediction import Cohort, Prediction, Subject, predicted, volume
 from models.tasks import TASKS
 from sim.compute import one_thread
-from sim.record.errors import Place, ScenarioError, scenario_error
+from sim.record.errors import ScenarioError
 from sim.record.folder import (
     MODEL_SUFFIX,
     MODELS_FOLDER,
     RUN_FILE,
     RUNS_FOLDER,
     SCENARIO_FILE,
-    SWEEP_FILE,
     read_record,
     whole,
 )
 from sim.record.points import read_sweep
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
 from sim.results import kept
+from sim.results.folder import holds_sweep
 from sim.runs.data import learner_spec, mistakes_placed
 from sim.scenario import Scenario, load
 
@@ -125,19 +125,15 @@ def _plain(name: str) -> str:
 
 def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]:
     """The scenario of a run or of a sweep's point, its folder, and the point's name if any."""
-    if (folder / SWEEP_FILE).is_file():
+    if holds_sweep(folder):
         points = [one.name for one in read_sweep(folder)[0].points]
         name = _chosen(folder, "point", point, points)
         place, named = folder / RUNS_FOLDER / name, [name]
         scenario = load(place / SCENARIO_FILE)
-    elif (folder / SCENARIO_FILE).is_file():
+    else:
         scenario, place, named = load(folder / SCENARIO_FILE), folder, []
         if point is not None:
             raise ScenarioError(f"--point {point}: {folder} is no sweep; allowed: no --point")
-    else:
-        what = "holds neither a sweep nor a run" if folder.is_dir() else "no such folder"
-        allowed = "a folder that `braintorrent sweep` or `run` writes"
-        raise scenario_error(Place(str(folder), 0), (), what, allowed)
     if not scenario.task.segments:
         what = f"the task {scenario.task.name} has no segmentation"
         allowed = f"results of the tasks {' and '.join(_segmenting())}"

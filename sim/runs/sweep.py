@@ -18,11 +18,9 @@ from sim.record.folder import (
     SCENARIO_FILE,
     SWEEP_FILE,
     Record,
-    read_record,
     write_record,
 )
 from sim.results import folder as results
-from sim.results.folder import FolderState
 from sim.results.folder_lock import locked
 from sim.results.sweep_tables import write_tables
 from sim.runs.data import with_pinned_files
@@ -37,7 +35,7 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     """
     (scenario,) = with_pinned_files([scenario])
     text = dump(scenario)
-    if results.folder_state(session.home, text) is FolderState.FINISHED:
+    if results.is_finished(session.home, text):
         return None
     data = prepared([scenario], session.tell)
     with _writing(session.home, SCENARIO_FILE, text):
@@ -51,19 +49,16 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     ScenarioError if the folder holds something else or can't be written.
     """
     started_s = time.monotonic()
-    text, begun = dump_sweep(sweep), read_record(session.home / POINTS_FILE)
-    results.check_holder(session.home, SWEEP_FILE, text)
+    text = dump_sweep(sweep)
+    begun = results.record_of(session.home, SWEEP_FILE, text, POINTS_FILE)
     runs = session.home / RUNS_FOLDER
     scenarios = with_pinned_files([point.scenario for point in sweep.points])
     points = [
         PointFolder(scenario, runs / point.name)
         for scenario, point in zip(scenarios, sweep.points, strict=True)
     ]
-    states = [results.folder_state(point.folder, dump(point.scenario)) for point in points]
     missing = [
-        point
-        for point, state in zip(points, states, strict=True)
-        if state is not FolderState.FINISHED
+        point for point in points if not results.is_finished(point.folder, dump(point.scenario))
     ]
     if not missing and begun and begun["finished"]:
         return None

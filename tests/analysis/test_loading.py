@@ -187,8 +187,9 @@ def test_a_folder_that_holds_no_results_is_one_line(tmp_path: Path) -> None:
         ("scenario.yaml", "{", "scenario.yaml: is not YAML"),
         ("scenario.yaml", "- 1", "scenario.yaml: is not a scenario"),
         ("run.json", "{", "run.json: cannot be read"),
-        ("run.json", {"points": 3}, "run.json: lacks what a reader needs"),
-        ("run.json", {"metric": None, "points": [{}]}, "run.json: lacks what a reader needs"),
+        ("run.json", {"points": 3}, "run.json: is not what a reader needs"),
+        ("run.json", {"points": [{"protocols": []}]}, "run.json: is not what a reader needs"),
+        ("run.json", {"metric": None, "points": [{}]}, "run.json: is not what a reader needs"),
         ("run.json", {"runs": 3}, "run.json: lists no runs"),
         ("run.json", {"runs": [{}]}, "run.json: lists no runs"),
         (

@@ -12,7 +12,7 @@ from sim.record.errors import ScenarioError
 from sim.record.folder import SCENARIO_FILE, SCORES_FILE, TRACE_FILE
 from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
-from sim.results.folder import FolderState, RunTables
+from sim.results.folder import RunTables
 from sim.scenario import dump, load
 from tests.tables import read_scores, read_traces
 
@@ -120,13 +120,13 @@ def test_what_does_not_apply_is_null(tmp_path: Path) -> None:
     assert rows[1]["peers"] == ["client_1", "x"]
 
 
-@pytest.mark.parametrize(("text", "found"), [("{}", 1), ('{"format": 3}', 3), ("[]", 1)])
+@pytest.mark.parametrize(("text", "found"), [("{}", 1), ('{"format": 3}', 3)])
 def test_a_folder_of_another_format_is_refused(tmp_path: Path, text: str, found: int) -> None:
     folder = written(tmp_path / "out", runs([], []))
     (folder / "run.json").write_text(text)
     again = f"braintorrent run {folder}/scenario.yaml --out FOLDER"
     for reads in (
-        lambda: results.folder_state(folder, SCENARIO),
+        lambda: results.is_finished(folder, "name: other\n"),
         lambda: results.finished_record(folder),
         lambda: load_results(folder),
     ):
@@ -162,11 +162,11 @@ def test_run_json_records_counts_digests_and_operations(tmp_path: Path) -> None:
 
 def test_a_folder_goes_from_free_to_unfinished_to_finished(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
-    assert results.folder_state(folder, SCENARIO) is FolderState.FREE
+    assert not results.is_finished(folder, SCENARIO)
     results.claim(folder, SCENARIO_FILE, SCENARIO)
-    assert results.folder_state(folder, SCENARIO) is FolderState.UNFINISHED
+    assert not results.is_finished(folder, SCENARIO)
     written(folder, runs([], []))
-    assert results.folder_state(folder, SCENARIO) is FolderState.FINISHED
+    assert results.is_finished(folder, SCENARIO)
     assert sorted(path.name for path in folder.iterdir()) == [
         *("run.json", "scenario.yaml", "scores.parquet", "trace.parquet")
     ]
@@ -179,23 +179,24 @@ def test_a_folder_of_another_scenario_is_refused(tmp_path: Path, finished: bool)
     if finished:
         written(folder, runs([], []))
     with pytest.raises(ScenarioError, match=r"\(name: other was tiny\); allowed: .*--out DIR"):
-        results.folder_state(folder, "name: other\n")
+        results.is_finished(folder, "name: other\n")
 
 
 def test_a_folder_with_other_files_and_a_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ScenarioError, match="holds other files"):
-        results.folder_state(tmp_path, SCENARIO)
+        results.is_finished(tmp_path, SCENARIO)
     with pytest.raises(ScenarioError, match="is a file"):
-        results.folder_state(tmp_path / "thesis.txt", SCENARIO)
+        results.is_finished(tmp_path / "thesis.txt", SCENARIO)
     with pytest.raises(OSError, match="Not a directory"):
         results.claim(tmp_path / "thesis.txt" / "out", SCENARIO_FILE, SCENARIO)
 
 
 def test_an_empty_folder_and_a_killed_run_s_remains_are_free(tmp_path: Path) -> None:
-    assert results.folder_state(tmp_path, SCENARIO) is FolderState.FREE
+    assert not results.is_finished(tmp_path, SCENARIO)
     (tmp_path / ".scenario.yaml.unfinished").write_text("na")
-    assert results.folder_state(tmp_path, SCENARIO) is FolderState.FREE
+    assert not results.is_finished(tmp_path, SCENARIO)
 
 
 @pytest.mark.parametrize("name", ["scores.parquet", "trace.parquet"])
@@ -204,18 +205,19 @@ def test_tables_that_differ_from_their_digest_are_refused(tmp_path: Path, name: 
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[:-1] + b"?")
     with pytest.raises(ScenarioError, match="differ from the digests"):
-        results.folder_state(folder, SCENARIO)
+        results.is_finished(folder, SCENARIO)
     (folder / name).unlink()
     with pytest.raises(ScenarioError, match="cannot read the tables"):
-        results.folder_state(folder, SCENARIO)
+        results.is_finished(folder, SCENARIO)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{"])
 def test_a_broken_run_json_is_refused(tmp_path: Path, content: str) -> None:
     folder = written(tmp_path / "out", runs([], []))
     (folder / "run.json").write_text(content)
-    with pytest.raises(ScenarioError, match=r"run\.json"):
-        results.folder_state(folder, SCENARIO)
+    told = r"run\.json: cannot be read: .*; allowed: the same command, once this file is removed"
+    with pytest.raises(ScenarioError, match=told):
+        results.is_finished(folder, SCENARIO)
 
 
 def test_an_interrupted_write_leaves_neither_a_table_nor_a_temporary_file(
@@ -240,7 +242,7 @@ def test_a_rerun_that_fails_keeps_the_folder_unfinished(
     monkeypatch.setattr(json, "dumps", full)
     with pytest.raises(OSError, match="No space"):
         written(tmp_path / "out", runs([], []))
-    assert results.folder_state(tmp_path / "out", SCENARIO) is FolderState.UNFINISHED
+    assert not results.is_finished(tmp_path / "out", SCENARIO)
 
 
 def test_a_failed_run_has_no_rows_and_leaves_the_folder_unfinished(tmp_path: Path) -> None:
@@ -251,7 +253,7 @@ def test_a_failed_run_has_no_rows_and_leaves_the_folder_unfinished(tmp_path: Pat
     assert [row.protocol for row in read_scores(folder)] == ["fedavg"]
     states = [(run["status"], run["cause"]) for run in results.finished_record(folder)["runs"]]
     assert states == [("finished", ""), ("failed", "no data")]
-    assert results.folder_state(folder, SCENARIO) is FolderState.UNFINISHED
+    assert not results.is_finished(folder, SCENARIO)
 
 
 def test_the_bytes_do_not_tell_in_which_order_runs_were_done(tmp_path: Path) -> None:

@@ -113,8 +113,8 @@ def test_a_broken_file_is_a_mistake_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
         status(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}: lacks sweep.json; allowed: the same results made anew: "
-        f"braintorrent sweep {tmp_path}/sweep.yaml --out FOLDER"
+        f"{tmp_path}: lacks sweep.json; allowed: to continue it: "
+        f"braintorrent sweep {tmp_path}/sweep.yaml --out {tmp_path}"
     )
 
 
