@@ -24,6 +24,7 @@ from sim.compute.refs import (
 from sim.compute.schedule import Operation, Ready, raise_heights
 from sim.compute.store.store import Store
 from sim.compute.store.vectors import DamagedVector
+from sim.record.metrics import TEST
 
 ATTEMPTS = 3
 """An operation that failed so often fails whatever needs it."""
@@ -321,15 +322,13 @@ class Lineage:
         assert len(models) == len(weights) > 0
         return self._model("averaged", models, weights)
 
-    def scores(self, model: ModelRef, dataset: str = "test") -> ScoreRef:
-        """The metrics of `model` on a data set."""
+    def scored(
+        self, model: ModelRef, dataset: str = TEST, *, urgent: bool = False
+    ) -> asyncio.Future[Scores]:
+        """The metrics of `model` on a data set, demanded: see Graph.demand."""
         name = content_name(self._name, "scores", (model,), (dataset,))
         self._graph.count(name)
-        return ScoreRef(name, model, dataset)
-
-    def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[Scores]:
-        """See Graph.demand."""
-        return self._graph.demand(score, urgent=urgent)
+        return self._graph.demand(ScoreRef(name, model, dataset), urgent=urgent)
 
     def _model(
         self,

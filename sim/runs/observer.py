@@ -77,7 +77,6 @@ class Observer:
         return [(self._look(one, dataset), one.model) for one in self._running.seen()]
 
     def _look(self, seen: Seen, dataset: str) -> Look:
-        lineage = self._world.lineage
         return Look(
             self._world.clock.now,
             seen.node,
@@ -87,7 +86,7 @@ class Observer:
             seen.up,
             seen.site,
             # The clock stands still for a number that decides whether to stop.
-            lineage.demand(lineage.scores(seen.model, dataset), urgent=self._stop_when is not None),
+            self._world.lineage.scored(seen.model, dataset, urgent=self._stop_when is not None),
         )
 
     def _reached(self, goal: StopSettings) -> simpy.events.ProcessGenerator:
@@ -95,13 +94,13 @@ class Observer:
         looks = [look for look, _ in self.latest]
         values = yield self._world.clock.number(asyncio.gather(*(look.scores for look in looks)))
         by_node = {look.node: each[goal.metric] for look, each in zip(looks, values, strict=True)}
-        clients = [by_node[node.name] for node in self._world.clients]
         rising = self._metrics[goal.metric] == "higher"
-        value = {
-            "mean": sum(clients) / len(clients),
-            "worst": min(clients) if rising else max(clients),
-            "aggregate": by_node[AGGREGATE],
-        }[goal.of]
+        if goal.of == "aggregate":
+            value = by_node[AGGREGATE]
+        else:
+            clients = [by_node[node.name] for node in self._world.clients]
+            worst = min if rising else max
+            value = worst(clients) if goal.of == "worst" else sum(clients) / len(clients)
         return value >= goal.value if rising else value <= goal.value
 
 

@@ -47,7 +47,7 @@ class Measured:
         return 1e3 * self.cpu_s / self.local_rounds
 
 
-class Naming(Lineage):
+class Naming(Graph):
     """Names models and scores; what is demanded is never computed."""
 
     def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[dict[str, float]]:
@@ -57,7 +57,7 @@ class Naming(Lineage):
 
 def naming_lineage() -> Lineage:
     """The only place here that knows how one is made."""
-    return Naming(Graph(Pretence(), Store(None, 0, (), print), Models()), None, "benchmark")
+    return Lineage(Naming(Pretence(), Store(None, 0, (), print), Models()), None, "benchmark")
 
 
 def described(clients: int, sharing: str, peers: str) -> Scenario:

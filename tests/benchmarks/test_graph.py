@@ -30,7 +30,7 @@ def measured(rounds: int) -> tuple[int, float, float]:
                 models.averaged((current[i], current[i - 1]), (0.5, 0.5)) for i in range(CLIENTS)
             ]
             current = [models.trained(merged[i], i, number) for i in range(CLIENTS)]
-            last = [models.demand(models.scores(model)) for model in current]
+            last = [models.scored(model) for model in current]
             await graph.throttle()
         await asyncio.gather(*last)
         return graph.computed

@@ -126,7 +126,7 @@ def ours(folder: Path) -> float:
                 models.averaged((current[i], current[i - 1]), (0.5, 0.5)) for i in range(CLIENTS)
             ]
             current = [models.trained(merged[i], i, number) for i in range(CLIENTS)]
-        await asyncio.gather(*(models.demand(models.scores(model)) for model in current))
+        await asyncio.gather(*(models.scored(model) for model in current))
         await engine.close()
         store.close()
 

@@ -136,10 +136,10 @@ async def demanded(
     for number in range(rounds):
         made = tuple(models.trained(base, client, number) for client in clients)
         base = models.averaged(made, tuple(1 / len(made) for _ in made))
-        scores += [models.demand(models.scores(each)) for each in (*made, base)]
+        scores += [models.scored(each) for each in (*made, base)]
     # One model may be an average's input twice.
     twice = models.averaged((base, base), (0.25, 0.75))
-    return await asyncio.gather(*scores, models.demand(models.scores(twice)))
+    return await asyncio.gather(*scores, models.scored(twice))
 
 
 def test_a_cluster_gives_the_numbers_of_this_process_and_goes_on_running(shared: Cluster) -> None:
@@ -186,7 +186,7 @@ def test_workers_forget_what_the_books_drop(shared: Cluster) -> None:
             model = models.initial()
             for number in range(20):
                 model = models.trained(model, 0, number)
-            assert await models.demand(models.scores(model)) == {"accuracy": 20.0}
+            assert await models.scored(model) == {"accuracy": 20.0}
             for _ in range(100):
                 held = {key for keys in (await client.has_what()).values() for key in keys}
                 # What was in use at the last look may still be there.
@@ -203,10 +203,10 @@ def test_a_failure_reaches_the_demander_and_only_those_who_need_it(shared: Clust
         async with at_work_on(shared) as (graph, _):
             models = Lineage(graph, None, "fails")
             base = models.initial()
-            good = models.demand(models.scores(models.trained(base, 1, 0)))
+            good = models.scored(models.trained(base, 1, 0))
             bad = models.trained(models.trained(base, FAILS, 0), 2, 1)
             with pytest.raises(ComputeError, match=r"trained\(-10, 0\) failed: ValueError: no dat"):
-                await models.demand(models.scores(bad))
+                await models.scored(bad)
             assert await good == {"accuracy": 2.0}
 
     asyncio.run(scene())
@@ -217,7 +217,7 @@ def test_an_operation_that_fails_once_is_done_again(shared: Cluster, tmp_path: P
         async with at_work_on(shared) as (graph, _):
             models = Lineage(graph, str(tmp_path / "mark"), "fails once")
             model = models.trained(models.initial(), FAILS_ONCE, 0)
-            assert await models.demand(models.scores(model)) == {"accuracy": FAILS_ONCE + 1.0}
+            assert await models.scored(model) == {"accuracy": FAILS_ONCE + 1.0}
 
     asyncio.run(scene())
 
@@ -227,8 +227,8 @@ def test_closing_amid_long_operations_does_not_wait_for_them(own: Cluster) -> No
         own.add_worker("only")
         async with at_work_on(own) as (graph, _):
             models = Lineage(graph, None, "sleeps")
-            await models.demand(models.scores(models.initial()))
-            models.demand(models.scores(models.trained(models.initial(), SLEEPS, 600)))
+            await models.scored(models.initial())
+            models.scored(models.trained(models.initial(), SLEEPS, 600))
             await asyncio.sleep(0.3)
             started = time.monotonic()
         assert time.monotonic() - started < PATIENCE_S
@@ -251,7 +251,7 @@ def test_what_a_killed_worker_had_is_computed_again(own: Cluster, tmp_path: Path
             own.add_worker("third")
             models = Lineage(graph, str(tmp_path / "mark"), "dies once")
             model = models.trained(models.initial(), DIES_ONCE, 0)
-            assert await models.demand(models.scores(model)) == {"accuracy": DIES_ONCE + 1.0}
+            assert await models.scored(model) == {"accuracy": DIES_ONCE + 1.0}
 
     asyncio.run(scene())
 
@@ -266,10 +266,7 @@ def test_workers_of_another_environment_are_refused_whenever_they_come(own: Clus
                 await asyncio.sleep(0.05)
             models = Lineage(graph, None, "n")
             base = models.initial()
-            scores = [
-                models.demand(models.scores(models.trained(base, client, 0)))
-                for client in range(40)
-            ]
+            scores = [models.scored(models.trained(base, client, 0)) for client in range(40)]
             assert await asyncio.gather(*scores) == [{"accuracy": 1.0 + c} for c in range(40)]
             own.workers["late"].wait(PATIENCE_S)
             assert len(told) == 2
@@ -290,14 +287,14 @@ def test_a_lost_scheduler_fails_what_is_under_way_and_what_comes(own: Cluster) -
         own.add_worker("only")
         async with at_work_on(own) as (graph, _):
             models = Lineage(graph, None, "n")
-            await models.demand(models.scores(models.initial()))
-            sleeping = models.demand(models.scores(models.trained(models.initial(), SLEEPS, 600)))
+            await models.scored(models.initial())
+            sleeping = models.scored(models.trained(models.initial(), SLEEPS, 600))
             await asyncio.sleep(0.3)
             own.scheduler.kill()
             with pytest.raises(ComputeError, match=r"the scheduler tcp://\S+ was lost"):
                 await sleeping
             with pytest.raises(ComputeError, match=r"the scheduler tcp://\S+ was lost"):
-                await models.demand(models.scores(models.trained(models.initial(), 1, 0)))
+                await models.scored(models.trained(models.initial(), 1, 0))
 
     asyncio.run(scene())
 

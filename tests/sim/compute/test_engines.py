@@ -37,8 +37,7 @@ async def demanded(graph: Graph, together: Hashable = None) -> list[dict[str, fl
     base = models.initial()
     made = tuple(models.trained(base, client, 0) for client in range(6))
     merged = models.averaged(made, (0.1, 0.2, 0.3, 0.1, 0.1, 0.2))
-    refs = [models.scores(each) for each in (*made, merged)]
-    return await asyncio.gather(*map(models.demand, refs))
+    return await asyncio.gather(*map(models.scored, (*made, merged)))
 
 
 def test_workers_give_the_numbers_of_this_process(tmp_path: Path) -> None:
@@ -78,10 +77,7 @@ def test_the_loop_gets_its_turn_between_operations_that_are_all_ready() -> None:
         async with at_work() as (graph, _, _):
             models = Lineage(graph, None, "n")
             base = models.initial()
-            futures = [
-                models.demand(models.scores(models.trained(base, client, 0)))
-                for client in range(50)
-            ]
+            futures = [models.scored(models.trained(base, client, 0)) for client in range(50)]
             most = before = 0
             while not all(future.done() for future in futures):
                 await asyncio.sleep(0)
@@ -97,9 +93,9 @@ def test_the_pool_works_side_by_side_with_two_operations_a_worker(tmp_path: Path
             assert isinstance(engine, WorkerPoolEngine)
             models = Lineage(graph, None, "n")
             base = models.initial()
-            await models.demand(models.scores(base))
-            refs = [models.scores(models.trained(base, TELLS_PROCESS, each)) for each in range(8)]
-            futures = [models.demand(ref) for ref in refs]
+            await models.scored(base)
+            trained = [models.trained(base, TELLS_PROCESS, each) for each in range(8)]
+            futures = [models.scored(model) for model in trained]
             await asyncio.sleep(0.1)
             assert [len(worker.groups) for worker in engine._all] == [2, 2]
             assert engine.seat() is None
@@ -139,9 +135,9 @@ def test_a_failure_in_a_worker_reaches_the_demander(client: int, what: str, tmp_
         async with at_work(1, tmp_path) as (graph, _, _):
             models = Lineage(graph, None, "n")
             base = models.initial()
-            good = models.demand(models.scores(models.trained(base, 1, 0)))
+            good = models.scored(models.trained(base, 1, 0))
             with pytest.raises(ComputeError, match=what):
-                await models.demand(models.scores(models.trained(base, client, 0)))
+                await models.scored(models.trained(base, client, 0))
             assert await good == {"accuracy": 2.0}
 
     asyncio.run(scene())
@@ -157,7 +153,7 @@ def test_a_worker_that_dies_is_replaced_and_its_work_done_again(tmp_path: Path) 
             first = engine._all[0].process
             clients = (DIES_ONCE, 1, 2)
             scores = await asyncio.gather(
-                *(models.demand(models.scores(models.trained(base, each, 0))) for each in clients)
+                *(models.scored(models.trained(base, each, 0)) for each in clients)
             )
             assert [each["accuracy"] for each in scores] == [DIES_ONCE + 1.0, 2.0, 3.0]
             assert engine._all[0].process is not first
@@ -180,7 +176,7 @@ def test_workers_that_cannot_start_fail_the_work_and_do_not_start_for_ever(tmp_p
         graph = Graph(engine, store, Models())
         try:
             models = Lineage(graph, None, "n")
-            futures = [models.demand(models.scores(models.initial(), name)) for name in "ab"]
+            futures = [models.scored(models.initial(), name) for name in "ab"]
             for future in futures:
                 with pytest.raises(ComputeError, match=r"can't start \(exit code 4\)"):
                     await future
@@ -197,8 +193,8 @@ def test_closing_amid_long_operations_does_not_wait_for_them(tmp_path: Path) -> 
         async with at_work(1, tmp_path) as (graph, _, _):
             models = Lineage(graph, None, "n")
             base = models.initial()
-            await models.demand(models.scores(base))
-            models.demand(models.scores(models.trained(base, SLEEPS, 60)))
+            await models.scored(base)
+            models.scored(models.trained(base, SLEEPS, 60))
             await asyncio.sleep(0.2)
             return time.monotonic()
 
@@ -217,9 +213,9 @@ async def scene():
     async with at_work(2, Path(sys.argv[1])) as (graph, engine, _):
         models = Lineage(graph, None, "n")
         base = models.initial()
-        await models.demand(models.scores(base))
+        await models.scored(base)
         trained = [models.trained(base, SLEEPS, 60 + i) for i in (0, 1)]
-        futures = [models.demand(models.scores(model)) for model in trained]
+        futures = [models.scored(model) for model in trained]
         await asyncio.sleep(0.3)
         print(*(worker.process.pid for worker in engine._all), flush=True)
         await asyncio.gather(*futures)

@@ -37,7 +37,7 @@ def test_a_score_is_the_number_that_the_operations_give() -> None:
             base = models.initial()
             one, three = models.trained(base, 0, 0), models.trained(base, 2, 0)
             merged = models.averaged((one, three), (0.25, 0.75))
-            return await models.demand(models.scores(merged))
+            return await models.scored(merged)
 
     assert asyncio.run(scene()) == {"accuracy": 2.5}
 
@@ -60,7 +60,6 @@ def test_equal_operations_are_one_and_different_ones_are_not() -> None:
         other.initial(),
     ]
     assert len({model.name for model in different}) == len(different)
-    assert models.scores(one).name != models.scores(one, "train").name
 
 
 def test_names_are_the_same_in_every_process_and_version_of_this_program() -> None:
@@ -76,7 +75,7 @@ def test_it_counts_what_was_asked_shared_computed_and_never_needed() -> None:
             base = models.initial()
             models.trained(base, 7, 0)
             for _ in range(2):
-                await models.demand(models.scores(models.trained(base, 1, 0)))
+                await models.scored(models.trained(base, 1, 0))
             counts = (graph.asked, graph.shared, graph.computed, graph.never_needed)
             assert counts == (6, 2, 3, 1)
             assert (graph.trainings_demanded, graph.trainings_done) == (1, 1)
@@ -93,8 +92,7 @@ def test_only_what_a_score_depends_on_is_computed_and_once() -> None:
             lost = models.trained(base, 9, 0)
             kept = models.trained(base, 1, 0)
             merged = models.averaged((kept, kept), (0.5, 0.5))
-            scores = [models.scores(kept), models.scores(merged), models.scores(kept)]
-            await asyncio.gather(*map(models.demand, scores))
+            await asyncio.gather(*map(models.scored, (kept, merged, kept)))
             assert not store.holds(lost.name)
             assert isinstance(engine, Recorder)
             assert engine.asked == [
@@ -115,7 +113,7 @@ def test_ten_runs_ask_the_engine_for_the_same_in_the_same_order() -> None:
                 models = Lineage(graph, None, "n")
                 made = [chain(models, length, length) for length in (3, 1, 2)]
                 made.append(models.averaged(tuple(made), (0.2, 0.3, 0.5)))
-                await asyncio.gather(*(models.demand(models.scores(each)) for each in made))
+                await asyncio.gather(*(models.scored(each) for each in made))
                 assert isinstance(engine, Recorder)
                 return tuple(engine.asked)
 
@@ -130,7 +128,7 @@ def test_a_deep_lineage_is_computed_and_its_past_is_let_go() -> None:
             models = Lineage(graph, None, "n")
             tip = chain(models, DEEP)
             past, name = weakref.ref(tip_at(tip, DEEP - 1)), tip_at(tip, DEEP - 1).name
-            scores = await models.demand(models.scores(tip))
+            scores = await models.scored(tip)
             assert scores == {"accuracy": float(DEEP)}
             gc.collect()
             assert past() is None
@@ -155,8 +153,8 @@ def test_what_is_computed_again_after_it_was_let_go_is_not_counted_as_needed_twi
         async with at_work(limit_bytes=0) as (graph, _, _):
             models, others = Lineage(graph, None, "n"), Lineage(graph, None, "m")
             for client in range(3):
-                await models.demand(models.scores(models.trained(models.initial(), client, 0)))
-                await others.demand(others.scores(chain(others, 2 + client)))
+                await models.scored(models.trained(models.initial(), client, 0))
+                await others.scored(chain(others, 2 + client))
             assert graph.computed > 16
             assert graph.never_needed == 0
 
@@ -168,10 +166,10 @@ def test_a_model_whose_reference_is_held_stays_in_the_store() -> None:
         async with at_work(limit_bytes=0) as (graph, _, store):
             models = Lineage(graph, None, "n")
             held = chain(models, 3)
-            await models.demand(models.scores(held))
-            await models.demand(models.scores(chain(models, 3, client=1)))
+            await models.scored(held)
+            await models.scored(chain(models, 3, client=1))
             assert store.holds(held.name)
-            longer = await models.demand(models.scores(models.trained(held, 0, 3)))
+            longer = await models.scored(models.trained(held, 0, 3))
             assert longer == {"accuracy": 4.0}
 
     asyncio.run(scene())
@@ -184,9 +182,9 @@ def test_a_demanded_model_is_computed_once_and_stays_while_it_is_held() -> None:
             held = chain(models, 3)
             graph.stored(held)
             assert np.array_equal(await graph.vector(held), np.full(2, 3, np.float32))
-            await models.demand(models.scores(chain(models, 9, client=1)))
+            await models.scored(chain(models, 9, client=1))
             assert np.array_equal(await graph.vector(held), np.full(2, 3, np.float32))
-            assert await models.demand(models.scores(held)) == {"accuracy": 3.0}
+            assert await models.scored(held) == {"accuracy": 3.0}
             assert isinstance(engine, Recorder)
             assert [engine.asked.count(("trained", (0, number))) for number in range(3)] == [1] * 3
             assert engine.asked.count(("scores", ("test",))) == 2
@@ -212,7 +210,7 @@ def test_a_failure_reaches_who_demands_the_model() -> None:
             models = Lineage(graph, None, "n")
             failing = models.trained(models.trained(models.initial(), FAILS, 0), 1, 1)
             told: list[asyncio.Future[Any]]
-            told = [graph.stored(failing), models.demand(models.scores(failing))]
+            told = [graph.stored(failing), models.scored(failing)]
             with pytest.raises(ComputeError, match="no data"):
                 await graph.vector(failing)
             for future in told:
@@ -227,15 +225,16 @@ def test_a_failure_reaches_whoever_waits_and_nobody_else() -> None:
             models = Lineage(graph, None, "n")
             base = models.initial()
             failing = models.trained(models.trained(base, FAILS, 0), 1, 1)
-            bad = [models.demand(models.scores(failing, name)) for name in ("test", "train")]
-            good = models.demand(models.scores(models.trained(base, 1, 0)))
+            bad = [models.scored(failing, name) for name in ("test", "train")]
+            assert bad[0] is not bad[1]
+            good = models.scored(models.trained(base, 1, 0))
             for future in bad:
                 with pytest.raises(ComputeError, match=r"trained.* failed: ValueError: no data"):
                     await future
             assert await good == {"accuracy": 2.0}
             assert isinstance(engine, Recorder)
             assert engine.asked.count(("trained", (FAILS, 0))) == ATTEMPTS == 3
-            later = models.demand(models.scores(models.trained(failing, 2, 2)))
+            later = models.scored(models.trained(failing, 2, 2))
             with pytest.raises(ComputeError, match="no data"):
                 await later
 
@@ -247,7 +246,7 @@ def test_the_throttle_holds_while_too_much_is_unfinished() -> None:
         async with at_work(pending_limit=4) as (graph, _, _):
             models = Lineage(graph, None, "n")
             await graph.throttle()
-            future = models.demand(models.scores(chain(models, 20)))
+            future = models.scored(chain(models, 20))
             await graph.throttle()
             assert not future.done()
             assert graph.computed >= 20 + 2 - 4
@@ -262,7 +261,7 @@ def test_closing_leaves_nobody_waiting() -> None:
         models = Lineage(graph, None, "n")
         model = models.initial()
         futures: list[asyncio.Future[Any]]
-        futures = [models.demand(models.scores(model)), graph.stored(model)]
+        futures = [models.scored(model), graph.stored(model)]
         await asyncio.sleep(0)
         graph.close()
         for future in futures:
@@ -282,7 +281,7 @@ def demanded(
     async def scene() -> tuple[list[tuple[str, tuple[object, ...]]], dict[str, float]]:
         async with at_work(0, folder, limit_bytes=limit_bytes) as (graph, engine, _):
             models = Lineage(graph, None, "n")
-            scores = await models.demand(models.scores(chain(models, length)))
+            scores = await models.scored(chain(models, length))
             assert isinstance(engine, Recorder)
             return engine.asked, scores
 

@@ -284,7 +284,7 @@ async def simulated(described: Any, rounds: int) -> Any:
         while protocol.server_round < rounds:
             await world.clock.run_until(world.clock.now + 1.0)
         assert protocol.server_round == rounds
-        await lineage.demand(lineage.scores(protocol.global_model))
+        await lineage.scored(protocol.global_model)
         return store.vectors.read(protocol.global_model.name)
     finally:
         await engine.close()

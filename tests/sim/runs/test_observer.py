@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from sim.compute import Lineage, ScoreRef
-from sim.record.metrics import site_metric
+from sim.compute import Lineage, ModelRef
+from sim.protocols import Running
+from sim.record.metrics import TEST, site_metric
 from sim.record.rows import ScoreRow
 from sim.runs.observer import Observer, score_rows
 from tests.sim import tiny
@@ -20,9 +21,11 @@ class Judged(Lineage):
     def __init__(self, names: Lineage) -> None:
         self.__dict__ |= vars(names)
 
-    def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[Any]:
+    def scored(
+        self, model: ModelRef, dataset: str = TEST, *, urgent: bool = False
+    ) -> asyncio.Future[Any]:
         found = {"dice": 0.5, **{site_metric("dice", site): site / 10 for site in range(2)}}
-        if score.dataset == "final":
+        if dataset == "final":
             found["hd95_mm"] = 3.0
         future = asyncio.get_running_loop().create_future()
         future.set_result(found)
@@ -70,6 +73,14 @@ def test_metrics_that_take_long_are_found_at_the_end_only() -> None:
     dear = [row for row in rows if row.metric == "hd95_mm"]
     assert {row.time_s for row in dear} == {20.0}
     assert [row.node for row in dear] == ["client_0", "client_1", "aggregate"]
+
+
+def test_clients_scores_end_a_run_of_which_no_average_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = Running.seen
+    monkeypatch.setattr(Running, "seen", lambda running: list(seen(running))[:-1])
+    assert {row.time_s for row in asyncio.run(observed("local", value=0.5))} == {0.0}
 
 
 @pytest.mark.parametrize("every_time", [True, False])
