@@ -38,7 +38,7 @@ def build(
 ) -> tuple[World, Running]:
     """The world of one run at time 0, with every behaviour and fault started."""
     settings = scenario.protocols[protocol]
-    streams, clock, trace = Streams(seed), Clock(), Trace()
+    streams, clock, trace = Streams(seed), Clock(), Trace(protocol, seed)
     every_machine = _machines(scenario, streams, facts)
     machines = {name: every_machine[name] for name in settings.runs_on(scenario.client_names)}
     network = Network(clock, trace, streams, _wiring(scenario, machines, streams))

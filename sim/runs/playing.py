@@ -60,10 +60,9 @@ async def play(
     record = RunRecord(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
-    traces = [TraceRow(protocol, seed, *event) for event in world.trace.rows]
     kept = observer.latest if scenario.output.keep_models == "final" else []
     final = [(_final_model(protocol, seed, look, model), model) for look, model in kept]
-    return Played(record, traces, observer.looks, final)
+    return Played(record, world.trace.rows, observer.looks, final)
 
 
 def _final_model(protocol: str, seed: int, look: Look, model: ModelRef) -> FinalModel:

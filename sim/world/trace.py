@@ -1,33 +1,16 @@
 """The append-only record of what happened in one run; tables and pictures derive from it."""
 
 from collections import Counter
-from typing import NamedTuple
 
-
-class TraceEvent(NamedTuple):
-    """One thing that happened in a run: the columns of TraceRow behind protocol and seed."""
-
-    time_s: float
-    duration_s: float
-    node: str
-    kind: str
-    peer: str
-    bytes: int
-    round: int | None
-    attempt: int | None
-    cause: str | None
-    peers: tuple[str, ...] | None
-    asked: int | None
-    answered: int | None
-    updates: int | None
-    factor: float | None
+from sim.record.rows import TraceRow
 
 
 class Trace:
     """Rows in the order in which they ended, and how many there are of each kind."""
 
-    def __init__(self) -> None:
-        self.rows: list[TraceEvent] = []
+    def __init__(self, protocol: str, seed: int) -> None:
+        self._run = (protocol, seed)
+        self.rows: list[TraceRow] = []
         self.counts: Counter[str] = Counter()
 
     def record(
@@ -51,5 +34,5 @@ class Trace:
         """Append one row; `time_s` and `duration_s` in virtual seconds."""
         start = (time_s, duration_s, node, kind, peer, size_bytes)
         told = (round, attempt, cause, peers, asked, answered, updates, factor)
-        self.rows.append(TraceEvent._make(start + told))
+        self.rows.append(TraceRow._make(self._run + start + told))
         self.counts[kind] += 1

@@ -12,13 +12,14 @@ import numpy as np
 
 from sim.compute import Lineage
 from sim.protocols import Running
+from sim.record.rows import TraceRow
 from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.clock import Clock
 from sim.world.network import Network, Wiring
 from sim.world.node import Machine, Node
 from sim.world.random_streams import Streams
-from sim.world.trace import Trace, TraceEvent
+from sim.world.trace import Trace
 from sim.world.world import World
 from tests.sim.compute.small import unused
 
@@ -77,7 +78,7 @@ def network(
     count = len(bandwidth)
     return Network(
         Clock(),
-        Trace(),
+        Trace("", 0),
         streams or Streams(0),
         Wiring(
             tuple(f"client_{i}" for i in range(count)),
@@ -147,10 +148,10 @@ def world(
     return made, running
 
 
-def told(row: TraceEvent) -> str:
+def told(row: TraceRow) -> str:
     """The columns that apply: "round=0 attempt=1", or a cause or peers alone."""
     found = {name: value for name, value in row._asdict().items() if value is not None}
-    names = [name for name in TraceEvent._fields[6:] if name in found]
+    names = [name for name in TraceRow._fields[8:] if name in found]
     if names in (["cause"], ["peers"]):
         return row.cause or " ".join(row.peers or ())
     return " ".join(f"{name}={found[name]}" for name in names)
