@@ -11,7 +11,7 @@ SERVER = "server"
 AGGREGATE = "aggregate"
 """Node name of score rows about the average of all clients' current models."""
 POOLED = "pooled"
-"""Node name of the one virtual machine on which the `pooled` reference trains."""
+"""Node name of the one virtual machine that has all clients' data and computing power."""
 FINISHED = "finished"
 """Status of a run whose scores are there."""
 FAILED = "failed"
@@ -113,17 +113,15 @@ class FinalModel(NamedTuple):
 class RunRecord:
     """One run that has ended: one protocol under one seed."""
 
-    protocol: str
-    seed: int
-    virtual_s: float
-    """Virtual time at the end; shorter than the scenario's duration after `stop_when`."""
-    events: int
-    """Events that the clock stepped through."""
+    protocol: Protocol
+    seed: Seed
+    virtual_s: Annotated[float, Column("virtual time at the end", "s")]
+    """Shorter than the scenario's duration after `stop_when`."""
+    events: Annotated[int, Column("events that the clock stepped through")]
     counters: Mapping[str, int]
     """Messages sent, delivered, lost and so on, by name."""
-    status: str = FINISHED
-    cause: str = ""
-    """Why it failed, or empty."""
+    status: Annotated[str, Column("finished, or failed")] = FINISHED
+    cause: Annotated[str, Column("why it failed, or empty")] = ""
 
 
 @dataclass(frozen=True)

@@ -6,24 +6,19 @@ any time, with the same bytes.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
 from sim.record import tables
 from sim.record.folder import RUNS_FILE, RUNS_FOLDER, SCORES_FILE
-from sim.record.rows import Column, ScoreRow
+from sim.record.rows import Column, RunRecord, ScoreRow
 from sim.results.folder import finished_record
 from sim.scenario import Point, Sweep, dump_sweep
 
-_RUN_COLUMNS = {
-    "protocol": (str, Column("the name that the scenario gives the protocol")),
-    "seed": (int, Column("seed of the run")),
-    "status": (str, Column("finished, or failed")),
-    "cause": (str, Column("why it failed, or empty")),
-    "virtual_s": (float, Column("virtual time at the end", "s")),
-    "events": (int, Column("events that the clock stepped through")),
-}
+_HINTS = get_type_hints(RunRecord, include_extras=True)
+_NAMES = ("protocol", "seed", "status", "cause", "virtual_s", "events")
+_RUN_COLUMNS = {name: get_args(_HINTS[name]) for name in _NAMES}
 _COUNTER = Column("a counter of run.json")
 
 
