@@ -27,7 +27,10 @@ class Protocol(Settings):
     kind: str
 
     def runs_on(self, clients: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of its nodes: the clients, and a server if it needs one."""
+        """The names of its nodes: the clients, and a server if it needs one.
+
+        Allowed are clients, `server` if it needs one, and `pooled`, one machine with all data.
+        """
         return (*clients, SERVER) if self.needs_server else clients
 
     def check(self, *, unreliable: bool) -> None:
@@ -71,6 +74,7 @@ class Running(ABC):
         """What the observer looks at: each client's current model, then their average.
 
         A client that is down is seen with its last stored model. The average is by sample size.
+        Clients must be among what it yields, and `aggregate` for `stop_when: {of: aggregate}`.
         """
         clients = [
             Seen(
@@ -80,7 +84,7 @@ class Running(ABC):
                 node.version % INCARNATION,
                 lag,
                 node.up,
-                node.machine.client if node.machine.client >= 0 else None,
+                node.machine.site,
             )
             for node, lag in zip(self.world.clients, self.staleness(), strict=True)
         ]

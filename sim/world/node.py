@@ -32,6 +32,11 @@ class Machine:
     uplink: float = 1.0
     downlink: float = 1.0
 
+    @property
+    def site(self) -> int | None:
+        """The number of the client whose data it has; None if it has none, or all."""
+        return self.client if self.client >= 0 else None
+
 
 @dataclass
 class Storage:
