@@ -116,7 +116,7 @@ class ClientsSettings(Settings):
 
     @model_validator(mode="after")
     def _takes_time(self) -> ClientsSettings:
-        if getattr(self.step_time, "value", 1) == 0 or getattr(self.step_time, "high", 1) == 0:
+        if not isinstance(self.step_time, tuple) and self.step_time.longest_s == 0:
             raise Refusal("training takes no time", "more than zero", ("step_time",))
         return self
 

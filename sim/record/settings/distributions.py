@@ -6,6 +6,7 @@ instead of drawing new ones.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Annotated, Any, Literal
 
@@ -30,6 +31,11 @@ class Distribution(Settings):
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
         """``n`` durations in seconds, shape (n,)."""
 
+    @property
+    def longest_s(self) -> float:
+        """No duration is longer, in seconds."""
+        return math.inf
+
 
 class Constant(Distribution):
     """Always the same duration."""
@@ -40,6 +46,10 @@ class Constant(Distribution):
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
         """See Distribution; draws nothing."""
         return np.full(n, self.value)
+
+    @property
+    def longest_s(self) -> float:
+        return self.value
 
 
 class Uniform(Distribution):
@@ -57,6 +67,10 @@ class Uniform(Distribution):
 
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
         return self.low + (self.high - self.low) * generator.random(n)
+
+    @property
+    def longest_s(self) -> float:
+        return self.high
 
 
 class Exponential(Distribution):

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from sim.record.errors import Refusal
+from sim.record.rows import CLIENT, SERVER
 
-_NODE = re.compile(r"server|client_(0|[1-9]\d{0,8})", re.ASCII)
+_NODE = re.compile(rf"{SERVER}|{CLIENT}(0|[1-9]\d{{0,8}})", re.ASCII)
 _NODES_ALLOWED = "server or client_<number>, e.g. client_3"
 GROUPS = ("clients", "server", "all")
 _SELECTOR_ALLOWED = "clients, server, all, or a list of names such as [client_0, client_3]"
@@ -37,7 +38,7 @@ def selects(selector: str | tuple[str, ...], name: str) -> bool:
     if selector == "all":
         return _NODE.fullmatch(name) is not None
     if selector == "clients":
-        return name.startswith("client_")
+        return name.startswith(CLIENT)
     return name in selector if isinstance(selector, tuple) else name == selector
 
 
