@@ -2,8 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +42,7 @@ def trace(
     ] = None,
 ) -> None:
     """Write one run's timeline as a file for a viewer: who did what, when, on virtual time."""
-    with mistakes_reported(), _analysis():
+    with mistakes_reported():
         from analysis.trace_export import export
 
         target = export(
@@ -91,7 +90,7 @@ def plot(
     ] = None,
 ) -> None:
     """Draw a figure of the results."""
-    with mistakes_reported(), _analysis():
+    with mistakes_reported():
         from analysis.figures import saving
 
         target = saving.plot(
@@ -114,7 +113,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one HTML page about the results, with figures to switch and zoom."""
-    with mistakes_reported(), _analysis():
+    with mistakes_reported():
         from analysis.report import report as write
 
         target = write(folder, point=point, out=out)
@@ -138,7 +137,7 @@ def predict(
     ] = None,
 ) -> None:
     """Let a kept model segment a subject: a NIfTI file, what its numbers mean, and a picture."""
-    with mistakes_reported(), _analysis():
+    with mistakes_reported():
         from analysis.figures.saving import save
         from analysis.figures.segmentation import Column, segmentation, slices_shown
         from sim.runs.prediction import Choice, segmented
@@ -165,7 +164,7 @@ def subjects(
     ] = None,
 ) -> None:
     """Draw a training subject of each site, of four at most, beside what is labelled in it."""
-    with mistakes_reported(), _analysis():
+    with mistakes_reported():
         from analysis.figures.saving import save
         from analysis.figures.segmentation import Column, segmentation, slices_shown
         from sim.runs.prediction import cohort_in
@@ -193,26 +192,24 @@ def subjects(
 
 def show_results(folder: Path, as_json: bool) -> None:
     """Print what a run or a sweep came to, as a table or as JSON."""
-    with _analysis():
-        from analysis.comparison import compared
-        from analysis.loading import load
-        from sim.cli.tables import as_dict, closing_table
+    from analysis.comparison import compared
+    from analysis.loading import load
+    from sim.cli.tables import as_dict, closing_table
 
-        results = load(folder)
-        found = compared(results)
-        if as_json:
-            typer.echo(json.dumps(as_dict(results, found), indent=2, allow_nan=False))
-        else:
-            console().print(closing_table(results, found))
+    results = load(folder)
+    found = compared(results)
+    if as_json:
+        typer.echo(json.dumps(as_dict(results, found), indent=2, allow_nan=False))
+    else:
+        console().print(closing_table(results, found))
 
 
 def check_trackers(names: list[str] | None) -> None:
     """Refuse, before any work, what could not be told of it."""
     if names:
-        with _analysis():
-            from analysis import trackers
+        from analysis import trackers
 
-            trackers.check(names)
+        trackers.check(names)
 
 
 def tell_trackers(names: list[str] | None, folder: Path) -> None:
@@ -223,7 +220,7 @@ def tell_trackers(names: list[str] | None, folder: Path) -> None:
 
     try:
         # Some of them print, and standard output may be somebody's JSON.
-        with _analysis(), locked(folder), redirect_stdout(sys.stderr):
+        with locked(folder), redirect_stdout(sys.stderr):
             from analysis import trackers
 
             for place in trackers.log(names, folder):
@@ -231,14 +228,3 @@ def tell_trackers(names: list[str] | None, folder: Path) -> None:
     except KeyboardInterrupt:
         say(f"interrupted: the results are in {folder}; the same command logs them")
         raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
-@contextmanager
-def _analysis() -> Iterator[None]:
-    """Let the analysis tell a mistake as all other rooms do; it is imported for this alone."""
-    from sim.record.errors import ResultError, ScenarioError
-
-    try:
-        yield
-    except ResultError as mistake:
-        raise ScenarioError(str(mistake)) from None

@@ -20,10 +20,8 @@ Sharing = Literal["max_min", "equal", "none"]
 
 @dataclass(eq=False, slots=True)
 class Flow:
-    """Bytes on their way from `source` to `target`, over two `links`."""
+    """Bytes on their way over two `links`."""
 
-    source: int
-    target: int
     links: tuple[int, int]
     remaining: float
     finished: Callable[[], None]
@@ -65,7 +63,7 @@ class Flows:
     ) -> Flow:
         """Put `size_bytes` on the links; `finished()` is called when the last byte is through."""
         links = (source, self._count + target)
-        flow = Flow(source, target, links, size_bytes, finished, self._clock.now)
+        flow = Flow(links, size_bytes, finished, self._clock.now)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         if self._sharing == "none":

@@ -138,9 +138,10 @@ def test_max_min_saturates_a_link_of_every_flow(seed: int) -> None:
         flows.append(pipes.start(str(number), int(source), int(target), 1e6))
     tiny.run(pipes.clock, 0.0)
     for flow in flows:
-        on_up = [other.rate for other in flows if other.source == flow.source]
-        on_down = [other.rate for other in flows if other.target == flow.target]
-        links = [(on_up, capacity[0][flow.source]), (on_down, capacity[1][flow.target])]
+        links = [
+            ([other.rate for other in flows if link in other.links], capacity.flat[link])
+            for link in flow.links
+        ]
         assert all(sum(rates) <= limit * (1 + 1e-12) for rates, limit in links)
         assert any(
             np.isclose(sum(rates), limit, rtol=1e-12)
