@@ -245,13 +245,13 @@ def status(
 ) -> None:
     """Say what is finished, running, missing or failed, and why."""
     with mistakes_reported():
-        from sim.results import status as found
+        from sim.results.status import as_dict, lines, status
 
-        state = found.status(folder)
+        found = status(folder)
         if as_json:
-            typer.echo(json.dumps(found.as_dict(state), indent=2))
+            typer.echo(json.dumps(as_dict(found), indent=2))
             return
-        for line in found.lines(state):
+        for line in lines(found):
             typer.echo(line)
 
 

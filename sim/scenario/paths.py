@@ -15,6 +15,7 @@ from sim.scenario.yaml_loader import Document, parse
 
 # These say what a sweep is; none of them changes the world.
 FIXED = ("name", "question", "seeds", "sweep")
+_OVERRIDE = "PATH=VALUE, e.g. duration=1 h"
 
 
 def at(scenario: BaseModel, path: Sequence[str]) -> Any:
@@ -64,9 +65,6 @@ def _child(value: Any, part: str) -> Any:
     return value[part] if isinstance(value, dict) else value[int(part)]
 
 
-_OVERRIDE = "PATH=VALUE, e.g. duration=1 h"
-
-
 def apply(document: Document, override: str, option: str = "--set") -> None:
     """Put the value of ``PATH=VALUE`` into ``document``, making mappings on the way.
 
@@ -75,8 +73,8 @@ def apply(document: Document, override: str, option: str = "--set") -> None:
     neither a mapping nor a list with that entry.
     """
     place = Place(f"{option} {override}", line=0)
-    dotted, equals, text = override.partition("=")
-    parts = [part.strip() for part in dotted.split(".")]
+    written, equals, text = override.partition("=")
+    parts = [part.strip() for part in written.split(".")]
     if not equals or not all(parts):
         raise scenario_error(place, (), "is no override", _OVERRIDE)
     try:

@@ -26,8 +26,8 @@ _LONGEST = 64
 def values(written: Any) -> tuple[str, ...]:
     """The values in ``written``, each as YAML text: a list's entries, or those in one text.
 
-    Raises Refusal for no values, a value left empty, a malformed
-    range or series, and more than ``MOST_VALUES``.
+    Raises Refusal for no values, a value left empty, a malformed range or series, and more than
+    ``MOST_VALUES``.
     """
     if written is None or written == []:
         raise Refusal("has no values", "a list of values, or a range")

@@ -17,8 +17,6 @@ import simpy
 
 EVENTS_PER_TURN = 1_000
 """After so many events the asyncio loop gets its turn: a turn at every event costs four times."""
-
-
 MOST_YOUNG = 100_000
 """So many new objects make the garbage collector look through them."""
 

@@ -59,7 +59,7 @@ def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
     """Where `found` departs from `expected`, in words."""
     parts = [
         f"{part} {found.get(part, 'unknown')} instead of {expected.get(part, 'none')}"
-        for part in [*expected, *(found.keys() - expected.keys())]
+        for part in [*expected, *sorted(found.keys() - expected.keys())]
         if found.get(part) != expected.get(part)
     ]
     return ", ".join(parts)
