@@ -31,7 +31,7 @@ def structures_data(
 
     Each client's model is tested on the held-out subjects of all sites; `pooled` has one model.
     `seed`: only that one or those. Columns: structure (the first is found best, by the best
-    protocol of each), protocol, mean, low, high
+    reference if there is one), protocol, mean, low, high
     (95 %), std, count, left_out. A structure that no held-out subject has is left out. Raises
     ResultError for more than one point, and where no scores of structures are there.
     """
@@ -48,13 +48,16 @@ def structures_data(
     last = final(over_clients(rows)).dropna(subset="mean")
     last["structure"] = last["metric"].astype("str").str.removeprefix(_PREFIX)
     found = over_seeds(last, "mean", by=("structure", "protocol"))
-    found["structure"] = found["structure"].astype(ordered(_best_first(found)))
+    found["structure"] = found["structure"].astype(ordered(_best_first(results, found)))
     return found.sort_values(["structure", "protocol"], ignore_index=True)
 
 
-def _best_first(found: pd.DataFrame) -> list[str]:
+def _best_first(results: Results, found: pd.DataFrame) -> list[str]:
     """The structures in one order for all protocols, or rows could not be compared by eye."""
-    best = found.groupby("structure", observed=True)["mean"].max()
+    references = [name for name, one in results.about.items() if one.is_reference]
+    # By how hard they are, which those tell that others are measured by.
+    ranked = found[found["protocol"].isin(references)]
+    best = (found if ranked.empty else ranked).groupby("structure", observed=True)["mean"].max()
     return [str(name) for name in best.sort_values(ascending=False, kind="stable").index]
 
 

@@ -100,3 +100,12 @@ def test_one_protocol_stands_in_the_middle_of_its_row(tmp_path: Path) -> None:
     figure = drawn(structures(segmented(tmp_path, protocols="{local: {}}")))
     (bar,) = bars(figure)
     np.testing.assert_allclose(ys(bar.lines[0]), [0.0, 1.0])
+
+
+def test_references_order_the_rows(tmp_path: Path) -> None:
+    # `local`, the reference, finds the thalamus best (0.55), fedavg now the amygdala.
+    turned = {"dice_thalamus": {"client_0": 0.2}, "dice_amygdala": {"client_0": 0.9}}
+    found = structures_data(
+        segmented(tmp_path, values=lambda run: ends(run) if run[1] == "local" else turned)
+    )
+    assert list(found["structure"].cat.categories) == ["thalamus", "amygdala"]
