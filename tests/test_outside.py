@@ -84,7 +84,7 @@ def test_kinds_from_outside_are_swept_drawn_and_reported(scenario: str, tmp_path
     out = tmp_path / "swept"
     vary = "faults.dark.lasts=10 s,60 s"
     braintorrent("sweep", scenario, "--vary", vary, "--out", out, "--workers=0")
-    figures = ("failure_rate", "difference", "convergence", "network_use")
+    figures = ("failure_rate", "difference", "convergence", "timeline")
     for figure in figures:
         chosen = ["--point", "dark.lasts-10s"] if figure == "timeline" else []
         braintorrent("plot", out, "--figure", figure, *chosen, "--out", tmp_path / f"{figure}.png")
