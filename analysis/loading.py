@@ -50,7 +50,8 @@ def load_run(folder: str | Path) -> Results:
     settings = _settings(place / SCENARIO_FILE)
     found = read_points(place / RUN_FILE)
     if found is None:
-        raise ResultError(f"{place}: is {NOT_WRITTEN}; allowed: a run that has finished")
+        command = f"braintorrent run {place / SCENARIO_FILE} --out {place}"
+        raise ResultError(f"{place}: is {NOT_WRITTEN}; allowed: to continue it: {command}")
     known, record = found
     return _results(place, settings, known, {known.points[0].name: (place, record)})
 

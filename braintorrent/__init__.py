@@ -35,7 +35,7 @@ def check_imports() -> None:
             file = found.parent if found.name == "__init__.py" else found
             raise ImportError(
                 f"{name}: {file} hides braintorrent's own {name}; rename it, or keep it off "
-                "Python's path (the working directory, PYTHONPATH)",
+                "Python's path (the working directory, the script's folder, PYTHONPATH)",
                 name=name,
             )
 
@@ -48,6 +48,8 @@ def _found(name: str) -> Path | None:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return _names()
     if not name.startswith("_"):
         check_imports()
         if name in _MODULES:
@@ -59,5 +61,9 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    return ["__version__", *_names()]
+
+
+def _names() -> list[str]:
     check_imports()
-    return sorted({*globals(), *_MODULES, *import_module("analysis").__all__})
+    return sorted({*_MODULES, *import_module("analysis").__all__})

@@ -4,8 +4,6 @@ A room is a folder or a file at the top of `sim`. An import is a pair (importing
 module), wherever in the file it stands and whether or not it is for types only.
 """
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections import Counter, defaultdict

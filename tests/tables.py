@@ -1,7 +1,5 @@
 """The tables of a result folder as rows, for tests to compare."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One of each kind from a package of its own: one file and one line in a dict, nothing else."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

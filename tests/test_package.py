@@ -48,7 +48,7 @@ def hiding(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def refusal(hiding: Path) -> str:
     return (
         f"{hiding.stem}: {hiding} hides braintorrent's own {hiding.stem}; rename it, or keep it "
-        "off Python's path (the working directory, PYTHONPATH)\n"
+        "off Python's path (the working directory, the script's folder, PYTHONPATH)\n"
     )
 
 

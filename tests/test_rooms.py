@@ -1,7 +1,5 @@
 """The house: few files in a folder, few arrows between rooms, no circle."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -86,7 +86,8 @@ def _more_seeds(difference: Interval) -> str:
     needed = seeds_needed(difference.std, abs(difference.mean))
     if needed > MANY_SEEDS:
         return f"more than {MANY_SEEDS:,} seeds would be needed"
-    return f"about {needed - difference.count} more seeds would be needed"
+    more = needed - difference.count
+    return f"about {more} more seed{'' if more == 1 else 's'} would be needed"
 
 
 def _unequal_work(results: Results, found: Comparison) -> Iterator[Caution]:

@@ -157,7 +157,7 @@ def sweep(
         list[str] | None,
         typer.Option(
             metavar="PATH=V1,V2,...",
-            help="Run with each of these values; START:END:STEP is a range. Several are crossed.",
+            help="Run with each of these values; FIRST:LAST:STEP is a range. Several are crossed.",
         ),
     ] = None,
     seeds: Annotated[

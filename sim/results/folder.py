@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from sim.record import tables
-from sim.record.errors import Place, ResultError, ScenarioError, scenario_error
+from sim.record.errors import ResultError, ScenarioError
 from sim.record.folder import (
     MODEL_SUFFIX,
     MODELS_FOLDER,
@@ -47,7 +47,7 @@ def holds_sweep(folder: Path) -> bool:
         return is_sweep
     what = "holds neither a sweep nor a run" if folder.is_dir() else "no such folder"
     allowed = "a folder that `braintorrent sweep` or `run` writes"
-    raise scenario_error(Place(str(folder), 0), (), what, allowed)
+    raise ScenarioError(f"{folder}: {what}; allowed: {allowed}")
 
 
 def record_of(folder: Path, file: str, text: str, record_file: str) -> Record | None:

@@ -222,9 +222,9 @@ class _Runs:
         except ComputeError as failure:
             record = replace(record, status=FAILED, cause=str(failure))
             self.failed.append(record)
-            return results.run_tables(record, [], [])
-        finally:
             self._finished += 1
+            return results.run_tables(record, [], [])
+        self._finished += 1  # Not where Ctrl-C ends it: then nothing has come of it.
         return results.run_tables(record, scores, played.traces)
 
     async def _keep(self, point: PointFolder, played: Played) -> None:

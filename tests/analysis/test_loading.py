@@ -99,7 +99,8 @@ def test_a_run_that_has_not_finished_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResultError) as error:
         load(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}: is not finished: its folder has no run.json; allowed: a run that has finished"
+        f"{tmp_path}: is not finished: its folder has no run.json; allowed: to continue it: "
+        f"braintorrent run {tmp_path / 'scenario.yaml'} --out {tmp_path}"
     )
 
 

@@ -1,7 +1,5 @@
 """A sweep of 500 runs of which nothing was simulated: its tables are drawn at random."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

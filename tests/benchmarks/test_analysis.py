@@ -1,7 +1,5 @@
 """What it takes to load a large sweep: seconds and memory of a process that does nothing else."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What training small networks together is worth, against a plain loop over the same steps."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from pathlib import Path

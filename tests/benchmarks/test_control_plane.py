@@ -4,8 +4,6 @@ Each measurement runs in a process of its own, so that its peak of memory is its
 are processor seconds: the machine may be shared.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import multiprocessing

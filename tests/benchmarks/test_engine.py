@@ -1,7 +1,5 @@
 """What a run costs beside the training that it does, and what a second worker brings."""
 
-from __future__ import annotations
-
 import statistics
 from pathlib import Path
 

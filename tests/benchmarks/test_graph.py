@@ -1,7 +1,5 @@
 """A graph of a million operations: what it costs to name, demand and schedule, and its memory."""
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import resource

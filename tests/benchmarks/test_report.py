@@ -1,7 +1,5 @@
 """What a report of a large sweep comes to: its size, and the time to write it and to open it."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What sharing is worth: a sweep against the same runs made one by one."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

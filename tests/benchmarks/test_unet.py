@@ -1,7 +1,5 @@
 """What two workers and the layout bring a network that keeps a core busy, in exact arithmetic."""
 
-from __future__ import annotations
-
 import asyncio
 import statistics
 import time

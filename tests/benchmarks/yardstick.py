@@ -1,7 +1,5 @@
 """The yardstick of the benchmarks: a plain PyTorch loop over the steps that a scenario takes."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time

@@ -1,7 +1,5 @@
 """A fault: all clients lose power at once, and have it back at once."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

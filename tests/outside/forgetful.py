@@ -1,7 +1,5 @@
 """A network with a random layer that is left on by mistake when the network is judged."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -1,7 +1,5 @@
 """A task: is the left or the right half of a line brighter?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 

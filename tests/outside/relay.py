@@ -1,7 +1,5 @@
 """A protocol with a server: it hands one model from client to client, each trains it in turn."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 

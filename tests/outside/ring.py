@@ -1,7 +1,5 @@
 """A protocol without a server: each client trains, and pushes its model to its neighbour."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """A partition: samples go to the clients in turn."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -99,10 +99,10 @@ def test_a_folder_that_is_neither_is_a_mistake(tmp_path: Path) -> None:
     allowed = "allowed: a folder that `braintorrent sweep` or `run` writes"
     with pytest.raises(ScenarioError) as caught:
         status(tmp_path)
-    assert str(caught.value) == f"{tmp_path}: (top): holds neither a sweep nor a run; {allowed}"
+    assert str(caught.value) == f"{tmp_path}: holds neither a sweep nor a run; {allowed}"
     with pytest.raises(ScenarioError) as caught:
         status(tmp_path / "no")
-    assert str(caught.value) == f"{tmp_path / 'no'}: (top): no such folder; {allowed}"
+    assert str(caught.value) == f"{tmp_path / 'no'}: no such folder; {allowed}"
 
 
 def test_a_broken_file_is_a_mistake_with_its_place(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Sweeps: what points share is trained once, and whatever stops one, the same command continues."""
 
+import asyncio
 import errno
 import json
 import os
@@ -14,6 +15,8 @@ from sim.cli import app
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder_lock import locked
+from sim.runs.session import PointFolder, Progress, Session, prepared, run_points
+from sim.scenario import load
 from tests.sim.counting import BROKEN, JOURNAL, CountingTraining
 
 SMALL = [
@@ -259,3 +262,22 @@ def test_a_dry_run_counts_the_models_that_are_kept(tmp_path: Path) -> None:
     files = sorted((tmp_path / "kept").rglob("*.safetensors"))
     tensors = [kept.read(file)[1].values() for file in files]
     assert planned["kept_bytes"] == sum(one.nbytes for each in tensors for one in each)
+
+
+def test_what_ctrl_c_ends_counts_as_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.runs.session.SECONDS_BETWEEN_REPORTS", 0)  # To see every step.
+    scenario, told = load("churn", ["duration=4 min"]), list[Progress]()
+    session = Session(tmp_path, 0, 1 << 30, print, told.append)
+
+    async def interrupted() -> None:
+        points = [PointFolder(scenario, tmp_path)]
+        work = asyncio.create_task(run_points(points, session, prepared([scenario], print)))
+        while not told or told[-1].latest is None:
+            await asyncio.sleep(0.01)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    asyncio.run(interrupted())
+    assert (told[-1].finished_runs, told[-1].total_runs) == (0, 12)
