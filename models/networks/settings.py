@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from sim.record.errors import Refusal
@@ -23,13 +24,13 @@ class ModelSettings(Settings):
 
     name: str
 
+    @abstractmethod
     def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
         """A new module, its weights drawn from torch's global generator.
 
         Input [batch, *input_shape]; output [batch, outputs] or, for each pixel, [batch, outputs,
         height, width]. Raises Refusal if it doesn't fit.
         """
-        raise NotImplementedError
 
 
 def check_sides(name: str, input_shape: tuple[int, ...], halvings: int) -> None:

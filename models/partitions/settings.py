@@ -1,5 +1,7 @@
 """What every partition answers, and how those that draw shares do so."""
 
+from abc import abstractmethod
+
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -18,12 +20,12 @@ class PartitionSettings(Settings):
 
     kind: str
 
+    @abstractmethod
     def deal(self, labels: Ints, clients: int, draws: np.random.Generator) -> list[Ints]:
         """The samples of each client, ascending, of those whose `labels` [n] these are.
 
         Raises Refusal if they can't be dealt to so many.
         """
-        raise NotImplementedError
 
 
 class SharesSettings(PartitionSettings):
@@ -47,9 +49,9 @@ class SharesSettings(PartitionSettings):
             PATH,
         )
 
+    @abstractmethod
     def owners(self, labels: Ints, clients: int, draws: np.random.Generator) -> Ints:
         """One draw of each sample's client [n]."""
-        raise NotImplementedError
 
     def dealt(self, count: int, clients: int, draws: np.random.Generator) -> Ints:
         """The owner of each of `count` items when they are dealt in order by shares."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -50,13 +51,13 @@ class TaskSettings(Settings):
         """Names the data: equal for descriptions that differ in how they are dealt alone."""
         return f"{self.model_dump_json()} of {clients} sites"
 
+    @abstractmethod
     def load(self, clients: int, tell: Tell) -> Task:
         """The data in main memory. Raises Refusal if they can't be had as asked."""
-        raise NotImplementedError
 
     def cohort(self, clients: int, tell: Tell) -> Cohort:
         """All subjects of a task that segments. Raises Refusal if they can't be had as asked."""
-        raise NotImplementedError
+        raise AssertionError(f"{self.name} has no subjects")
 
     def deal(self, data: Task, clients: int, draws: np.random.Generator) -> Sequence[Ints]:
         """The training samples of each client: those of its site, as `data.sites` has them.
