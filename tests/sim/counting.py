@@ -6,6 +6,7 @@ The journal's path is in the environment, where spawned processes find it.
 import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from models.learner import ALL_CLIENTS, Learner, LearnerSpec
 from models.parameters import Vector
@@ -40,3 +41,8 @@ class CountingTraining(Training):
 
     def trained_together(self, jobs: Sequence[tuple[Learner, Vector, int, int]]) -> list[Vector]:
         return [learner.trained(base, client, number) for learner, base, client, number in jobs]
+
+
+def steps(journal: Path) -> int:
+    """All that were trained since the journal was begun; a killed process may not have begun it."""
+    return sum(map(int, journal.read_text().split())) if journal.exists() else 0

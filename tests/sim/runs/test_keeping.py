@@ -18,7 +18,7 @@ from sim.results import folder as results
 from sim.results import kept
 from sim.runs.data import learner_spec
 from sim.scenario import load
-from tests.sim.counting import JOURNAL, CountingTraining
+from tests.sim.counting import CountingTraining, steps
 from tests.tables import read_scores, read_traces
 
 ROOT = Path(__file__).parents[3]
@@ -62,20 +62,6 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keeping") / "whole"
     run(folder)
     return folder
-
-
-@pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the steps of every training are noted from now on."""
-    path = tmp_path / "journal"
-    path.touch()
-    monkeypatch.setenv(JOURNAL, str(path))
-    monkeypatch.setattr("sim.runs.session.Training", CountingTraining)
-    return path
-
-
-def steps(journal: Path) -> int:
-    return sum(map(int, journal.read_text().split()))
 
 
 def unfinished_copy(whole: Path, folder: Path) -> Path:

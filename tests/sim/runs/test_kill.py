@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sim.counting import JOURNAL
+from tests.sim.counting import JOURNAL, steps
 
 KILLS = 20
 ROOT = Path(__file__).parents[3]
@@ -39,10 +39,6 @@ def started(script: Path, out: Path, journal: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-
-
-def steps(journal: Path) -> int:
-    return sum(map(int, journal.read_text().split())) if journal.exists() else 0
 
 
 def tables(folder: Path) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from sim.results import kept
 from sim.results.folder_lock import locked
 from sim.runs.session import PointFolder, Progress, Session, prepared, run_points
 from sim.scenario import load
-from tests.sim.counting import BROKEN, JOURNAL, CountingTraining
+from tests.sim.counting import BROKEN, steps
 
 SMALL = [
     "server_crash",
@@ -54,20 +54,6 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweeps") / "whole"
     sweep(folder)
     return folder
-
-
-@pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the steps of every training are noted from now on."""
-    path = tmp_path / "journal"
-    path.touch()
-    monkeypatch.setenv(JOURNAL, str(path))
-    monkeypatch.setattr("sim.runs.session.Training", CountingTraining)
-    return path
-
-
-def steps(journal: Path) -> int:
-    return sum(map(int, journal.read_text().split()))
 
 
 def operations(folder: Path) -> dict[str, int]:
