@@ -96,7 +96,7 @@ def _of_point(results: Results, point: str) -> pd.DataFrame:
     found = found.merge(gained[[*RUN, "value"]].rename(columns={"value": PROGRESS}), on=RUN)
     found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
     target = float(results.conditions["target"][point])
-    if target == target:
+    if not math.isnan(target):
         return found.merge(to_target(curves, target)[[*RUN, "value", "reached"]], on=RUN)
     return found.assign(value=float("nan"), reached=None)
 

@@ -19,11 +19,8 @@ from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Vector
 from models.tasks.settings import TaskSettings, Tell
 from models.tasks.task import Task
-from models.training import TrainingSettings, steps_per_round
+from models.training import ALL_CLIENTS, TrainingSettings, steps_per_round
 from sim.record.metrics import FINAL, TEST
-
-ALL_CLIENTS = -1
-"""The client number that stands for all clients' data together."""
 
 
 @dataclass(frozen=True)

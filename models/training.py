@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from sim.record.errors import Refusal
 from sim.record.settings.base import Count, Positive, Settings
 
+ALL_CLIENTS = -1
+"""The client number that stands for all clients' data together."""
+
 
 class TrainingSettings(Settings):
     """How a client fine-tunes during one local round; the optimiser starts afresh each time."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, SERVER
 from sim.record.settings.base import Settings
-from sim.world import INCARNATION, Behaviour, Node, World
+from sim.world import Behaviour, Node, World
 
 Retries = Annotated[int, Field(ge=0)]
 KIND = "the protocol's kind; the name in the scenario if left out"
@@ -81,7 +81,7 @@ class Running(ABC):
                 node.name,
                 node.storage.model,
                 node.storage.rounds,
-                node.version % INCARNATION,
+                node.storage.rounds,
                 lag,
                 node.up,
                 node.machine.site,

@@ -8,14 +8,13 @@ from functools import partial
 
 import numpy as np
 
+from models.training import ALL_CLIENTS
 from sim.compute import Lineage
 from sim.protocols import Running
 from sim.record.rows import POOLED, SERVER
 from sim.scenario import Scenario
 from sim.scenario.sections import one_way
 from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
-
-ALL_CLIENTS = -1  # How `models` numbers "all clients' data".
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from models.bits.fingerprint import fingerprint
 from models.learner import Learner, LearnerSpec, load_data
 from models.parameters import Layout, Tensor, Vector
 from models.tasks.settings import TaskSettings, Tell
+from models.training import ALL_CLIENTS
 from sim.compute import Graph, Lineage, one_thread
 from sim.record.errors import Refusal
-from sim.runs.build import ALL_CLIENTS, Facts
+from sim.runs.build import Facts
 from sim.scenario import Scenario
 
 

@@ -14,11 +14,11 @@ from torch.nn import functional
 
 from models.bits import generator
 from models.bits.fingerprint import fingerprint
-from models.learner import ALL_CLIENTS, Learner, LearnerSpec
+from models.learner import Learner, LearnerSpec
 from models.networks import CnnSettings, MlpSettings
 from models.partitions import DirichletSettings
 from models.tasks import DigitsSettings
-from models.training import TrainingSettings
+from models.training import ALL_CLIENTS, TrainingSettings
 from sim.record.errors import Refusal
 
 Optimizer = Literal["sgd", "momentum", "adam"]

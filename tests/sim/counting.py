@@ -8,8 +8,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.learner import ALL_CLIENTS, Learner, LearnerSpec
+from models.learner import Learner, LearnerSpec
 from models.parameters import Vector
+from models.training import ALL_CLIENTS
 from sim.runs.training import Training
 
 JOURNAL = "BRAINTORRENT_TEST_JOURNAL"

@@ -18,7 +18,6 @@ from models.arithmetic.batched import Member, Plan, State
 from models.arithmetic.exact import batches
 from models.bits import generator
 from models.learner import (
-    ALL_CLIENTS,
     GROUP_LIMIT,
     Learner,
     LearnerSpec,
@@ -29,7 +28,7 @@ from models.networks import CnnSettings, MlpSettings
 from models.parameters import FlatModule, Vector
 from models.partitions import DirichletSettings
 from models.tasks import DigitsSettings
-from models.training import TrainingSettings
+from models.training import ALL_CLIENTS, TrainingSettings
 from sim.record.errors import Refusal
 
 Optimizer = Literal["sgd", "momentum", "adam"]

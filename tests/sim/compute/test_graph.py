@@ -14,7 +14,6 @@ from sim.compute.graph import ATTEMPTS
 from tests.sim.compute.small import FAILS, Recorder, Stuck, at_work, memory, unused
 
 DEEP = 10_000
-FILE_BYTES = 8  # Two float32 in memory.
 
 
 def chain(lineage: Lineage, length: int, client: int = 0) -> ModelRef:
