@@ -18,7 +18,7 @@ from analysis.results import Results
 from sim.record.errors import ResultError
 from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, Record
 from sim.record.points import FolderRecord, PointRecord, read_points, read_sweep
-from sim.record.rows import FAILED, FINISHED, MISSING
+from sim.record.rows import FAILED, FINISHED, MISSING, STAGES
 
 NOT_WRITTEN = "not finished: its folder has no run.json"
 NOT_LISTED = "run.json does not list it"
@@ -101,6 +101,7 @@ def _results(
     nodes = ordered(node_names(max(point.clients for point in points)))
     names = ordered(point.name for point in points)
     types = {"point": names, "protocol": ordered(about), "node": nodes, "peer": nodes}
+    types["stage"] = ordered(STAGES)
     frame = values_frame({point.name: point.values for point in points}, paths or ())
     return Results(
         folder=folder,

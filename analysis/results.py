@@ -17,7 +17,7 @@ from sim.record.errors import ResultError
 from sim.record.folder import SCENARIO_FILE, SCORES_FILE, SWEEP_FILE, TRACE_FILE
 from sim.record.metrics import Better
 from sim.record.points import ProtocolRecord
-from sim.record.rows import CLIENT, FINISHED, TRACE_KINDS, ScoreRow, TraceRow
+from sim.record.rows import CLIENT, FINISHED, RECEIVED, STAGES, TRACE_KINDS, ScoreRow, TraceRow
 
 Names = str | Iterable[str]
 Seeds = int | Iterable[int]
@@ -146,19 +146,24 @@ class Results:
         protocols: Names | None = None,
         seeds: Seeds | None = None,
         nodes: Names | None = None,
+        stage: str | None = RECEIVED,
         metric: str | None = None,
         columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """The scores of finished runs, read now: one row per metric, model and look.
 
-        None chooses all; a name or number one, several of them several. Columns: `point`, the
-        varied paths, `protocol`, `seed`, `time_s` (virtual), `node`, `local_round`, `version`,
+        None chooses all; a name or number one, several of them several. `stage`: of clients'
+        models; those of references, which have none, are always among them. Columns: `point`, the
+        varied paths, `protocol`, `seed`, `time_s` (virtual), `node`, `stage`, `local_round`,
+        `version`,
         `staleness`, `metric`, `value`, `up`; or those of them in `columns`. Sorted by point,
         protocol, seed and time. No row where no chosen run is finished: see `missing`.
 
         Raises ResultError for a choice that the scenario or the tables don't have.
         """
         wanted = self._wanted(protocols, seeds, nodes)
+        if stage is not None:
+            wanted["stage"] = [*self.chosen("stage", stage, STAGES), None]
         if metric is not None:
             wanted["metric"] = [metric]
         frame = self._read(SCORES_FILE, ScoreRow, points, wanted, columns)

@@ -88,7 +88,7 @@ class Independent(Running):
         """Train `base`; the model, its version and what it has merged become stable together."""
         model = yield from node.train(base)
         if model is not None:
-            node.storage.rounds += 1
+            node.keep(model)
             self.keep(node, model, arrived)
 
     def keep(self, node: Node, model: ModelRef, arrived: Arrived) -> None:
@@ -149,7 +149,8 @@ class Independent(Running):
             duration_s=node.clock.now - started_s,
             peers=tuple(self.world.clients[peer].name for peer in sorted(models)),
         )
-        return self.world.averaged(models | {node.index: node.storage.model})
+        node.storage.received = self.world.averaged(models | {node.index: node.storage.model})
+        return node.storage.received
 
     def _others(self, node: Node) -> Ints:
         return np.delete(np.arange(len(self.world.clients)), node.index)

@@ -15,6 +15,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Protocol, Retries, Running, Seen
 from sim.record.errors import Refusal
+from sim.record.rows import RECEIVED
 from sim.record.settings.quantities import PositiveSeconds
 from sim.world import Behaviour, Node, Tie, Transfer, World
 
@@ -183,11 +184,11 @@ class ServerRounds(Running):
                 continue
             last = order.attempt
             node.inbox.clear()
-            node.storage.model = order.model
+            node.storage.received = order.model
             self._received[node.index] = order.server_round
             update = yield from node.train(order.model)
             if update is not None:
-                node.storage.rounds += 1
+                node.keep(update)
                 yield from self._report(node, order, update)
 
     def _newest_order(self, node: Node, last: int) -> Order | None:
@@ -217,4 +218,4 @@ class ServerRounds(Running):
         """See Running; last the global model, whose rounds are the server's."""
         yield from super().seen()
         name, rounds = self.server.name, self.server_round
-        yield Seen(name, self.global_model, rounds, rounds, 0.0, self.server.up)
+        yield Seen(name, RECEIVED, self.global_model, rounds, rounds, 0.0, self.server.up)

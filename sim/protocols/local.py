@@ -22,9 +22,10 @@ class Local(Protocol):
 class Alone(Running):
     """Fine-tune the own model again and again; nothing is sent."""
 
+    stages = (None,)
+
     def behaviour(self, node: Node) -> Behaviour:
         while True:
             model = yield from node.train(node.storage.model)
             if model is not None:
-                node.storage.model = model
-                node.storage.rounds += 1
+                node.keep(model)

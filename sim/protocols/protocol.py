@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, NamedTuple
 from pydantic import Field
 
 from sim.compute import ModelRef
-from sim.record.rows import AGGREGATE, SERVER
+from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings.base import Settings
 from sim.world import Behaviour, Node, World
 
@@ -44,10 +44,12 @@ class Protocol(Settings):
 class Seen(NamedTuple):
     """One model that there is to look at, as its protocol counts rounds.
 
+    `stage`: RECEIVED or TRAINED; None for a reference's, which receives nothing from others.
     `site`: the number of the client whose data the node has; None for a node that has none, or all.
     """
 
     node: str
+    stage: str | None
     model: ModelRef
     local_round: int
     version: int
@@ -58,6 +60,9 @@ class Seen(NamedTuple):
 
 class Running(ABC):
     """A protocol in one world."""
+
+    stages: ClassVar[tuple[str | None, ...]] = STAGES
+    """Of its clients' models, those that there are to look at."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -71,29 +76,25 @@ class Running(ABC):
         return [0.0] * len(self.world.clients)
 
     def seen(self) -> Iterator[Seen]:
-        """What the observer looks at: each client's current model, then their average.
+        """What the observer looks at: each client's models, stage by stage, then an average.
 
-        A client that is down is seen with its last stored model. The average is by sample size.
-        Clients must be among what it yields, and `aggregate` for `stop_when: {of: aggregate}`.
+        A client that is down is seen with what it has stored. The average is of the trained models
+        by sample size; it is what everybody would receive if all merged now, so it counts as
+        received. Clients must be among what it yields, and `aggregate` for `stop_when: {of:
+        aggregate}`.
         """
-        clients = [
-            Seen(
-                node.name,
-                node.storage.model,
-                node.storage.rounds,
-                node.storage.rounds,
-                lag,
-                node.up,
-                node.machine.site,
-            )
-            for node, lag in zip(self.world.clients, self.staleness(), strict=True)
-        ]
-        yield from clients
+        clients, staleness = self.world.clients, self.staleness()
+        for stage in self.stages:
+            for node, lag in zip(clients, staleness, strict=True):
+                model = node.storage.received if stage == RECEIVED else node.storage.model
+                rounds, version, site = node.rounds, node.storage.rounds, node.machine.site
+                yield Seen(node.name, stage, model, rounds, version, lag, node.up, site)
         yield Seen(
             AGGREGATE,
-            self.world.averaged({node.index: node.storage.model for node in self.world.clients}),
-            sum(one.local_round for one in clients),
-            sum(one.version for one in clients),
-            sum(one.staleness for one in clients) / len(clients),
-            any(one.up for one in clients),
+            self.stages[0],
+            self.world.averaged({node.index: node.storage.model for node in clients}),
+            sum(node.rounds for node in clients),
+            sum(node.storage.rounds for node in clients),
+            sum(staleness) / len(clients),
+            any(node.up for node in clients),
         )

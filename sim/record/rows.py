@@ -10,6 +10,11 @@ SERVER = "server"
 """Node name of the server; in score rows, of the global model that it holds."""
 AGGREGATE = "aggregate"
 """Node name of score rows about the average of all clients' current models."""
+RECEIVED = "received"
+"""Stage of a client's model: the newest that came from others, as it was before any training."""
+TRAINED = "trained"
+"""Stage of a client's model: what its last finished local round made of it."""
+STAGES = (RECEIVED, TRAINED)
 POOLED = "pooled"
 """Node name of the one virtual machine that has all clients' data and computing power."""
 FINISHED = "finished"
@@ -29,6 +34,7 @@ TRACE_KINDS = {
     "merge": "a client averaged others' models with its own",
     "round": "a server round",
     "round_failed": "a server round to which too few updates came",
+    "update_late": "an update that came after its server round had closed; peer sent it",
     "crash": "a node went down",
     "recover": "a node came back",
     "storage_lost": "a node lost what had survived its crashes",
@@ -62,6 +68,10 @@ class ScoreRow(NamedTuple):
     seed: Seed
     time_s: Annotated[float, Column("virtual time of the look", "s")]
     node: Annotated[str, Column("whose model: client_0 and so on, server, aggregate or pooled")]
+    stage: Annotated[
+        str | None,
+        Column("received or trained; of server and aggregate received; none of a reference"),
+    ]
     local_round: Annotated[
         int, Column("local rounds finished, for aggregate by all clients; of server its rounds")
     ]
@@ -101,10 +111,12 @@ class FinalModel(NamedTuple):
     protocol: str
     seed: int
     node: str
+    stage: str
+    """Empty for a reference, whose models have none."""
     local_round: int
     version: int
     time_s: float
-    """Virtual seconds since the start; these three are the columns of the model's score rows."""
+    """Virtual seconds since the start; these are the columns of the model's score rows."""
     name: str
     """Its content name: equal names are equal bits."""
 

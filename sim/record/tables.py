@@ -127,6 +127,7 @@ def _only(batch: pa.RecordBatch, wanted: Mapping[str, Sequence[Any]]) -> pa.Reco
         if pa.types.is_dictionary(column.type):
             # Which of the dictionary's texts are wanted is asked once, not once a row.
             mask = pc.is_in(column.dictionary, value_set=known).take(column.indices)
+            mask = mask.fill_null(None in values)  # Of what is missing there is no text.
         else:
             mask = pc.is_in(column, value_set=known)
         batch = batch.filter(mask)

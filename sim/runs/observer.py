@@ -9,7 +9,7 @@ import simpy
 from sim.compute import ModelRef
 from sim.protocols import Running, Seen
 from sim.record.metrics import TEST, Better, seen_from
-from sim.record.rows import AGGREGATE, ScoreRow
+from sim.record.rows import AGGREGATE, RECEIVED, ScoreRow
 from sim.scenario.sections import StopSettings
 from sim.world import Behaviour, Tie, World
 
@@ -19,6 +19,7 @@ class Look(NamedTuple):
 
     time_s: float
     node: str
+    stage: str | None
     local_round: int
     version: int
     staleness: float
@@ -80,6 +81,7 @@ class Observer:
         return Look(
             self._world.clock.now,
             seen.node,
+            seen.stage,
             seen.local_round,
             seen.version,
             seen.staleness,
@@ -91,7 +93,7 @@ class Observer:
 
     def _reached(self, goal: StopSettings) -> simpy.events.ProcessGenerator:
         """Whether the metric is reached: needs numbers, so virtual time waits for them."""
-        looks = [look for look, _ in self.latest]
+        looks = [look for look, _ in self.latest if look.stage in (None, RECEIVED)]
         values = yield self._world.clock.number(asyncio.gather(*(look.scores for look in looks)))
         by_node = {look.node: each[goal.metric] for look, each in zip(looks, values, strict=True)}
         rising = self._metrics[goal.metric] == "higher"
@@ -109,9 +111,10 @@ async def score_rows(looks: Sequence[Look], protocol: str, seed: int) -> list[Sc
     rows = []
     for look in looks:
         scores = await look.scores
-        head = (protocol, seed, look.time_s, look.node, look.local_round, look.version)
+        head = (protocol, seed, look.time_s, look.node, look.stage)
+        counted = (look.local_round, look.version, look.staleness)
         rows += [
-            ScoreRow(*head, look.staleness, metric, value, look.up)
+            ScoreRow(*head, *counted, metric, value, look.up)
             for metric, value in seen_from(look.site, scores).items()
         ]
     return rows

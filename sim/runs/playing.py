@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sim.compute import Graph, ModelRef
 from sim.record.metrics import FINAL, TEST
-from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
+from sim.record.rows import TRAINED, FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.runs.build import build
 from sim.runs.data import Data
 from sim.runs.observer import Look, Observer, score_rows
@@ -61,13 +61,22 @@ async def play(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
     kept = observer.latest if scenario.output.keep_models == "final" else []
+    # TODO stage: one file a node
+    kept = [each for each in kept if each[0].stage != TRAINED]
     final = [(_final_model(protocol, seed, look, model), model) for look, model in kept]
     return Played(record, world.trace.rows, observer.looks, final)
 
 
 def _final_model(protocol: str, seed: int, look: Look, model: ModelRef) -> FinalModel:
     return FinalModel(
-        protocol, seed, look.node, look.local_round, look.version, look.time_s, model.name
+        protocol,
+        seed,
+        look.node,
+        look.stage or "",
+        look.local_round,
+        look.version,
+        look.time_s,
+        model.name,
     )
 
 

@@ -43,12 +43,14 @@ class Storage:
     """Stable storage: survives a crash unless the fault says that it is lost.
 
     `model`: the last finished model (a server's: the global model at its last checkpoint).
+    `received`: the newest model that came from others, whole, and not trained since.
     `rounds`: finished local rounds (a server's: server rounds) since the storage was new.
     `incarnation`: how often storage was lost; versions are ordered by (incarnation, rounds).
     `merged`: the version of each peer that `model` has merged, as `Node.version` packs them.
     """
 
     model: ModelRef
+    received: ModelRef
     rounds: int = 0
     incarnation: int = 0
     merged: dict[int, int] | None = None
@@ -72,7 +74,9 @@ class Node:
         self.streams = network.streams
         self.lineage = lineage
         self.machine = machine
-        self.storage = Storage(lineage.initial())
+        self.storage = Storage(lineage.initial(), lineage.initial())
+        self.rounds = 0
+        """Finished local rounds, for good: a crash that takes the storage doesn't undo them."""
         self.attempts = 0  # Counts on through crashes and lost storage: it keys the dropouts.
         self.dropouts: dict[str, float] = {}
         """By fault, the chance that an attempt at a local round fails."""
@@ -123,7 +127,8 @@ class Node:
             self._mail = self.clock.event()
             self.network.node_down(self.index)
         if loses_storage:
-            self.storage = Storage(self.lineage.initial(), incarnation=self.storage.incarnation + 1)
+            initial, lost = self.lineage.initial(), self.storage
+            self.storage = Storage(initial, initial, incarnation=lost.incarnation + 1)
             self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
         if was_up or loses_storage:
             self.changed()
@@ -174,7 +179,7 @@ class Node:
         machine, started_s = self.machine, self.clock.now
         work_s = machine.steps * machine.step_s * self._jitter(attempt)
         fault, fraction = self._dropout(attempt)
-        number = self.storage.rounds  # A crash may take the storage before the row is written.
+        number = self.rounds
         try:
             yield from self.compute(work_s * fraction)
         except simpy.Interrupt as crash:
@@ -185,6 +190,12 @@ class Node:
             return None
         self._trained("train", started_s, number, attempt)
         return self.lineage.trained(base, machine.client, number)
+
+    def keep(self, model: ModelRef) -> None:
+        """Put what a finished local round came to into stable storage."""
+        self.storage.model = model
+        self.storage.rounds += 1
+        self.rounds += 1
 
     def _trained(
         self, kind: str, started_s: float, number: int, attempt: int, cause: str | None = None

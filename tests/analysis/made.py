@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import node_names, ordered
-from sim.record.rows import TraceRow
+from sim.record.rows import STAGES, TraceRow
 
 # Not in the order of the alphabet, as a scenario's need not be.
 PROTOCOLS = ("swarm", "fedavg", "local")
@@ -35,6 +35,7 @@ def scores(
         {
             "time_s": LOOK_S * look,
             "node": node,
+            "stage": "received",
             "local_round": look,
             "version": look,
             "staleness": (staleness or {}).get(node, series)[look] if staleness else 0.0,
@@ -127,6 +128,8 @@ def _typed(frame: pd.DataFrame, point: str, protocol: str, seed: int) -> pd.Data
         if name in frame:
             values = frame[name].where(frame[name] != "")
             frame[name] = pd.Categorical(values, dtype=ordered(NODES))
+    if "stage" in frame:
+        frame["stage"] = pd.Categorical(frame["stage"], dtype=ordered(STAGES))
     for name in ("metric", "kind"):
         if name in frame:
             frame[name] = frame[name].astype("str").astype("category")

@@ -39,6 +39,7 @@ def scores(protocol: str, seed: int) -> pa.Table:
         np.full(len(node), seed),
         60.0 * time_s,
         texts(names, node),
+        constant("received", len(node)),
         time_s,
         time_s,
         values,

@@ -7,6 +7,7 @@ import simpy
 from pydantic import Field
 
 from sim.protocols import Protocol, Running, Seen
+from sim.record.rows import RECEIVED
 from sim.record.settings.quantities import PositiveSeconds
 from sim.world import Behaviour, Node, Tie, World
 
@@ -53,8 +54,7 @@ class Relaying(Running):
             model = yield from client.train(client.inbox[-1].payload)
             client.inbox.clear()
             if model is not None:
-                client.storage.model = model
-                client.storage.rounds += 1
+                client.keep(model)
                 yield from client.deliver(
                     self.server, self.world.model_bytes, model, self.patience_s
                 )
@@ -63,5 +63,11 @@ class Relaying(Running):
         yield from super().seen()
         stored = self.server.storage
         yield Seen(
-            self.server.name, stored.model, stored.rounds, stored.rounds, 0.0, self.server.up
+            self.server.name,
+            RECEIVED,
+            stored.model,
+            stored.rounds,
+            stored.rounds,
+            0.0,
+            self.server.up,
         )

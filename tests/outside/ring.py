@@ -27,8 +27,7 @@ class Pushing(Running):
             base = self.world.averaged(came | {node.index: node.storage.model})
             model = yield from node.train(base)
             if model is not None:
-                node.storage.model = model
-                node.storage.rounds += 1
+                node.keep(model)
                 self.world.network.send(
                     node.index, right.index, self.world.model_bytes, model, delivered=right.receive
                 )

@@ -73,7 +73,7 @@ OPERATIONS = Operations(3, 2, 1, 0, 30, 20, 20)
 
 def learned(protocol: str, seed: int) -> results.RunTables:
     scores = [
-        ScoreRow(protocol, seed, time_s, "client_0", 1, 1, 0.0, "accuracy", value, True)
+        ScoreRow(protocol, seed, time_s, "client_0", "received", 1, 1, 0.0, "accuracy", value, True)
         for time_s, value in ((0.0, 0.1), (300.0, 0.5), (600.0, 0.75))
     ]
     traces = [TraceRow(protocol, seed, 0.0, 2.0, "client_0", "train", "", 0)]

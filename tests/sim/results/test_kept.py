@@ -13,7 +13,7 @@ from sim.record.rows import FinalModel
 from sim.results import kept
 from sim.results.kept import Damaged
 
-MODEL = FinalModel("fedavg", 3, "client_1", 4, 2, 0.1 + 0.2, "0123456789abcdef" * 2)
+MODEL = FinalModel("fedavg", 3, "client_1", "trained", 4, 2, 0.1 + 0.2, "0123456789abcdef" * 2)
 TENSORS = {
     "1.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
     "1.bias": np.array([0.1, -0.2], np.float32),

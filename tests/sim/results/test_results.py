@@ -21,7 +21,7 @@ WORLD = load("churn", ["protocols={fedavg: {deadline: 1 min}, braintorrent: {}}"
 
 
 def score(protocol: str, seed: int, time_s: float, node: str = "client_0") -> ScoreRow:
-    return ScoreRow(protocol, seed, time_s, node, 1, 1, 0.5, "accuracy", 0.25, True)
+    return ScoreRow(protocol, seed, time_s, node, "received", 1, 1, 0.5, "accuracy", 0.25, True)
 
 
 def trace(protocol: str, seed: int, time_s: float, cause: str | None = None) -> TraceRow:

@@ -35,7 +35,7 @@ def finish(folder: Path, swept: Sweep, looks: int = 2) -> Path:
                 RunRecord(protocol, seed, 60.0, 10 + seed, {"sent": index, f"only_{index}": 7}),
                 [
                     ScoreRow(
-                        *(protocol, seed, float(look), node, look),
+                        *(protocol, seed, float(look), node, "received", look),
                         *(1, 0.5, "accuracy", index / 8, True),
                     )
                     for look in range(looks)

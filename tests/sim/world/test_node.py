@@ -20,8 +20,7 @@ def learner(machine: Machine = MACHINE, streams: Streams | None = None) -> Node:
         while True:
             model = yield from node.train(node.storage.model)
             if model is not None:
-                node.storage.model = model
-                node.storage.rounds += 1
+                node.keep(model)
 
     node.behave = behave
     node.start()
