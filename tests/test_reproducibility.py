@@ -19,7 +19,7 @@ SMALL = [
     "--set=duration=3 min",
     "--set=clients.count=4",
     "--set=faults.churn.failure_rate=30 / h",
-    "--set=network.message_loss=0.05",
+    "--set=network.packet_loss=0.05",
     "--seed=0",
     "--seed=1",
 ]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, NamedTuple
 
-from pydantic import Field
+import simpy
 
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings.base import Settings
 from sim.world import Behaviour, Node, World
 
-Retries = Annotated[int, Field(ge=0)]
 KIND = "the protocol's kind; the name in the scenario if left out"
 
 
@@ -66,6 +65,14 @@ class Running(ABC):
 
     def __init__(self, world: World) -> None:
         self.world = world
+
+    def until_news(self, node: Node, peers: Iterable[int], *events: simpy.Event) -> Behaviour:
+        """Wait for the first of `events`, or until what the node believes of `peers` may change."""
+        watch = self.world.detector.watch(node.index, peers)
+        try:
+            yield simpy.AnyOf(self.world.clock, (watch.news, *events))
+        finally:
+            watch.end()  # A crash ends the wait, too.
 
     @abstractmethod
     def behaviour(self, node: Node) -> Behaviour:

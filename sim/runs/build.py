@@ -40,7 +40,8 @@ def build(
     streams, clock, trace = Streams(seed), Clock(), Trace(protocol, seed)
     every_machine = _machines(scenario, streams, facts)
     machines = {name: every_machine[name] for name in settings.runs_on(scenario.client_names)}
-    network = Network(clock, trace, streams, _wiring(scenario, machines, streams))
+    wiring = _wiring(scenario, machines, streams)
+    network = Network(clock, trace, streams, wiring, scenario.failure_detection)
     nodes = [
         Node(index, network, lineage, machine) for index, machine in enumerate(machines.values())
     ]
@@ -104,6 +105,8 @@ def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) 
         np.array([machine.uplink for machine in machines.values()]),
         np.array([machine.downlink for machine in machines.values()]),
         scenario.network.sharing,
-        scenario.network.message_loss,
+        scenario.network.packet_loss,
+        scenario.network.transfer_loss,
+        scenario.network.stall_timeout,
         symmetric=symmetric,
     )

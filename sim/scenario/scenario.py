@@ -39,6 +39,7 @@ from sim.scenario.sections import (
     check_size,
 )
 from sim.scenario.yaml_loader import Document
+from sim.world import DETECTORS, FailureDetection, Heartbeat
 
 _MOST_EVALUATIONS = 100_000
 
@@ -93,6 +94,10 @@ class Scenario(Settings):
     network: NetworkSettings = Field(description="how messages travel")
     server: ServerSettings | None = Field(
         default=None, description="required with a protocol that has a server"
+    )
+    failure_detection: Annotated[FailureDetection, OneOf(DETECTORS)] = Field(
+        default_factory=Heartbeat,
+        description="how nodes learn that others are down, all protocols'",
     )
     faults: dict[_Name, Annotated[Fault, OneOf(FAULTS)]] = Field(
         default_factory=dict, description="what goes wrong, by a name of your choice"
@@ -180,7 +185,8 @@ class Scenario(Settings):
                 raise refusal.below("faults", name) from None
 
     def _check_protocols(self) -> None:
-        unreliable = bool(self.faults) or self.network.message_loss > 0
+        loss = self.network.packet_loss + self.network.transfer_loss
+        unreliable = bool(self.faults) or loss > 0
         for name, protocol in self.protocols.items():
             if protocol.needs_server and self.server is None:
                 what = f"is missing, but protocols.{name} has a server"

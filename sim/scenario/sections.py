@@ -112,7 +112,9 @@ class ClientsSettings(Settings):
     round_jitter: Annotated[float, Field(ge=0, le=10)] = Field(
         default=0.0, description="sigma of a lognormal factor on each local round's time"
     )
-    merge_time: Seconds = Field(default=0.0, description="time that merging models takes")
+    merge_time: Seconds = Field(
+        default=0.0, description="time that merging takes, for each model that goes in"
+    )
 
     @model_validator(mode="after")
     def _takes_time(self) -> ClientsSettings:
@@ -137,8 +139,15 @@ class NetworkSettings(Settings):
     sharing: Literal["max_min", "equal", "none"] = Field(
         default="max_min", description="how flows that cross a link share it"
     )
-    message_loss: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.0, description="chance that a message never arrives"
+    packet_loss: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0,
+        description="chance that a packet is lost; it slows transfers and delays messages",
+    )
+    transfer_loss: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="chance that a whole model goes missing on its way"
+    )
+    stall_timeout: PositiveSeconds = Field(
+        default=30.0, description="a transfer has failed when nothing has come for so long"
     )
 
 
@@ -147,7 +156,9 @@ class ServerSettings(Settings):
 
     uplink: BytesPerSecond = Field(description="bandwidth out of the server")
     downlink: BytesPerSecond = Field(description="bandwidth into the server")
-    aggregation_time: Seconds = Field(description="time that averaging one round takes")
+    aggregation_time: Seconds = Field(
+        description="time that averaging takes, for each update that goes in"
+    )
     checkpoint_every: Count = Field(
         default=1, description="server rounds between two saves to stable storage"
     )

@@ -19,12 +19,14 @@ class History:
         # The value before the current one, too: what is asked about the past is asked soon.
         self._before = self.current.copy()
         self._before_since_s = self._since_s.copy()
+        self.changes = 0
         self._times: list[list[float]] = [[-np.inf] for _ in range(count)]
         self._values: list[list[int]] = [[initial] for _ in range(count)]
 
     def change(self, index: int, time_s: float, value: int) -> None:
         """From `time_s` on, the value of `index` is `value`; times must not go back."""
         assert time_s >= self._times[index][-1]
+        self.changes += 1
         self._before[index] = self.current[index]
         self._before_since_s[index] = self._since_s[index]
         self.current[index] = value

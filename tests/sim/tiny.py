@@ -34,7 +34,7 @@ class ScriptedStreams(Streams):
 
     def stream(self, purpose: str, *key: str | int) -> Any:
         """A generator for everything but losses."""
-        if purpose in ("message_loss", "ping_loss", "pong_loss"):
+        if purpose in ("packet_loss", "ping_loss", "pong_loss"):
             return _Script(self.lost, (purpose, *key))
         return super().stream(purpose, *key)
 
@@ -51,7 +51,7 @@ class _Script:
 
 
 def scripted(*lost: tuple[str | int, ...]) -> ScriptedStreams:
-    """Streams of seed 0 that lose exactly these messages where `message_loss` is above zero."""
+    """Streams of seed 0 that lose exactly these messages where `packet_loss` is above zero."""
     streams = ScriptedStreams(0)
     object.__setattr__(streams, "lost", frozenset(lost))
     return streams
@@ -104,7 +104,7 @@ def scenario(
     """A scenario of `len(step_s)` clients; `latency_s` has one row more if there is a server."""
     links = changes.pop("links", {"uplink": "1024 B/s", "downlink": "1024 B/s"})
     merge_time = changes.pop("merge_time", "0 s")
-    message_loss = changes.pop("message_loss", 0.0)
+    packet_loss = changes.pop("packet_loss", 0.0)
     return Scenario.model_validate(
         {
             "name": "tiny",
@@ -120,7 +120,7 @@ def scenario(
             },
             "network": {
                 "latency": {"matrix": latency_s, "unit": "s"},
-                "message_loss": message_loss,
+                "packet_loss": packet_loss,
                 **links,
             },
             "evaluation": {"every": "10 s"},

@@ -25,7 +25,7 @@ from tests.analysis.folders import (
     write_sweep,
 )
 
-LOSS = "network.message_loss"
+LOSS = "network.packet_loss"
 BOTH = "{braintorrent: {}, fedavg: {deadline: 1 min}}"
 CRASH = "faults={first: {kind: crash, node: server, at: 30 s}}"
 
@@ -44,7 +44,7 @@ SWEEP_TABLE = """\
 churn: final accuracy, mean ± 95 % interval over 3 seeds
 
        churn.     network.                      mean                      minus
- failure_rate message_loss protocol           client    aggregate        fedavg runs
+ failure_rate packet_loss protocol           client    aggregate        fedavg runs
  ───────────────────────────────────────────────────────────────────────────────────
         0 / h            0 braintorrent 0.890 ±0.025            – +0.100 ±0.000  3/3
                            fedavg       0.790 ±0.025 0.950 ±0.000             –  3/3

@@ -44,11 +44,11 @@ def test_a_point_is_the_scenario_with_its_value() -> None:
 
 
 def test_several_paths_are_crossed_and_the_last_changes_fastest() -> None:
-    sweep = grid("churn", vary=["network.message_loss=0:0.2:0.1", f"{RATE}=0 / h,1 / h"])
+    sweep = grid("churn", vary=["network.packet_loss=0:0.2:0.1", f"{RATE}=0 / h,1 / h"])
     assert [tuple(point.written.values()) for point in sweep.points] == list(
         itertools.product(("0", "0.1", "0.2"), ("0 / h", "1 / h"))
     )
-    assert sweep.points[3].name == "network.message_loss-0.1,churn.failure_rate-1perh"
+    assert sweep.points[3].name == "network.packet_loss-0.1,churn.failure_rate-1perh"
 
 
 def test_a_setting_at_its_default_and_one_in_a_list_may_be_varied() -> None:
@@ -102,9 +102,9 @@ def test_nothing_varied_is_one_point() -> None:
 def test_the_file_s_sweep_is_merged_with_the_options(tmp_path: Path) -> None:
     path = with_sweep(tmp_path, f"  {RATE}: 0:4:2 / h\n  clients.count: [2, 4, ..., 8]\n")
     assert grid(path).vary == {RATE: ("0 / h", "2 / h", "4 / h"), "clients.count": tuple("2468")}
-    merged = grid(path, vary=["clients.count=3", "network.message_loss=0,0.5"])
+    merged = grid(path, vary=["clients.count=3", "network.packet_loss=0,0.5"])
     assert list(merged.vary.items())[1:] == [
-        *(("clients.count", ("3",)), ("network.message_loss", ("0", "0.5")))
+        *(("clients.count", ("3",)), ("network.packet_loss", ("0", "0.5")))
     ]
     assert len(merged.points) == 6
     assert merged.base.sweep is None and load(path).sweep is not None
@@ -117,7 +117,7 @@ def test_the_file_s_sweep_is_merged_with_the_options(tmp_path: Path) -> None:
         [],
         [f"{RATE}=0:4:2 / h", "clients.count=2,4"],
         ["model={name: mlp},{name: cnn}"],
-        ["model.hidden=[32],[32, 64]", "network.message_loss=0.10,0.2"],
+        ["model.hidden=[32],[32, 64]", "network.packet_loss=0.10,0.2"],
         ["faults.churn.loses_storage=true,false", "faults.churn.nodes=all,[client_1]"],
         ["evaluation.target=null,{metric: loss, value: 1}"],
         ["task.partition.kind=dirichlet,quantity"],
@@ -132,11 +132,11 @@ def test_what_is_written_reads_back_as_an_equal_sweep(vary: list[str], tmp_path:
 
 
 def test_a_sweep_file_reads_well() -> None:
-    text = dump_sweep(grid("churn", vary=[f"{RATE}=0:4:2 / h", "network.message_loss=0:0.2:0.1"]))
+    text = dump_sweep(grid("churn", vary=[f"{RATE}=0:4:2 / h", "network.packet_loss=0:0.2:0.1"]))
     assert text.endswith(
         "sweep:\n"
         "  faults.churn.failure_rate: [0 / h, 2 / h, 4 / h]\n"
-        "  network.message_loss: [0, 0.1, 0.2]\n"
+        "  network.packet_loss: [0, 0.1, 0.2]\n"
     )
 
 
@@ -177,8 +177,8 @@ MISTAKES = [
     (["duration=1 h,5"], "--vary duration=5: duration: 5 needs a unit; allowed: e.g. '20 s'"),
     (["duration=*a"], "--vary duration=*a: duration: '*a' is no YAML value"),
     (
-        ["network.message_loss=0:2:0.5"],
-        "--vary network.message_loss=1.5: network.message_loss: 1.5 is too large; allowed: at most",
+        ["network.packet_loss=0:2:0.5"],
+        "--vary network.packet_loss=1.5: network.packet_loss: 1.5 is too large; allowed: at most",
     ),
     (
         ["clients.count=1", "duration=1 s,0 s"],

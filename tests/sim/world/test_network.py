@@ -79,8 +79,8 @@ def test_two_transfers_share_an_uplink() -> None:
 
 @pytest.mark.parametrize(("size", "kind"), [(0, "message_lost"), (64, "transfer_lost")])
 def test_lost_message_never_arrives(size: int, kind: str) -> None:
-    streams = tiny.scripted(("message_loss", "client_0", 1))
-    network = tiny.network(0.25, [16.0, 16.0], streams=streams, message_loss=0.5)
+    streams = tiny.scripted(("packet_loss", "client_0", 1))
+    network = tiny.network(0.25, [16.0, 16.0], streams=streams, packet_loss=0.5)
     arrivals: list[float] = []
     for _ in range(3):
         send(network, size, arrivals)
@@ -92,7 +92,7 @@ def test_lost_message_never_arrives(size: int, kind: str) -> None:
 
 
 def test_share_of_lost_messages_is_the_probability() -> None:
-    network = tiny.network(0.25, [16.0, 16.0], message_loss=0.3)
+    network = tiny.network(0.25, [16.0, 16.0], packet_loss=0.3)
     for _ in range(4000):
         network.send(0, 1)
     tiny.run(network.clock, 1.0)
@@ -223,7 +223,7 @@ def test_ping_meets_a_dead_peer_a_lost_question_and_a_lost_answer() -> None:
     # Client 1 is down from 0.125 and no longer answers; the question to client 2 is lost; client 3
     # answers, and its answer is lost: 3 questions and 1 answer sent, 1 question delivered.
     streams = tiny.scripted(("ping_loss", "client_0", 0, 2), ("pong_loss", "client_0", 0, 3))
-    network = tiny.network(FOUR, [16.0] * 4, streams=streams, message_loss=0.5)
+    network = tiny.network(FOUR, [16.0] * 4, streams=streams, packet_loss=0.5)
     ping = network.ping(0, PEERS, 8.0, 0)
     at(network, 0.125, lambda: network.node_down(1))
     tiny.run(network.clock, 10.0)
@@ -283,7 +283,7 @@ def test_ping_of_nobody_is_over_at_once() -> None:
 
 def test_who_is_asked_changes_nobody_elses_luck() -> None:
     def answered(peers: list[int]) -> dict[int, bool]:
-        network = tiny.network(0.25, [16.0] * 20, message_loss=0.3)
+        network = tiny.network(0.25, [16.0] * 20, packet_loss=0.3)
         ping = network.ping(0, np.array(peers), 8.0, 4)
         tiny.run(network.clock, 10.0)
         return dict(zip(peers, ping.answered.tolist(), strict=True))
