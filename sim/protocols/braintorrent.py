@@ -171,7 +171,7 @@ class Independent(Running):
         if self.settings.transfer_timeout is not None:
             cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
         while fetch.awaited:
-            yield from self.until_news(node, fetch.awaited, fetch.changed, cap)
+            yield from self.until_news(node, fetch.awaited, fetch.complete, cap)
             if cap.processed:
                 fetch.give_up(list(fetch.awaited), "timeout")
             awaited = np.fromiter(fetch.awaited, np.int64)
@@ -219,7 +219,7 @@ class Fetch:
     """Weights under way from several senders to one client; each is asked by a control message.
 
     `awaited`: what is under way between the client and each sender, an ask or the weights.
-    `changed`: succeeds when somebody is no longer awaited.
+    `complete`: succeeds when nobody is awaited any longer.
     """
 
     def __init__(self, world: World, node: Node, senders: Ints) -> None:
@@ -227,7 +227,7 @@ class Fetch:
         self._node = node
         self.started_s = node.clock.now
         self.arrived: Arrived = {}
-        self.changed: simpy.Event = node.clock.event()
+        self.complete: simpy.Event = node.clock.event()
         self.awaited: dict[int, Transfer] = {
             peer: world.network.send(
                 node.index, peer, delivered=self._answer, failed=self._ask_failed, purpose="ask"
@@ -256,9 +256,9 @@ class Fetch:
         self._end(transfer.source)
 
     def _end(self, peer: int) -> None:
-        if self.awaited.pop(peer, None) is not None:
-            changed, self.changed = self.changed, self._node.clock.event()
-            changed.succeed()
+        self.awaited.pop(peer)
+        if not self.awaited:
+            self.complete.succeed()
 
     def give_up(self, peers: list[int], cause: LossCause) -> None:
         """Break what has not come from `peers` by now."""

@@ -11,6 +11,7 @@ heartbeats are datagrams.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -129,10 +130,10 @@ class Network:
 
     # -- what can get through ------------------------------------------------------------------
 
-    @property
-    def is_troubled(self) -> bool:
-        """Whether anything may have kept a message from arriving so far."""
-        return bool(self._partitions or self.wiring.packet_loss > 0 or self.up.changes > 0)
+    def was_split(self, since_s: float) -> bool:
+        """Whether any partition stood at some time from `since_s` until now."""
+        now = self.clock.now
+        return any(from_s <= now and to_s > since_s for from_s, to_s, _ in self._partitions)
 
     def reachable(self, source: int, targets: Ints, times_s: Floats) -> Flags:
         """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
@@ -262,12 +263,11 @@ class Network:
         elif held_s > 0:
             self._after(held_s, Tie.FAULT, lambda: self._flow(transfer))
         else:
+            loss, at_most = self.wiring.packet_loss, math.inf
+            if loss:
+                at_most = fastest(loss, self._round_trip_s(source, target))
             transfer.flow = self.flows.start(
-                source,
-                target,
-                transfer.remaining,
-                lambda: self._whole(transfer),
-                fastest(self.wiring.packet_loss, self._round_trip_s(source, target)),
+                source, target, transfer.remaining, partial(self._whole, transfer), at_most
             )
 
     def _whole(self, transfer: Transfer) -> None:
