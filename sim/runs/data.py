@@ -104,6 +104,7 @@ def _facts(learner: Learner) -> Facts:
         learner.pooled_samples,
         learner.pooled_steps,
         learner.vector_length,
+        learner.label_shares,
     )
 
 
