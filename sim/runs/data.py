@@ -70,9 +70,8 @@ class Data:
 
 def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
     """The data plane's whole description for one seed."""
-    return LearnerSpec(
-        scenario.task, scenario.model, scenario.training, scenario.clients.count, seed
-    )
+    task, clients = scenario.task.of_seed(seed), scenario.clients.count
+    return LearnerSpec(task, scenario.model, scenario.training, clients, seed)
 
 
 def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -105,6 +104,7 @@ def _facts(learner: Learner) -> Facts:
         learner.pooled_samples,
         learner.pooled_steps,
         learner.vector_length,
+        learner.label_shares,
     )
 
 

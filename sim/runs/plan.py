@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from models.learner import GROUP_LIMIT, Learner, LearnerSpec, trained_together
 from models.parameters import Vector
 from sim.compute import Graph, Models, Pretence, Store, one_thread
-from sim.record.metrics import FINAL, TEST
+from sim.record.metrics import FINAL, TEST, VALIDATION
 from sim.runs.data import Data, learner_spec, mistakes_placed
 from sim.runs.playing import play
 from sim.scenario import Scenario
@@ -146,6 +146,7 @@ def _spec_price(spec: LearnerSpec) -> _Price:
                 trained_together([(learner, model, client, 0)] * group)
             round_s = min(round_s, (time.perf_counter() - started_s) / group)
             evaluation_s[TEST] = min(evaluation_s[TEST], _evaluation_s(learner, model, TEST))
+        evaluation_s[VALIDATION] = _evaluation_s(learner, model, VALIDATION)
         if spec.task.final_metrics:
             evaluation_s[FINAL] = _evaluation_s(learner, model, FINAL)
     return _Price(round_s / learner.steps[client], evaluation_s, model.nbytes)

@@ -81,7 +81,7 @@ def test_the_dice_of_the_held_out_subjects_is_the_run_s_last_score(
     node: str, folder: Path, tmp_path: Path
 ) -> None:
     found = []
-    for subject in cohort().subjects[2:]:
+    for subject in cohort().subjects[2:4]:
         out = tmp_path / "it.nii.gz"
         options = ("--protocol=braintorrent", "--seed=0", f"--node={node}")
         predict(folder, *options, f"--subject={subject.name}", f"--out={out}")
@@ -127,7 +127,7 @@ def test_by_default_it_is_the_aggregate_and_the_first_subject_that_is_held_out(
         ),
         (
             ["--protocol=pooled", "--seed=0", "--subject=eve"],
-            "--subject eve: not in the cohort; allowed: cleo/2, dora, anna, ben",
+            "--subject eve: not in the cohort; allowed: cleo/2, dora, emil, anna, ben",
         ),
         (["--point=base"], "--point base: {} is no sweep; allowed: no --point"),
         (["--out=it.nii"], "--out it.nii: unknown ending; allowed: .nii.gz"),
