@@ -9,6 +9,8 @@ OWN_SITE = "own_site"
 
 TEST, FINAL = "test", "final"
 """The held-out data of all sites, judged as at any look, or as at a run's end."""
+VALIDATION = "validation"
+"""Other held-out data, for whatever decides by a score: a goal, a tuned setting."""
 
 
 def is_rising(metric: str, directions: Mapping[str, Better]) -> bool:
@@ -24,6 +26,11 @@ def is_rising(metric: str, directions: Mapping[str, Better]) -> bool:
 def site_metric(metric: str, site: int) -> str:
     """The name of `metric` on the held-out samples of one site alone."""
     return f"{metric}@{site}"
+
+
+def validation_metric(metric: str) -> str:
+    """The name of `metric` on the validation data."""
+    return f"{metric}_{VALIDATION}"
 
 
 def seen_from(site: int | None, scores: Mapping[str, float]) -> dict[str, float]:

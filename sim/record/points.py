@@ -32,6 +32,17 @@ class ProtocolRecord:
 
 
 @dataclass(frozen=True)
+class TargetRecord:
+    """The score to reach, on the validation data."""
+
+    metric: str
+    value: float
+    of: str
+    """mean or worst, of the clients' scores; or aggregate, of that model."""
+    stage: str
+
+
+@dataclass(frozen=True)
 class PointRecord:
     """One combination of values, as `sweep.json` has it; a run is one point without values."""
 
@@ -46,8 +57,7 @@ class PointRecord:
     duration_s: float
     crash_s: float | None
     """When the first crash strikes that has a time of its own."""
-    target: float | None
-    """The score to reach."""
+    target: TargetRecord | None
 
     @property
     def runs(self) -> int:
@@ -95,7 +105,9 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
 
 def _point(told: Record) -> PointRecord:
     protocols = {name: ProtocolRecord(**one) for name, one in told["protocols"].items()}
-    return PointRecord(**{**told, "protocols": protocols, "seeds": tuple(told["seeds"])})
+    target = told["target"] and TargetRecord(**told["target"])
+    read = {"protocols": protocols, "seeds": tuple(told["seeds"]), "target": target}
+    return PointRecord(**{**told, **read})
 
 
 def read_sweep(folder: Path) -> tuple[FolderRecord, Record]:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.compute import Graph, ModelRef
-from sim.record.metrics import FINAL, TEST
 from sim.record.rows import TRAINED, FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.runs.build import build
 from sim.runs.data import Data
@@ -37,18 +36,17 @@ async def play(
     graph: Graph,
     data: Data,
     tell: Callable[[World], None],
+    *,
+    stops: bool = True,
 ) -> Played:
     """Run the control plane of one run to its end; `tell` is called now and then.
 
+    `stops`: whether `stop_when` may end it, for which it needs numbers.
     Raises ComputeError if the clock waited for a number (`stop_when`) that can't be computed.
     """
     lineage, facts = data.lineage(graph, scenario, seed), data.facts(scenario, seed)
     world, running = build(scenario, protocol, seed, lineage, facts)
-    task, every = scenario.task, scenario.evaluation.every
-    last = FINAL if task.final_metrics else TEST
-    observer = Observer(
-        world, running, every, scenario.duration, scenario.stop_when, task.metrics, last
-    )
+    observer = Observer(world, running, scenario, stops=stops)
 
     async def between_steps() -> None:
         tell(world)

@@ -14,7 +14,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from sim.record.errors import Place, Refusal, ScenarioError, dotted, scenario_error
-from sim.record.points import BASE, FolderRecord, PointRecord, ProtocolRecord, point_names
+from sim.record.points import (
+    BASE,
+    FolderRecord,
+    PointRecord,
+    ProtocolRecord,
+    TargetRecord,
+    point_names,
+)
 from sim.record.units import quantity
 from sim.scenario import ranges
 from sim.scenario.loading import dump, load, validated
@@ -175,7 +182,7 @@ def _point_record(point: Point) -> PointRecord:
         clients=scenario.clients.count,
         duration_s=scenario.duration,
         crash_s=min(crashes, default=None),
-        target=target.value if target else None,
+        target=TargetRecord(**target.model_dump()) if target else None,
     )
 
 
