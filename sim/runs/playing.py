@@ -44,7 +44,8 @@ async def play(
     `stops`: whether `stop_when` may end it, for which it needs numbers.
     Raises ComputeError if the clock waited for a number (`stop_when`) that can't be computed.
     """
-    lineage, facts = data.lineage(graph, scenario, seed), data.facts(scenario, seed)
+    lineage = data.lineage(graph, scenario, protocol, seed)
+    facts = data.facts(scenario, protocol, seed)
     world, running = build(scenario, protocol, seed, lineage, facts)
     observer = Observer(world, running, scenario, stops=stops)
 

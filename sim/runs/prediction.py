@@ -24,7 +24,7 @@ from sim.record.points import read_sweep
 from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
 from sim.results import kept
 from sim.results.folder import holds_sweep
-from sim.runs.data import learner_spec, mistakes_placed
+from sim.runs.data import mistakes_placed
 from sim.scenario import Scenario, load
 
 ENDING = ".nii.gz"
@@ -74,7 +74,7 @@ def cohort_in(scenario: Scenario, tell: Callable[[str], None]) -> Cohort:
     if not scenario.task.segments:
         what = f"{scenario.task.name} has no subjects"
         raise scenario.mistake(("task", "name"), what, ", ".join(_segmenting()))
-    with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
+    with mistakes_placed(scenario, scenario.seeds[0]):
         return scenario.task.cohort(scenario.clients.count, tell)
 
 
@@ -97,7 +97,7 @@ def segmented(
     scenario, place, point = _result(folder, choice.point)
     path = _model_file(place, choice)
     cohort = cohort_in(scenario, tell)
-    with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
+    with mistakes_placed(scenario, scenario.seeds[0]):
         subject = _subject(cohort, choice.subject)
         model, prediction = _prediction(scenario, path, cohort, subject)
         content = volume(prediction.labels, subject)

@@ -88,7 +88,9 @@ class Scenario(Settings):
     model: Annotated[ModelSettings, OneOf(NETWORKS, "name")] = Field(
         description="the network that is trained"
     )
-    training: TrainingSettings = Field(description="how a client fine-tunes")
+    training: TrainingSettings = Field(
+        description="how a client fine-tunes, unless its protocol says otherwise"
+    )
     clients: ClientsSettings = Field(description="who learns, and how fast")
     network: NetworkSettings = Field(description="how messages travel")
     server: ServerSettings | None = Field(
@@ -137,6 +139,10 @@ class Scenario(Settings):
     def node_names(self) -> tuple[str, ...]:
         """All clients, then ``server`` if the scenario has one."""
         return (*self.client_names, *((SERVER,) if self.server is not None else ()))
+
+    def training_of(self, protocol: str) -> TrainingSettings:
+        """How the clients of a protocol fine-tune."""
+        return self.protocols[protocol].training.over(self.training)
 
     @property
     def validated_stages(self) -> tuple[str, ...]:

@@ -60,6 +60,17 @@ def test_a_setting_at_its_default_and_one_in_a_list_may_be_varied() -> None:
     assert [list(point.values.values()) for point in optional.points] == [["null"], ["1 min"]]
 
 
+def test_a_protocol_s_own_training_may_be_varied_and_the_common_one_beside_it() -> None:
+    sweep = grid(
+        "churn", vary=["protocols.fedavg.training.learning_rate=0.1,0.2", "training.batch_size=8"]
+    )
+    trained = [point.scenario.training_of("fedavg") for point in sweep.points]
+    assert [(one.learning_rate, one.batch_size) for one in trained] == [(0.1, 8), (0.2, 8)]
+    assert {point.scenario.training_of("local") for point in sweep.points} == {
+        load("churn", ["training.batch_size=8"]).training
+    }
+
+
 def test_values_that_are_no_scalars_stay_text() -> None:
     sweep = grid("churn", vary=["clients.step_time=1 s,{distribution: exponential, mean: 1 s}"])
     assert [list(point.values.values()) for point in sweep.points] == [
