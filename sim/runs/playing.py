@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.compute import Graph, ModelRef
-from sim.record.rows import TRAINED, FinalModel, RunRecord, ScoreRow, TraceRow
+from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.runs.build import build
 from sim.runs.data import Data
 from sim.runs.observer import Look, Observer, score_rows
@@ -59,10 +59,11 @@ async def play(
     record = RunRecord(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
-    kept = observer.latest if scenario.output.keep_models == "final" else []
-    # TODO stage: one file a node
-    kept = [each for each in kept if each[0].stage != TRAINED]
-    final = [(_final_model(protocol, seed, look, model), model) for look, model in kept]
+    final = [
+        (_final_model(protocol, seed, look, model), model)
+        for look, model in observer.latest
+        if scenario.output.keeps(look.stage)
+    ]
     return Played(record, world.trace.rows, observer.looks, final)
 
 

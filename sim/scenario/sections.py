@@ -176,9 +176,15 @@ class OutputSettings(Settings):
     """What a result folder keeps beside the tables."""
 
     keep_models: Literal["none", "received", "trained", "final"] = Field(
-        description="every node's model at the end of each run, as safetensors: of one stage, or "
+        description="every node's models at the end of each run, as safetensors: of one stage, or "
         "final for all that are evaluated; or none"
     )
+
+    def keeps(self, stage: str | None) -> bool:
+        """Whether models of this stage are kept; a reference's, without one, as those of either."""
+        if self.keep_models == "none":
+            return False
+        return self.keep_models == "final" or stage in (None, self.keep_models)
 
 
 class EvaluationSettings(Settings):
