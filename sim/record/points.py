@@ -77,6 +77,9 @@ class FolderRecord:
     """Which values of its task's metrics are the better ones."""
     units: Mapping[str, str]
     """By varied path s, B, B/s, 1/s, or nothing for plain numbers and text."""
+    tune: tuple[str, ...]
+    """Of the varied paths those whose value each protocol and seed takes for itself: the one that
+    was best on validation data."""
     points: tuple[PointRecord, ...]
 
     def as_dict(self) -> Record:
@@ -94,9 +97,8 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
         return None
     try:
         points = tuple(_point(one) for one in record["points"])
-        found = FolderRecord(
-            record["scenario"], record["metric"], record["directions"], record["units"], points
-        )
+        told = {name: record[name] for name in ("scenario", "metric", "directions", "units")}
+        found = FolderRecord(**told, tune=tuple(record["tune"]), points=points)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"is not what a reader needs ({error})"
         raise ResultError(f"{path}: {what}; allowed: what `braintorrent` has written") from None

@@ -114,6 +114,11 @@ class Scenario(Settings):
     sweep: dict[str, _Values] | None = Field(
         default=None, description="settings by their paths, with the values that a sweep gives them"
     )
+    tune: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None,
+        description="paths of the sweep whose best value, on validation data, counts for each "
+        "protocol and seed",
+    )
 
     # Where each part was written, for mistakes that only the data reveals.
     _document: Document | None = PrivateAttr(default=None)
@@ -147,6 +152,8 @@ class Scenario(Settings):
     @property
     def validated_stages(self) -> tuple[str, ...]:
         """Those at which models are scored on validation data, too: where somebody looks at it."""
+        if self.tune is not None:
+            return self.evaluation.stages
         return tuple(dict.fromkeys(goal.stage for goal in self._goals().values()))
 
     # -- what only the whole shows -------------------------------------------------------------
