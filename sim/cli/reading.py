@@ -178,7 +178,7 @@ def subjects(
         from sim.scenario import load
 
         wanted = load(scenario, overrides or ())
-        cohort = cohort_in(wanted, say)
+        cohort = cohort_in(wanted, wanted.seeds[0], say)
         sites = range(min(wanted.clients.count, SITES_SHOWN))
         trained_on = [one for one in cohort.subjects if not one.held_out]
         firsts = [next(one for one in trained_on if one.site == site) for site in sites]

@@ -1,6 +1,6 @@
 """From a scenario to one run's world: physics drawn from named streams, nodes, faults, protocol.
 
-It needs no learner, only five numbers about it: a world can be played without torch.
+It needs no learner, only a few facts about it: a world can be played without torch.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import numpy as np
 from models.training import ALL_CLIENTS
 from sim.compute import Lineage
 from sim.protocols import Running
+from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
 from sim.scenario import Scenario
 from sim.scenario.sections import one_way
@@ -22,7 +23,8 @@ class Facts:
     """What the control plane must know of the learner.
 
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round;
-    `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model.
+    `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model;
+    `label_shares`: how a client's samples fall to the classes, if they have any.
     """
 
     samples: tuple[int, ...]
@@ -30,6 +32,7 @@ class Facts:
     pooled_samples: int
     pooled_steps: int
     vector_length: int
+    label_shares: LabelShares | None = None
 
 
 def build(

@@ -73,9 +73,8 @@ class Data:
 
 def learner_spec(scenario: Scenario, protocol: str, seed: int) -> LearnerSpec:
     """The data plane's whole description for one protocol and seed."""
-    return LearnerSpec(
-        scenario.task, scenario.model, scenario.training_of(protocol), scenario.clients.count, seed
-    )
+    task, clients = scenario.task.of_seed(seed), scenario.clients.count
+    return LearnerSpec(task, scenario.model, scenario.training_of(protocol), clients, seed)
 
 
 def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -108,6 +107,7 @@ def _facts(learner: Learner) -> Facts:
         learner.pooled_samples,
         learner.pooled_steps,
         learner.vector_length,
+        learner.label_shares,
     )
 
 

@@ -8,7 +8,14 @@ import simpy
 
 from sim.compute import ModelRef
 from sim.protocols import Running, Seen
-from sim.record.metrics import FINAL, TEST, VALIDATION, seen_from, validation_metric
+from sim.record.metrics import (
+    FINAL,
+    TEST,
+    VALIDATION,
+    LabelShares,
+    seen_from,
+    validation_metric,
+)
 from sim.record.rows import AGGREGATE, ScoreRow
 from sim.scenario import Scenario
 from sim.scenario.sections import GoalSettings
@@ -122,8 +129,13 @@ class Observer:
         return value >= goal.value if rising else value <= goal.value
 
 
-async def score_rows(looks: Sequence[Look], protocol: str, seed: int) -> list[ScoreRow]:
-    """The score table of one run, once all real work is done. Raises ComputeError."""
+async def score_rows(
+    looks: Sequence[Look], protocol: str, seed: int, label_shares: LabelShares | None = None
+) -> list[ScoreRow]:
+    """The score table of one run, once all real work is done. Raises ComputeError.
+
+    `label_shares`: the clients', for their scores on their own kind of data.
+    """
     rows = []
     for look in looks:
         scores = await look.all_scores()
@@ -131,6 +143,6 @@ async def score_rows(looks: Sequence[Look], protocol: str, seed: int) -> list[Sc
         counted = (look.local_round, look.version, look.staleness)
         rows += [
             ScoreRow(*head, *counted, metric, value, look.up)
-            for metric, value in seen_from(look.site, scores).items()
+            for metric, value in seen_from(look.site, scores, label_shares).items()
         ]
     return rows

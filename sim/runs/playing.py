@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.compute import Graph, ModelRef
+from sim.record.metrics import LabelShares
 from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.runs.build import build
 from sim.runs.data import Data
@@ -23,10 +24,12 @@ class Played:
     traces: list[TraceRow]
     looks: list[Look]
     final: list[tuple[FinalModel, ModelRef]]
+    label_shares: LabelShares | None
 
     async def scores(self) -> list[ScoreRow]:
         """The score table's rows. Raises ComputeError if a real operation failed."""
-        return await score_rows(self.looks, self.record.protocol, self.record.seed)
+        record = self.record
+        return await score_rows(self.looks, record.protocol, record.seed, self.label_shares)
 
 
 async def play(
@@ -64,7 +67,7 @@ async def play(
         for look, model in observer.latest
         if scenario.output.keeps(look.stage)
     ]
-    return Played(record, world.trace.rows, observer.looks, final)
+    return Played(record, world.trace.rows, observer.looks, final, facts.label_shares)
 
 
 def _final_model(protocol: str, seed: int, look: Look, model: ModelRef) -> FinalModel:

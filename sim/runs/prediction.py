@@ -77,13 +77,16 @@ class Segmented:
         )
 
 
-def cohort_in(scenario: Scenario, tell: Callable[[str], None]) -> Cohort:
-    """The subjects of a scenario's task. Raises ScenarioError if there are none to be had."""
+def cohort_in(scenario: Scenario, seed: int, tell: Callable[[str], None]) -> Cohort:
+    """The subjects that a scenario's run of that seed has.
+
+    Raises ScenarioError if there are none to be had.
+    """
     if not scenario.task.segments:
         what = f"{scenario.task.name} has no subjects"
         raise scenario.mistake(("task", "name"), what, ", ".join(_segmenting()))
-    with mistakes_placed(scenario, scenario.seeds[0]):
-        return scenario.task.cohort(scenario.clients.count, tell)
+    with mistakes_placed(scenario, seed):
+        return scenario.task.of_seed(seed).cohort(scenario.clients.count, tell)
 
 
 def _segmenting() -> list[str]:
@@ -103,9 +106,9 @@ def segmented(
     if out is not None and not out.name.endswith(ENDING):
         raise ScenarioError(f"--out {out}: unknown ending; allowed: {ENDING}")
     scenario, place, point = _result(folder, choice.point)
-    path = _model_file(place, choice)
-    cohort = cohort_in(scenario, tell)
-    with mistakes_placed(scenario, scenario.seeds[0]):
+    path, seed = _model_file(place, choice)
+    cohort = cohort_in(scenario, seed, tell)
+    with mistakes_placed(scenario, seed):
         subject = _subject(cohort, choice.subject)
         model, prediction = _prediction(scenario, path, cohort, subject)
         content = volume(prediction.labels, subject)
@@ -149,7 +152,8 @@ def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]
     return scenario, place, named
 
 
-def _model_file(place: Path, choice: Choice) -> Path:
+def _model_file(place: Path, choice: Choice) -> tuple[Path, int]:
+    """Where a kept model lies, and the seed of its run."""
     read_record(place / RUN_FILE)  # Refused, if it is of another format.
     models = place / MODELS_FOLDER
     if not any(models.glob(f"*/*/*{MODEL_SUFFIX}")):
@@ -169,7 +173,7 @@ def _model_file(place: Path, choice: Choice) -> Path:
     at_stage = {one.node: one for one in found if one.stage in ("", stage)}
     nodes = sorted(at_stage, key=_rank)
     node = _chosen(place, "node", choice.node, nodes, default=nodes[0])
-    return kept.path_of(place, protocol, int(seed), node, at_stage[node].stage)
+    return kept.path_of(place, protocol, int(seed), node, at_stage[node].stage), int(seed)
 
 
 def _names(folder: Path) -> list[str]:
@@ -183,8 +187,9 @@ def _rank(node: str) -> tuple[int, int, str]:
 
 
 def _subject(cohort: Cohort, name: str | None) -> Subject:
-    # Those that nobody trained on come first.
-    subjects = sorted(cohort.subjects, key=lambda one: not one.held_out)
+    # Those that nobody has seen come first.
+    order = {"test": 0, "validation": 1, "training": 2}
+    subjects = sorted(cohort.subjects, key=lambda one: order[one.split])
     if name is None:
         return subjects[0]
     for subject in subjects:

@@ -246,14 +246,14 @@ def test_a_mistaken_option_is_refused_in_one_line(vary: list[str], start: str) -
 
 
 IN_FILES = [
-    ("  clients.count: 1:5:0\n", ":{}:18: sweep.clients.count: '1:5:0' has a step of zero"),
-    ("  clients.count: []\n", ":{}:18: sweep.clients.count: has no values"),
-    ("  clients.count: {}\n", ":{}:3: sweep.clients.count: is a mapping"),
-    ("  clients.count: 0\n", ":{}:18: sweep clients.count=0: clients.count: 0 is too small"),
-    ("  dur: [1 s]\n", ":{}:8: sweep dur: dur: no such setting; allowed: duration, task"),
-    ("  name: [a]\n", ":{}:9: sweep name: name: is not varied"),
-    ("  duration: [1 h, 60 min]\n", ":{}:13: sweep duration: duration: '1 h' and '60 min' are the"),
-    ("  [1]\n", ":{}:3: sweep: a list is not a mapping"),
+    ("  clients.count: 1:5:0\n", ":18: sweep.clients.count: '1:5:0' has a step of zero"),
+    ("  clients.count: []\n", ":18: sweep.clients.count: has no values"),
+    ("  clients.count: {}\n", ":3: sweep.clients.count: is a mapping"),
+    ("  clients.count: 0\n", ":18: sweep clients.count=0: clients.count: 0 is too small"),
+    ("  dur: [1 s]\n", ":8: sweep dur: dur: no such setting; allowed: duration, task"),
+    ("  name: [a]\n", ":9: sweep name: name: is not varied"),
+    ("  duration: [1 h, 60 min]\n", ":13: sweep duration: duration: '1 h' and '60 min' are the"),
+    ("  [1]\n", ":3: sweep: a list is not a mapping"),
 ]
 
 
@@ -262,10 +262,10 @@ def test_a_mistaken_sweep_in_a_file_is_refused_with_its_line(
     section: str, what: str, tmp_path: Path
 ) -> None:
     path = with_sweep(tmp_path, section)
+    line = Path(path).read_text(encoding="utf-8").splitlines().index("sweep:") + 2
     with pytest.raises(ScenarioError) as caught:
         grid(path)
-    line = Path(path).read_text(encoding="utf-8").splitlines().index("sweep:") + 2
-    assert str(caught.value).startswith(path + what.format(line))
+    assert str(caught.value).startswith(f"{path}:{line}{what}")
 
 
 def test_a_mistake_elsewhere_names_all_values_of_the_point() -> None:
