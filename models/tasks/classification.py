@@ -1,7 +1,7 @@
 """Classification: every sample has one label, and a network gives one number for each class."""
 
 from collections.abc import Iterable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -41,19 +41,21 @@ def classification(
 def accuracy_and_loss(outputs: Iterable[torch.Tensor], labels: torch.Tensor) -> dict[str, float]:
     """Means over all samples, and over those of each class that there are."""
     output = torch.cat(list(outputs))
-    values = {
-        "accuracy": (output.argmax(dim=1) == labels).double().cpu().numpy(),
-        "loss": _losses(output, labels).double().cpu().numpy(),
-    }
     classes = labels.cpu().numpy()
     sizes = np.bincount(classes)
-    means = {metric: float(each.mean()) for metric, each in values.items()}
-    for metric, each in values.items():
-        sums = np.bincount(classes, weights=each)
-        of_classes = zip(sums.tolist(), sizes.tolist(), strict=True)
-        means |= {
-            class_metric(metric, label): total / size
-            for label, (total, size) in enumerate(of_classes)
-            if size
-        }
+    there = tuple(np.flatnonzero(sizes).tolist())
+    means = {}
+    for metric, values in (
+        ("accuracy", output.argmax(dim=1) == labels),
+        ("loss", _losses(output, labels)),
+    ):
+        sums = np.bincount(classes, weights=values.cpu().numpy())
+        means[metric] = float(sums.sum()) / len(classes)
+        of_classes = (sums[sizes > 0] / sizes[sizes > 0]).tolist()
+        means |= dict(zip(_names(metric, there), of_classes, strict=True))
     return means
+
+
+@cache
+def _names(metric: str, labels: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(class_metric(metric, label) for label in labels)
