@@ -114,7 +114,10 @@ def _results(
         points=frame,
         written=values_frame({point.name: point.written for point in points}, paths or ()),
         conditions=pd.DataFrame(
-            [(point.duration_s, point.crash_s, point.target) for point in points],
+            [
+                (point.duration_s, point.crash_s, point.target and point.target.value)
+                for point in points
+            ],
             index=pd.Index(frame["point"]),
             columns=["duration_s", "crash_s", "target"],
             dtype="float64",

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import simpy
 
+from models.training import TrainingChanges
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings.base import Settings
@@ -24,6 +25,11 @@ class Protocol(Settings):
     """Whether it is there to measure the others by, and need not do as much work as they."""
 
     kind: str
+    training: TrainingChanges = Field(
+        default=TrainingChanges(),
+        description="in place of the scenario's training, any of "
+        + ", ".join(TrainingChanges.model_fields),
+    )
 
     def runs_on(self, clients: tuple[str, ...]) -> tuple[str, ...]:
         """The names of its nodes: the clients, and a server if it needs one.

@@ -31,6 +31,11 @@ def site_metric(metric: str, site: int) -> str:
     return f"{metric}@{site}"
 
 
+def validation_metric(metric: str) -> str:
+    """The name of `metric` on the validation data."""
+    return f"{metric}_{VALIDATION}"
+
+
 def class_metric(metric: str, label: int) -> str:
     """The name of `metric` on the held-out samples of one class alone."""
     return f"{metric}#{label}"

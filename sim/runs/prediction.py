@@ -3,7 +3,8 @@
 import csv
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,10 @@ from sim.record.folder import (
     whole,
 )
 from sim.record.points import read_sweep
-from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
+from sim.record.rows import AGGREGATE, CLIENT, POOLED, SERVER, STAGES, FinalModel
 from sim.results import kept
 from sim.results.folder import holds_sweep
-from sim.runs.data import learner_spec, mistakes_placed
+from sim.runs.data import mistakes_placed
 from sim.scenario import Scenario, load
 
 ENDING = ".nii.gz"
@@ -40,6 +41,7 @@ class Choice:
     protocol: str | None = None
     seed: int | None = None
     node: str | None = None
+    stage: str | None = None
     subject: str | None = None
 
 
@@ -58,13 +60,19 @@ class Segmented:
     """Where a picture of it belongs; nothing is drawn here."""
 
     @property
+    def whose(self) -> str:
+        """The node that has the model and, of a client's two, which."""
+        node, stage = self.model.node, self.model.stage
+        return f"{node} ({stage})" if stage and node.startswith(CLIENT) else node
+
+    @property
     def title(self) -> str:
         """Whose model, which subject, and how well they agree."""
         model, subject, dice = self.model, self.subject, self.prediction.dice
         known = "held out" if subject.held_out else "trained on"
         agreed = "no structure to find" if math.isnan(dice) else f"Dice {dice:.3f}"
         return (
-            f"{self.scenario}: {model.protocol} seed {model.seed}, {model.node}\n"
+            f"{self.scenario}: {model.protocol} seed {model.seed}, {self.whose}\n"
             f"{subject.name} (site {subject.site}, {known}): {agreed}"
         )
 
@@ -77,9 +85,8 @@ def cohort_in(scenario: Scenario, seed: int, tell: Callable[[str], None]) -> Coh
     if not scenario.task.segments:
         what = f"{scenario.task.name} has no subjects"
         raise scenario.mistake(("task", "name"), what, ", ".join(_segmenting()))
-    spec = learner_spec(scenario, seed)
-    with mistakes_placed(scenario, spec):
-        return spec.task.cohort(spec.clients, tell)
+    with mistakes_placed(scenario, seed):
+        return scenario.task.of_seed(seed).cohort(scenario.clients.count, tell)
 
 
 def _segmenting() -> list[str]:
@@ -101,11 +108,11 @@ def segmented(
     scenario, place, point = _result(folder, choice.point)
     path, seed = _model_file(place, choice)
     cohort = cohort_in(scenario, seed, tell)
-    with mistakes_placed(scenario, learner_spec(scenario, seed)):
+    with mistakes_placed(scenario, seed):
         subject = _subject(cohort, choice.subject)
         model, prediction = _prediction(scenario, path, cohort, subject)
         content = volume(prediction.labels, subject)
-    run = [model.protocol, f"seed{model.seed}", model.node, _plain(subject.name)]
+    run = [model.protocol, f"seed{model.seed}", path.stem, _plain(subject.name)]
     target = out or folder / ("-".join([*point, *run]) + ENDING)
     stem = target.name.removesuffix(ENDING)
     done = Segmented(
@@ -157,10 +164,16 @@ def _model_file(place: Path, choice: Choice) -> tuple[Path, int]:
     protocol = _chosen(place, "protocol", choice.protocol, _names(models))
     seed = None if choice.seed is None else str(choice.seed)
     seed = _chosen(place, "seed", seed, sorted(_names(models / protocol), key=int))
-    files = (models / protocol / seed).glob(f"*{MODEL_SUFFIX}")
-    nodes = sorted((file.stem for file in files), key=_rank)
+    with _damage_told():
+        files = (models / protocol / seed).glob(f"*{MODEL_SUFFIX}")
+        found = [kept.described(file) for file in files]
+    # A reference's models have no stage, and count at either.
+    stages = [stage for stage in STAGES if any(one.stage == stage for one in found)] or STAGES
+    stage = _chosen(place, "stage", choice.stage, stages, default=stages[0])
+    at_stage = {one.node: one for one in found if one.stage in ("", stage)}
+    nodes = sorted(at_stage, key=_rank)
     node = _chosen(place, "node", choice.node, nodes, default=nodes[0])
-    return kept.path_of(place, protocol, int(seed), node), int(seed)
+    return kept.path_of(place, protocol, int(seed), node, at_stage[node].stage), int(seed)
 
 
 def _names(folder: Path) -> list[str]:
@@ -215,11 +228,9 @@ def _prediction(
     scenario: Scenario, path: Path, cohort: Cohort, subject: Subject
 ) -> tuple[FinalModel, Prediction]:
     try:
-        model, tensors = kept.read(path)
-        with one_thread():
+        with _damage_told(), one_thread():
+            model, tensors = kept.read(path)
             return model, predicted(scenario.model, tensors, cohort, subject)
-    except kept.Damaged as problem:
-        raise ScenarioError(f"{problem}; allowed: what `braintorrent` has written") from None
     except Refusal as refusal:
         raise scenario_error(
             Place(str(path), 0), refusal.path, refusal.what, refusal.allowed
@@ -228,6 +239,15 @@ def _prediction(
         raise ScenarioError(
             f"{path}: {problem}; allowed: a model of the scenario beside it"
         ) from None
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Let a file that is no kept model be a mistake of one line."""
+    try:
+        yield
+    except kept.Damaged as problem:
+        raise ScenarioError(f"{problem}; allowed: what `braintorrent` has written") from None
 
 
 def _write(done: Segmented, content: bytes) -> None:
