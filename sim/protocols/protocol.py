@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
 import simpy
+from pydantic import Field
 
 from models.training import TrainingChanges
 from sim.compute import ModelRef
