@@ -214,6 +214,7 @@ def check(
 ) -> None:
     """Validate scenarios without running them."""
     from sim.record.errors import ScenarioError
+    from sim.runs.build import check_timeouts
     from sim.scenario import grid, load
 
     mistakes = 0
@@ -226,6 +227,8 @@ def check(
                     if loaded.sweep or loaded.tune
                     else []
                 )
+                for one in points or [loaded]:
+                    check_timeouts(one)
                 if data:
                     from sim.runs.session import check_data
 

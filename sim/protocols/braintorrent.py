@@ -15,7 +15,7 @@ import simpy
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from sim.compute import ModelRef
-from sim.protocols.protocol import KIND, Protocol, Running
+from sim.protocols.protocol import KIND, Floats, Protocol, Running
 from sim.record.errors import Refusal
 from sim.record.settings.quantities import PositiveSeconds
 from sim.world import INCARNATION, Behaviour, History, LossCause, Node, Tie, Transfer, World
@@ -60,6 +60,14 @@ class BrainTorrent(Protocol):
         default=None,
         description="longest time for one transfer, however it goes on; none if left out",
     )
+
+    def check_latencies(self, latency_s: Floats) -> None:
+        if self.ping_timeout is None or len(latency_s) < 2:
+            return
+        round_trips_s = (latency_s + latency_s.T)[~np.eye(len(latency_s), dtype=np.bool_)]
+        if self.ping_timeout < (fastest_s := float(round_trips_s.min())):
+            what = "is shorter than any round trip: no ping would ever be answered"
+            raise Refusal(what, f"more than {1e3 * fastest_s:.3g} ms", ("ping_timeout",))
 
     def run(self, world: World) -> Running:
         return SCHEDULES[self.schedule](self, world)

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import simpy
 from pydantic import Field
 
@@ -15,6 +17,7 @@ from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings.base import Settings
 from sim.world import Behaviour, Node, World
 
+Floats = npt.NDArray[np.float64]
 KIND = "the protocol's kind; the name in the scenario if left out"
 
 
@@ -41,6 +44,9 @@ class Protocol(Settings):
 
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
+
+    def check_latencies(self, latency_s: Floats) -> None:
+        """Raise Refusal if a time-out can't be met; `latency_s` [n, n] one way among clients."""
 
     @abstractmethod
     def run(self, world: World) -> Running:

@@ -3,6 +3,7 @@
 It needs no learner, only a few facts about it: a world can be played without torch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +12,7 @@ import numpy as np
 from models.training import ALL_CLIENTS
 from sim.compute import Lineage
 from sim.protocols import Running
+from sim.record.errors import Path, Refusal
 from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
 from sim.scenario import Scenario
@@ -69,6 +71,31 @@ def build(
         node.behave = partial(running.behaviour, node)
         node.start()
     return world, running
+
+
+def check_timeouts(scenario: Scenario) -> None:
+    """Raise ScenarioError for a time-out that the latencies of some seed make pointless."""
+    for seed in scenario.seeds:
+        _check_timeouts(scenario, seed)
+
+
+def _check_timeouts(scenario: Scenario, seed: int) -> None:
+    names, clients = scenario.node_names, scenario.clients.count
+    latency_s, _ = one_way(scenario.network.latency, names, Streams(seed).stream)
+    among_clients_s = latency_s[:clients, :clients]
+    checks: list[tuple[Path, Callable[[], None]]] = [
+        (("failure_detection",), partial(scenario.failure_detection.check, float(latency_s.max())))
+    ]
+    checks += [
+        (("protocols", name), partial(protocol.check_latencies, among_clients_s))
+        for name, protocol in scenario.protocols.items()
+    ]
+    for path, check in checks:
+        try:
+            check()
+        except Refusal as refusal:
+            what = f"{refusal.what} (seed {seed})"
+            raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
 
 
 def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, Machine]:

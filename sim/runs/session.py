@@ -16,6 +16,7 @@ from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder import RunTables
+from sim.runs.build import check_timeouts
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
@@ -110,6 +111,7 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
     """Build all data before any clock starts. Raises ScenarioError if that can't be done."""
     data = Data(tell)
     for scenario in scenarios:
+        check_timeouts(scenario)
         for protocol in scenario.protocols:
             for seed in scenario.seeds:
                 data.facts(scenario, protocol, seed)

@@ -11,7 +11,6 @@ heartbeats are datagrams.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -264,11 +263,12 @@ class Network:
         elif free_s > self.clock.now:
             self._at(free_s, Tie.FAULT, lambda: self._flow(transfer))
         else:
-            loss, at_most = self.wiring.packet_loss, math.inf
-            if loss:
-                at_most = fastest(loss, self._round_trip_s(source, target))
             transfer.flow = self.flows.start(
-                source, target, transfer.remaining, partial(self._whole, transfer), at_most
+                source,
+                target,
+                transfer.remaining,
+                partial(self._whole, transfer),
+                fastest(self.wiring.packet_loss, self._round_trip_s(source, target)),
             )
 
     def _whole(self, transfer: Transfer) -> None:
