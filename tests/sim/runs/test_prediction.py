@@ -1,5 +1,6 @@
 """`predict`: a kept model's segmentation as files, and what it refuses in one line."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,25 @@ def test_a_sweep_s_point_is_chosen(tmp_path: Path) -> None:
     assert all(point in said for point in points)
     predict(sweep, f"--point={points[0]}")
     assert (sweep / f"{points[0]}-pooled-seed0-aggregate-cleo_2.png").is_file()
+
+
+def test_the_subjects_are_those_of_the_model_s_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def noting(settings: BrainsSettings, clients: int, tell: Any) -> Cohort:
+        seeds.append(settings.drawn_by)
+        return cohort()
+
+    monkeypatch.setattr(BrainsSettings, "cohort", noting)
+    options = ("--protocol=pooled", "--seed=1", f"--out={tmp_path / 'it.nii.gz'}")
+    predict(folder, *options)
+    changed = shutil.copytree(folder, tmp_path / "changed")
+    scenario = changed / "scenario.yaml"
+    scenario.write_text(scenario.read_text().replace("987654321", "run"))
+    predict(changed, *options)
+    assert seeds == [987654321, 1]
 
 
 def test_subjects_of_each_site_are_drawn_with_their_labels(tmp_path: Path) -> None:
