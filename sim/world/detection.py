@@ -111,8 +111,8 @@ class Watch:
     """
 
     def __init__(self, detector: Detector, observer: int, peers: Ints) -> None:
+        self.observer = observer
         self._detector = detector
-        self._observer = observer
         self._peers = peers
         self.news: simpy.Event = detector.network.clock.event()
         self._armed_s = math.inf
@@ -122,7 +122,10 @@ class Watch:
 
     def arm(self) -> None:
         """See to it that the news comes no later than the detector can have it."""
-        at_s = self._detector.next_news_s(self._observer, self._peers)
+        self.expect(self._detector.next_news_s(self.observer, self._peers))
+
+    def expect(self, at_s: float) -> None:
+        """There may be news at `at_s`."""
         if at_s < self._armed_s:
             self._armed_s = at_s
             event = self._detector.network.clock.at(at_s, Tie.TIMEOUT)
@@ -210,13 +213,14 @@ class Heartbeats(Detector):
         return min(heard_s, float(silent_s[silent_s > now].min(initial=math.inf)))
 
     def node_up(self, index: int) -> None:
-        now = self.network.clock.now
+        now, latency_s = self.network.clock.now, self.network.wiring.latency_s
         if self._starts_s[index, -1] > now - self._matters_s:
             wider = np.full_like(self._starts_s, -np.inf)
             self._starts_s = np.concatenate([self._starts_s, wider], axis=1)
         self._starts_s[index, 1:] = self._starts_s[index, :-1].copy()
         self._starts_s[index, 0] = now
-        super().node_up(index)
+        for watch in list(self._watches[index]):
+            watch.expect(now + float(latency_s[index, watch.observer]))
 
     def _silent_s(self, observer: int, peers: Ints) -> Floats:
         """When the time-out of each peer's [n] newest heartbeat ends, or has ended."""
@@ -240,24 +244,56 @@ class Heartbeats(Detector):
 
         Minus infinity where none did that a time-out could depend on.
         """
-        now, phase_s = self.network.clock.now, self._phase_s[peers]
-        there_s = self._there_s(observer, peers)
-        newest = np.floor((now - there_s - phase_s) / self._interval_s).astype(np.int64)
-        numbers = newest[:, None] + 1 - self._recent
-        sent_s: Floats = phase_s[:, None] + numbers * self._interval_s
-        passes = (numbers >= 0) & (sent_s + there_s[:, None] <= now)
-        passes &= self._passes(observer, peers, sent_s, numbers, "heartbeat_loss")
+        now, there_s = self.network.clock.now, self._there_s(observer, peers)
+        newest = np.floor((now - there_s - self._phase_s[peers]) / self._interval_s)
+        numbers = newest.astype(np.int64)[:, None] + 1 - self._recent
+        newest_s: Floats = np.full(len(peers), -np.inf)
+        for sent_s, passes in (
+            self._ordinary(observer, peers, numbers),
+            self._at_start(observer, peers),
+        ):
+            passes &= sent_s + there_s[:, None] <= now
+            newest_s = np.maximum(newest_s, np.where(passes, sent_s, -np.inf).max(axis=1))
+        return newest_s
+
+    def _next_heard_s(self, observer: int, peer: int) -> float:
+        """When the next heartbeat of `peer` arrives if it stays as it is; infinite if none does."""
+        network, one = self.network, np.array([peer])
+        now, there_s = network.clock.now, float(self._there_s(observer, one)[0])
+
+        def first_s(sent_s: Floats, passes: Flags) -> float:
+            arrives_s = sent_s[passes] + there_s
+            return float(arrives_s[arrives_s > now].min(initial=math.inf))
+
+        earliest_s = first_s(*self._at_start(observer, one))
+        first = math.floor((now - there_s - float(self._phase_s[peer])) / self._interval_s)
+        # Blocks, since with much loss many in a row may be lost.
+        for start in range(first, first + _MOST_HEARTBEATS, _BLOCK):
+            numbers = np.arange(start, start + _BLOCK)[None, :]
+            sent_s, passes = self._ordinary(observer, one, numbers)
+            earliest_s = min(earliest_s, first_s(sent_s, passes))
+            is_over = sent_s[0, -1] > now and not network.up.current[peer]
+            if is_over or earliest_s <= sent_s[0, -1] + there_s:
+                break
+        return earliest_s
+
+    def _ordinary(self, observer: int, peers: Ints, numbers: Ints) -> tuple[Floats, Flags]:
+        """Of the peers' [n] heartbeats with these numbers [n, m]: when sent, and which arrive.
+
+        What lies ahead is as if every peer stayed up or down as it is.
+        """
+        sent_s: Floats = self._phase_s[peers][:, None] + numbers * self._interval_s
+        passes = self._passes(observer, peers, sent_s, numbers, "heartbeat_loss") & (numbers >= 0)
         # A heartbeat of the very instant of a crash comes before it.
         several = np.broadcast_to(peers[:, None], sent_s.shape).ravel()
         up = self.network.up.at(several, sent_s.ravel(), inclusive=False)
-        passes &= up.reshape(sent_s.shape).astype(np.bool_)
-        ordinary_s: Floats = np.where(passes, sent_s, -np.inf).max(axis=1)
+        return sent_s, passes & up.reshape(sent_s.shape).astype(np.bool_)
+
+    def _at_start(self, observer: int, peers: Ints) -> tuple[Floats, Flags]:
+        """Of the heartbeats of the peers' [n] newest starts [n, m]: when sent, and which arrive."""
         started_s = self._starts_s[peers]
         numbers = self.network.starts.current[peers][:, None] - np.arange(started_s.shape[1])
-        passes = started_s + there_s[:, None] <= now
-        passes &= self._passes(observer, peers, started_s, numbers, "start_loss")
-        newest_s: Floats = np.where(passes, started_s, -np.inf).max(axis=1)
-        return np.maximum(ordinary_s, newest_s)
+        return started_s, self._passes(observer, peers, started_s, numbers, "start_loss")
 
     def _passes(
         self, observer: int, peers: Ints, sent_s: Floats, numbers: Ints, purpose: str
@@ -271,33 +307,6 @@ class Heartbeats(Detector):
             luck = network.streams.uniforms(purpose, names[several], numbers, names[observer])
             passes &= luck >= network.wiring.packet_loss
         return passes
-
-    def _next_heard_s(self, observer: int, peer: int) -> float:
-        """When the next heartbeat of `peer` arrives if it stays as it is; infinite if none does."""
-        network, one = self.network, np.array([peer])
-        now, there_s = network.clock.now, float(self._there_s(observer, one)[0])
-        started_s = float(self._starts_s[peer, 0])
-        if started_s + there_s > now:
-            number = network.starts.current[one][:, None]
-            if self._passes(observer, one, np.array([[started_s]]), number, "start_loss")[0, 0]:
-                return started_s + there_s
-        phase_s = float(self._phase_s[peer])
-        first = max(0, math.floor((now - there_s - phase_s) / self._interval_s))
-        # Blocks, since with much loss many in a row may be lost.
-        for start in range(first, first + _MOST_HEARTBEATS, _BLOCK):
-            numbers = np.arange(start, start + _BLOCK)[None, :]
-            sent_s: Floats = (phase_s + numbers * self._interval_s).astype(np.float64)
-            passes = (sent_s + there_s > now) & (sent_s >= started_s)
-            passes &= self._passes(observer, one, sent_s, numbers, "heartbeat_loss")
-            if not network.up.current[peer]:
-                flat = np.broadcast_to(one, sent_s.size)
-                up = network.up.at(flat, sent_s.ravel(), inclusive=False)
-                passes &= (up.astype(np.bool_) & (sent_s.ravel() <= now))[None, :]
-                if sent_s[0, -1] > now and not passes.any():
-                    return math.inf
-            if passes.any():
-                return float(sent_s[0, np.argmax(passes[0])] + there_s)
-        return math.inf
 
 
 _BLOCK = 16

@@ -21,8 +21,12 @@ Sharing = Literal["max_min", "equal", "none"]
 
 @dataclass(eq=False, slots=True)
 class Flow:
-    """Bytes on their way over `links`: an uplink, a downlink, and its own if its rate is bound."""
+    """Bytes on their way over `links`: an uplink, a downlink, and its own if its rate is bound.
 
+    `number` counts the flows as they start, and so orders those that finish at one instant.
+    """
+
+    number: int
     links: tuple[int, ...]
     remaining: float
     finished: Callable[[], None]
@@ -55,12 +59,24 @@ class Flows:
         self._changed: dict[int, None] = {}
         self._heap: list[tuple[float, int, int, Flow]] = []
         self._free_links: list[int] = []
-        self.carried: npt.NDArray[np.float64] = np.zeros(len(self._capacity))
-        """Bytes that have crossed each uplink, then each downlink [2n]."""
-        self._entries = 0
+        self._carried: npt.NDArray[np.float64] = np.zeros(len(self._capacity))
+        self._started = 0
+        self._running: dict[Flow, None] = {}
         self._wake_s = np.inf
-        self.running = 0
         self.most_running = 0
+
+    @property
+    def running(self) -> int:
+        """How many flows there are now."""
+        return len(self._running)
+
+    @property
+    def carried(self) -> npt.NDArray[np.float64]:
+        """Bytes that have crossed each uplink, then each downlink [2n], up to now."""
+        carried = self._carried.copy()
+        for flow in self._running:
+            carried[list(flow.links[:2])] += self._passed(flow)
+        return carried
 
     def start(
         self,
@@ -78,8 +94,9 @@ class Flows:
         if at_most < math.inf:
             # As a link that nobody else crosses, a bound needs no rule of its own in any sharing.
             links += (self._own_link(at_most),)
-        flow = Flow(links, size_bytes, finished, self._clock.now)
-        self.running += 1
+        flow = Flow(self._started, links, size_bytes, finished, self._clock.now)
+        self._started += 1
+        self._running[flow] = None
         self.most_running = max(self.most_running, self.running)
         if self._sharing == "none":
             self._set_rate(flow, min(self._capacity[link] for link in flow.links))
@@ -92,7 +109,7 @@ class Flows:
 
     def stop(self, flow: Flow) -> None:
         """Take the flow off its links; `flow.remaining` bytes have not come through."""
-        self.running -= 1
+        del self._running[flow]
         self._advance(flow)
         flow.stamp = -1
         if self._sharing != "none":
@@ -110,15 +127,18 @@ class Flows:
         self._on_link.append({})
         return len(self._capacity) - 1
 
+    def _passed(self, flow: Flow) -> float:
+        """Bytes that have come through since the flow's rate was set."""
+        return min(flow.remaining, (self._clock.now - flow.since_s) * flow.rate)
+
     def _advance(self, flow: Flow) -> None:
         """Account for what has come through since the flow's rate was set."""
-        now = self._clock.now
-        passed = min(flow.remaining, (now - flow.since_s) * flow.rate)
+        passed = self._passed(flow)
         flow.remaining -= passed
-        flow.since_s = now
+        flow.since_s = self._clock.now
         up, down = flow.links[:2]
-        self.carried[up] += passed
-        self.carried[down] += passed
+        self._carried[up] += passed
+        self._carried[down] += passed
 
     def _touch(self, flow: Flow) -> None:
         if not self._changed:
@@ -181,9 +201,8 @@ class Flows:
         self._advance(flow)
         flow.rate = rate
         flow.stamp += 1
-        self._entries += 1
         finish_s = self._clock.now + flow.remaining / rate
-        heapq.heappush(self._heap, (finish_s, self._entries, flow.stamp, flow))
+        heapq.heappush(self._heap, (finish_s, flow.number, flow.stamp, flow))
 
     def _wake(self) -> None:
         """See to it that the clock stops at the next finish."""

@@ -90,8 +90,8 @@ class Transfer:
     acknowledge: bool = False
     remaining: float = 0.0
     flow: Flow | None = None
-    on_the_way: bool = False
-    """Past its latency: its bytes flow, or a partition holds them up."""
+    silent_since_s: float = 0.0
+    """Since when nothing has come of it, where no bytes flow now."""
 
 
 class Network:
@@ -142,15 +142,15 @@ class Network:
             passes &= ~(holds & (groups[targets] != groups[source]))
         return passes
 
-    def _free_s(self, source: int, target: int) -> float:
-        """From when on no partition stands between two nodes: now, or when they can talk again."""
-        free_s = self.clock.now
+    def _free_s(self, source: int, target: int, from_s: float) -> float:
+        """When two nodes can talk: at `from_s`, or when no partition stands between them again."""
+        free_s = from_s
         held = True
         while held:
             held = False
-            for from_s, to_s, groups in self._partitions:
-                if from_s <= free_s < to_s and groups[source] != groups[target]:
-                    free_s, held = to_s, True
+            for begins_s, heals_s, groups in self._partitions:
+                if begins_s <= free_s < heals_s and groups[source] != groups[target]:
+                    free_s, held = heals_s, True
         return free_s
 
     def _round_trip_s(self, source: int, target: int) -> float:
@@ -198,23 +198,24 @@ class Network:
         """
         transfer = Transfer(
             source, target, size_bytes, payload, self.clock.now, self.clock.event(),
-            delivered, failed, acknowledge, float(size_bytes),
+            delivered, failed, acknowledge, float(size_bytes), None, self.clock.now,
         )  # fmt: skip
         self.tally.sent += 1
         self._open[source][transfer] = None
         self._open[target][transfer] = None
-        stall_s = self.wiring.stall_timeout_s
-        held_s = self._free_s(source, target) - self.clock.now
-        late_s = held_s
+        late_s = 0.0
         if self.wiring.packet_loss and not size_bytes:
             luck = self._luck(purpose, source, target)
-            late_s += resent_s(self.wiring.packet_loss, luck, self._round_trip_s(source, target))
-        if late_s >= stall_s:
-            cause: LossCause = "partition" if held_s >= stall_s else "loss"
-            self._after(stall_s, Tie.TIMEOUT, lambda: self._fail(transfer, cause))
+            late_s = resent_s(self.wiring.packet_loss, luck, self._round_trip_s(source, target))
+        # What is sent again begins when it can, and the copy that gets through waits, too.
+        begun_s = self._free_s(source, target, self.clock.now)
+        sent_s = self._free_s(source, target, begun_s + late_s)
+        stall_s = self.wiring.stall_timeout_s
+        if sent_s < self.clock.now + stall_s:
+            there_s = sent_s + float(self.wiring.latency_s[source, target])
+            self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer))
         else:
-            late_s += float(self.wiring.latency_s[source, target])
-            self._after(late_s, Tie.ARRIVAL, lambda: self._reach(transfer))
+            self._stall(transfer, "loss" if late_s >= stall_s else "partition")
         return transfer
 
     def cancel(self, transfer: Transfer, cause: LossCause = "abandoned") -> bool:
@@ -227,11 +228,11 @@ class Network:
     def _is_open(self, transfer: Transfer) -> bool:
         return transfer in self._open[transfer.source]
 
-    def _after(self, delay_s: float, tie: Tie, act: Callable[[], object]) -> None:
+    def _at(self, time_s: float, tie: Tie, act: Callable[[], object]) -> None:
         def happen(_: simpy.Event) -> None:
             act()
 
-        self.clock.after(delay_s, tie).callbacks.append(happen)
+        self.clock.at(time_s, tie).callbacks.append(happen)
 
     def _reach(self, transfer: Transfer) -> None:
         """Its first byte is at the receiver's."""
@@ -241,11 +242,12 @@ class Network:
         held_up = self.clock.now > start_s + self.wiring.latency_s[source, target]
         if held_up and (self.started_s[source] > start_s or not self.up.current[source]):
             self._lose(transfer, "sender_down")  # Nobody was left to send it again.
+            self._told_later(transfer, source)
         elif not self.up.current[target]:
             self._lose(transfer, "receiver_down")
-            self._told_later(transfer, target, start_s)
+            self._told_later(transfer, target)
         elif transfer.size_bytes:
-            transfer.on_the_way = True
+            transfer.silent_since_s = self.clock.now
             self._flow(transfer)
         else:
             self._deliver(transfer)
@@ -255,12 +257,11 @@ class Network:
         if not self._is_open(transfer):
             return
         source, target = transfer.source, transfer.target
-        held_s = self._free_s(source, target) - self.clock.now
-        if held_s >= self.wiring.stall_timeout_s:
-            stall_s = self.wiring.stall_timeout_s
-            self._after(stall_s, Tie.TIMEOUT, lambda: self._fail(transfer, "partition"))
-        elif held_s > 0:
-            self._after(held_s, Tie.FAULT, lambda: self._flow(transfer))
+        free_s = self._free_s(source, target, self.clock.now)
+        if free_s >= self.clock.now + self.wiring.stall_timeout_s:
+            self._stall(transfer, "partition")
+        elif free_s > self.clock.now:
+            self._at(free_s, Tie.FAULT, lambda: self._flow(transfer))
         else:
             transfer.flow = self.flows.start(
                 source,
@@ -297,17 +298,22 @@ class Network:
         if transfer.delivered is not None:
             transfer.delivered(transfer)
 
+    def _stall(self, transfer: Transfer, cause: LossCause) -> None:
+        """Nothing comes of it any longer, which both ends find out."""
+        gives_up_s = self.clock.now + self.wiring.stall_timeout_s
+        self._at(gives_up_s, Tie.TIMEOUT, lambda: self._fail(transfer, cause))
+
     def _fail(self, transfer: Transfer, cause: LossCause) -> None:
         """Both ends give it up."""
         if self._is_open(transfer):
             self._lose(transfer, cause)
             self._told(transfer)
 
-    def _told_later(self, transfer: Transfer, gone: int, silent_since_s: float) -> None:
+    def _told_later(self, transfer: Transfer, gone: int) -> None:
         """Who is left learns of it when the node that is gone is back, or by its silence."""
         self._unheard[gone][transfer] = None
-        at_s = max(self.clock.now, silent_since_s + self.wiring.stall_timeout_s)
-        self.clock.at(at_s, Tie.TIMEOUT).callbacks.append(lambda _: self._told(transfer))
+        at_s = max(self.clock.now, transfer.silent_since_s + self.wiring.stall_timeout_s)
+        self._at(at_s, Tie.TIMEOUT, lambda: self._told(transfer))
 
     def _told(self, transfer: Transfer) -> None:
         for end in (transfer.source, transfer.target):
@@ -375,8 +381,10 @@ class Network:
         self.up.change(index, now, 0)
         for transfer in list(self._open[index]):
             if transfer.size_bytes:
+                if transfer.flow is not None:
+                    transfer.silent_since_s = now
                 self._lose(transfer, "sender_down" if transfer.source == index else "receiver_down")
-                self._told_later(transfer, index, now if transfer.on_the_way else transfer.start_s)
+                self._told_later(transfer, index)
         for ping in [ping for ping in self._pings if ping.source == index]:
             self.end_ping(ping, "receiver_down")
         self.detector.node_down(index)
@@ -390,8 +398,8 @@ class Network:
         unheard, self._unheard[index] = self._unheard[index], {}
         for transfer in unheard:
             other = transfer.target if transfer.source == index else transfer.source
-            latency_s = float(self.wiring.latency_s[index, other])
-            self._after(latency_s, Tie.ARRIVAL, partial(self._told, transfer))
+            there_s = self._free_s(index, other, now) + float(self.wiring.latency_s[index, other])
+            self._at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
         self.detector.node_up(index)
 
     def split(self, fault: str, from_s: float, to_s: float, groups: Ints) -> None:
@@ -419,6 +427,7 @@ class Network:
                 if transfer.source == index and transfer.flow is not None and crosses:
                     self.flows.stop(transfer.flow)
                     transfer.remaining, transfer.flow = transfer.flow.remaining, None
+                    transfer.silent_since_s = self.clock.now
                     self._flow(transfer)
 
     def in_flight(self) -> int:

@@ -40,8 +40,9 @@ class Streams:
         """
         state = np.atleast_1d(_purpose_key(self.seed, purpose))
         for each in numbers:
-            # Whole 64-bit words wrap around, as they are meant to.
-            state = _mixed(state + _GAMMA * (np.asarray(each).astype(np.uint64) + np.uint64(1)))
+            # Words wrap around, as they are meant to; only those of an array do so in silence.
+            words = np.atleast_1d(each).astype(np.uint64) + np.uint64(1)
+            state = _mixed(state + _GAMMA * words)
         return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
