@@ -17,10 +17,17 @@ RATE = "faults.churn.failure_rate"
 
 
 def score(
-    run: Run, time_s: float, node: str, value: float, *, metric: str = "accuracy", up: bool = True
+    run: Run,
+    time_s: float,
+    node: str,
+    value: float,
+    *,
+    metric: str = "accuracy",
+    stage: str | None = "received",
+    up: bool = True,
 ) -> ScoreRow:
     """A score row in which only these things matter."""
-    return ScoreRow(run[1], run[2], time_s, node, "received", 3, 3, 0.5, metric, value, up)
+    return ScoreRow(run[1], run[2], time_s, node, stage, 3, 3, 0.5, metric, value, up)
 
 
 def trace(run: Run, time_s: float, node: str, kind: str, **told: Any) -> TraceRow:

@@ -11,7 +11,9 @@ from rich.console import Console
 
 from analysis.comparison import compared
 from analysis.loading import load
-from sim.cli.tables import as_dict, closing_table
+from analysis.tuning import tuned
+from sim.cli.summary import as_dict
+from sim.cli.tables import closing_tables
 from sim.record.rows import ScoreRow, TraceRow
 from sim.scenario import grid
 from tests.analysis.folders import (
@@ -61,15 +63,15 @@ Rows = tuple[Sequence[ScoreRow], Sequence[TraceRow]]
 
 
 def table_text(folder: Path, width: int = 100) -> str:
-    results = load(folder)
+    results = tuned(load(folder))
     console = Console(width=width)
     with console.capture() as capture:
-        console.print(closing_table(results, compared(results)))
+        console.print(closing_tables(results, compared(results)))
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 def content(folder: Path) -> dict[str, Any]:
-    results = load(folder)
+    results = tuned(load(folder))
     text = json.dumps(as_dict(results, compared(results)), allow_nan=False)
     return dict(json.loads(text))
 
