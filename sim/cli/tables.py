@@ -30,25 +30,26 @@ from analysis.comparison import (
     score_text,
 )
 from analysis.metrics.common import POINT_AND_PROTOCOL
+from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
 from analysis.statistics import Interval
 from sim.record.points import tails
 from sim.record.words import bytes_text, time_text
 
-_WIDEST_NAME = 14
+_WIDEST_NAME = 15
 _NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 0)
 _HEADS = {
     **{"mean": "received:\nmean client", "own_site": "received:\nown site"},
     **{"mean_trained": "trained:\nmean client", "own_site_trained": "trained:\nown site"},
-    **{"global_model": "global\nmodel", "worst": "received:\nworst", "aggregate": "aggre-\ngate"},
+    **{GLOBAL: "global\nmodel", "worst": "received:\nworst", "aggregate": "aggre-\ngate"},
     "server": "server",
 }
 """How the columns of scores are called."""
 _PLAIN = ("worst", "aggregate", "server")
 """Those without an interval, or the table would not fit."""
 _OF_RUN = ("mean", "worst", "own_site", "mean_trained", "own_site_trained", "aggregate", "server")
-_OF_SWEEP = ("mean", "mean_trained", "global_model")
-_CONTRASTED = ("mean", "mean_trained", "own_site", "own_site_trained", "global_model")
+_OF_SWEEP = ("mean", "mean_trained", GLOBAL)
+_CONTRASTED = ("mean", "mean_trained", "own_site", "own_site_trained", GLOBAL)
 _EQUALS = {TIME: "time", ROUNDS: "rounds", BYTES: "bytes"}
 _SHARES = {"computing": "com-\npute", "communicating": "talk", "waiting": "wait", "down": "down"}
 _WORDS = {
@@ -125,7 +126,7 @@ def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
 def _difference_notes(
     results: Results, found: Comparison, shown: Mapping[Contrast, Interval]
 ) -> Iterator[str]:
-    if not results.paths:
+    if not results.paths and any(one.score == GLOBAL for one in shown):
         yield _WORDS["global"]
     yield "at equal: each at its last look not after the least of all, in time, " + " or ".join(
         f"{text}{amount}" for text, amount in _amounts(results, found)
@@ -181,8 +182,8 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
     if _has_crash(results, found):
         when = time_text(results.crash_s or 0.0)
         yield (
-            "after crash: what the mean client gained from the last look before "
-            f"{results.crash_node} crashed at {when}"
+            "after crash: what the mean client gained from the last look before the crash of "
+            f"{results.crash_node} at {when}"
         )
     if results.chosen_values is not None:
         yield (
