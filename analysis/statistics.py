@@ -19,7 +19,8 @@ The method of intervals was chosen by measurement: how often one of 95 % covers 
 A bootstrap can't show more spread than few seeds have, so Student's t is what is used unless
 another is asked for. Where the values have bounds, as an accuracy has, an interval is cut off at
 them: the mean can't lie beyond, so that takes nothing from how often it is covered. (On the scale
-of the logit an interval stays inside by itself, but a score of exactly 1 has no logit.)
+of the logit an interval stays inside by itself, but a score of exactly 1 has no logit.) Of values
+that pile up at their bound, beta(8, 1), it covers 90, 90, 92 and 93 % at 3, 5, 10 and 20 seeds.
 
 Of many differences some exceed their interval by chance, so a table of them says how many to
 expect, and marks those that Holm's correction over all of the table leaves.
