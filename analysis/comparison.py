@@ -36,7 +36,7 @@ from analysis.statistics import (
     over_seeds,
     p_value,
 )
-from sim.record.metrics import OWN_SITE, VALIDATION
+from sim.record.metrics import OWN_SITE, validation_metric
 from sim.record.rows import FINISHED, RECEIVED, SERVER, STAGES, TRAINED
 from sim.record.words import amount_text, time_text
 
@@ -206,7 +206,7 @@ class _Point:
 def _of_point(results: Results, point: str) -> _Point:
     target = results.targets[point]
     metrics = {results.metric, f"{results.metric}_{OWN_SITE}"}
-    metrics |= {f"{target.metric}_{VALIDATION}"} if target else set()
+    metrics |= {validation_metric(target.metric)} if target else set()
     scores = results.scores(
         points=point, stage=None, metric=sorted(metrics), columns=_SCORE_COLUMNS
     )

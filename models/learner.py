@@ -4,7 +4,7 @@ It is all that the simulator sees of this tower, in its own process or in a work
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from models.bits.fingerprint import modules_of
 from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Vector
 from models.tasks.settings import TaskSettings, Tell
-from models.tasks.task import Task
+from models.tasks.task import HeldOut, Task
 from models.training import ALL_CLIENTS, TrainingSettings, steps_per_round
-from sim.record.metrics import FINAL, TEST
+from sim.record.metrics import FINAL, TEST, VALIDATION, LabelShares
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,10 @@ class Learner:
         self.pooled_samples = len(self._task.labels)
         self.steps = tuple(steps_per_round(n, spec.training) for n in self.samples)
         self.pooled_steps = steps_per_round(self.pooled_samples, spec.training)
-        self._test_inputs = self._flat.arranged(self._task.test_inputs)
+        self._held_out = {
+            dataset: replace(samples, inputs=self._flat.arranged(samples.inputs))
+            for dataset, samples in ((TEST, self._task.test), (VALIDATION, self._task.validation))
+        }
         self.group = self._shared_group()
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -101,6 +104,15 @@ class Learner:
     def data_digest(self) -> str:
         """Names the samples, of training and held out, by their content."""
         return self._task.digest
+
+    @property
+    def label_shares(self) -> LabelShares | None:
+        """How each client's training samples fall to the classes; None if there are none."""
+        if not self._task.by_class:
+            return None
+        labels = self._task.labels.cpu().numpy()
+        counts = (np.bincount(labels[part], minlength=self._task.outputs) for part in self._parts)
+        return tuple(tuple((each / each.sum()).tolist()) for each in counts)
 
     def initial(self) -> Vector:
         """The initial model, common to all clients of this seed."""
@@ -133,22 +145,27 @@ class Learner:
         return parameters.averaged(models, weights)
 
     def scores(self, model: Vector, dataset: str = TEST) -> dict[str, float]:
-        """The task's metrics of `model` on the held-out data of all sites.
+        """The task's metrics of `model` on held-out data of all sites.
 
-        `dataset`: TEST, or FINAL for the metrics that take long as well.
+        `dataset`: TEST, FINAL for those that take long as well, or VALIDATION, on data apart from
+        the test's and for those alone that a run can aim at.
         """
-        if dataset not in (TEST, FINAL):
-            raise ValueError(f"no data set is called {dataset!r}; allowed: {TEST!r}, {FINAL!r}")
-        task = self._task
+        if dataset not in (TEST, FINAL, VALIDATION):
+            allowed = f"{TEST!r}, {FINAL!r}, {VALIDATION!r}"
+            raise ValueError(f"no data set is called {dataset!r}; allowed: {allowed}")
+        held_out = self._held_out[VALIDATION if dataset == VALIDATION else TEST]
+        final = held_out.final_metrics if dataset == FINAL else None
         self._flat.load(model)
         self._flat.module.eval()
-        final = task.final_metrics if dataset == FINAL else None
         with torch.inference_mode(), devices.drawing(self._evaluation_seed, self._device):
-            return (final or task.metrics)(self._outputs(), task.test_labels)
+            found = (final or held_out.metrics)(self._outputs(held_out), held_out.labels)
+        if dataset == VALIDATION:
+            found = {metric: found[metric] for metric in self._spec.task.metrics}
+        return found
 
-    def _outputs(self) -> Iterator[torch.Tensor]:
-        size = self._task.test_batch or len(self._test_inputs)
-        return (self._flat.module(batch) for batch in torch.split(self._test_inputs, size))
+    def _outputs(self, held_out: HeldOut) -> Iterator[torch.Tensor]:
+        size = self._task.held_out_batch or len(held_out.inputs)
+        return (self._flat.module(batch) for batch in torch.split(held_out.inputs, size))
 
 
 _GROUPS: dict[Hashable, Group] = {}

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.metrics.clients import over_clients
 from analysis.metrics.common import LOOK, RUN, is_client, told_alike
 from analysis.metrics.progress import to_target
-from sim.record.metrics import OWN_SITE, VALIDATION
+from sim.record.metrics import OWN_SITE, validation_metric
 from sim.record.points import TargetRecord
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, TRAINED
 
@@ -59,7 +59,7 @@ def reached_target(scores: pd.DataFrame, target: TargetRecord | None) -> pd.Data
     `scores`: all stages of the target's metric on validation data, among others. Columns: point,
     protocol, seed, and `value` (virtual seconds) and `reached` as in `to_target`.
     """
-    metric = f"{target.metric}_{VALIDATION}" if target else ""
+    metric = validation_metric(target.metric) if target else ""
     if target is None or not (scores["metric"] == metric).any():
         return pd.DataFrame(columns=[*RUN, "value", "reached"]).astype(scores[RUN].dtypes)
     name = score_name(target.of, target.stage)

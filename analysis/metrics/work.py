@@ -91,7 +91,13 @@ def _happened(trace: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
 
 
 def epochs_per_round(settings: Mapping[str, Any]) -> float:
-    """Passes over a client's data in one local round. Raises ResultError if rounds are in steps."""
+    """Passes over a client's data in one local round.
+
+    Raises ResultError if rounds are in steps, or of a length of its own under some protocol.
+    """
+    for name, protocol in settings.get("protocols", {}).items():
+        if {"local_epochs", "local_steps"} & protocol.get("training", {}).keys():
+            raise ResultError(f"protocols.{name}.training: has a length of rounds of its own")
     epochs = settings.get("training", {}).get("local_epochs")
     if epochs is None:
         raise ResultError("training: counts in local_steps, so clients differ in epochs per round")

@@ -16,6 +16,7 @@ from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder import RunTables
+from sim.runs.build import check_timeouts
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
@@ -110,8 +111,10 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
     """Build all data before any clock starts. Raises ScenarioError if that can't be done."""
     data = Data(tell)
     for scenario in scenarios:
-        for seed in scenario.seeds:
-            data.facts(scenario, seed)
+        check_timeouts(scenario)
+        for protocol in scenario.protocols:
+            for seed in scenario.seeds:
+                data.facts(scenario, protocol, seed)
     return data
 
 
@@ -155,7 +158,11 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
 
 
 def _training(points: Sequence[PointFolder]) -> Training:
-    specs = [learner_spec(point.scenario, 0) for point in points]
+    specs = [
+        learner_spec(point.scenario, protocol, 0)
+        for point in points
+        for protocol in point.scenario.protocols
+    ]
     return Training(
         tuple(dict.fromkeys(spec.training for spec in specs)),
         tuple(dict.fromkeys(name for spec in specs for name in spec.libraries)),
@@ -234,7 +241,7 @@ class _Runs:
             self._graph.stored(model)  # All at once, so that workers share what they need.
         for final, model in missing:
             vector = await self._graph.vector(model)
-            tensors = self._data.tensors(point.scenario, final.seed, vector)
+            tensors = self._data.tensors(point.scenario, final.protocol, final.seed, vector)
             kept.write(point.folder, final, tensors)
 
     async def _written(self, point: PointFolder, runs: Sequence[asyncio.Task[RunTables]]) -> None:

@@ -114,6 +114,9 @@ def test_epochs_per_round_are_the_scenario_s() -> None:
     assert epochs_per_round({"training": {"local_epochs": 2}}) == 2.0
     with pytest.raises(ResultError, match="training: counts in local_steps"):
         epochs_per_round({"training": {"local_steps": 5}})
+    own = {"fast": {"training": {"learning_rate": 1.0}}, "slow": {"training": {"local_epochs": 9}}}
+    with pytest.raises(ResultError, match="protocols.slow.training: has a length of rounds of its"):
+        epochs_per_round({"training": {"local_epochs": 2}, "protocols": own})
 
 
 UNLIKE = {"client_0": [0.0, 0.4, 0.8], "client_1": [0.0, 0.2, 0.4]}

@@ -29,7 +29,7 @@ from tests.analysis.folders import (
     write_sweep,
 )
 
-LOSS = "network.message_loss"
+LOSS = "network.packet_loss"
 LEARNING = "training.learning_rate"
 VALIDATION = "accuracy_validation"
 BOTH = "{braintorrent: {}, fedavg: {deadline: 1 min}}"
@@ -82,17 +82,17 @@ after crash: what the mean client gained from the last look before the crash of 
 SWEEP_TABLE = """\
 churn: final accuracy, mean ± 95 % interval over 3 seeds
 
-       churn.     network.                 received:       global
- failure_rate message_loss protocol      mean client        model runs
- ─────────────────────────────────────────────────────────────────────
-        0 / h            0 braintorrent 0.890 ±0.025            –  3/3
-                           fedavg       0.790 ±0.025 0.950 ±0.000  3/3
-        0 / h         0.25 braintorrent 0.890 ±0.025            –  3/3
-                           fedavg       0.790 ±0.025 0.950 ±0.000  3/3
-      0.5 / h            0 braintorrent 0.890 ±0.025            –  3/3
-                           fedavg       0.790 ±0.025 0.950 ±0.000  3/3
-      0.5 / h         0.25 braintorrent            –            –  0/3
-                           fedavg                  –            –  0/3
+       churn.    network.                 received:       global
+ failure_rate packet_loss protocol      mean client        model runs
+ ────────────────────────────────────────────────────────────────────
+        0 / h           0 braintorrent 0.890 ±0.025            –  3/3
+                          fedavg       0.790 ±0.025 0.950 ±0.000  3/3
+        0 / h        0.25 braintorrent 0.890 ±0.025            –  3/3
+                          fedavg       0.790 ±0.025 0.950 ±0.000  3/3
+      0.5 / h           0 braintorrent 0.890 ±0.025            –  3/3
+                          fedavg       0.790 ±0.025 0.950 ±0.000  3/3
+      0.5 / h        0.25 braintorrent            –            –  0/3
+                          fedavg                  –            –  0/3
 
 received: the newest model from others, before any training on it
 global model: the server's, or the aggregate where there is no server
@@ -100,15 +100,15 @@ runs: those with a score, of all
 
 accuracy minus that of fedavg, paired by seed
 
-       churn.     network.                            received:
- failure_rate message_loss protocol     at equal    mean client
- ──────────────────────────────────────────────────────────────
-        0 / h            0 braintorrent time     +0.100 ±0.000*
-                                        rounds   +0.100 ±0.000*
-        0 / h         0.25 braintorrent time     +0.100 ±0.000*
-                                        rounds   +0.100 ±0.000*
-      0.5 / h            0 braintorrent time     +0.100 ±0.000*
-                                        rounds   +0.100 ±0.000*
+       churn.    network.                            received:
+ failure_rate packet_loss protocol     at equal    mean client
+ ─────────────────────────────────────────────────────────────
+        0 / h           0 braintorrent time     +0.100 ±0.000*
+                                       rounds   +0.100 ±0.000*
+        0 / h        0.25 braintorrent time     +0.100 ±0.000*
+                                       rounds   +0.100 ±0.000*
+      0.5 / h           0 braintorrent time     +0.100 ±0.000*
+                                       rounds   +0.100 ±0.000*
 
 at equal: each at its last look not after the least of all, in time, local rounds per client or
 bytes received by all nodes
@@ -117,17 +117,17 @@ Holm's correction over all of them
 
 work, mean over seeds
 
-       churn.     network.              time to rounds rounds    bytes com-
- failure_rate message_loss protocol         0.9   done   lost received pute talk wait down
- ─────────────────────────────────────────────────────────────────────────────────────────
-        0 / h            0 braintorrent       –      0      0      0 B    –    –    –    –
-                           fedavg             –      0      0      0 B    –    –    –    –
-        0 / h         0.25 braintorrent       –      0      0      0 B    –    –    –    –
-                           fedavg             –      0      0      0 B    –    –    –    –
-      0.5 / h            0 braintorrent       –      0      0      0 B    –    –    –    –
-                           fedavg             –      0      0      0 B    –    –    –    –
-      0.5 / h         0.25 braintorrent       –      –      –        –    –    –    –    –
-                           fedavg             –      –      –        –    –    –    –    –
+       churn.    network.              time to rounds rounds    bytes com-
+ failure_rate packet_loss protocol         0.9   done   lost received pute talk wait down
+ ────────────────────────────────────────────────────────────────────────────────────────
+        0 / h           0 braintorrent       –      0      0      0 B    –    –    –    –
+                          fedavg             –      0      0      0 B    –    –    –    –
+        0 / h        0.25 braintorrent       –      0      0      0 B    –    –    –    –
+                          fedavg             –      0      0      0 B    –    –    –    –
+      0.5 / h           0 braintorrent       –      0      0      0 B    –    –    –    –
+                          fedavg             –      0      0      0 B    –    –    –    –
+      0.5 / h        0.25 braintorrent       –      –      –        –    –    –    –    –
+                          fedavg             –      –      –        –    –    –    –    –
 
 time to 0.9: when half of the seeds had their mean client (received) there in accuracy on validation
 data, and how many ever had

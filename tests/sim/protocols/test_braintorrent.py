@@ -205,7 +205,7 @@ def test_lost_message_and_its_retry() -> None:
     # Client 0's first message, the question to client 1 at 5, is lost. Client 2's bytes have the
     # downlink for themselves, 6 to 7. At 9 client 1 is asked again, its bytes flow from 9.5 to
     # 10.5; since 8 its model is of version 2.
-    world = merging(tiny.scripted(("message_loss", "client_0", 0)), message_loss=0.5)
+    world = merging(tiny.scripted(("packet_loss", "client_0", 0)), packet_loss=0.5)
     tiny.run(world.clock, 14.75)
     mine = [
         event
@@ -224,7 +224,7 @@ def test_lost_message_and_its_retry() -> None:
 
 
 def test_lost_answer_of_a_ping_is_asked_for_again() -> None:
-    world = merging(tiny.scripted(("pong_loss", "client_0", 0, 1)), message_loss=0.5)
+    world = merging(tiny.scripted(("pong_loss", "client_0", 0, 1)), packet_loss=0.5)
     tiny.run(world.clock, 6.5)
     pings = [e for e in tiny.events(world.trace, "ping") if e[2] == "client_0"]
     assert pings == [

@@ -46,7 +46,7 @@ def described(faults: dict[str, Any], clients: int = 5, **changes: Any) -> Scena
                 "latency": {"distribution": "uniform", "low": "20 ms", "high": "150 ms"},
                 "uplink": "10 kB/s",
                 "downlink": "10 kB/s",
-                "message_loss": 0.05,
+                "packet_loss": 0.05,
             },
             "server": {"uplink": "1 MB/s", "downlink": "1 MB/s", "aggregation_time": "1 s"},
             "evaluation": {"every": "60 s"},

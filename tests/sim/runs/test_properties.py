@@ -136,7 +136,7 @@ def worlds(draw: st.DrawFn) -> tuple[Scenario, Facts, int]:
                 "uplink": draw(each),
                 "downlink": draw(each),
                 "sharing": draw(st.sampled_from(["max_min", "equal", "none"])),
-                "message_loss": draw(st.sampled_from([0.0, 0.02, 0.1, 0.5, 1.0])),
+                "packet_loss": draw(st.sampled_from([0.0, 0.02, 0.1, 0.5, 1.0])),
             },
             "server": {
                 "uplink": "4 kB/s",
