@@ -7,7 +7,6 @@ from typing import Any
 
 from analysis.comparison import (
     NONE,
-    SCORES,
     Arrival,
     Comparison,
     Key,
@@ -26,6 +25,7 @@ from sim.record.metrics import is_rising
 from sim.record.units import quantity
 from sim.record.words import bytes_text
 
+_SCORES = ("mean", "worst", "aggregate")
 _WORK = {
     **{"local_rounds": count_text, "local_rounds_lost": count_text},
     **{"lost_share": share_text, "bytes_received": bytes_text},
@@ -53,7 +53,7 @@ def table(results: Results, found: Comparison) -> Table:
     expected = results.runs.groupby(POINT_AND_PROTOCOL, observed=True).size()
     rows = []
     for here in found.means["mean"]:
-        mean, *others = (score_text(found.means[name][here]) for name in SCORES)
+        mean, *others = (score_text(found.means[name][here]) for name in _SCORES)
         done = found.means["mean"][here]
         rows.append(
             (

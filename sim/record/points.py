@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sim.record.errors import ResultError
 from sim.record.folder import POINTS_FILE, SWEEP_FILE, Record, read_record
-from sim.record.metrics import Better
+from sim.record.metrics import Better, Bounds
 
 BASE = "base"
 """Name of the only point where nothing is varied."""
@@ -56,7 +56,10 @@ class PointRecord:
     clients: int
     duration_s: float
     crash_s: float | None
-    """When the first crash strikes that has a time of its own."""
+    """When the first crash of the server strikes that has a time of its own; without one, the
+    first of any node."""
+    crash_node: str | None
+    """Whose it is."""
     target: TargetRecord | None
 
     @property
@@ -75,6 +78,8 @@ class FolderRecord:
     """What it is judged by."""
     directions: Mapping[str, Better]
     """Which values of its task's metrics are the better ones."""
+    bounds: Mapping[str, Bounds]
+    """Between which values they lie."""
     units: Mapping[str, str]
     """By varied path s, B, B/s, 1/s, or nothing for plain numbers and text."""
     tune: tuple[str, ...]
@@ -98,7 +103,8 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
     try:
         points = tuple(_point(one) for one in record["points"])
         told = {name: record[name] for name in ("scenario", "metric", "directions", "units")}
-        found = FolderRecord(**told, tune=tuple(record["tune"]), points=points)
+        bounds = {name: (low, high) for name, (low, high) in record["bounds"].items()}
+        found = FolderRecord(**told, bounds=bounds, tune=tuple(record["tune"]), points=points)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"is not what a reader needs ({error})"
         raise ResultError(f"{path}: {what}; allowed: what `braintorrent` has written") from None

@@ -22,6 +22,7 @@ from sim.record.points import (
     TargetRecord,
     point_names,
 )
+from sim.record.rows import SERVER
 from sim.record.units import quantity
 from sim.scenario import ranges
 from sim.scenario.loading import dump, load, validated
@@ -165,6 +166,7 @@ def folder_record(sweep: Sweep) -> FolderRecord:
         scenario=sweep.base.name,
         metric=metric,
         directions=directions,
+        bounds=task.bounds,
         units=sweep.units,
         # A point alone has nothing to choose from.
         tune=tuple(path for path in sweep.base.tune or () if path in sweep.vary),
@@ -179,7 +181,7 @@ def run_record(scenario: Scenario) -> FolderRecord:
 
 def _point_record(point: Point) -> PointRecord:
     scenario, target = point.scenario, point.scenario.evaluation.target
-    crashes = [fault.crash_s for fault in scenario.faults.values() if fault.crash_s is not None]
+    crash_s, crash_node = _told_crash(scenario)
     return PointRecord(
         name=point.name,
         values=point.values,
@@ -191,9 +193,22 @@ def _point_record(point: Point) -> PointRecord:
         seeds=tuple(scenario.seeds),
         clients=scenario.clients.count,
         duration_s=scenario.duration,
-        crash_s=min(crashes, default=None),
+        crash_s=crash_s,
+        crash_node=crash_node,
         target=TargetRecord(**target.model_dump()) if target else None,
     )
+
+
+def _told_crash(scenario: Scenario) -> tuple[float, str] | tuple[None, None]:
+    """When the crash strikes that tables tell of, and whom: the server's first, else the first."""
+    crashes = [
+        (fault.crash_s, node)
+        for fault in scenario.faults.values()
+        if fault.crash_s is not None
+        for _, node in fault.named()
+    ]
+    of_server = [crash for crash in crashes if crash[1] == SERVER]
+    return min(of_server or crashes, default=(None, None))
 
 
 def _axes(scenario: Scenario, vary: Sequence[str]) -> list[_Axis]:

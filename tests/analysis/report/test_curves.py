@@ -31,11 +31,11 @@ def test_the_end_of_a_sweep(tmp_path: Path) -> None:
     assert (local["x"], fedavg["x"]) == ([0.994, 2.994], [1.006, 3.006])
     assert (local["y"], fedavg["y"]) == ([0.325, 0.325], [0.425, 0.425])
     assert local["error_y"]["array"] == [0.31766, 0.31766]
-    assert fedavg["text"] == ["fedavg 0.425 ±0.318 at 1", "fedavg 0.425 ±0.318 at 3"]
+    assert fedavg["text"] == ["fedavg 0.425 two seeds at 1", "fedavg 0.425 two seeds at 3"]
     assert view.alternative == (
         "Lines of the mean client's accuracy after the run against churn failure rate (per hour): "
-        "local 0.325 ±0.318 at 1 and 0.325 ±0.318 at 3; "
-        "fedavg 0.425 ±0.318 at 1 and 0.425 ±0.318 at 3."
+        "local 0.325 two seeds at 1 and 0.325 two seeds at 3; "
+        "fedavg 0.425 two seeds at 1 and 0.425 two seeds at 3."
     )
 
 
@@ -77,7 +77,7 @@ def test_a_run_over_time(tmp_path: Path) -> None:
     assert [shape["x0"] for shape in view.layout["shapes"]] == [30.0]
     assert view.alternative == (
         "Lines of the mean client's accuracy over 60 s of virtual time. At the end: "
-        "local 0.325 ±0.318; fedavg 0.425 ±0.318. The crash at 30 s is marked."
+        "local 0.325 two seeds; fedavg 0.425 two seeds. The crash at 30 s is marked."
     )
 
 
