@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,24 @@ class Results:
     def settings_at(self, point: str) -> Settings:
         """The settings of one point, as its folder has them. Raises ResultError if it has none."""
         return read_settings(self.folder_at(point) / SCENARIO_FILE)
+
+    def at(self, points: Names) -> "Results":
+        """The same of some points alone. Raises ResultError for one that isn't there."""
+        names = self.chosen("point", points, self._folders)
+        kept = [name for name in self._folders if name in names]
+
+        def of_kept(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame[frame["point"].isin(kept)].reset_index(drop=True)
+
+        return replace(
+            self,
+            points=of_kept(self.points),
+            written=of_kept(self.written),
+            conditions=self.conditions.loc[kept],
+            runs=of_kept(self.runs),
+            _folders={name: self._folders[name] for name in kept},
+            _rows={name: self._rows[name] for name in kept if name in self._rows},
+        )
 
     def with_values(self, frame: pd.DataFrame, *, as_written: bool = False) -> pd.DataFrame:
         """The frame with the varied paths' columns behind its `point` column.

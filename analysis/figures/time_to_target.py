@@ -1,5 +1,7 @@
 """How long runs take to reach the target, where some never do."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import look
 from analysis.figures.choices import curves, few_points
-from analysis.figures.scale import Scale, point_name, time_scale
+from analysis.figures.scale import Scale, panel_names, time_scale
 from analysis.frames import listed
 from analysis.metrics import to_target
 from analysis.metrics.common import POINT_AND_PROTOCOL as BOTH
@@ -15,12 +17,18 @@ from analysis.metrics.common import PerPoint, per_point
 from analysis.results import Names, Results
 from analysis.statistics import kaplan_meier
 from sim.record.errors import ResultError
+from sim.record.rows import RECEIVED
 
 _APART = 0.01
+_LETTERS = 40
 
 
 def time_to_target_data(
-    results: Results, *, points: Names | None = None, target: PerPoint | None = None
+    results: Results,
+    *,
+    points: Names | None = None,
+    target: PerPoint | None = None,
+    stage: str = RECEIVED,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The curves as `kaplan_meier` gives them, with `until` where each ends, and the censored runs.
 
@@ -34,7 +42,7 @@ def time_to_target_data(
     if lacking:
         what = f"no target at {listed(lacking)}"
         raise ResultError(f"{results.folder}: {what}; allowed: points with evaluation.target")
-    arrivals = to_target(curves(results, points=names), targets)
+    arrivals = to_target(curves(results, points=names, stage=stage), targets)
     found = kaplan_meier(arrivals)
     ends = arrivals.groupby(BOTH, observed=True)["value"].max().rename("until").reset_index()
     censored = arrivals[~arrivals["reached"]].groupby([*BOTH, "value"], observed=True).size()
@@ -52,27 +60,45 @@ def _targets(results: Results, target: PerPoint | None) -> pd.Series:
 
 @look.looked
 def time_to_target(
-    results: Results, *, points: Names | None = None, target: PerPoint | None = None
+    results: Results,
+    *,
+    points: Names | None = None,
+    target: PerPoint | None = None,
+    stage: str = RECEIVED,
 ) -> Figure:
-    """A falling line per protocol with its interval; a panel per point."""
+    """A falling line per protocol with its interval; a panel per point says who is never there."""
     names = few_points(results, points)
-    found, ended = time_to_target_data(results, points=names, target=target)
+    found, ended = time_to_target_data(results, points=names, target=target, stage=stage)
     figure, axes = look.panels(len(names))
     scale = time_scale(results.duration_s)
-    for axis, name in zip(axes, names, strict=True):
+    for axis, name, title in zip(axes, names, panel_names(results, names), strict=True):
         at = (found["point"] == name, ended["point"] == name)
         _draw(axis, results, found[at[0]], ended[at[1]], scale)
-        axis.set_title(point_name(results, name))
+        axis.set_title(title)
+        axis.text(
+            0.02, 0.03, _never(found[at[0]]), transform=axis.transAxes, size=8.0,
+            va="bottom", bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
         axis.set_ylim(-0.08, 1.06)
     look.name_outer(axes, scale.label("virtual time"), "share of runs not there yet")
     aims = _targets(results, target).loc[names].unique()
     aim = f"{results.metric} {aims[0]:g}" if len(aims) == 1 else f"the {results.metric} wanted"
-    look.title(figure, results, f"time until the mean client reaches {aim}")
+    what = f"time until the mean client reaches {aim}"
+    look.title(figure, results, what, stage=stage, points=names)
     keys = look.keys_of(results, found, interval="95 % interval", markers=False)
     if len(ended):
         keys.append(look.tick_key("ended without"))
     look.legend(figure, keys)
     return figure
+
+
+def _never(found: pd.DataFrame) -> str:
+    """Who did not get there in any seed."""
+    last = found.groupby("protocol", observed=True)["survival"].min()
+    never = [str(name) for name, share in last.items() if share == 1]
+    if len(never) == len(last):
+        return "nobody reaches it in any seed"
+    return textwrap.fill(f"never reached by {', '.join(never)}", _LETTERS) if never else ""
 
 
 def _draw(
