@@ -23,6 +23,8 @@ class Facts:
 
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round;
     `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model.
+    `label_shares` [clients][classes]: of a client's samples the share of each class; None if the
+    task has no classes.
     """
 
     samples: tuple[int, ...]
@@ -30,6 +32,7 @@ class Facts:
     pooled_samples: int
     pooled_steps: int
     vector_length: int
+    label_shares: tuple[tuple[float, ...], ...] | None = None
 
 
 def build(
