@@ -16,7 +16,7 @@ from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder import RunTables
-from sim.runs.cautions import cautions
+from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
@@ -249,7 +249,7 @@ class _Runs:
             workers=self._session.workers,
             # Of several points that share their work, none can say which part was its own.
             operations=self.operations() if len(self._points) == 1 else None,
-            cautions=cautions(point.scenario, done, facts),
+            cautions=list(cautions(evidence(point.scenario, done, facts))),
         )
 
     def operations(self) -> Operations:

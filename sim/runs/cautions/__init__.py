@@ -3,16 +3,12 @@
 Each caution is a function from the evidence of one point's runs to what it finds there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 
-from sim.record.rows import Caution
-from sim.results.folder import RunTables
-from sim.runs.build import Facts
 from sim.runs.cautions import design, learning, transport
-from sim.runs.cautions.evidence import Evidence, evidence
-from sim.scenario import Scenario
+from sim.runs.cautions.evidence import Evidence, Found, evidence
 
-CAUTIONS: tuple[Callable[[Evidence], Iterator[Caution]], ...] = (
+CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     learning.diverged,
     learning.never_merged,
     learning.never_took_part,
@@ -31,9 +27,10 @@ CAUTIONS: tuple[Callable[[Evidence], Iterator[Caution]], ...] = (
 """The gravest first."""
 
 
-def cautions(
-    scenario: Scenario, runs: Iterable[RunTables], facts: Mapping[int, Facts]
-) -> list[Caution]:
-    """All that there is to say of one point's runs; `facts` by seed."""
-    found = evidence(scenario, runs, facts)
-    return [each for find in CAUTIONS for each in find(found)]
+def cautions(found: Evidence) -> Found:
+    """All that there is to say of one point's runs."""
+    for find in CAUTIONS:
+        yield from find(found)
+
+
+__all__ = ["cautions", "evidence"]

@@ -2,18 +2,16 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
 
 import numpy as np
 
-from sim.record.rows import Caution
-from sim.runs.cautions.evidence import Evidence, Run, caution, listed
+from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
 UNEQUAL = 2.0
 MOSTLY = 0.5
 
 
-def unequal_work(evidence: Evidence) -> Iterator[Caution]:
+def unequal_work(evidence: Evidence) -> Found:
     """Protocols that train much more than others in the same time."""
     done = {
         name: float(np.mean([run.number("train") for run in runs]))
@@ -28,7 +26,7 @@ def unequal_work(evidence: Evidence) -> Iterator[Caution]:
         yield caution("unequal work", None, text, itertools.chain(*evidence.compared.values()))
 
 
-def down(evidence: Evidence) -> Iterator[Caution]:
+def down(evidence: Evidence) -> Found:
     """Nodes that were hardly ever there."""
     shares: dict[str, list[float]] = defaultdict(list)
     runs = list(itertools.chain(*evidence.compared.values()))
@@ -57,14 +55,14 @@ def _down_s(run: Run) -> dict[str, float]:
     return seconds
 
 
-def idle_faults(evidence: Evidence) -> Iterator[Caution]:
+def idle_faults(evidence: Evidence) -> Found:
     """Faults that change nothing, whatever the protocol."""
     runs = list(itertools.chain(*evidence.runs.values()))
     for text in evidence.scenario.idle_faults():
         yield caution("idle fault", None, text, runs)
 
 
-def few_seeds(evidence: Evidence) -> Iterator[Caution]:
+def few_seeds(evidence: Evidence) -> Found:
     """Too few seeds to tell a difference from chance."""
     number = len(evidence.scenario.seeds)
     text = {

@@ -10,11 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sim.record.metrics import is_rising
 from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, Caution
 from sim.results.folder import RunTables
 from sim.runs.build import Facts
-from sim.scenario import Scenario
+from sim.scenario import Scenario, run_record
 
+Found = Iterator[Caution]
 Floats = npt.NDArray[np.float64]
 _NAMED = 3
 
@@ -87,6 +89,12 @@ class Evidence:
         return {name: runs for name, runs in self.runs.items() if not protocols[name].is_reference}
 
     @cached_property
+    def judged(self) -> tuple[str, bool]:
+        """The metric by which the scenario is judged, and whether more of it is better."""
+        known = run_record(self.scenario)
+        return known.metric, is_rising(known.metric, known.directions)
+
+    @cached_property
     def clients(self) -> tuple[str, ...]:
         """All clients' names."""
         return self.scenario.client_names
@@ -109,7 +117,7 @@ def caution(kind: str, protocol: str | None, text: str, runs: Iterable[Run]) -> 
 
 def listed(names: Iterable[str]) -> str:
     """`client_3`, `client_3 and client_5`, `client_3, client_5, client_8 and 4 more`."""
-    known = list(dict.fromkeys(names))
+    known = sorted(set(names), key=lambda name: (len(name), name))  # Clients by their numbers.
     if len(known) > _NAMED + 1:
         known = [*known[:_NAMED], f"{len(known) - _NAMED} more"]
     return " and ".join(filter(None, (", ".join(known[:-1]), known[-1])))

@@ -1,21 +1,19 @@
 """Cautions about what was learned: by whom, from whose data, and whether at all."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from sim.record.metrics import is_rising
-from sim.record.rows import RECEIVED, TRAINED, Caution
-from sim.runs.cautions.evidence import Evidence, Run, caution, listed
-from sim.scenario import run_record
+from sim.record.rows import RECEIVED, TRAINED
+from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
 LEARNED = 0.05
 """Whoever came by less than this share of the way to a perfect score has learned nothing."""
 MANY_FAILED_ROUNDS = 0.1
 
 
-def diverged(evidence: Evidence) -> Iterator[Caution]:
+def diverged(evidence: Evidence) -> Found:
     """Scores that are no numbers."""
     for name, runs in evidence.runs.items():
         for metric in evidence.scenario.task.metrics:
@@ -29,7 +27,7 @@ def _is_finite(run: Run, metric: str) -> bool:
     return all(np.isfinite(run.curve(metric, stage)).all() for stage in (RECEIVED, TRAINED))
 
 
-def never_merged(evidence: Evidence) -> Iterator[Caution]:
+def never_merged(evidence: Evidence) -> Found:
     """Protocols under which nobody learned from anybody else."""
     if evidence.scenario.clients.count == 1:
         return
@@ -48,7 +46,7 @@ def never_merged(evidence: Evidence) -> Iterator[Caution]:
             yield caution("never merged", name, text, found)
 
 
-def never_took_part(evidence: Evidence) -> Iterator[Caution]:
+def never_took_part(evidence: Evidence) -> Found:
     """Clients that trained, but to whom nobody listened."""
     for name, runs in evidence.compared.items():
         settings = evidence.scenario.protocols[name].model_dump(mode="json")
@@ -84,7 +82,7 @@ def _unheard(run: Run, clients: Sequence[str], *, late_count: bool) -> dict[str,
     return {client: "merge" for client in trained if merged and not merged[client]}
 
 
-def unused_data(evidence: Evidence) -> Iterator[Caution]:
+def unused_data(evidence: Evidence) -> Found:
     """Samples of clients that never finished a local round."""
     for name, runs in evidence.compared.items():
         idle = {
@@ -115,25 +113,25 @@ def _classes_of(run: Run, clients: list[str]) -> list[int]:
         return []
     has = np.asarray(run.facts.label_shares) > 0
     theirs = np.isin(np.arange(len(has)), [_number(client) for client in clients])
-    return np.flatnonzero(has[theirs].any(axis=0) & ~has[~theirs].any(axis=0)).tolist()
+    found: list[int] = np.flatnonzero(has[theirs].any(axis=0) & ~has[~theirs].any(axis=0)).tolist()
+    return [] if theirs.all() else found
 
 
 def _number(client: str) -> int:
     return int(client.rpartition("_")[2])
 
 
-def never_left_chance(evidence: Evidence) -> Iterator[Caution]:
+def never_left_chance(evidence: Evidence) -> Found:
     """Protocols whose models are at the end hardly better than at the beginning."""
-    known = run_record(evidence.scenario)
-    rising = is_rising(known.metric, known.directions)
+    metric, rising = evidence.judged
     for name, runs in evidence.runs.items():
-        curves = {run: run.curve(known.metric) for run in runs}
+        curves = {run: run.curve(metric) for run in runs}
         found = [run for run, curve in curves.items() if _is_flat(curve, rising=rising)]
         if found:
             first = np.mean([curves[run][0] for run in found])
             best = np.mean([(max if rising else min)(curves[run]) for run in found])
             text = (
-                f"{known.metric} of the mean client (received) was {best:.3f} at best and "
+                f"{metric} of the mean client (received) was {best:.3f} at best and "
                 f"{first:.3f} before any training: it never left chance, and no difference to it "
                 "means anything"
             )
@@ -148,7 +146,7 @@ def _is_flat(curve: np.ndarray[tuple[int], np.dtype[np.float64]], *, rising: boo
     return bool(curve[0] - curve.min() < LEARNED * abs(curve[0]))
 
 
-def failed_rounds(evidence: Evidence) -> Iterator[Caution]:
+def failed_rounds(evidence: Evidence) -> Found:
     """Servers to which too few updates came, again and again."""
     for name, runs in evidence.compared.items():
         failed = sum(run.number("round_failed") for run in runs)

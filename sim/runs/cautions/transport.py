@@ -1,13 +1,12 @@
 """Cautions about the way between nodes: what came too late, was given up, or filled a link."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 
-from sim.record.rows import SERVER, Caution
+from sim.record.rows import SERVER
 from sim.record.words import time_text
-from sim.runs.cautions.evidence import Evidence, Run, caution, listed
+from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
 MANY_LATE = 0.1
 MANY_GIVEN_UP = 0.02
@@ -16,7 +15,7 @@ GIVEN_UP = ("timeout", "abandoned")
 """Causes of a lost transfer that are somebody's decision, and no fault."""
 
 
-def missed_deadline(evidence: Evidence) -> Iterator[Caution]:
+def missed_deadline(evidence: Evidence) -> Found:
     """Clients that can't be back by the time their server stops waiting."""
     for name, runs in evidence.compared.items():
         deadline_s = getattr(evidence.scenario.protocols[name], "deadline", None)
@@ -37,7 +36,7 @@ def missed_deadline(evidence: Evidence) -> Iterator[Caution]:
             yield caution("missed deadline", name, text, (run for run, _ in slow))
 
 
-def late_updates(evidence: Evidence) -> Iterator[Caution]:
+def late_updates(evidence: Evidence) -> Found:
     """Clients whose updates come when their server round has closed, again and again."""
     for name, runs in evidence.compared.items():
         late, sent = Counter[str](), Counter[str]()
@@ -57,7 +56,7 @@ def late_updates(evidence: Evidence) -> Iterator[Caution]:
             yield caution("late updates", name, text, runs)
 
 
-def given_up(evidence: Evidence) -> Iterator[Caution]:
+def given_up(evidence: Evidence) -> Found:
     """Transfers that somebody's patience ended."""
     nothing_fails = not evidence.scenario.is_unreliable
     for name, runs in evidence.compared.items():
@@ -76,7 +75,7 @@ def given_up(evidence: Evidence) -> Iterator[Caution]:
             yield caution("given up", name, text, runs)
 
 
-def full_links(evidence: Evidence) -> Iterator[Caution]:
+def full_links(evidence: Evidence) -> Found:
     """Links that carried for more than half of the time all that they can."""
     if evidence.scenario.network.sharing == "none":
         return
@@ -106,4 +105,5 @@ def _busy(evidence: Evidence, run: Run, link: str, column: str) -> dict[str, flo
     return {
         node: size_bytes / (rates[node] * run.record.virtual_s)
         for node, size_bytes in run.bytes_by(column).items()
+        if node in rates
     }
