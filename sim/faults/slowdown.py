@@ -17,7 +17,9 @@ class Slowdown(Fault):
 
     kind: Literal["slowdown"] = Field(description=KIND)
     nodes: Selector = Field(description="the nodes that slow down")
-    factor: Annotated[float, Field(ge=1)] = Field(description="how many times longer a step takes")
+    factor: Annotated[float, Field(ge=1, le=1e6)] = Field(
+        description="how many times longer a step takes"
+    )
     at: Seconds = Field(description="when it begins")
     lasts: PositiveSeconds = Field(description="how long it lasts")
 

@@ -8,8 +8,8 @@ from sim.record.errors import Refusal
 from sim.record.rows import CLIENT, SERVER, client_name
 from sim.record.words import time_text
 
-MOST_EVENTS = 10_000_000
-"""Each is a row of the trace, and takes real time: so many fill some gigabytes and minutes."""
+MOST_EVENTS = 100_000_000
+"""So many take an hour of real time, and tens of gigabytes for the trace."""
 
 
 def check_faults(faults: Mapping[str, Fault], nodes: Sequence[str], duration_s: float) -> None:

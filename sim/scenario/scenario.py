@@ -28,8 +28,9 @@ from sim.record.rows import SERVER, client_name
 from sim.record.settings.base import Seed, Settings
 from sim.record.settings.kinds import OneOf
 from sim.record.settings.quantities import PositiveSeconds
+from sim.record.words import time_text
 from sim.scenario import ranges
-from sim.scenario.faults import check_faults, idle_faults
+from sim.scenario.faults import MOST_EVENTS, check_faults, idle_faults
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -184,6 +185,9 @@ class Scenario(Settings):
             if protocol.needs_server and self.server is None:
                 what = f"is missing, but protocols.{name} has a server"
                 raise Refusal(what, "uplink, downlink and aggregation_time", ("server",))
+            if (events := protocol.events(self.duration)) > MOST_EVENTS:
+                what = f"about {events:.1g} rounds in {time_text(self.duration)}"
+                raise Refusal(what, f"at most {MOST_EVENTS:,} in a run", ("protocols", name))
             try:
                 protocol.check(unreliable=self.is_unreliable)
             except Refusal as refusal:

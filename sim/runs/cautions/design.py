@@ -36,7 +36,7 @@ def down(evidence: Evidence) -> Found:
     mostly = {node: float(np.mean(each)) for node, each in shares.items()}
     mostly = {node: share for node, share in mostly.items() if share > MOSTLY}
     if mostly:
-        text = f"{listed(mostly)} was down up to {max(mostly.values()):.0%} of the time"
+        text = f"{listed(mostly)}: down up to {max(mostly.values()):.0%} of the time"
         yield caution("down", None, text, runs)
 
 

@@ -250,7 +250,7 @@ def test_nodes_that_were_hardly_there() -> None:
         row("fedavg", "crash", "client_0", 100.0),
         row("fedavg", "recover", "client_0", 600.0),
     ]
-    assert said("down", [*SOUND, *crashes]) == ["server was down up to 60% of the time"]
+    assert said("down", [*SOUND, *crashes]) == ["server: down up to 60% of the time"]
     assert said("down", [*SOUND, *crashes[3:]]) == []
 
 
