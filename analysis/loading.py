@@ -125,6 +125,11 @@ def _results(
         metric=known.metric,
         directions=known.directions,
         runs=_runs(points, found, frame, types),
+        cautions=tuple(
+            {"point": name, **each}
+            for name, (_, record) in found.items()
+            for each in (record or {}).get("cautions", [])
+        ),
         _folders={name: place for name, (place, _) in found.items()},
         _rows={name: record["rows"] for name, (_, record) in found.items() if record is not None},
         _types=types,

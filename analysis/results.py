@@ -64,6 +64,9 @@ class Results:
     """One row per point, protocol and seed that should be there: `point`, the varied paths,
     `protocol`, `seed`, `status` (finished, failed, missing), `cause` (why it isn't finished),
     `virtual_s`, `events` and the counters of `run.json` (nullable integers, <NA> if missing)."""
+    cautions: tuple[Mapping[str, Any], ...]
+    """What makes a comparison unfair or a run pointless, the gravest of each point first: `point`,
+    `kind`, `protocol` (None: about all), `text` (a sentence), `seeds` (a list)."""
     _folders: Mapping[str, Path] = field()
     _rows: Mapping[str, Mapping[str, int]] = field()
     _types: Mapping[str, pd.CategoricalDtype] = field()

@@ -256,6 +256,7 @@ def show_results(folder: Path, as_json: bool) -> None:
     """Print what a run or a sweep came to, as a table or as JSON."""
     from analysis.comparison import compared
     from analysis.loading import load
+    from sim.cli.cautions import caution_lines
     from sim.cli.tables import as_dict, closing_table
 
     results = load(folder)
@@ -264,6 +265,8 @@ def show_results(folder: Path, as_json: bool) -> None:
         typer.echo(json.dumps(as_dict(results, found), indent=2, allow_nan=False))
     else:
         console().print(closing_table(results, found))
+        for line in caution_lines(results):
+            console().print(line, markup=False, highlight=False)
 
 
 def check_trackers(names: list[str] | None) -> None:

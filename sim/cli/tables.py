@@ -78,6 +78,7 @@ def as_dict(results: Results, found: Comparison) -> dict[str, Any]:
         "crash_s": results.crash_s,
         "seeds": list(results.seeds),
         "baseline": found.baseline,
+        "cautions": list(results.cautions),
     }
     if not results.is_sweep:
         return content | {"protocols": lines}

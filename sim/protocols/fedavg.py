@@ -56,6 +56,9 @@ class FedAvg(Protocol):
         if self.retry_cap < self.retry_initial:
             raise Refusal("is shorter than retry_initial", "at least as long", ("retry_cap",))
 
+    def events(self, duration_s: float) -> float:
+        return duration_s / self.deadline if self.deadline else 0.0
+
     def run(self, world: World) -> Running:
         return ServerRounds(self, world)
 

@@ -36,6 +36,10 @@ class Protocol(Settings):
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
 
+    def events(self, duration_s: float) -> float:
+        """About how many events its own waits cause within `duration_s`, if they may be short."""
+        return 0.0
+
     @abstractmethod
     def run(self, world: World) -> Running:
         """The protocol in a world whose nodes have not started yet."""

@@ -12,6 +12,7 @@ from models.training import ALL_CLIENTS
 from sim.compute import Lineage
 from sim.protocols import Running
 from sim.record.rows import POOLED, SERVER
+from sim.record.settings.quantities import SHORTEST_S
 from sim.scenario import Scenario
 from sim.scenario.sections import one_way
 from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
@@ -23,6 +24,8 @@ class Facts:
 
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round;
     `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model.
+    `label_shares` [clients][classes]: of a client's samples the share of each class; None if the
+    task has no classes.
     """
 
     samples: tuple[int, ...]
@@ -30,6 +33,7 @@ class Facts:
     pooled_samples: int
     pooled_steps: int
     vector_length: int
+    label_shares: tuple[tuple[float, ...], ...] | None = None
 
 
 def build(
@@ -65,6 +69,17 @@ def build(
         node.behave = partial(running.behaviour, node)
         node.start()
     return world, running
+
+
+def local_rounds(scenario: Scenario, seed: int, facts: Facts) -> float:
+    """About how many local rounds the busiest protocol can finish if nothing holds it up."""
+    machines = _machines(scenario, Streams(seed), facts)
+    # A draw may be zero.
+    round_s = {name: max(SHORTEST_S, each.steps * each.step_s) for name, each in machines.items()}
+    return max(
+        sum(scenario.duration / round_s[name] for name in names if name != SERVER)
+        for names in (one.runs_on(scenario.client_names) for one in scenario.protocols.values())
+    )
 
 
 def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, Machine]:

@@ -115,6 +115,7 @@ def test_json_of_a_run_says_what_its_intervals_are(run_folder: Path) -> None:
     assert found == {
         **{"scenario": "churn", "metric": "accuracy", "interval": "95 % Student's t over seeds"},
         **{"target": 0.55, "crash_s": 30.0, "seeds": [0, 1, 2, 3], "baseline": "fedavg"},
+        "cautions": [],
     }
     ours, theirs = lines
     # The tables' quantile for 3 degrees of freedom times the standard error of four steps of 0.1.
