@@ -140,6 +140,7 @@ class Results:
             written=of_kept(self.written),
             conditions=self.conditions.loc[kept],
             runs=of_kept(self.runs),
+            cautions=tuple(one for one in self.cautions if one["point"] in kept),
             _folders={name: self._folders[name] for name in kept},
             _rows={name: self._rows[name] for name in kept if name in self._rows},
         )

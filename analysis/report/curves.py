@@ -106,11 +106,16 @@ def _end_view(results: Results, found: pd.DataFrame, path: str, key: tuple[str, 
 
 def _end_trace(name: str, style: look.Style, rows: pd.DataFrame, texts: Sequence[str]) -> Trace:
     """A protocol's line with its intervals; `texts` are its points' values in words."""
-    above = (rows["high"] - rows["mean"]).fillna(0.0)  # One seed has no interval.
+    # One seed has no interval.
+    above = (rows["high"] - rows["mean"]).fillna(0.0)
+    below = (rows["mean"] - rows["low"]).fillna(0.0)
     return {
         **{"type": "scatter", "mode": "lines+markers", "name": escaped(name), "meta": name},
         **{"line": stroke(style), "marker": marker(style), "y": plain(rows["mean"])},
-        "error_y": {"type": "data", "array": plain(above), "width": 4, "thickness": 1.2},
+        "error_y": {
+            **{"type": "data", "symmetric": False, "width": 4, "thickness": 1.2},
+            **{"array": plain(above), "arrayminus": plain(below)},
+        },
         "text": [escaped(f"{name} {text}") for text in texts],
         "hovertemplate": "%{text}<extra></extra>",
     }

@@ -13,9 +13,10 @@ from analysis.figures.choices import scores_of
 from analysis.files import whole_file
 from analysis.loading import load
 from analysis.report import curves, nodes
+from analysis.report.answer import answer
 from analysis.report.cautions import cautions
 from analysis.report.drawing import Figure
-from analysis.report.tables import Table, settings_tables, table
+from analysis.report.tables import Table, settings_tables, table, words
 from analysis.results import Results
 from analysis.where import where
 from sim.record.errors import ResultError
@@ -24,6 +25,8 @@ from sim.record.rows import FINISHED
 from sim.record.words import time_text
 
 FILE = "report.html"
+NOT_INSTALLED = "not installed"
+"""In a record, the version of a library that the run did without."""
 ENDINGS = (".html", ".htm")
 
 
@@ -74,7 +77,9 @@ def _page(results: Results, asked: _Asked) -> str:
     return environment.get_template("page.html").render(
         results=results,
         kind="sweep" if results.is_sweep else "run",
+        answer=answer(results, found),
         cautions=cautions(results, found),
+        words=words(found),
         figures=figures,
         table=table(results, found),
         settings=settings_tables(results),
@@ -111,7 +116,8 @@ def _origin(results: Results) -> Table:
     """What `run.json` tells; of a sweep, that of the first point that has been finished."""
     finished = results.runs.loc[results.runs["status"] == FINISHED, "point"]
     record = read_record(results.folder_at(str(finished.iloc[0])) / RUN_FILE) or {}
-    rows = [(str(name), str(text)) for name, text in record.get("versions", {}).items()]
+    versions = record.get("versions", {}).items()
+    rows = [(str(name), str(text)) for name, text in versions if text != NOT_INSTALLED]
     virtual_s = float(results.runs["virtual_s"].sum())
     rows.append(("virtual time of all runs", time_text(virtual_s)))
     if not results.is_sweep and "wall_s" in record:
