@@ -1,6 +1,5 @@
 """What a figure is made of: the chosen finished runs' curves, points and varied setting."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from analysis.metrics import over_clients
 from analysis.results import Names, Results
 from analysis.statistics import POINT, over_seeds, paired_differences
 from sim.record.errors import ResultError
-from sim.record.metrics import is_rising
+from sim.record.metrics import limits
 from sim.record.rows import FINISHED, RECEIVED, STAGES
 
 MOST_PANELS = 6
@@ -67,7 +66,8 @@ def means(
     results: Results, frame: pd.DataFrame, column: str, metric: str | None, *, by: Sequence[str]
 ) -> pd.DataFrame:
     """As `over_seeds`, of a column of scores of `metric`, with ends that a figure can show."""
-    return shown(over_seeds(frame, column, by=by), limits_of(results, metric or results.metric))
+    bounds = limits(metric or results.metric, results.bounds)
+    return shown(over_seeds(frame, column, by=by, bounds=bounds))
 
 
 def paired(
@@ -80,24 +80,19 @@ def paired(
     by: Sequence[str] = POINT,
 ) -> pd.DataFrame:
     """As `paired_differences` to the baseline, with ends that a figure can show."""
-    low, high = limits_of(results, metric or results.metric)
-    return shown(paired_differences(frame, column, baseline, by=by), (low - high, high - low))
+    bounds = limits(metric or results.metric, results.bounds)
+    return shown(paired_differences(frame, column, baseline, by=by, bounds=bounds))
 
 
-def limits_of(results: Results, metric: str) -> tuple[float, float]:
-    """Between which values the metric lies."""
-    return (0.0, 1.0) if is_rising(metric, results.directions) else (0.0, math.inf)
-
-
-def shown(found: pd.DataFrame, limits: tuple[float, float] = (-math.inf, math.inf)) -> pd.DataFrame:
-    """The frame with `low` and `high` within the limits; of two seeds, those seeds' own values.
+def shown(found: pd.DataFrame) -> pd.DataFrame:
+    """The frame, with `low` and `high` of two seeds those seeds' own values.
 
     Student's interval of two seeds reaches nine times as far as they lie apart.
     """
     apart = (found["std"] / np.sqrt(2)).where(found["count"] == 2)
     low = (found["mean"] - apart).fillna(found["low"])
     high = (found["mean"] + apart).fillna(found["high"])
-    return found.assign(low=low.clip(lower=limits[0]), high=high.clip(upper=limits[1]))
+    return found.assign(low=low, high=high)
 
 
 def few_points(results: Results, points: Names | None) -> list[str]:

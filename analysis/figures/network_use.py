@@ -37,7 +37,8 @@ def network_use_data(results: Results, *, points: Names | None = None) -> pd.Dat
     width_s = (every["end_s"] - every["time_s"]).clip(upper=MINUTE_S)
     every["rate"] = every["bytes"] * MINUTE_S / width_s.where(width_s > 0, MINUTE_S)
     # Nothing is received less often than never.
-    return shown(over_seeds(every, "rate", by=("point", "protocol", "time_s")), (0.0, np.inf))
+    by = ("point", "protocol", "time_s")
+    return shown(over_seeds(every, "rate", by=by, bounds=(0.0, np.inf)))
 
 
 @look.looked

@@ -1,9 +1,7 @@
 """Where, along one varied number, one protocol overtakes another."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,56 +9,11 @@ from matplotlib.axes import Axes
 from analysis.figures import look
 from analysis.figures.scale import Scale
 from analysis.results import Results
-from analysis.statistics import Interval, intervals_of
+from analysis.statistics import Crossing, crossings, intervals_of
 from sim.record.metrics import is_rising
 
 KEY = "overtaking (band: 95 %)"
 _SPAN_ALPHA = 0.12
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """Where, along an axis, one protocol overtakes another."""
-
-    at: float
-    """Where the mean difference is zero."""
-    low: float
-    """From here to `high` the interval holds zero, so either may be ahead; -inf where it holds it
-    down to the lowest value that was tried."""
-    high: float
-    """inf where it holds it up to the highest; NaN, as is `low`, where there is no interval."""
-
-
-def crossings(at: Sequence[float], found: Sequence[Interval]) -> tuple[Crossing, ...]:
-    """Where the mean of a difference changes its sign: nowhere, once or more often.
-
-    `at`: the values along the axis, rising; `found`: the difference at each of them. Between two
-    values means and ends of intervals are interpolated linearly. A mean that is NaN is skipped.
-    """
-    known = [(x, one) for x, one in zip(at, found, strict=True) if math.isfinite(one.mean)]
-    edges = [
-        *_changes([(x, one.low) for x, one in known], lambda low: low > 0),
-        *_changes([(x, one.high) for x, one in known], lambda high: high < 0),
-    ]
-    is_known = all(math.isfinite(one.low) for _, one in known)
-    signed = [(x, one.mean) for x, one in known if one.mean != 0]
-    return tuple(
-        Crossing(
-            place,
-            max((x for x in edges if x <= place), default=-math.inf) if is_known else math.nan,
-            min((x for x in edges if x >= place), default=math.inf) if is_known else math.nan,
-        )
-        for place in _changes(signed, lambda mean: mean > 0)
-    )
-
-
-def _changes(curve: Sequence[tuple[float, float]], beyond: Callable[[float], bool]) -> list[float]:
-    """Where a line through points [(x, y)] passes zero, so that `beyond(y)` changes."""
-    return [
-        x if y == 0 else x + (after_x - x) * y / (y - after_y)
-        for (x, y), (after_x, after_y) in pairwise(curve)
-        if beyond(y) != beyond(after_y)
-    ]
 
 
 def is_there(results: Results, found: pd.DataFrame) -> bool:

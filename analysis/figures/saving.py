@@ -13,6 +13,7 @@ from analysis.figures import look
 from analysis.figures.choices import default_figure
 from analysis.files import whole_file
 from analysis.loading import load
+from analysis.tuning import tuned
 from analysis.where import where
 from sim.record.errors import ResultError
 
@@ -57,7 +58,7 @@ def plot(
         raise ResultError(f"--figure {figure}: unknown; allowed: {', '.join(figures.FIGURES)}")
     if out is not None:
         _check_ending(out)
-    results = where(load(folder), conditions)
+    results = where(tuned(load(folder)), conditions)
     name = figure or default_figure(results)
     made = {choice: value for choice, value in choices.items() if value is not None}
     _check_choices(name, made)

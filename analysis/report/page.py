@@ -18,6 +18,7 @@ from analysis.report.cautions import cautions
 from analysis.report.drawing import Figure
 from analysis.report.tables import Table, settings_tables, table, words
 from analysis.results import Results
+from analysis.tuning import tuned
 from analysis.where import where
 from sim.record.errors import ResultError
 from sim.record.folder import RUN_FILE, read_record
@@ -47,7 +48,7 @@ def report(
     if out is not None and out.suffix.lower() not in ENDINGS:
         raise ResultError(f"{out}: unknown ending; allowed: {', '.join(ENDINGS)}")
     target = out or folder / FILE
-    results = where(load(folder), conditions)
+    results = where(tuned(load(folder)), conditions)
     text = _page(results, _Asked(point, tuple(conditions), out))
     with whole_file(target) as path:
         path.write_text(text, encoding="utf-8", newline="\n")

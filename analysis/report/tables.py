@@ -7,7 +7,6 @@ from typing import Any
 
 from analysis.comparison import (
     NONE,
-    SCORES,
     Arrival,
     Comparison,
     Key,
@@ -27,15 +26,23 @@ from sim.record.metrics import is_rising
 from sim.record.units import quantity
 from sim.record.words import bytes_text
 
+_SCORES = ("mean", "worst", "aggregate")
 _WORK = {
     **{"local_rounds": count_text, "local_rounds_lost": count_text},
     **{"lost_share": share_text, "bytes_received": bytes_text},
 }
 """Columns of a comparison's work, and how each is written."""
-_HEADS = (
-    *("worst client", "aggregate", "time to target"),
-    *("local rounds", "rounds lost", "lost work", "received"),
-)
+_SHARES = {"computing": "train", "communicating": "send, receive", "waiting": "wait", "down": "down"}
+"""Columns of a comparison's shares of time, and what they are called."""
+_HEADS = ("worst client", "aggregate", "time to target")
+_WORK_HEADS = ("local rounds", "rounds lost", "lost work", "received")
+_EQUAL = {TIME: "time", ROUNDS: "local rounds", BYTES: "bytes"}
+_CONTRASTED = {
+    **{"mean": "mean client, as received", "mean_trained": "mean client, as trained"},
+    **{"own_site": "own site, as received", "own_site_trained": "own site, as trained"},
+    **{GLOBAL: "global model"},
+}
+"""Scores of which differences are shown, and what they are called."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ def table(results: Results, found: Comparison) -> Table:
     expected = results.runs.groupby(POINT_AND_PROTOCOL, observed=True).size()
     rows = []
     for here in found.means["mean"]:
-        mean, *others = (score_text(found.means[name][here]) for name in SCORES)
+        mean, *others = (score_text(found.means[name][here]) for name in _SCORES)
         done = found.means["mean"][here]
         rows.append(
             (

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from models.bits import generator
 from models.tasks.settings import PartitionedSettings, TaskSettings, Tell
-from sim.record.metrics import Better
+from sim.record.metrics import Better, Bounds
 from sim.record.settings.base import Seed
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class DigitsSettings(PartitionedSettings):
     """1,797 handwritten digits of 8x8 pixels in ten classes, as shipped with scikit-learn."""
 
     metrics: ClassVar[Mapping[str, Better]] = {"accuracy": "higher", "loss": "lower"}
+    bounds: ClassVar[Mapping[str, Bounds]] = {"accuracy": (0.0, 1.0), "loss": (0.0, None)}
     libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "scikit-learn")
 
     name: Literal["digits"] = Field(description="the task's name")

@@ -12,7 +12,7 @@ from pydantic import Field
 from models.partitions import PARTITIONS, PartitionSettings
 from models.partitions.settings import Ints
 from models.tasks.cohort import Cohort
-from sim.record.metrics import Better
+from sim.record.metrics import Better, Bounds
 from sim.record.settings.base import Settings
 from sim.record.settings.kinds import OneOf
 
@@ -27,13 +27,15 @@ class TaskSettings(Settings):
     """What can be learned.
 
     `metrics`: those that a run can aim at, the first of them what it is judged by unless the
-    scenario says otherwise; `final_metrics`: those found at a run's end only. `segments`: whether
-    it answers an image with an image, and so has a cohort. `paths`: its settings that are paths,
+    scenario says otherwise; `final_metrics`: those found at a run's end only; `bounds`: between
+    which values metrics lie, which no interval leaves, if they are bounded. `segments`: whether it
+    answers an image with an image, and so has a cohort. `paths`: its settings that are paths,
     relative to the scenario's file. `libraries`: the names of those that decide its bits.
     """
 
     metrics: ClassVar[Mapping[str, Better]]
     final_metrics: ClassVar[Mapping[str, Better]] = {}
+    bounds: ClassVar[Mapping[str, Bounds]] = {}
     segments: ClassVar[bool] = False
     paths: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ("torch", "numpy")
@@ -89,6 +91,7 @@ class SegmentationSettings(TaskSettings):
 
     metrics: ClassVar[Mapping[str, Better]] = {"dice": "higher"}
     final_metrics: ClassVar[Mapping[str, Better]] = {"hd95_mm": "lower"}
+    bounds: ClassVar[Mapping[str, Bounds]] = {"dice": (0.0, 1.0), "hd95_mm": (0.0, None)}
     segments: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "monai")
 

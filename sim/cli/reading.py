@@ -256,15 +256,17 @@ def show_results(folder: Path, as_json: bool) -> None:
     """Print what a run or a sweep came to, as a table or as JSON."""
     from analysis.comparison import compared
     from analysis.loading import load
+    from analysis.tuning import tuned
     from sim.cli.cautions import caution_lines
-    from sim.cli.tables import as_dict, closing_table
+    from sim.cli.summary import as_dict
+    from sim.cli.tables import closing_tables
 
-    results = load(folder)
+    results = tuned(load(folder))
     found = compared(results)
     if as_json:
         typer.echo(json.dumps(as_dict(results, found), indent=2, allow_nan=False))
     else:
-        console().print(closing_table(results, found))
+        console().print(closing_tables(results, found))
         for line in caution_lines(results):
             console().print(line, markup=False, highlight=False)
 

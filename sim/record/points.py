@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sim.record.errors import ResultError
 from sim.record.folder import POINTS_FILE, SWEEP_FILE, Record, read_record
-from sim.record.metrics import Better
+from sim.record.metrics import Better, Bounds
 
 BASE = "base"
 """Name of the only point where nothing is varied."""
@@ -32,6 +32,19 @@ class ProtocolRecord:
 
 
 @dataclass(frozen=True)
+class TargetRecord:
+    """The score to reach, on validation data."""
+
+    metric: str
+    """Of the task; in the tables it is called `validation_metric` of this."""
+    value: float
+    of: str
+    """mean or worst, of the clients; or aggregate."""
+    stage: str
+    """Of the clients' models."""
+
+
+@dataclass(frozen=True)
 class PointRecord:
     """One combination of values, as `sweep.json` has it; a run is one point without values."""
 
@@ -45,9 +58,11 @@ class PointRecord:
     clients: int
     duration_s: float
     crash_s: float | None
-    """When the first crash strikes that has a time of its own."""
-    target: float | None
-    """The score to reach."""
+    """When the first crash of the server strikes that has a time of its own; without one, the
+    first of any node."""
+    crash_node: str | None
+    """Whose it is."""
+    target: TargetRecord | None
 
     @property
     def runs(self) -> int:
@@ -65,9 +80,13 @@ class FolderRecord:
     """What it is judged by."""
     directions: Mapping[str, Better]
     """Which values of its task's metrics are the better ones."""
+    bounds: Mapping[str, Bounds]
+    """Between which values they lie."""
     units: Mapping[str, str]
     """By varied path s, B, B/s, 1/s, or nothing for plain numbers and text."""
     points: tuple[PointRecord, ...]
+    tune: tuple[str, ...] = ()
+    """The varied paths whose best value on validation data counts, for each protocol and seed."""
 
     def as_dict(self) -> Record:
         """For JSON."""
@@ -85,7 +104,13 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
     try:
         points = tuple(_point(one) for one in record["points"])
         found = FolderRecord(
-            record["scenario"], record["metric"], record["directions"], record["units"], points
+            record["scenario"],
+            record["metric"],
+            record["directions"],
+            {name: (low, high) for name, (low, high) in record["bounds"].items()},
+            record["units"],
+            points,
+            tuple(record["tune"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"is not what a reader needs ({error})"
@@ -95,7 +120,9 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
 
 def _point(told: Record) -> PointRecord:
     protocols = {name: ProtocolRecord(**one) for name, one in told["protocols"].items()}
-    return PointRecord(**{**told, "protocols": protocols, "seeds": tuple(told["seeds"])})
+    target = told["target"] and TargetRecord(**told["target"])
+    parts = {"protocols": protocols, "seeds": tuple(told["seeds"]), "target": target}
+    return PointRecord(**{**told, **parts})
 
 
 def read_sweep(folder: Path) -> tuple[FolderRecord, Record]:

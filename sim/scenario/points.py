@@ -14,7 +14,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from sim.record.errors import Place, Refusal, ScenarioError, dotted, scenario_error
-from sim.record.points import BASE, FolderRecord, PointRecord, ProtocolRecord, point_names
+from sim.record.points import (
+    BASE,
+    FolderRecord,
+    PointRecord,
+    ProtocolRecord,
+    TargetRecord,
+    point_names,
+)
+from sim.record.rows import SERVER
 from sim.record.units import quantity
 from sim.scenario import ranges
 from sim.scenario.loading import dump, load, validated
@@ -152,7 +160,7 @@ def folder_record(sweep: Sweep) -> FolderRecord:
     directions = {**task.metrics, **task.final_metrics}
     metric = target.metric if target else next(iter(task.metrics))
     points = tuple(map(_point_record, sweep.points))
-    return FolderRecord(sweep.base.name, metric, directions, sweep.units, points)
+    return FolderRecord(sweep.base.name, metric, directions, task.bounds, sweep.units, points)
 
 
 def run_record(scenario: Scenario) -> FolderRecord:
@@ -162,7 +170,7 @@ def run_record(scenario: Scenario) -> FolderRecord:
 
 def _point_record(point: Point) -> PointRecord:
     scenario, target = point.scenario, point.scenario.evaluation.target
-    crashes = [fault.crash_s for fault in scenario.faults.values() if fault.crash_s is not None]
+    crash_s, crash_node = _told_crash(scenario)
     return PointRecord(
         name=point.name,
         values=point.values,
@@ -174,9 +182,22 @@ def _point_record(point: Point) -> PointRecord:
         seeds=tuple(scenario.seeds),
         clients=scenario.clients.count,
         duration_s=scenario.duration,
-        crash_s=min(crashes, default=None),
-        target=target.value if target else None,
+        crash_s=crash_s,
+        crash_node=crash_node,
+        target=TargetRecord(**target.model_dump()) if target else None,
     )
+
+
+def _told_crash(scenario: Scenario) -> tuple[float, str] | tuple[None, None]:
+    """When the crash strikes that tables tell of, and whom: the server's first, else the first."""
+    crashes = [
+        (fault.crash_s, node)
+        for fault in scenario.faults.values()
+        if fault.crash_s is not None
+        for _, node in fault.named()
+    ]
+    of_server = [crash for crash in crashes if crash[1] == SERVER]
+    return min(of_server or crashes, default=(None, None))
 
 
 def _axes(scenario: Scenario, vary: Sequence[str]) -> list[_Axis]:

@@ -161,14 +161,16 @@ class TargetSettings(Settings):
 
     metric: str = Field(description="which score of the task")
     value: float = Field(description="at least this, or a loss at most this")
+    of: Literal["mean", "worst", "aggregate"] = Field(
+        default="mean", description="of the clients' scores, or of the aggregate model"
+    )
+    stage: Literal["received", "trained"] = Field(
+        default="received", description="which of the clients' models"
+    )
 
 
 class StopSettings(TargetSettings):
     """A score that ends a run early."""
-
-    of: Literal["mean", "worst", "aggregate"] = Field(
-        default="mean", description="of the clients' scores, or of the aggregate model"
-    )
 
 
 class OutputSettings(Settings):

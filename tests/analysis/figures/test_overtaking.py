@@ -1,44 +1,11 @@
-"""Where one protocol overtakes another: known crossings, their range, and what is said of them."""
+"""Where one protocol overtakes another: what is drawn and said of it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pytest
-
 from analysis.figures import difference, failure_rate
-from analysis.figures.overtaking import Crossing, crossings
-from analysis.statistics import Interval
 from tests.analysis.figures.looked_at import a_sweep, drawn, keys
 from tests.analysis.folders import RATE, Run
-
-NAN, INF = math.nan, math.inf
-
-
-def known(*rows: tuple[float, float]) -> list[Interval]:
-    """Means with half widths."""
-    return [Interval(mean, mean - half, mean + half, 1.0, 3, 0) for mean, half in rows]
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        (known((-2, 1), (2, 1)), [Crossing(2.0, 1.0, 3.0)]),
-        (known((-2, 3), (2, 1)), [Crossing(2.0, -INF, 10 / 3)]),
-        (known((-2, 3), (2, 3)), [Crossing(2.0, -INF, INF)]),
-        (known((1, 2), (2, 1)), []),
-        ([Interval(one, NAN, NAN, NAN, 1, 0) for one in (-1, 1)], [Crossing(2.0, NAN, NAN)]),
-    ],
-)
-def test_between_two_values(found: Sequence[Interval], expected: Sequence[Crossing]) -> None:
-    same = [tuple(map(str, vars(one).values())) for one in crossings([0.0, 4.0], found)]
-    assert same == [tuple(map(str, vars(one).values())) for one in expected]
-
-
-def test_several() -> None:
-    found = crossings([0.0, 4.0, 8.0], known((-2, 1), (2, 1), (-2, 1)))
-    assert [one.at for one in found] == [2.0, 6.0]
-
 
 PEERS = "{braintorrent: {}, local: {}, fedavg: {deadline: 1 min}}"
 

@@ -120,7 +120,7 @@ def invoke(tmp_path: Path, *arguments: str) -> str:
             "--where x=1: x is not varied; allowed: a sweep, which varies something",
         ),
         (("--over", "miles"), "over: is 'miles'; allowed: time, local_epochs, local_rounds, bytes"),
-        (("--metric", "dice"), "has no metric 'dice'; allowed: accuracy"),
+        (("--metric", "dice"), "has no metric 'dice'; allowed: accuracy, accuracy_validation"),
         (("--point", "x"), "has no point 'x'; allowed: base"),
         (("--figure", "timeline", "--seed", "7"), "has no seed 7; allowed: 0, 1"),
         (

@@ -87,7 +87,7 @@ def test_too_few_seeds_and_how_many_more(tmp_path: Path) -> None:
     )
     # 0.15 with a standard deviation of 0.1 / sqrt 2: t of 3 degrees, 3.18, times 0.0354 is enough.
     assert seeds_needed(0.1 / math.sqrt(2), 0.15) == 4
-    assert found.details == ("local: +0.150 ±0.635; about 2 more seeds would be needed",)
+    assert found.details == ("local: +0.150 two seeds; about 2 more seeds would be needed",)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_no_difference_needs_no_seeds(tmp_path: Path, second: float, words: str)
 
 def test_equal_in_all_seeds(tmp_path: Path) -> None:
     (found,) = said(a_run(tmp_path, lambda run: {"client_0": [0.5] * 3}))
-    assert found.details == ("local: +0.000 ±0.000; equal in all seeds",)
+    assert found.details == ("local: +0.000 two seeds; equal in all seeds",)
 
 
 def test_a_sweep_s_points_are_named(tmp_path: Path) -> None:
