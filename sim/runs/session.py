@@ -13,14 +13,17 @@ from pathlib import Path
 
 from sim.compute import ComputeError, Engine, Graph, Models, Store, Vectors, engine_for
 from sim.record.rows import FAILED, Operations, RunRecord
+from sim.record.words import time_text
 from sim.results import folder as results
 from sim.results import kept
 from sim.results.folder import RunTables
-from sim.runs.build import check_timeouts
+from sim.runs.build import check_timeouts, local_rounds
+from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
 from sim.scenario import Scenario
+from sim.scenario.faults import MOST_EVENTS
 from sim.world import World
 
 STORE_FOLDER = "store"
@@ -108,13 +111,20 @@ class Done:
 
 
 def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Data:
-    """Build all data before any clock starts. Raises ScenarioError if that can't be done."""
+    """Build all data before any clock starts.
+
+    Raises ScenarioError if that can't be done, or if more would happen than can be played.
+    """
     data = Data(tell)
     for scenario in scenarios:
         check_timeouts(scenario)
         for protocol in scenario.protocols:
             for seed in scenario.seeds:
-                data.facts(scenario, protocol, seed)
+                rounds = local_rounds(scenario, seed, data.facts(scenario, protocol, seed))
+                if rounds > MOST_EVENTS:
+                    what = f"about {rounds:.1g} local rounds in {time_text(scenario.duration)}"
+                    allowed = f"at most {MOST_EVENTS:,} in a run"
+                    raise scenario.mistake(("clients", "step_time"), what, allowed)
     return data
 
 
@@ -246,14 +256,21 @@ class _Runs:
 
     async def _written(self, point: PointFolder, runs: Sequence[asyncio.Task[RunTables]]) -> None:
         done = [await run for run in runs]
+        scenario, data = point.scenario, self._data
+        facts = {
+            (protocol, seed): data.facts(scenario, protocol, seed)
+            for protocol in scenario.protocols
+            for seed in scenario.seeds
+        }
         results.write(
             point.folder,
-            point.scenario,
+            scenario,
             done,
             wall_s=time.monotonic() - self._started_s,
             workers=self._session.workers,
             # Of several points that share their work, none can say which part was its own.
             operations=self.operations() if len(self._points) == 1 else None,
+            cautions=list(cautions(evidence(scenario, done, facts))),
         )
 
     def operations(self) -> Operations:
