@@ -141,7 +141,7 @@ class Independent(Running):
             duration_s=node.clock.now - started_s,
             peers=tuple(self.world.clients[peer].name for peer in sorted(models)),
         )
-        node.storage.received = self.world.averaged(models | {node.index: node.storage.model})
+        node.storage.received = self.world.averaged(models | {node.index: node.storage.newest})
         return node.storage.received
 
     def _others(self, node: Node) -> Ints:
@@ -171,12 +171,13 @@ class Independent(Running):
         if self.settings.transfer_timeout is not None:
             cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
         while fetch.awaited:
-            yield from self.until_news(node, fetch.awaited, fetch.changed, cap)
+            awaited = np.fromiter(fetch.awaited, np.int64)
+            lost = self.world.detector.lost(node.index, awaited, fetch.started_s)
+            fetch.give_up(awaited[lost].tolist(), "abandoned")
+            if fetch.awaited:
+                yield from self.until_news(node, fetch.awaited, fetch.changed, cap)
             if cap.processed:
                 fetch.give_up(list(fetch.awaited), "timeout")
-            awaited = np.fromiter(fetch.awaited, np.int64)
-            suspected = self.world.detector.lost(node.index, awaited, fetch.started_s)
-            fetch.give_up(awaited[suspected].tolist(), "abandoned")
         return {peer: got for peer, got in fetch.arrived.items() if got[1] % INCARNATION > 0}
 
     def staleness(self) -> list[float]:
@@ -359,10 +360,7 @@ class Lockstep(Coordinated):
             yield from self.someone(self._merge)
 
     def _train(self, node: Node) -> Behaviour:
-        storage = node.storage
-        yield from self.fine_tune(
-            node, storage.received if storage.is_merge_newer else storage.model, {}
-        )
+        yield from self.fine_tune(node, node.storage.newest, {})
 
     def _merge(self, node: Node) -> Behaviour:
         if node.storage.rounds == 0:

@@ -93,17 +93,13 @@ class Report:
 
 @dataclass
 class Round:
-    """One try of a server round: who still owes an update, and the updates that came.
-
-    `late`: updates of earlier rounds that count in this one.
-    """
+    """One try of a server round: who still owes an update, and the updates that came."""
 
     order: Order
     opened_s: float
     pending: dict[int, None]
     asked: int
     updates: dict[int, ModelRef] = field(default_factory=dict)
-    late: dict[int, ModelRef] = field(default_factory=dict)
     under_way: list[Transfer] = field(default_factory=list)
 
 
@@ -119,6 +115,10 @@ class ServerRounds(Running):
         # The global model in the server's memory; its storage holds the last checkpoint.
         self.global_model = self.server.storage.model
         self.server_round = 0
+        # In its memory, too: late updates that the next average takes, and up to which attempt
+        # each client's updates have come.
+        self._late: dict[int, ModelRef] = {}
+        self._come: dict[int, int] = {}
         # In which incarnation of its storage a client received which round's model.
         self._received = [(0, 0)] * len(world.clients)
 
@@ -130,6 +130,7 @@ class ServerRounds(Running):
     def _serve(self) -> Behaviour:
         self.global_model = self.server.storage.model
         self.server_round = self.server.storage.rounds
+        self._late, self._come = {}, {}
         while True:
             current = self._open_round()
             if not current.asked:
@@ -153,7 +154,8 @@ class ServerRounds(Running):
             )
 
     def _share(self, share: float, current: Round) -> int:
-        return math.ceil(share * current.asked)
+        # 0.07 x 100 is a little more than 7.
+        return math.ceil(round(share * current.asked, 9))
 
     def _open_round(self) -> Round:
         attempt, self.server.attempts = self.server.attempts, self.server.attempts + 1
@@ -227,27 +229,32 @@ class ServerRounds(Running):
         taken, self.server.inbox = self.server.inbox, []
         for transfer in taken:
             report: Report = transfer.payload
-            if report.order.attempt == current.order.attempt:
-                current.pending.pop(transfer.source, None)
-                if report.update is not None:
-                    current.updates[transfer.source] = report.update
-            elif report.update is not None:
-                self._take_late(current, transfer)
+            client, attempt = transfer.source, report.order.attempt
+            in_time = attempt == current.order.attempt
+            if in_time:
+                current.pending.pop(client, None)
+            # Who crashed before it heard that its update is there sends it again.
+            if report.update is None or attempt <= self._come.get(client, -1):
+                continue
+            self._come[client] = attempt
+            if in_time:
+                current.updates[client] = report.update
+            else:
+                self._take_late(client, report.order.server_round, report.update)
 
-    def _take_late(self, current: Round, transfer: Transfer) -> None:
-        report: Report = transfer.payload
+    def _take_late(self, client: int, server_round: int, update: ModelRef) -> None:
         self.world.trace.record(
             self.world.clock.now,
             self.server.name,
             "update_late",
-            peer=self.world.clients[transfer.source].name,
-            round=report.order.server_round,
+            peer=self.world.clients[client].name,
+            round=server_round,
         )
-        if self.settings.late_updates == "next_round" and report.update is not None:
-            current.late[transfer.source] = report.update
+        if self.settings.late_updates == "next_round":
+            self._late[client] = update
 
     def _aggregate(self, current: Round) -> Behaviour:
-        updates = current.late | current.updates
+        updates, self._late = self._late | current.updates, {}
         yield from self.server.compute(self.world.aggregation_s * len(updates))
         self.global_model = self.world.averaged(updates)
         self.server_round += 1

@@ -59,6 +59,11 @@ class Storage:
     is_merge_newer: bool = False
     unreported: Any = None
 
+    @property
+    def newest(self) -> ModelRef:
+        """What is to be trained or merged next."""
+        return self.received if self.is_merge_newer else self.model
+
 
 INCARNATION = 1 << 32
 
