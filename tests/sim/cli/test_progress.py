@@ -74,4 +74,5 @@ def test_the_live_display_shows_the_world_and_the_real_work() -> None:
     with progress_display(console) as report:
         report(progress())
         report(progress(run="fedavg seed 0", simulated_runs=1, virtual_s=60.0, down=1))
+    assert "1/2 clocks at their end" in screen.getvalue() and "0/2 runs, " in screen.getvalue()
     assert "2 up 1 down" in screen.getvalue() and "1 of 2 trainings and 3 of 4" in screen.getvalue()
