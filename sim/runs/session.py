@@ -130,8 +130,13 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
 
 
 def prepared(scenarios: Sequence[Scenario], tell: Callable[[str], None]) -> Data:
-    """Build all data and compile all that has to be. Raises ScenarioError if that can't be done."""
+    """Build all data and compile all that has to be. Raises ScenarioError if that can't be done.
+
+    What can't come to anything is told before the first clock starts.
+    """
     data = check_data(scenarios, tell)
+    for text in dict.fromkeys(text for one in scenarios for text in one.idle_faults()):
+        tell(f"caution: {text}")
     for scenario in scenarios:
         data.prepare(scenario)
     return data
