@@ -61,7 +61,7 @@ def test_the_time_left_is_not_told_before_it_is_known() -> None:
     now_s = 40.0  # Little has been done, much of it by workers that still warmed up.
     assert remaining.text(progress(done_s=3.0, left_s=997.0)) == NOT_YET
     now_s = 50.0
-    ended = {"simulated_runs": 2}
+    ended: dict[str, Any] = {"simulated_runs": 2}
     assert remaining.text(progress(done_s=201.0, left_s=800.0, **ended)) == "3.3 min left"
     # After a minute a small share tells enough.
     now_s = 100.0
