@@ -24,8 +24,7 @@ from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
-from sim.scenario import Scenario
-from sim.scenario.faults import MOST_EVENTS
+from sim.scenario import MOST_EVENTS, Scenario
 from sim.world import World
 
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
