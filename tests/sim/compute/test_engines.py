@@ -222,7 +222,7 @@ def test_ctrl_c_cannot_hit_even_the_first_worker_before_it_ignores_it(tmp_path: 
     script = tmp_path / "masked.py"
     script.write_text(MASKED)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, script]
+    command = [sys.executable, str(script)]
     assert subprocess.check_output(command, env=environment, text=True) == "True\n"
 
 
