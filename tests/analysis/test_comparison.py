@@ -304,6 +304,16 @@ def test_protocols_are_compared_at_equal_time_rounds_and_bytes(tmp_path: Path) -
     assert found.effort == "local epochs"
 
 
+def test_equal_time_ends_with_the_run_that_was_stopped_first(tmp_path: Path) -> None:
+    looks = {
+        ("braintorrent", 0): {0.0: clients(0.1), 30.0: clients(0.5)},
+        ("fedavg", 0): {0.0: clients(0.1), 30.0: clients(0.2), 60.0: clients(0.9)},
+    }
+    found = compared_runs(tmp_path, looks)
+    assert found.differences["base", "braintorrent"].mean == pytest.approx(0.3)
+    assert mean(found, "mean", "fedavg") == 0.9
+
+
 def test_epochs_are_those_of_each_protocol_s_own_rounds(tmp_path: Path) -> None:
     # By 60 s braintorrent has done 12 rounds of 2 epochs, and fedavg 24 rounds of 4.
     makers = {"braintorrent": rising(2, 1), "fedavg": rising(4, 1)}
