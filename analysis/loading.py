@@ -132,6 +132,11 @@ def _results(
         bounds=known.bounds,
         tune=known.tune,
         runs=_runs(points, found, frame, types),
+        cautions=tuple(
+            {"point": name, **each}
+            for name, (_, record) in found.items()
+            for each in (record or {}).get("cautions", [])
+        ),
         _folders={name: place for name, (place, _) in found.items()},
         chosen_values=None,
         _parts={

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,9 @@ class Results:
     """One row per point, protocol and seed that should be there: `point`, the varied paths,
     `protocol`, `seed`, `status` (finished, failed, missing), `cause` (why it isn't finished),
     `virtual_s`, `events` and the counters of `run.json` (nullable integers, <NA> if missing)."""
+    cautions: tuple[Mapping[str, Any], ...]
+    """What makes a comparison unfair or a run pointless, the gravest of each point first: `point`,
+    `kind`, `protocol` (None: about all), `text` (a sentence), `seeds` (a list)."""
     chosen_values: pd.DataFrame | None
     """Of a tuned view, by point, protocol and seed, the values that were chosen, as written: a
     column per tuned path. See `analysis.tuning`."""
@@ -159,6 +162,28 @@ class Results:
     def settings_at(self, point: str) -> Settings:
         """The settings of one point, as its folder has them. Raises ResultError if it has none."""
         return read_settings(self.folder_at(point) / SCENARIO_FILE)
+
+    def at(self, points: Names) -> "Results":
+        """The same of some points alone. Raises ResultError for one that isn't there."""
+        names = self.chosen("point", points, self._folders)
+        kept = [name for name in self._folders if name in names]
+
+        def of_kept(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame[frame["point"].isin(kept)].reset_index(drop=True)
+
+        return replace(
+            self,
+            points=of_kept(self.points),
+            written=of_kept(self.written),
+            conditions=self.conditions.loc[kept],
+            runs=of_kept(self.runs),
+            crash_nodes={name: self.crash_nodes[name] for name in kept},
+            targets={name: self.targets[name] for name in kept},
+            cautions=tuple(one for one in self.cautions if one["point"] in kept),
+            chosen_values=None if self.chosen_values is None else of_kept(self.chosen_values),
+            _folders={name: self._folders[name] for name in kept},
+            _parts={name: self._parts[name] for name in kept if name in self._parts},
+        )
 
     def with_values(self, frame: pd.DataFrame, *, as_written: bool = False) -> pd.DataFrame:
         """The frame with the varied paths' columns behind its `point` column.

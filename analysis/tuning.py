@@ -64,6 +64,12 @@ def tuned(results: Results) -> Results:
         crash_nodes={name: results.crash_nodes[point] for name, point in firsts.items()},
         targets={name: results.targets[point] for name, point in firsts.items()},
         runs=runs.drop(columns=["source", *results.tune]),
+        # A trial that nobody has chosen needs no caution.
+        cautions=tuple(
+            {**one, "point": new[one["point"]]}
+            for one in results.cautions
+            if (chosen["source"] == one["point"]).any()
+        ),
         chosen_values=chosen[["point", *_RUN]]
         .reset_index(drop=True)
         .join(values.reset_index(drop=True)),

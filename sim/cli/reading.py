@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,8 @@ from sim.cli.terminal import (
     mistakes_reported,
     say,
 )
+from sim.record.errors import Refusal, ScenarioError
+from sim.record.units import parse
 
 SITES_SHOWN, SLICES_SHOWN = 4, 3
 
@@ -27,6 +30,28 @@ _Seed = Annotated[int | None, typer.Option(metavar="N", help="Which seed. Defaul
 _Point = Annotated[
     str | None, typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one.")
 ]
+_Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH=VALUE",
+        help="Only points of a sweep where this setting has this value; repeatable.",
+    ),
+]
+
+
+def _seconds(option: str) -> Callable[[str], float]:
+    """How an option's time is read; a mistake is reported as any other."""
+
+    def read(text: str) -> float:
+        with mistakes_reported():
+            try:
+                return parse(text, "s", "5 min")
+            except Refusal as mistake:
+                raise ScenarioError(
+                    f"{option}: {mistake.what}; allowed: {mistake.allowed}"
+                ) from None
+
+    return read
 
 
 def trace(
@@ -34,6 +59,7 @@ def trace(
     protocol: _Protocol = None,
     seed: _Seed = None,
     point: _Point = None,
+    where: _Where = None,
     file_format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="For ui.perfetto.dev: perfetto.")
     ] = "perfetto",
@@ -46,8 +72,9 @@ def trace(
         from analysis.trace_export import export
 
         target = export(
-            folder, file_format=file_format, point=point, protocol=protocol, seed=seed, out=out
-        )
+            folder, file_format=file_format, point=point, conditions=where or (),
+            protocol=protocol, seed=seed, out=out,
+        )  # fmt: skip
         say(f"timeline in {target}; https://ui.perfetto.dev opens it")
 
 
@@ -57,13 +84,15 @@ def plot(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Which figure. Default: failure_rate if a number is varied, else convergence.",
+            help="Which figure. Default: convergence; of a sweep over a number failure_rate, "
+            "over two numbers map.",
         ),
     ] = None,
     point: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this point of a sweep; repeatable."),
     ] = None,
+    where: _Where = None,
     protocol: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose run, in timeline and merges.")
     ] = None,
@@ -76,6 +105,37 @@ def plot(
     ] = None,
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which score. Default: the scenario's.")
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which of a client's two models: received or trained; in convergence also both. "
+            "Default: received.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What others are compared with, in difference and map. Default: the first "
+            "protocol with a server.",
+        ),
+    ] = None,
+    from_time: Annotated[
+        float | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            parser=_seconds("--from"),
+            help="Where the timeline begins, as 5 min. Default: just before the crash.",
+        ),
+    ] = None,
+    to_time: Annotated[
+        float | None,
+        typer.Option(
+            "--to", metavar="TIME", parser=_seconds("--to"), help="Where it ends, as 6 min."
+        ),
     ] = None,
     over: Annotated[
         str | None,
@@ -94,8 +154,9 @@ def plot(
         from analysis.figures import saving
 
         target = saving.plot(
-            folder, figure=figure, out=out, points=point, protocol=protocol, seed=seed,
-            nodes=node, metric=metric, over=over,
+            folder, figure=figure, conditions=where or (), out=out, points=point,
+            protocol=protocol, seed=seed, nodes=node, metric=metric, stage=stage,
+            baseline=baseline, from_s=from_time, until_s=to_time, over=over,
         )  # fmt: skip
         say(f"figure in {target}")
 
@@ -108,6 +169,7 @@ def report(
             metavar="NAME", help="The point of a sweep whose nodes are shown. Default: the last."
         ),
     ] = None,
+    where: _Where = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A .html. Default: DIR/report.html.")
     ] = None,
@@ -116,7 +178,7 @@ def report(
     with mistakes_reported():
         from analysis.report import report as write
 
-        target = write(folder, point=point, out=out)
+        target = write(folder, point=point, conditions=where or (), out=out)
         say(f"report in {target}; any browser opens it, without a network")
 
 
@@ -202,6 +264,7 @@ def show_results(folder: Path, as_json: bool) -> None:
     from analysis.comparison import compared
     from analysis.loading import load
     from analysis.tuning import tuned
+    from sim.cli.cautions import caution_lines
     from sim.cli.summary import as_dict
     from sim.cli.tables import closing_tables
 
@@ -211,6 +274,8 @@ def show_results(folder: Path, as_json: bool) -> None:
         typer.echo(json.dumps(as_dict(results, found), indent=2, allow_nan=False))
     else:
         console().print(closing_tables(results, found))
+        for line in caution_lines(results):
+            console().print(line, markup=False, highlight=False)
 
 
 def check_trackers(names: list[str] | None) -> None:

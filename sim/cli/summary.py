@@ -28,6 +28,7 @@ def as_dict(results: Results, found: Comparison) -> dict[str, Any]:
         "crash_node": results.crash_node,
         "seeds": list(results.seeds),
         "baseline": found.baseline,
+        "cautions": list(results.cautions),
     }
     if not results.is_sweep:
         return content | {"protocols": lines}

@@ -178,15 +178,14 @@ class Independent(Running):
         cap = clock.event()
         if self.settings.transfer_timeout is not None:
             cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
-        while True:
-            if cap.processed:
-                fetch.give_up(list(fetch.awaited), "timeout")
+        while fetch.awaited:
             awaited = np.fromiter(fetch.awaited, np.int64)
             lost = self.world.detector.lost(node.index, awaited, fetch.started_s)
             fetch.give_up(awaited[lost].tolist(), "abandoned")
-            if not fetch.awaited:
-                break
-            yield from self.until_news(node, fetch.awaited, fetch.complete, cap)
+            if fetch.awaited:
+                yield from self.until_news(node, fetch.awaited, fetch.complete, cap)
+            if cap.processed:
+                fetch.give_up(list(fetch.awaited), "timeout")
         return {peer: got for peer, got in fetch.arrived.items() if got[1] % INCARNATION > 0}
 
     def staleness(self) -> list[float]:

@@ -70,6 +70,9 @@ class FedAvg(Protocol):
             what = "closes rounds with fewer updates than minimum_fraction asks for"
             raise Refusal(what, "at least minimum_fraction", ("close_at",))
 
+    def events(self, duration_s: float) -> float:
+        return duration_s / self.deadline if self.deadline else 0.0
+
     def run(self, world: World) -> Running:
         return ServerRounds(self, world)
 
@@ -197,15 +200,26 @@ class ServerRounds(Running):
             cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
             cap.callbacks.append(lambda _: self._cut_short(current))
         enough = self._share(self.settings.close_at, current)
-        while True:
-            self._take(current)
-            # Who has crashed has lost the model that it was sent: nobody waits for it.
-            pending = np.fromiter(current.pending, np.int64)
-            for index in pending[detector.lost(self.server.index, pending, current.opened_s)]:
-                del current.pending[int(index)]
-            if len(current.updates) >= enough or not current.pending or deadline.processed:
-                return
-            yield from self.until_news(self.server, current.pending, self.server.mail(), deadline)
+        # The server hears from thousands all the time; only news makes it look at all of them.
+        watch = detector.watch(self.server.index, current.pending)
+        try:
+            while True:
+                self._take(current)
+                if watch.news.triggered:
+                    self._forget_lost(current)
+                    watch = detector.watch(self.server.index, current.pending)
+                if len(current.updates) >= enough or not current.pending or deadline.processed:
+                    return
+                yield simpy.AnyOf(clock, (watch.news, self.server.mail(), deadline))
+        finally:
+            watch.end()
+
+    def _forget_lost(self, current: Round) -> None:
+        """Who has crashed has lost the model that it was sent: nobody waits for it."""
+        pending = np.fromiter(current.pending, np.int64)
+        lost = self.world.detector.lost(self.server.index, pending, current.opened_s)
+        for index in pending[lost].tolist():
+            del current.pending[index]
 
     def _cut_short(self, current: Round) -> None:
         for push in current.under_way:

@@ -48,6 +48,10 @@ class Protocol(Settings):
     def check_latencies(self, latency_s: Floats) -> None:
         """Raise Refusal if a time-out can't be met; `latency_s` [n, n] one way among clients."""
 
+    def events(self, duration_s: float) -> float:
+        """About how many events its own waits cause within `duration_s`, if they may be short."""
+        return 0.0
+
     @abstractmethod
     def run(self, world: World) -> Running:
         """The protocol in a world whose nodes have not started yet."""

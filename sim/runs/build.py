@@ -15,6 +15,7 @@ from sim.protocols import Running
 from sim.record.errors import Path, Refusal
 from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
+from sim.record.settings.quantities import SHORTEST_S
 from sim.scenario import Scenario
 from sim.scenario.sections import one_way
 from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
@@ -25,8 +26,9 @@ class Facts:
     """What the control plane must know of the learner.
 
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round;
-    `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model;
-    `label_shares`: how a client's samples fall to the classes, if they have any.
+    `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model.
+    `label_shares` [clients][classes]: of a client's samples the share of each class; None if the
+    task has no classes.
     """
 
     samples: tuple[int, ...]
@@ -96,6 +98,17 @@ def _check_timeouts(scenario: Scenario, seed: int) -> None:
         except Refusal as refusal:
             what = f"{refusal.what} (seed {seed})"
             raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
+
+
+def local_rounds(scenario: Scenario, seed: int, facts: Facts) -> float:
+    """About how many local rounds the busiest protocol can finish if nothing holds it up."""
+    machines = _machines(scenario, Streams(seed), facts)
+    # A draw may be zero.
+    round_s = {name: max(SHORTEST_S, each.steps * each.step_s) for name, each in machines.items()}
+    return max(
+        sum(scenario.duration / round_s[name] for name in names if name != SERVER)
+        for names in (one.runs_on(scenario.client_names) for one in scenario.protocols.values())
+    )
 
 
 def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, Machine]:

@@ -19,6 +19,7 @@ from sim.compute import Graph, Models, Pretence, Store, one_thread
 from sim.record.metrics import FINAL, TEST, VALIDATION
 from sim.runs.data import Data, learner_spec, mistakes_placed
 from sim.runs.playing import play
+from sim.runs.session import check_data
 from sim.scenario import Scenario
 from sim.world import World
 
@@ -61,7 +62,7 @@ def plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
 
 
 async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
-    data, engine = Data(), Pretence()
+    data, engine = check_data(scenarios, lambda line: None), Pretence()
     graph = Graph(engine, Store(None, _NO_LIMIT, (), lambda text: None), Models())
     local_rounds = 0
     work_s = control_s = store_bytes = kept_bytes = 0.0

@@ -5,7 +5,7 @@ Whatever a user can get wrong is found here, before the clock starts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import (
@@ -18,17 +18,19 @@ from pydantic import (
     model_validator,
 )
 
-from models.networks import NETWORKS, ModelSettings
+from models.networks import NETWORKS, ModelSettings, check_fit
 from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Place, Refusal, ScenarioError, scenario_error, shown
-from sim.record.rows import CLIENT, SERVER, STAGES, client_name
+from sim.record.rows import SERVER, STAGES, client_name
 from sim.record.settings.base import Seed, Settings
 from sim.record.settings.kinds import OneOf
 from sim.record.settings.quantities import PositiveSeconds
+from sim.record.words import time_text
 from sim.scenario import ranges
+from sim.scenario.faults import MOST_EVENTS, check_faults, idle_faults
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -161,14 +163,28 @@ class Scenario(Settings):
             return self.evaluation.stages
         return tuple(dict.fromkeys(goal.stage for goal in self._goals().values()))
 
+    @property
+    def is_unreliable(self) -> bool:
+        """Whether anything may be lost in this world."""
+        loss = self.network.packet_loss + self.network.transfer_loss
+        return bool(self.faults) or loss > 0
+
+    def idle_faults(self) -> Iterator[str]:
+        """Say, in a sentence each, which faults change nothing in any protocol compared here."""
+        protocols = self.protocols.values()
+        compared = [one for one in protocols if not one.is_reference] or protocols
+        nodes = [one.runs_on(self.client_names) for one in compared]
+        return idle_faults(self.faults, nodes, self.duration)
+
     # -- what only the whole shows -------------------------------------------------------------
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         self._check_seeds()
         self._check_lists()
+        check_fit(self.model, per_pixel=self.task.segments)
         check_size(self.network.latency, self.clients.count, self.server is not None)
-        self._check_faults()
+        check_faults(self.faults, self.node_names, self.duration)
         self._check_protocols()
         self._check_evaluation()
         self._check_stages()
@@ -190,28 +206,16 @@ class Scenario(Settings):
             if isinstance(values, tuple) and len(values) != count:
                 raise Refusal(f"lists {len(values)} values", f"{count}, one per client", path)
 
-    def _check_faults(self) -> None:
-        count = self.clients.count
-        for name, fault in self.faults.items():
-            for path, node in fault.named():
-                if node != SERVER and int(node.removeprefix(CLIENT)) >= count:
-                    allowed = f"{client_name(0)} to {client_name(count - 1)}, or {SERVER}"
-                    raise Refusal(f"{node} does not exist", allowed, ("faults", name, *path))
-        for name, fault in self.faults.items():
-            try:
-                fault.check(self.node_names)
-            except Refusal as refusal:
-                raise refusal.below("faults", name) from None
-
     def _check_protocols(self) -> None:
-        loss = self.network.packet_loss + self.network.transfer_loss
-        unreliable = bool(self.faults) or loss > 0
         for name, protocol in self.protocols.items():
             if protocol.needs_server and self.server is None:
                 what = f"is missing, but protocols.{name} has a server"
                 raise Refusal(what, "uplink, downlink and aggregation_time", ("server",))
+            if (events := protocol.events(self.duration)) > MOST_EVENTS:
+                what = f"about {events:.1g} rounds in {time_text(self.duration)}"
+                raise Refusal(what, f"at most {MOST_EVENTS:,} in a run", ("protocols", name))
             try:
-                protocol.check(unreliable=unreliable)
+                protocol.check(unreliable=self.is_unreliable)
             except Refusal as refusal:
                 raise refusal.below("protocols", name) from None
 

@@ -13,7 +13,7 @@ from sim.record.errors import Refusal
 from sim.record.rows import AGGREGATE, RECEIVED, client_name
 from sim.record.settings.base import Count, Settings
 from sim.record.settings.distributions import Duration
-from sim.record.settings.quantities import BytesPerSecond, PositiveSeconds, Seconds
+from sim.record.settings.quantities import LONGEST_S, BytesPerSecond, PositiveSeconds, Seconds
 
 Floats = NDArray[np.float64]
 Stream = Callable[..., np.random.Generator]
@@ -38,7 +38,10 @@ class LatencyMatrix(Settings):
     """The latency of each pair, measured: row sends to column, clients first, the server last."""
 
     matrix: Annotated[
-        tuple[Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False)], ...],
+        tuple[
+            Annotated[tuple[Annotated[float, Field(ge=0, le=LONGEST_S)], ...], Field(strict=False)],
+            ...,
+        ],
         Field(strict=False, min_length=1),
         WithJsonSchema({"type": ["string", "array"], "items": {"type": "array"}}),
     ] = Field(description="a CSV file without header, beside the scenario; or rows of numbers")

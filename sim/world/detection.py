@@ -52,8 +52,8 @@ class Detector(ABC):
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        # Dicts, not sets: iteration is in the order of insertion, on every machine.
-        self._watches: list[dict[Watch, None]] = [{} for _ in network.wiring.names]
+        # A dict, not a set: iteration is in the order of insertion, on every machine.
+        self._watches: dict[Watch, None] = {}
 
     @property
     @abstractmethod
@@ -88,21 +88,23 @@ class Detector(ABC):
 
     def node_down(self, index: int) -> None:
         """A node has crashed."""
-        self._changed(index)
+        self._rearm(self._watching(index))
 
     def node_up(self, index: int) -> None:
         """A node is back, and says so."""
-        self._changed(index)
+        self._rearm(self._watching(index))
 
     def split(self) -> None:
         """The network falls apart or is whole again."""
-        for index in range(len(self._watches)):
-            self._changed(index)
+        self._rearm(list(self._watches))
 
-    def _changed(self, index: int) -> None:
-        """What was to be expected of a node may come sooner now."""
-        for watch in list(self._watches[index]):
+    def _rearm(self, watches: list[Watch]) -> None:
+        """What these were to expect may come sooner now."""
+        for watch in watches:
             watch.arm()
+
+    def _watching(self, index: int) -> list[Watch]:
+        return [watch for watch in self._watches if index in watch.peers]
 
 
 class Watch:
@@ -114,16 +116,15 @@ class Watch:
     def __init__(self, detector: Detector, observer: int, peers: Ints) -> None:
         self.observer = observer
         self._detector = detector
-        self._peers = peers
+        self.peers = peers
         self.news: simpy.Event = detector.network.clock.event()
         self._armed_s = math.inf
-        for peer in peers.tolist():
-            detector._watches[peer][self] = None
+        detector._watches[self] = None
         self.arm()
 
     def arm(self) -> None:
         """See to it that the news comes no later than the detector can have it."""
-        self.expect(self._detector.next_news_s(self.observer, self._peers))
+        self.expect(self._detector.next_news_s(self.observer, self.peers))
 
     def expect(self, at_s: float) -> None:
         """There may be news at `at_s`."""
@@ -140,8 +141,7 @@ class Watch:
 
     def end(self) -> None:
         """Nobody waits any longer."""
-        for peer in self._peers.tolist():
-            self._detector._watches[peer].pop(self, None)
+        self._detector._watches.pop(self, None)
         self._armed_s = -math.inf
 
 
@@ -228,7 +228,7 @@ class Heartbeats(Detector):
             self._starts_s = np.concatenate([self._starts_s, wider], axis=1)
         self._starts_s[index, 1:] = self._starts_s[index, :-1].copy()
         self._starts_s[index, 0] = now
-        for watch in list(self._watches[index]):
+        for watch in self._watching(index):
             watch.expect(now + float(latency_s[index, watch.observer]))
 
     def _unsure(self, peers: Ints) -> Ints:
@@ -361,8 +361,8 @@ class Omniscience(Detector):
     def next_news_s(self, observer: int, peers: Ints) -> float:
         return math.inf
 
-    def _changed(self, index: int) -> None:
-        for watch in list(self._watches[index]):
+    def _rearm(self, watches: list[Watch]) -> None:
+        for watch in watches:
             watch.tell()
 
 

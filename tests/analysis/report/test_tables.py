@@ -13,7 +13,7 @@ from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import RATE, Run, described, score, trace, two_looks, write_run
 
-CAPTION = "Accuracy at the end, means over seeds ± 95 % interval"
+CAPTION = "Accuracy at the end, models as received, means over seeds ± 95 % interval"
 
 
 def work(run: Run) -> Sequence[TraceRow]:

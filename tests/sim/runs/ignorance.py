@@ -58,8 +58,7 @@ for _name in SECRETS:
 @contextmanager
 def guarded(world: World) -> Iterator[None]:
     """Let every look at a node's life raise AssertionError but the world's own."""
-    up = Node.up.fget
-    assert up is not None
+    up = Node.__dict__["up"].fget
 
     def read(node: Node) -> bool:
         reader = sys._getframe(1)

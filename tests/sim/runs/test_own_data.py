@@ -62,7 +62,7 @@ def test_classes_weigh_as_in_the_client_s_training_data(
     rows: list[ScoreRow], seed: int, tmp_path: Path
 ) -> None:
     (tmp_path / "own.yaml").write_text(SCENARIO)
-    spec = learner_spec(load(tmp_path / "own.yaml"), seed)
+    spec = learner_spec(load(tmp_path / "own.yaml"), "local", seed)
     assert spec.task.drawn_by == seed
     learner, task = Learner(spec), spec.task.load(3, lambda line: None)
     initial = learner.scores(learner.initial())

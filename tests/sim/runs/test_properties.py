@@ -3,9 +3,11 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -324,3 +326,26 @@ def test_every_world_keeps_its_promises(described: tuple[Scenario, Facts, int]) 
     assert min(running.staleness()) >= 0
     crashed = "crash" in world.trace.counts
     event(f"{scenario.protocols['it'].kind}, merges: {witness.merges > 0}, crashes: {crashed}")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda world: world.clients[1].up,
+        lambda world: world.network.up.current[1],
+        lambda world: world.network.starts,
+        lambda world: world.network.started_s[1],
+    ],
+)
+def test_protocol_that_reads_what_it_cannot_know_is_caught(look: FunctionType) -> None:
+    described = tiny.scenario([[0.0, 1.0], [1.0, 0.0]], [1.0, 1.0], {"local": {}})
+    world, running = tiny.world(described, samples=[1, 1], steps=[1, 1])
+    fault, protocol = (
+        FunctionType(look.__code__, {"__name__": name})
+        for name in ("sim.faults.any", "sim.protocols.nosy")
+    )
+    with guarded(world):
+        fault(world)
+        assert all(seen.up for seen in running.seen())
+        with pytest.raises(AssertionError, match="reads"):
+            protocol(world)

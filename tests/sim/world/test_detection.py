@@ -440,8 +440,10 @@ def test_every_change_of_belief_is_news_at_its_instant(world: World, begins_s: f
         observer: int, peers: tuple[int, ...], life: int
     ) -> Generator[simpy.Event, Any, None]:
         news = told.setdefault((observer, peers), [])
-        while network.starts.current[observer] == life and network.up.current[observer]:
+        while True:
             yield network.detector.watch(observer, peers).news
+            if network.starts.current[observer] > life or not network.up.current[observer]:
+                return
             news.append(network.clock.now)
 
     def begin(observer: int, life: int) -> None:
