@@ -202,7 +202,10 @@ def sweep(
 def check(
     scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="As for `run`.")],
     data: Annotated[
-        bool, typer.Option("--data", help="Load and partition the data too (slower).")
+        bool,
+        typer.Option(
+            "--data", help="Load and partition the data, and fit the network to them (slower)."
+        ),
     ] = False,
 ) -> None:
     """Validate scenarios without running them."""
@@ -225,6 +228,9 @@ def check(
             else:
                 size = f"{len(points)} points x " if points else ""
                 typer.echo(f"{name}: ok, {size}{_size_text(loaded)}")
+                idle = (text for one in points or [loaded] for text in one.idle_faults())
+                for text in dict.fromkeys(idle):
+                    say(f"{name}: caution: {text}")
     if mistakes:
         raise typer.Exit(EXIT_MISTAKE)
 

@@ -45,7 +45,8 @@ def progress_display(console: Console) -> Iterator[Show]:
             stepped = latest.virtual_s / latest.duration_s if latest else 0.0
             done = now.simulated_runs + min(stepped, 1.0)
             bars.update(clock, completed=done, total=now.total_runs, note=_world_text(now))
-            note = f"{_work_text(now)}, {remaining.text(now)}"
+            runs = f"{now.finished_runs}/{now.total_runs} runs"
+            note = f"{runs}, {_work_text(now)}, {remaining.text(now)}"
             total = now.done_s + now.left_s or None
             bars.update(work, completed=now.done_s, total=total, note=note)
 
@@ -112,7 +113,7 @@ def plain_lines(
 
 
 def _world_text(now: Progress) -> str:
-    runs = f"{now.simulated_runs}/{now.total_runs} runs"
+    runs = f"{now.simulated_runs}/{now.total_runs} clocks at their end"
     return runs if now.simulated_runs == now.total_runs else f"{runs}, {_clock_text(now)}"
 
 

@@ -5,6 +5,7 @@ once, whoever shares it, or found in the store.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -12,24 +13,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sim.compute import ComputeError, Engine, Graph, Models, Store, Vectors, engine_for
+from sim.record.folder import STORE_FOLDER
 from sim.record.rows import FAILED, Operations, RunRecord
 from sim.record.words import time_text
 from sim.results import folder as results
-from sim.results import kept
+from sim.results import kept, under_way
 from sim.results.folder import RunTables
 from sim.runs.build import local_rounds
 from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
-from sim.scenario import Scenario
-from sim.scenario.faults import MOST_EVENTS
+from sim.scenario import MOST_EVENTS, Scenario
 from sim.world import World
 
-STORE_FOLDER = "store"
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
 CLOCKS_WAITING_AT_MOST = 32
 SECONDS_BETWEEN_REPORTS = 0.2
+SECONDS_BETWEEN_WORDS = 2.0
+"""Left in the folder for those who ask there how far it is."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,13 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
 
 
 def prepared(scenarios: Sequence[Scenario], tell: Callable[[str], None]) -> Data:
-    """Build all data and compile all that has to be. Raises ScenarioError if that can't be done."""
+    """Build all data and compile all that has to be. Raises ScenarioError if that can't be done.
+
+    What can't come to anything is told before the first clock starts.
+    """
     data = check_data(scenarios, tell)
+    for text in dict.fromkeys(text for one in scenarios for text in one.idle_faults()):
+        tell(f"caution: {text}")
     for scenario in scenarios:
         data.prepare(scenario)
     return data
@@ -278,8 +285,12 @@ class _Runs:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         async def watch() -> None:
+            told_s = -math.inf
             while True:
                 self._session.progress(self._progress())
+                if time.monotonic() - told_s > SECONDS_BETWEEN_WORDS:
+                    self._leave_word()
+                    told_s = time.monotonic()
                 await asyncio.sleep(SECONDS_BETWEEN_REPORTS)
 
         watcher = asyncio.get_running_loop().create_task(watch())
@@ -287,7 +298,22 @@ class _Runs:
             yield
         finally:
             watcher.cancel()
+            self._leave_word()
         self._session.progress(self._progress())
+        if not self.failed:
+            under_way.forget(self._session.home)
+
+    def _leave_word(self) -> None:
+        now = self._progress()
+        work = under_way.Work(
+            trained=now.trained,
+            trainings=now.demanded,
+            evaluated=now.evaluated,
+            evaluations=now.evaluations,
+            simulated_runs=now.simulated_runs,
+            total_runs=now.total_runs,
+        )
+        under_way.tell(self._session.home, work)
 
     def _progress(self) -> Progress:
         graph = self._graph

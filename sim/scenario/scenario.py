@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from models.networks import NETWORKS, ModelSettings
+from models.networks import NETWORKS, ModelSettings, check_fit
 from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
@@ -158,6 +158,7 @@ class Scenario(Settings):
     def _consistent(self) -> Scenario:
         self._check_seeds()
         self._check_lists()
+        check_fit(self.model, per_pixel=self.task.segments)
         check_size(self.network.latency, self.clients.count, self.server is not None)
         check_faults(self.faults, self.node_names, self.duration)
         self._check_protocols()

@@ -50,12 +50,20 @@ class Run:
         rows = self.rows("merge")
         return _counted(rows["node"]) + _counted(pc.list_flatten(rows["peers"]))
 
-    def durations(self, kind: str) -> dict[str, Floats]:
-        """Of each node the virtual seconds that each of its rows of one kind took."""
+    @cached_property
+    def trained(self) -> Counter[str]:
+        """How many local rounds each node finished."""
+        return self.count("train")
+
+    def median_s(self, kind: str) -> dict[str, float]:
+        """Of each node the median of the virtual seconds that its rows of one kind took."""
         rows = self.rows(kind)
-        nodes = np.asarray(_decoded(rows["node"]).to_pylist(), dtype=object)
-        seconds = rows["duration_s"].to_numpy()
-        return {node: seconds[nodes == node] for node in dict.fromkeys(nodes.tolist())}
+        nodes = _whole(rows["node"])
+        order = np.argsort(nodes.indices.to_numpy(), kind="stable")
+        names, starts = np.unique(nodes.indices.to_numpy()[order], return_index=True)
+        parts = np.split(rows["duration_s"].to_numpy()[order], starts[1:])
+        texts = nodes.dictionary.to_pylist()
+        return {texts[n]: float(np.median(part)) for n, part in zip(names, parts, strict=False)}
 
     def bytes_by(self, column: str) -> dict[str, int]:
         """Bytes of the models that were delivered, by who sent or who got them (`peer`)."""

@@ -67,7 +67,7 @@ def never_took_part(evidence: Evidence) -> Found:
 
 def _unheard(run: Run, clients: Sequence[str], *, late_count: bool) -> dict[str, str]:
     """The clients that trained without taking part, each with in what, and why not."""
-    trained = [client for client in clients if client in run.count("train")]
+    trained = [client for client in clients if client in run.trained]
     if run.number("round"):
         sent, late = run.count("transfer"), run.count("update_late", "peer")
         counted = sent if late_count else sent - late
@@ -86,7 +86,7 @@ def unused_data(evidence: Evidence) -> Found:
     """Samples of clients that never finished a local round."""
     for name, runs in evidence.compared.items():
         idle = {
-            run: [client for client in evidence.clients if client not in run.count("train")]
+            run: [client for client in evidence.clients if client not in run.trained]
             for run in runs
         }
         idle = {run: clients for run, clients in idle.items() if clients}

@@ -22,9 +22,9 @@ def missed_deadline(evidence: Evidence) -> Found:
         if deadline_s is None:
             continue
         typical = {
-            (run, client): float(np.median(seconds))
+            (run, client): seconds
             for run in runs
-            for client, seconds in run.durations("train").items()
+            for client, seconds in run.median_s("train").items()
         }
         slow = {key: seconds for key, seconds in typical.items() if seconds > deadline_s}
         if slow:

@@ -227,6 +227,17 @@ def test_check_goes_through_all_scenarios_and_reports_each_mistake(
     assert second.startswith("missing.yaml:")
 
 
+def test_check_says_what_can_come_to_nothing() -> None:
+    late = SCENARIO.replace("at: 5 min", "at: 10 min")
+    Path("late.yaml").write_text(late, encoding="utf-8")
+    result = invoke("check", "late.yaml")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "late.yaml: caution: faults.first begins at 10 min, when the run of 10 min is over: "
+        "it changes nothing\n",
+    )
+
+
 def test_check_looks_at_the_data_only_when_asked(scenario: str, simulation: FakeWork) -> None:
     simulation.failure = ScenarioError("tiny.yaml:5:1: task: too few samples; allowed: more")
     assert invoke("check", scenario).exit_code == 0

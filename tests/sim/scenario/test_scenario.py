@@ -169,12 +169,20 @@ def test_what_is_written_reads_back_equal(
 
 def test_models_are_kept_by_default_where_images_are_segmented(tmp_path: Path) -> None:
     digits, brains = (
-        load("no_faults", [f"task={task}", "evaluation.target=null"])
-        for task in ("{name: digits, partition: {kind: iid}}", "{name: brains}")
+        load("no_faults", [f"task={task}", f"model={{name: {model}}}", "evaluation.target=null"])
+        for task, model in (
+            ("{name: digits, partition: {kind: iid}}", "mlp"),
+            ("{name: brains}", "unet"),
+        )
     )
     assert (digits.output.keep_models, brains.output.keep_models) == ("none", "final")
     assert "\noutput: {keep_models: final}\n" in dump(brains)
-    none = ("task={name: brains}", "evaluation.target=null", "output.keep_models=none")
+    none = (
+        "task={name: brains}",
+        "model={name: unet}",
+        "evaluation.target=null",
+        "output.keep_models=none",
+    )
     chosen = load("no_faults", none)
     assert chosen.output.keep_models == reloaded(chosen, tmp_path).output.keep_models == "none"
     assert load("no_faults", ["output.keep_models=final"]).output.keep_models == "final"
