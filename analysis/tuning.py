@@ -16,7 +16,7 @@ from analysis.frames import ordered
 from analysis.metrics import LOOK, final, score_curves, score_name
 from analysis.metrics.common import sign, told_alike
 from analysis.results import Part, Results
-from sim.record.metrics import VALIDATION
+from sim.record.metrics import validation_metric
 from sim.record.points import point_names
 from sim.record.rows import FINISHED, MISSING, RECEIVED, TRAINED
 
@@ -106,7 +106,7 @@ def _runs(results: Results, new: Mapping[str, str], kind: pd.CategoricalDtype) -
 def _judged(results: Results, point: str) -> pd.DataFrame:
     """`source`, protocol, seed and the last `score` of each finished run; more is better."""
     target = results.targets[point]
-    metric = f"{target.metric if target else results.metric}_{VALIDATION}"
+    metric = validation_metric(target.metric if target else results.metric)
     scores = results.scores(points=point, stage=None, metric=metric, columns=_COLUMNS)
     if scores.empty:
         return pd.DataFrame({"source": [], "protocol": [], "seed": [], "score": []}).astype(

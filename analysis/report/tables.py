@@ -8,8 +8,8 @@ from typing import Any
 
 from analysis.comparison import (
     BYTES,
+    EPOCHS,
     NONE,
-    ROUNDS,
     TIME,
     Arrival,
     Comparison,
@@ -46,7 +46,6 @@ _CONTRASTED = {
     **{GLOBAL: "global model"},
 }
 """Scores of which differences are shown, and what they are called."""
-_EQUAL = {TIME: "time", ROUNDS: "local rounds", BYTES: "bytes"}
 _WORK: dict[str, tuple[str, Callable[[float], str]]] = {
     "local rounds": ("local_rounds", count_text),
     "rounds lost": ("local_rounds_lost", count_text),
@@ -134,16 +133,16 @@ def _differences(results: Results, found: Comparison) -> Table:
     kept = holding(shown)
     known = [name for name in _CONTRASTED if any(one.score == name for one in shown)]
     written = results.written.set_index("point")
-    rows = []
+    equals, rows = {TIME: "time", EPOCHS: found.effort, BYTES: "bytes"}, []
     present = {one[:3] for one in shown}
-    lines = [(*key, equal) for key in found.means[found.headline] for equal in _EQUAL]
+    lines = [(*key, equal) for key in found.means[found.headline] for equal in equals]
     for point, protocol, equal in (line for line in lines if line in present):
         cells = []
         for name in known:
             contrast = Contrast(point, protocol, equal, name)
             text = difference_text(shown[contrast]) if contrast in shown else NONE
             cells.append(text + "*" * (contrast in kept))
-        rows.append((*map(str, written.loc[point]), protocol, _EQUAL[equal], *cells))
+        rows.append((*map(str, written.loc[point]), protocol, equals[equal], *cells))
     heads = (*map(path_name, results.paths), "protocol", "at equal")
     caption = f"{results.metric.capitalize()} minus {found.baseline}'s, paired by seed"
     chance = chance_text(shown)

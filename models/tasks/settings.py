@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from models.partitions import PARTITIONS, PartitionSettings
 from models.partitions.settings import Ints
 from models.tasks.cohort import Cohort
+from sim.record.errors import Refusal
 from sim.record.metrics import Better, Bounds
-from sim.record.settings.base import Settings
+from sim.record.settings.base import Seed, Settings
 from sim.record.settings.kinds import OneOf
 
 if TYPE_CHECKING:
@@ -23,8 +24,14 @@ Tell = Callable[[str], None]
 """Told, in a line each, what takes long."""
 
 
+def _seed_or_run(value: Any) -> Any:
+    if isinstance(value, str) and value != "run":
+        raise Refusal(f"{value!r} is no seed", "a whole number, or run for each run's own")
+    return value
+
+
 class TaskSettings(Settings):
-    """What can be learned.
+    """What can be learned. Every task holds out test data and, apart from them, validation data.
 
     `metrics`: those that a run can aim at, the first of them what it is judged by unless the
     scenario says otherwise; `final_metrics`: those found at a run's end only; `bounds`: between
@@ -41,6 +48,22 @@ class TaskSettings(Settings):
     libraries: ClassVar[tuple[str, ...]] = ("torch", "numpy")
 
     name: str
+    data_seed: Annotated[Seed | Literal["run"], BeforeValidator(_seed_or_run)] = Field(
+        default=0,
+        description="draws the data and what is held out, alike for every run; or `run`: anew for "
+        "each run, by its seed",
+    )
+
+    @property
+    def drawn_by(self) -> int:
+        """The seed of the data's draws; `of_seed` fixes it where each run has its own."""
+        assert self.data_seed != "run"
+        return self.data_seed
+
+    def of_seed(self, seed: int) -> Self:
+        """The settings of the run with that seed: its data are drawn by a number."""
+        own = self.data_seed == "run"
+        return self.model_copy(update={"data_seed": seed}) if own else self
 
     def pinned(self) -> Self:
         """These settings, naming the user's files by their content if the task has any.

@@ -189,6 +189,13 @@ def predict(
     node: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose model. Default: aggregate.")
     ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which of a client's models: received or trained. Default: received.",
+        ),
+    ] = None,
     subject: Annotated[
         str | None, typer.Option(metavar="NAME", help="Default: the first that is held out.")
     ] = None,
@@ -204,7 +211,7 @@ def predict(
         from analysis.figures.segmentation import Column, segmentation, slices_shown
         from sim.runs.prediction import Choice, segmented
 
-        done = segmented(folder, Choice(point, protocol, seed, node, subject), out, say)
+        done = segmented(folder, Choice(point, protocol, seed, node, stage, subject), out, say)
         images, truth = done.subject.images, done.subject.labels
         columns = (
             Column("image", images),
@@ -213,7 +220,7 @@ def predict(
         )
         shown = slices_shown(truth)
         save(segmentation(columns, done.structures, shown, done.title), done.picture_file)
-        say(f"segmentation in {done.volume_file}")
+        say(f"segmentation by {done.whose} in {done.volume_file}")
         say(f"what its numbers mean in {done.labels_file}, a picture in {done.picture_file}")
 
 
@@ -233,7 +240,7 @@ def subjects(
         from sim.scenario import load
 
         wanted = load(scenario, overrides or ())
-        cohort = cohort_in(wanted, say)
+        cohort = cohort_in(wanted, wanted.seeds[0], say)
         sites = range(min(wanted.clients.count, SITES_SHOWN))
         trained_on = [one for one in cohort.subjects if not one.held_out]
         firsts = [next(one for one in trained_on if one.site == site) for site in sites]

@@ -4,6 +4,7 @@ Roy, Siddiqui, Pölsterl, Navab, Wachinger, "BrainTorrent: A Peer-to-Peer Enviro
 Decentralized Federated Learning", 2019, arXiv 1905.06731, section 2.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from typing import Annotated, Any, Literal
@@ -14,10 +15,10 @@ import simpy
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from sim.compute import ModelRef
-from sim.protocols.protocol import KIND, Protocol, Retries, Running
+from sim.protocols.protocol import KIND, Floats, Protocol, Running
 from sim.record.errors import Refusal
 from sim.record.settings.quantities import PositiveSeconds
-from sim.world import INCARNATION, Behaviour, History, Node, Tie, Transfer, World
+from sim.world import INCARNATION, Behaviour, History, LossCause, Node, Tie, Transfer, World
 
 Ints = npt.NDArray[np.int64]
 Arrived = dict[int, tuple[ModelRef, int]]
@@ -51,11 +52,22 @@ class BrainTorrent(Protocol):
     max_senders: AllOrCount = Field(
         default="all", description="from how many of the newer peers to fetch weights"
     )
-    ping_timeout: PositiveSeconds = Field(default=1.0, description="how long to wait for replies")
-    transfer_timeout: PositiveSeconds = Field(
-        default=30.0, description="how long to wait for weights"
+    ping_timeout: PositiveSeconds | None = Field(
+        default=None,
+        description="how long to wait for replies; if left out, three round trips and at least 1 s",
     )
-    retries: Retries = Field(default=3, description="how often to ask again after a timeout")
+    transfer_timeout: PositiveSeconds | None = Field(
+        default=None,
+        description="longest time for one transfer, however it goes on; none if left out",
+    )
+
+    def check_latencies(self, latency_s: Floats) -> None:
+        if self.ping_timeout is None or len(latency_s) < 2:
+            return
+        round_trips_s = (latency_s + latency_s.T)[~np.eye(len(latency_s), dtype=np.bool_)]
+        if self.ping_timeout < (fastest_s := float(round_trips_s.min())):
+            what = "is shorter than any round trip: no ping would ever be answered"
+            raise Refusal(what, f"more than {1e3 * fastest_s:.3g} ms", ("ping_timeout",))
 
     def run(self, world: World) -> Running:
         return SCHEDULES[self.schedule](self, world)
@@ -68,7 +80,6 @@ class Independent(Running):
         super().__init__(world)
         self.settings = settings
         self.versions = History(len(world.clients), 0)
-        self._pings = [0] * len(world.clients)
 
     def behaviour(self, node: Node) -> Behaviour:
         while True:
@@ -89,14 +100,13 @@ class Independent(Running):
         model = yield from node.train(base)
         if model is not None:
             node.keep(model)
-            self.keep(node, model, arrived)
+            self.count(node, arrived)
+            self.publish(node)
 
-    def keep(self, node: Node, model: ModelRef, arrived: Arrived) -> None:
-        """Store `model`, in which the models that `arrived` are merged."""
-        node.storage.model = model
+    def count(self, node: Node, arrived: Arrived) -> None:
+        """From now on the models that `arrived` are merged, and newer ones are asked for."""
         seen = node.storage.merged or {}
         node.storage.merged = seen | {peer: version for peer, (_, version) in arrived.items()}
-        self.publish(node)
 
     def publish(self, node: Node) -> None:
         """Answer pings with the version in storage from now on."""
@@ -113,34 +123,24 @@ class Independent(Running):
         return (yield from self._fetched(node, senders))
 
     def _newer(self, node: Node) -> Generator[simpy.Event, Any, Ints]:
-        """Ping until all have answered or nobody is asked again: the peers worth fetching from."""
-        peers = self._drawn(node, "peers", self._others(node), self.settings.peers)
-        newer: list[Ints] = []
-        for _ in range(1 + self.settings.retries):
-            ping = node.network.ping(
-                node.index, peers, self.settings.ping_timeout, self._pings[node.index]
-            )
-            self._pings[node.index] += 1
-            yield ping.replied
-            answered = peers[ping.answered]
-            versions = self.versions.at(answered, ping.reached_s[ping.answered], inclusive=True)
-            # A peer that lost its storage has nothing to give until it has trained again.
-            worth = (versions > self._merged_versions(node, answered)) & (
-                versions % INCARNATION > 0
-            )
-            newer.append(answered[worth])
-            peers = peers[~ping.answered]
-            if not len(peers):
-                break
-        # A few ascending runs: the stable sort is the one that finds and merges them.
-        return np.sort(np.concatenate(newer), kind="stable")
+        """Ping those that aren't suspected, once: the peers worth fetching from."""
+        others = self._others(node)
+        live = others[~self.world.detector.suspects(node.index, others)]
+        peers = self._drawn(node, "peers", live, self.settings.peers)
+        ping = node.network.ping(node.index, peers, self.settings.ping_timeout)
+        yield ping.replied
+        answered = peers[ping.answered]
+        versions = self.versions.at(answered, ping.reached_s[ping.answered], inclusive=True)
+        # A peer that lost its storage has nothing to give until it has trained again.
+        worth = (versions > self._merged_versions(node, answered)) & (versions % INCARNATION > 0)
+        return answered[worth]
 
     def merged(self, node: Node, arrived: Arrived) -> Generator[simpy.Event, Any, ModelRef]:
         """The average over the client itself and those that sent, weighted by sample size."""
         if not arrived:
             return node.storage.model
         started_s = node.clock.now
-        yield from node.compute(self.world.merge_s)
+        yield from node.compute(self.world.merge_s * (len(arrived) + 1))
         models = {peer: model for peer, (model, _) in arrived.items()}
         node.trace.record(
             started_s,
@@ -149,7 +149,7 @@ class Independent(Running):
             duration_s=node.clock.now - started_s,
             peers=tuple(self.world.clients[peer].name for peer in sorted(models)),
         )
-        node.storage.received = self.world.averaged(models | {node.index: node.storage.model})
+        node.storage.received = self.world.averaged(models | {node.index: node.storage.newest})
         return node.storage.received
 
     def _others(self, node: Node) -> Ints:
@@ -173,17 +173,20 @@ class Independent(Running):
         return versions[peers]
 
     def _fetched(self, node: Node, senders: Ints) -> Generator[simpy.Event, Any, Arrived]:
-        arrived: Arrived = {}
-        missing = [int(sender) for sender in senders]
-        for _ in range(1 + self.settings.retries):
-            if not missing:
-                break
-            fetch = Fetch(self.world, node, missing, arrived)
-            timeout = node.clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
-            yield simpy.AnyOf(node.clock, (fetch.complete, timeout))
-            fetch.cancel()
-            missing = [sender for sender in missing if sender not in arrived]
-        return {peer: got for peer, got in arrived.items() if got[1] % INCARNATION > 0}
+        """What comes of those who are neither suspected on the way nor silent for too long."""
+        fetch, clock = Fetch(self.world, node, senders), node.clock
+        cap = clock.event()
+        if self.settings.transfer_timeout is not None:
+            cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
+        while fetch.awaited:
+            awaited = np.fromiter(fetch.awaited, np.int64)
+            lost = self.world.detector.lost(node.index, awaited, fetch.started_s)
+            fetch.give_up(awaited[lost].tolist(), "abandoned")
+            if fetch.awaited:
+                yield from self.until_news(node, fetch.awaited, fetch.complete, cap)
+            if cap.processed:
+                fetch.give_up(list(fetch.awaited), "timeout")
+        return {peer: got for peer, got in fetch.arrived.items() if got[1] % INCARNATION > 0}
 
     def staleness(self) -> list[float]:
         """How many local rounds each peer is ahead of what a client merged; mean over peers.
@@ -222,54 +225,69 @@ def _merged_rounds(node: Node, now: Ints) -> int:
 
 
 class Fetch:
-    """Weights under way from several senders to one client; each is asked by a control message."""
+    """Weights under way from several senders to one client; each is asked by a control message.
 
-    def __init__(self, world: World, node: Node, senders: list[int], arrived: Arrived) -> None:
+    `awaited`: what is under way between the client and each sender, an ask or the weights.
+    `complete`: succeeds when nobody is awaited any longer.
+    """
+
+    def __init__(self, world: World, node: Node, senders: Ints) -> None:
         self._world = world
         self._node = node
-        self._missing = len(senders)
-        self._arrived = arrived
-        self._under_way: list[Transfer] = []
+        self.started_s = node.clock.now
+        self.arrived: Arrived = {}
         self.complete: simpy.Event = node.clock.event()
-        for sender in senders:
-            ask = world.network.send(node.index, sender, delivered=self._answer)
-            self._under_way.append(ask)
+        self.awaited: dict[int, Transfer] = {
+            peer: world.network.send(
+                node.index, peer, delivered=self._answer, failed=self._ask_failed, purpose="ask"
+            )
+            for peer in senders.tolist()
+        }
 
     def _answer(self, ask: Transfer) -> None:
         """At the sender: send the model that is in storage now."""
         sender = self._world.clients[ask.target]
-        transfer = self._world.network.send(
+        self.awaited[sender.index] = self._world.network.send(
             sender.index,
             self._node.index,
             self._world.model_bytes,
             (sender.storage.model, sender.version),
             delivered=self._arrive,
+            failed=lambda transfer: self._end(transfer.source),
+            purpose="weights",
         )
-        self._under_way.append(transfer)
+
+    def _ask_failed(self, ask: Transfer) -> None:
+        self._end(ask.target)
 
     def _arrive(self, transfer: Transfer) -> None:
-        self._arrived[transfer.source] = transfer.payload
-        self._missing -= 1
-        if not self._missing:
+        self.arrived[transfer.source] = transfer.payload
+        self._end(transfer.source)
+
+    def _end(self, peer: int) -> None:
+        self.awaited.pop(peer)
+        if not self.awaited:
             self.complete.succeed()
 
-    def cancel(self) -> None:
-        """Break what has not come by now."""
-        for transfer in self._under_way:
-            self._world.network.cancel(transfer)
+    def give_up(self, peers: list[int], cause: LossCause) -> None:
+        """Break what has not come from `peers` by now."""
+        for peer in peers:
+            self._world.network.cancel(self.awaited.pop(peer), cause)
 
 
 class Coordinated(Independent, ABC):
     """Clients wait for their turn; `coordinate` hands the turns out.
 
     It stands for an agreement that the paper does not spell out: it costs no virtual time and no
-    messages, and its barriers wait for live clients only.
+    messages. Its barriers wait for who has crashed until that is known: for the detector's longest
+    delay, or until the client is back.
     """
 
     def __init__(self, settings: BrainTorrent, world: World) -> None:
         super().__init__(settings, world)
         self._ready: dict[int, simpy.Event] = {}
         self._busy: dict[int, None] = {}
+        self._lives = [0] * len(world.clients)
         self._changed = world.clock.event()
         self._turns = 0
         world.clock.process(self.coordinate())
@@ -280,6 +298,8 @@ class Coordinated(Independent, ABC):
 
     def behaviour(self, node: Node) -> Behaviour:
         self.publish(node)
+        self._busy.pop(node.index, None)
+        self._lives[node.index] += 1
         try:
             while True:
                 turn = self._ready[node.index] = node.clock.event()
@@ -287,7 +307,15 @@ class Coordinated(Independent, ABC):
                 act: Act = yield turn
                 yield from act(node)
                 self._busy.pop(node.index, None)
-        finally:  # A crash ends the turn, too.
+        except simpy.Interrupt:
+            if self.world.detector.latest_s < math.inf:
+                self.world.clock.process(self._found_out(node, self._lives[node.index]))
+            raise
+
+    def _found_out(self, node: Node, life: int) -> Behaviour:
+        """A crash becomes known, unless the client is back by then."""
+        yield self.world.clock.after(self.world.detector.latest_s, Tie.TIMEOUT)
+        if self._lives[node.index] == life:
             self._ready.pop(node.index, None)
             self._busy.pop(node.index, None)
             self._notify()
@@ -340,12 +368,16 @@ class Lockstep(Coordinated):
             yield from self.someone(self._merge)
 
     def _train(self, node: Node) -> Behaviour:
-        yield from self.fine_tune(node, node.storage.model, {})
+        yield from self.fine_tune(node, node.storage.newest, {})
 
     def _merge(self, node: Node) -> Behaviour:
+        if node.storage.rounds == 0:
+            return  # It has learned nothing yet that could be averaged with what others have.
         arrived = yield from self.newer_models(node)
-        merged = yield from self.merged(node, arrived)
-        self.keep(node, merged, arrived)
+        if arrived:
+            yield from self.merged(node, arrived)
+            self.count(node, arrived)
+            node.storage.is_merge_newer = True
 
 
 SCHEDULES: dict[str, type[Independent]] = {

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import simpy
 from pydantic import Field
 
+from models.training import TrainingChanges
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings.base import Settings
 from sim.world import Behaviour, Node, World
 
-Retries = Annotated[int, Field(ge=0)]
+Floats = npt.NDArray[np.float64]
 KIND = "the protocol's kind; the name in the scenario if left out"
 
 
@@ -25,6 +29,11 @@ class Protocol(Settings):
     """Whether it is there to measure the others by, and need not do as much work as they."""
 
     kind: str
+    training: TrainingChanges = Field(
+        default=TrainingChanges(),
+        description="in place of the scenario's training, any of "
+        + ", ".join(TrainingChanges.model_fields),
+    )
 
     def runs_on(self, clients: tuple[str, ...]) -> tuple[str, ...]:
         """The names of its nodes: the clients, and a server if it needs one.
@@ -35,6 +44,9 @@ class Protocol(Settings):
 
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
+
+    def check_latencies(self, latency_s: Floats) -> None:
+        """Raise Refusal if a time-out can't be met; `latency_s` [n, n] one way among clients."""
 
     def events(self, duration_s: float) -> float:
         """About how many events its own waits cause within `duration_s`, if they may be short."""
@@ -70,6 +82,14 @@ class Running(ABC):
 
     def __init__(self, world: World) -> None:
         self.world = world
+
+    def until_news(self, node: Node, peers: Iterable[int], *events: simpy.Event) -> Behaviour:
+        """Wait for the first of `events`, or until what the node believes of `peers` may change."""
+        watch = self.world.detector.watch(node.index, peers)
+        try:
+            yield simpy.AnyOf(self.world.clock, (watch.news, *events))
+        finally:
+            watch.end()  # A crash ends the wait, too.
 
     @abstractmethod
     def behaviour(self, node: Node) -> Behaviour:

@@ -33,15 +33,13 @@ class ProtocolRecord:
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """The score to reach, on validation data."""
+    """The score to reach, on the validation data."""
 
     metric: str
-    """Of the task; in the tables it is called `validation_metric` of this."""
     value: float
     of: str
-    """mean or worst, of the clients; or aggregate."""
+    """mean or worst, of the clients' scores; or aggregate, of that model."""
     stage: str
-    """Of the clients' models."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,10 @@ class FolderRecord:
     """Between which values they lie."""
     units: Mapping[str, str]
     """By varied path s, B, B/s, 1/s, or nothing for plain numbers and text."""
+    tune: tuple[str, ...]
+    """Of the varied paths those whose value each protocol and seed takes for itself: the one that
+    was best on validation data."""
     points: tuple[PointRecord, ...]
-    tune: tuple[str, ...] = ()
-    """The varied paths whose best value on validation data counts, for each protocol and seed."""
 
     def as_dict(self) -> Record:
         """For JSON."""
@@ -103,15 +102,9 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
         return None
     try:
         points = tuple(_point(one) for one in record["points"])
-        found = FolderRecord(
-            record["scenario"],
-            record["metric"],
-            record["directions"],
-            {name: (low, high) for name, (low, high) in record["bounds"].items()},
-            record["units"],
-            points,
-            tuple(record["tune"]),
-        )
+        told = {name: record[name] for name in ("scenario", "metric", "directions", "units")}
+        bounds = {name: (low, high) for name, (low, high) in record["bounds"].items()}
+        found = FolderRecord(**told, bounds=bounds, tune=tuple(record["tune"]), points=points)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"is not what a reader needs ({error})"
         raise ResultError(f"{path}: {what}; allowed: what `braintorrent` has written") from None
@@ -121,8 +114,8 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
 def _point(told: Record) -> PointRecord:
     protocols = {name: ProtocolRecord(**one) for name, one in told["protocols"].items()}
     target = told["target"] and TargetRecord(**told["target"])
-    parts = {"protocols": protocols, "seeds": tuple(told["seeds"]), "target": target}
-    return PointRecord(**{**told, **parts})
+    read = {"protocols": protocols, "seeds": tuple(told["seeds"]), "target": target}
+    return PointRecord(**{**told, **read})
 
 
 def read_sweep(folder: Path) -> tuple[FolderRecord, Record]:

@@ -1,8 +1,9 @@
 """From a scenario to one run's world: physics drawn from named streams, nodes, faults, protocol.
 
-It needs no learner, only five numbers about it: a world can be played without torch.
+It needs no learner, only a few facts about it: a world can be played without torch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +12,8 @@ import numpy as np
 from models.training import ALL_CLIENTS
 from sim.compute import Lineage
 from sim.protocols import Running
+from sim.record.errors import Path, Refusal
+from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
 from sim.record.settings.quantities import SHORTEST_S
 from sim.scenario import Scenario
@@ -33,7 +36,7 @@ class Facts:
     pooled_samples: int
     pooled_steps: int
     vector_length: int
-    label_shares: tuple[tuple[float, ...], ...] | None = None
+    label_shares: LabelShares | None = None
 
 
 def build(
@@ -44,7 +47,8 @@ def build(
     streams, clock, trace = Streams(seed), Clock(), Trace(protocol, seed)
     every_machine = _machines(scenario, streams, facts)
     machines = {name: every_machine[name] for name in settings.runs_on(scenario.client_names)}
-    network = Network(clock, trace, streams, _wiring(scenario, machines, streams))
+    wiring = _wiring(scenario, machines, streams)
+    network = Network(clock, trace, streams, wiring, scenario.failure_detection)
     nodes = [
         Node(index, network, lineage, machine) for index, machine in enumerate(machines.values())
     ]
@@ -69,6 +73,31 @@ def build(
         node.behave = partial(running.behaviour, node)
         node.start()
     return world, running
+
+
+def check_timeouts(scenario: Scenario) -> None:
+    """Raise ScenarioError for a time-out that the latencies of some seed make pointless."""
+    for seed in scenario.seeds:
+        _check_timeouts(scenario, seed)
+
+
+def _check_timeouts(scenario: Scenario, seed: int) -> None:
+    names, clients = scenario.node_names, scenario.clients.count
+    latency_s, _ = one_way(scenario.network.latency, names, Streams(seed).stream)
+    among_clients_s = latency_s[:clients, :clients]
+    checks: list[tuple[Path, Callable[[], None]]] = [
+        (("failure_detection",), partial(scenario.failure_detection.check, float(latency_s.max())))
+    ]
+    checks += [
+        (("protocols", name), partial(protocol.check_latencies, among_clients_s))
+        for name, protocol in scenario.protocols.items()
+    ]
+    for path, check in checks:
+        try:
+            check()
+        except Refusal as refusal:
+            what = f"{refusal.what} (seed {seed})"
+            raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
 
 
 def local_rounds(scenario: Scenario, seed: int, facts: Facts) -> float:
@@ -119,6 +148,8 @@ def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) 
         np.array([machine.uplink for machine in machines.values()]),
         np.array([machine.downlink for machine in machines.values()]),
         scenario.network.sharing,
-        scenario.network.message_loss,
+        scenario.network.packet_loss,
+        scenario.network.transfer_loss,
+        scenario.network.stall_timeout,
         symmetric=symmetric,
     )

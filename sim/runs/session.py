@@ -19,7 +19,7 @@ from sim.record.words import time_text
 from sim.results import folder as results
 from sim.results import kept, under_way
 from sim.results.folder import RunTables
-from sim.runs.build import local_rounds
+from sim.runs.build import check_timeouts, local_rounds
 from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
@@ -119,12 +119,14 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
     """
     data = Data(tell)
     for scenario in scenarios:
-        for seed in scenario.seeds:
-            rounds = local_rounds(scenario, seed, data.facts(scenario, seed))
-            if rounds > MOST_EVENTS:
-                what = f"about {rounds:.1g} local rounds in {time_text(scenario.duration)}"
-                allowed = f"at most {MOST_EVENTS:,} in a run"
-                raise scenario.mistake(("clients", "step_time"), what, allowed)
+        check_timeouts(scenario)
+        for protocol in scenario.protocols:
+            for seed in scenario.seeds:
+                rounds = local_rounds(scenario, seed, data.facts(scenario, protocol, seed))
+                if rounds > MOST_EVENTS:
+                    what = f"about {rounds:.1g} local rounds in {time_text(scenario.duration)}"
+                    allowed = f"at most {MOST_EVENTS:,} in a run"
+                    raise scenario.mistake(("clients", "step_time"), what, allowed)
     return data
 
 
@@ -173,7 +175,11 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
 
 
 def _training(points: Sequence[PointFolder]) -> Training:
-    specs = [learner_spec(point.scenario, 0) for point in points]
+    specs = [
+        learner_spec(point.scenario, protocol, 0)
+        for point in points
+        for protocol in point.scenario.protocols
+    ]
     return Training(
         tuple(dict.fromkeys(spec.training for spec in specs)),
         tuple(dict.fromkeys(name for spec in specs for name in spec.libraries)),
@@ -252,21 +258,26 @@ class _Runs:
             self._graph.stored(model)  # All at once, so that workers share what they need.
         for final, model in missing:
             vector = await self._graph.vector(model)
-            tensors = self._data.tensors(point.scenario, final.seed, vector)
+            tensors = self._data.tensors(point.scenario, final.protocol, final.seed, vector)
             kept.write(point.folder, final, tensors)
 
     async def _written(self, point: PointFolder, runs: Sequence[asyncio.Task[RunTables]]) -> None:
         done = [await run for run in runs]
-        facts = {seed: self._data.facts(point.scenario, seed) for seed in point.scenario.seeds}
+        scenario, data = point.scenario, self._data
+        facts = {
+            (protocol, seed): data.facts(scenario, protocol, seed)
+            for protocol in scenario.protocols
+            for seed in scenario.seeds
+        }
         results.write(
             point.folder,
-            point.scenario,
+            scenario,
             done,
             wall_s=time.monotonic() - self._started_s,
             workers=self._session.workers,
             # Of several points that share their work, none can say which part was its own.
             operations=self.operations() if len(self._points) == 1 else None,
-            cautions=list(cautions(evidence(point.scenario, done, facts))),
+            cautions=list(cautions(evidence(scenario, done, facts))),
         )
 
     def operations(self) -> Operations:

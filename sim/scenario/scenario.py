@@ -24,7 +24,7 @@ from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Place, Refusal, ScenarioError, scenario_error, shown
-from sim.record.rows import SERVER, client_name
+from sim.record.rows import SERVER, STAGES, client_name
 from sim.record.settings.base import Seed, Settings
 from sim.record.settings.kinds import OneOf
 from sim.record.settings.quantities import PositiveSeconds
@@ -34,13 +34,14 @@ from sim.scenario.faults import MOST_EVENTS, check_faults, idle_faults
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
+    GoalSettings,
     NetworkSettings,
     OutputSettings,
     ServerSettings,
-    StopSettings,
     check_size,
 )
 from sim.scenario.yaml_loader import Document
+from sim.world import DETECTORS, FailureDetection, Heartbeat
 
 _MOST_EVALUATIONS = 100_000
 
@@ -90,11 +91,17 @@ class Scenario(Settings):
     model: Annotated[ModelSettings, OneOf(NETWORKS, "name")] = Field(
         description="the network that is trained"
     )
-    training: TrainingSettings = Field(description="how a client fine-tunes")
+    training: TrainingSettings = Field(
+        description="how a client fine-tunes, unless its protocol says otherwise"
+    )
     clients: ClientsSettings = Field(description="who learns, and how fast")
     network: NetworkSettings = Field(description="how messages travel")
     server: ServerSettings | None = Field(
         default=None, description="required with a protocol that has a server"
+    )
+    failure_detection: Annotated[FailureDetection, OneOf(DETECTORS)] = Field(
+        default_factory=Heartbeat,
+        description="how nodes learn that others are down, all protocols'",
     )
     faults: dict[_Name, Annotated[Fault, OneOf(FAULTS)]] = Field(
         default_factory=dict, description="what goes wrong, by a name of your choice"
@@ -105,7 +112,7 @@ class Scenario(Settings):
         Field(min_length=1),
     ] = Field(description="what is compared, by a name of your choice")
     evaluation: EvaluationSettings = Field(description="when scores are taken")
-    stop_when: StopSettings | None = Field(
+    stop_when: GoalSettings | None = Field(
         default=None, description="the score that ends a run before its duration"
     )
     output: OutputSettings = Field(
@@ -113,6 +120,11 @@ class Scenario(Settings):
     )
     sweep: dict[str, _Values] | None = Field(
         default=None, description="settings by their paths, with the values that a sweep gives them"
+    )
+    tune: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None,
+        description="paths of the sweep whose best value, on validation data, counts for each "
+        "protocol and seed",
     )
 
     # Where each part was written, for mistakes that only the data reveals.
@@ -140,10 +152,22 @@ class Scenario(Settings):
         """All clients, then ``server`` if the scenario has one."""
         return (*self.client_names, *((SERVER,) if self.server is not None else ()))
 
+    def training_of(self, protocol: str) -> TrainingSettings:
+        """How the clients of a protocol fine-tune."""
+        return self.protocols[protocol].training.over(self.training)
+
+    @property
+    def validated_stages(self) -> tuple[str, ...]:
+        """Those at which models are scored on validation data, too: where somebody looks at it."""
+        if self.tune is not None:
+            return self.evaluation.stages
+        return tuple(dict.fromkeys(goal.stage for goal in self._goals().values()))
+
     @property
     def is_unreliable(self) -> bool:
         """Whether anything may be lost in this world."""
-        return bool(self.faults) or self.network.message_loss > 0
+        loss = self.network.packet_loss + self.network.transfer_loss
+        return bool(self.faults) or loss > 0
 
     def idle_faults(self) -> Iterator[str]:
         """Say, in a sentence each, which faults change nothing in any protocol compared here."""
@@ -163,6 +187,7 @@ class Scenario(Settings):
         check_faults(self.faults, self.node_names, self.duration)
         self._check_protocols()
         self._check_evaluation()
+        self._check_stages()
         return self
 
     def _check_seeds(self) -> None:
@@ -195,15 +220,27 @@ class Scenario(Settings):
                 raise refusal.below("protocols", name) from None
 
     def _check_evaluation(self) -> None:
-        known = self.task.metrics
-        aims = (
-            (("evaluation", "target"), self.evaluation.target),
-            (("stop_when",), self.stop_when),
-        )
-        for path, aim in aims:
-            if aim is not None and aim.metric not in known:
-                what = f"{aim.metric!r} is none of the task's metrics"
-                raise Refusal(what, ", ".join(known), (*path, "metric"))
+        for path, goal in self._goals().items():
+            if goal.metric not in self.task.metrics:
+                what = f"{goal.metric!r} is none of the task's metrics"
+                raise Refusal(what, ", ".join(self.task.metrics), (*path, "metric"))
         if self.duration / self.evaluation.every > _MOST_EVALUATIONS:
             least = f"at least {self.duration / _MOST_EVALUATIONS:g} s for this duration"
             raise Refusal("evaluates too often", least, ("evaluation", "every"))
+
+    def _goals(self) -> dict[tuple[str, ...], GoalSettings]:
+        goals = {("evaluation", "target"): self.evaluation.target, ("stop_when",): self.stop_when}
+        return {path: goal for path, goal in goals.items() if goal is not None}
+
+    def _check_stages(self) -> None:
+        stages = self.evaluation.stages
+        for index, stage in enumerate(stages):
+            if stage in stages[:index]:
+                path = ("evaluation", "stages", index)
+                raise Refusal(f"{stage} is listed twice", "each stage once", path)
+        needed = {(*path, "stage"): str(goal.stage) for path, goal in self._goals().items()}
+        needed["output", "keep_models"] = self.output.keep_models
+        for place, wanted in needed.items():
+            if wanted in STAGES and wanted not in stages:
+                allowed = f"what evaluation.stages has: {', '.join(stages)}"
+                raise Refusal(f"{wanted} models are not looked at", allowed, place)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from sim.record.errors import Refusal
-from sim.record.rows import client_name
+from sim.record.rows import AGGREGATE, RECEIVED, client_name
 from sim.record.settings.base import Count, Settings
 from sim.record.settings.distributions import Duration
 from sim.record.settings.quantities import LONGEST_S, BytesPerSecond, PositiveSeconds, Seconds
@@ -18,6 +18,8 @@ from sim.record.settings.quantities import LONGEST_S, BytesPerSecond, PositiveSe
 Floats = NDArray[np.float64]
 Stream = Callable[..., np.random.Generator]
 """A fresh generator for a purpose and a key; see `sim.world.random_streams`."""
+
+Stage = Literal["received", "trained"]
 
 _BLOCK = 256  # Latencies are mirrored in squares of so many nodes.
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -115,7 +117,9 @@ class ClientsSettings(Settings):
     round_jitter: Annotated[float, Field(ge=0, le=10)] = Field(
         default=0.0, description="sigma of a lognormal factor on each local round's time"
     )
-    merge_time: Seconds = Field(default=0.0, description="time that merging models takes")
+    merge_time: Seconds = Field(
+        default=0.0, description="time that merging takes, for each model that goes in"
+    )
 
     @model_validator(mode="after")
     def _takes_time(self) -> ClientsSettings:
@@ -140,8 +144,15 @@ class NetworkSettings(Settings):
     sharing: Literal["max_min", "equal", "none"] = Field(
         default="max_min", description="how flows that cross a link share it"
     )
-    message_loss: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.0, description="chance that a message never arrives"
+    packet_loss: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0,
+        description="chance that a packet is lost; it slows transfers and delays messages",
+    )
+    transfer_loss: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="chance that a whole model goes missing on its way"
+    )
+    stall_timeout: PositiveSeconds = Field(
+        default=30.0, description="a transfer has failed when nothing has come for so long"
     )
 
 
@@ -150,41 +161,54 @@ class ServerSettings(Settings):
 
     uplink: BytesPerSecond = Field(description="bandwidth out of the server")
     downlink: BytesPerSecond = Field(description="bandwidth into the server")
-    aggregation_time: Seconds = Field(description="time that averaging one round takes")
+    aggregation_time: Seconds = Field(
+        description="time that averaging takes, for each update that goes in"
+    )
     checkpoint_every: Count = Field(
         default=1, description="server rounds between two saves to stable storage"
     )
 
 
-class TargetSettings(Settings):
-    """A score to reach."""
+class GoalSettings(Settings):
+    """A score to reach, on the validation data."""
 
     metric: str = Field(description="which score of the task")
     value: float = Field(description="at least this, or a loss at most this")
     of: Literal["mean", "worst", "aggregate"] = Field(
         default="mean", description="of the clients' scores, or of the aggregate model"
     )
-    stage: Literal["received", "trained"] = Field(
-        default="received", description="which of the clients' models"
-    )
+    stage: Stage = Field(default="received", description="of a client's two models, which")
 
-
-class StopSettings(TargetSettings):
-    """A score that ends a run early."""
+    @model_validator(mode="after")
+    def _is_there(self) -> GoalSettings:
+        if self.of == AGGREGATE and self.stage != RECEIVED:
+            raise Refusal("the aggregate model counts as received", RECEIVED, ("stage",))
+        return self
 
 
 class OutputSettings(Settings):
     """What a result folder keeps beside the tables."""
 
-    keep_models: Literal["none", "final"] = Field(
-        description="every node's model at the end of each run, as safetensors; or none"
+    keep_models: Literal["none", "received", "trained", "final"] = Field(
+        description="every node's models at the end of each run, as safetensors: of one stage, or "
+        "final for all that are evaluated; or none"
     )
+
+    def keeps(self, stage: str | None) -> bool:
+        """Whether models of this stage are kept; a reference's, without one, as those of either."""
+        if self.keep_models == "none":
+            return False
+        return self.keep_models == "final" or stage in (None, self.keep_models)
 
 
 class EvaluationSettings(Settings):
     """When the observer looks; it costs no virtual time."""
 
     every: PositiveSeconds = Field(description="virtual time between two evaluations")
-    target: TargetSettings | None = Field(
+    stages: Annotated[tuple[Stage, ...], Field(strict=False, min_length=1)] = Field(
+        default=("received", "trained"),
+        description="of a client's two models, those that are scored",
+    )
+    target: GoalSettings | None = Field(
         default=None, description="the score whose time to reach is reported"
     )

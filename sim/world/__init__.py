@@ -1,18 +1,24 @@
 """One run's world on virtual time: the clock, the nodes, the network between them, the trace."""
 
 from sim.world.clock import Clock, Tie
+from sim.world.detection import DETECTORS, Detector, FailureDetection, Heartbeat, Watch
 from sim.world.history import History
-from sim.world.network import Network, Transfer, Wiring
+from sim.world.network import LossCause, Network, Transfer, Wiring
 from sim.world.node import INCARNATION, Behaviour, Machine, Node
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
 from sim.world.world import World
 
 __all__ = [
+    "DETECTORS",
     "INCARNATION",
     "Behaviour",
     "Clock",
+    "Detector",
+    "FailureDetection",
+    "Heartbeat",
     "History",
+    "LossCause",
     "Machine",
     "Network",
     "Node",
@@ -20,6 +26,7 @@ __all__ = [
     "Tie",
     "Trace",
     "Transfer",
+    "Watch",
     "Wiring",
     "World",
 ]

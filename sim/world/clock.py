@@ -22,13 +22,19 @@ MOST_YOUNG = 100_000
 
 
 class Tie(IntEnum):
-    """The order of what happens at one virtual instant (SimPy's own: 0 urgent, 1 normal)."""
+    """The order of what happens at one virtual instant (SimPy's own: 0 urgent, 1 normal).
 
-    COMPLETION = 1
-    FAULT = 2
-    TIMEOUT = 3
-    OBSERVER = 4
-    SETTLE = 5
+    What a node has computed is done before anything reaches it: whoever asks at the instant at
+    which a training ends gets the new model. Messages of one instant arrive in the order in which
+    they were sent; what arrives at the instant of a crash comes before it.
+    """
+
+    COMPUTED = 1
+    ARRIVAL = 2
+    FAULT = 3
+    TIMEOUT = 4
+    OBSERVER = 5
+    SETTLE = 6
 
 
 class Clock(simpy.Environment):
@@ -40,13 +46,13 @@ class Clock(simpy.Environment):
         self._stopped = False
         self._awaited: list[tuple[simpy.Event, asyncio.Future[Any]]] = []
 
-    def after(self, delay_s: float, tie: Tie = Tie.COMPLETION, value: Any = None) -> simpy.Event:
+    def after(self, delay_s: float, tie: Tie = Tie.COMPUTED, value: Any = None) -> simpy.Event:
         """An event `delay_s` from now. Raises ValueError if that is negative or not finite."""
         if not 0 <= delay_s < math.inf:
             raise ValueError(f"delay_s is {delay_s}; it must be finite and not negative")
         return self._scheduled(self.now + delay_s, tie, value)
 
-    def at(self, time_s: float, tie: Tie = Tie.COMPLETION, value: Any = None) -> simpy.Event:
+    def at(self, time_s: float, tie: Tie = Tie.COMPUTED, value: Any = None) -> simpy.Event:
         """An event at exactly `time_s`. Raises ValueError if that is past or not finite."""
         if not self.now <= time_s < math.inf:
             raise ValueError(f"time_s is {time_s}; it must be finite and not before {self.now}")

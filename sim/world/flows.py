@@ -6,6 +6,7 @@ that happens at it. Finish times wait in a heap whose stale entries are recognis
 """
 
 import heapq
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -20,9 +21,13 @@ Sharing = Literal["max_min", "equal", "none"]
 
 @dataclass(eq=False, slots=True)
 class Flow:
-    """Bytes on their way over two `links`."""
+    """Bytes on their way over `links`: an uplink, a downlink, and its own if its rate is bound.
 
-    links: tuple[int, int]
+    `number` counts the flows as they start, and so orders those that finish at one instant.
+    """
+
+    number: int
+    links: tuple[int, ...]
     remaining: float
     finished: Callable[[], None]
     since_s: float
@@ -53,22 +58,48 @@ class Flows:
         self._sharing = sharing
         self._changed: dict[int, None] = {}
         self._heap: list[tuple[float, int, int, Flow]] = []
-        self._entries = 0
+        self._free_links: list[int] = []
+        self._carried: npt.NDArray[np.float64] = np.zeros(len(self._capacity))
+        self._started = 0
+        self._running: dict[Flow, None] = {}
         self._wake_s = np.inf
-        self.running = 0
         self.most_running = 0
 
+    @property
+    def running(self) -> int:
+        """How many flows there are now."""
+        return len(self._running)
+
+    @property
+    def carried(self) -> npt.NDArray[np.float64]:
+        """Bytes that have crossed each uplink, then each downlink [2n], up to now."""
+        carried = self._carried.copy()
+        for flow in self._running:
+            carried[list(flow.links[:2])] += self._passed(flow)
+        return carried
+
     def start(
-        self, source: int, target: int, size_bytes: float, finished: Callable[[], None]
+        self,
+        source: int,
+        target: int,
+        size_bytes: float,
+        finished: Callable[[], None],
+        at_most: float = math.inf,
     ) -> Flow:
-        """Put `size_bytes` on the links; `finished()` is called when the last byte is through."""
-        links = (source, self._count + target)
-        flow = Flow(links, size_bytes, finished, self._clock.now)
-        self.running += 1
+        """Put `size_bytes` on the links; `finished()` is called when the last byte is through.
+
+        `at_most`: bytes per second that it gets however idle the links are.
+        """
+        links: tuple[int, ...] = (source, self._count + target)
+        if at_most < math.inf:
+            # As a link that nobody else crosses, a bound needs no rule of its own in any sharing.
+            links += (self._own_link(at_most),)
+        flow = Flow(self._started, links, size_bytes, finished, self._clock.now)
+        self._started += 1
+        self._running[flow] = None
         self.most_running = max(self.most_running, self.running)
         if self._sharing == "none":
-            up, down = flow.links
-            self._set_rate(flow, min(self._capacity[up], self._capacity[down]))
+            self._set_rate(flow, min(self._capacity[link] for link in flow.links))
             self._wake()
         else:
             for link in flow.links:
@@ -77,13 +108,37 @@ class Flows:
         return flow
 
     def stop(self, flow: Flow) -> None:
-        """Take the flow off its links before it has finished."""
-        self.running -= 1
+        """Take the flow off its links; `flow.remaining` bytes have not come through."""
+        del self._running[flow]
+        self._advance(flow)
         flow.stamp = -1
         if self._sharing != "none":
             for link in flow.links:
                 del self._on_link[link][flow]
             self._touch(flow)
+        self._free_links.extend(flow.links[2:])
+
+    def _own_link(self, capacity: float) -> int:
+        if self._free_links:
+            link = self._free_links.pop()
+            self._capacity[link] = capacity
+            return link
+        self._capacity.append(capacity)
+        self._on_link.append({})
+        return len(self._capacity) - 1
+
+    def _passed(self, flow: Flow) -> float:
+        """Bytes that have come through since the flow's rate was set."""
+        return min(flow.remaining, (self._clock.now - flow.since_s) * flow.rate)
+
+    def _advance(self, flow: Flow) -> None:
+        """Account for what has come through since the flow's rate was set."""
+        passed = self._passed(flow)
+        flow.remaining -= passed
+        flow.since_s = self._clock.now
+        up, down = flow.links[:2]
+        self._carried[up] += passed
+        self._carried[down] += passed
 
     def _touch(self, flow: Flow) -> None:
         if not self._changed:
@@ -103,8 +158,7 @@ class Flows:
     def _equal(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
         capacity, on_link = self._capacity, self._on_link
         for flow in {flow: None for link in changed for flow in on_link[link]}:
-            up, down = flow.links
-            yield flow, min(capacity[up] / len(on_link[up]), capacity[down] / len(on_link[down]))
+            yield flow, min(capacity[link] / len(on_link[link]) for link in flow.links)
 
     def _max_min(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
         """Progressive filling (Bertsekas & Gallager, Data Networks, 6.5.2) of the component."""
@@ -122,12 +176,13 @@ class Flows:
                 if flow in rates:
                     continue
                 rates[flow] = share
-                up, down = flow.links
-                other = down if up == link else up
-                left[other] = max(0.0, left[other] - share)
-                waiting[other] -= 1
-                if waiting[other]:
-                    heapq.heappush(heap, (left[other] / waiting[other], other))
+                for other in flow.links:
+                    if other == link:
+                        continue
+                    left[other] = max(0.0, left[other] - share)
+                    waiting[other] -= 1
+                    if waiting[other]:
+                        heapq.heappush(heap, (left[other] / waiting[other], other))
             waiting[link] = 0  # All its flows have their rates.
         return rates.items()
 
@@ -143,13 +198,11 @@ class Flows:
         return found
 
     def _set_rate(self, flow: Flow, rate: float) -> None:
-        now = self._clock.now
-        flow.remaining -= (now - flow.since_s) * flow.rate
-        flow.since_s, flow.rate = now, rate
+        self._advance(flow)
+        flow.rate = rate
         flow.stamp += 1
-        self._entries += 1
-        finish_s = now + max(0.0, flow.remaining) / rate
-        heapq.heappush(self._heap, (finish_s, self._entries, flow.stamp, flow))
+        finish_s = self._clock.now + flow.remaining / rate
+        heapq.heappush(self._heap, (finish_s, flow.number, flow.stamp, flow))
 
     def _wake(self) -> None:
         """See to it that the clock stops at the next finish."""
@@ -158,7 +211,7 @@ class Flows:
             heapq.heappop(heap)
         if heap and heap[0][0] < self._wake_s:
             self._wake_s = heap[0][0]
-            event = self._clock.at(self._wake_s, Tie.COMPLETION)
+            event = self._clock.at(self._wake_s, Tie.ARRIVAL)
             event.callbacks.append(lambda _: self._finish())
 
     def _finish(self) -> None:

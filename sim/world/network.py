@@ -1,9 +1,12 @@
 """Latency, loss, partitions and delivery: every message ends as delivered, lost or in flight.
 
-A control message pays latency and loss. A transfer pays latency, then its bytes flow over its
-sender's uplink and its receiver's downlink. A transfer breaks when either end crashes or a
-partition comes between them; a control message, once sent, only needs its receiver to be up when
-it arrives. A lost message is lost silently: its sender learns of it by a timeout.
+A control message pays latency. A transfer pays latency, then its bytes flow over its sender's
+uplink and its receiver's downlink. Both ride a reliable transport: packets that are lost are sent
+again, which delays control messages and slows transfers (`transport.py`). A partition holds
+messages up; they go on if it heals within the stall time-out, after which nothing has come for so
+long that both ends give up. A crash of either end breaks a transfer; the end that is left learns of
+it when the other is back, which resets what was open, or by the stall time-out. Only pings and
+heartbeats are datagrams.
 """
 
 from __future__ import annotations
@@ -11,31 +14,40 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import simpy
 
+from sim.record.rows import CLIENT
 from sim.world.clock import Clock, Tie
+from sim.world.detection import Detector, FailureDetection, NoDetection
 from sim.world.flows import Flow, Flows, Sharing
 from sim.world.history import History
+from sim.world.pings import Ping
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
+from sim.world.transport import fastest, resent_s
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-LossCause = Literal["loss", "partition", "sender_down", "receiver_down", "timeout", "late"]
+LossCause = Literal[
+    "loss", "partition", "sender_down", "receiver_down", "timeout", "abandoned", "late"
+]
+_NO_CLIENT = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
 class Wiring:
     """The physics of one network of n nodes.
 
-    `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second. `symmetric`: each
-    pair's latency is the same both ways, so that a row, which lies together in memory, serves for
-    its column.
+    `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second. `packet_loss`:
+    the chance that a packet doesn't arrive; `transfer_loss`: that a whole transfer doesn't.
+    `stall_timeout_s`: silence after which a transfer has failed. `symmetric`: each pair's latency
+    is the same both ways, so that a row, which lies together in memory, serves for its column.
     """
 
     names: tuple[str, ...]
@@ -43,7 +55,9 @@ class Wiring:
     uplink: Floats
     downlink: Floats
     sharing: Sharing = "none"
-    message_loss: float = 0.0
+    packet_loss: float = 0.0
+    transfer_loss: float = 0.0
+    stall_timeout_s: float = 30.0
     symmetric: bool = False
 
 
@@ -59,34 +73,66 @@ class Tally:
 
 @dataclass(eq=False, slots=True)
 class Transfer:
-    """One message under way; `acknowledged` succeeds when its sender has the receiver's word."""
+    """One message under way.
+
+    `settled` succeeds with what its sender comes to know: True, the receiver's word that it has
+    arrived, if that was asked for; False, that it is lost.
+    """
 
     source: int
     target: int
     size_bytes: int
     payload: Any
     start_s: float
-    acknowledged: simpy.Event
+    settled: simpy.Event
+    delivered: Callable[[Transfer], object] | None = None
+    failed: Callable[[Transfer], object] | None = None
+    acknowledge: bool = False
+    remaining: float = 0.0
     flow: Flow | None = None
+    silent_since_s: float = 0.0
+    """Since when nothing has come of it, where no bytes flow now."""
 
 
 class Network:
     """Owns delivery among nodes that are known by their index in `wiring.names`."""
 
-    def __init__(self, clock: Clock, trace: Trace, streams: Streams, wiring: Wiring) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        trace: Trace,
+        streams: Streams,
+        wiring: Wiring,
+        detection: FailureDetection | None = None,
+    ) -> None:
         self.clock = clock
         self.trace = trace
         self.streams = streams
         self.wiring = wiring
-        self.up = History(len(wiring.names), 1)
+        count = len(wiring.names)
+        self.numbers: Ints = np.array([_number(name) for name in wiring.names], dtype=np.int64)
+        """Of the nodes [n], to name their luck: a client's stays, whoever else there is."""
+        self.up = History(count, 1)
+        self.starts = History(count, 0)
+        """How often each node has come back."""
+        self.started_s: Floats = np.zeros(count)
+        """When each node [n] last started."""
         self.tally = Tally()
         self._partitions: list[tuple[float, float, Ints]] = []
         self.flows = Flows(clock, wiring.uplink, wiring.downlink, wiring.sharing)
         self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
+        self._unheard: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._pings: dict[Ping, None] = {}
-        self._sent_by: Counter[int] = Counter()
+        self._sent: Counter[tuple[str, int, int]] = Counter()
+        self._pinged: dict[int, Ints] = {}
+        self.detector: Detector = (detection or NoDetection(kind="none")).detector(self)
 
     # -- what can get through ------------------------------------------------------------------
+
+    def was_split(self, since_s: float) -> bool:
+        """Whether any partition stood at some time from `since_s` until now."""
+        now = self.clock.now
+        return any(from_s <= now and to_s > since_s for from_s, to_s, _ in self._partitions)
 
     def reachable(self, source: int, targets: Ints, times_s: Floats) -> Flags:
         """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
@@ -96,19 +142,39 @@ class Network:
             passes &= ~(holds & (groups[targets] != groups[source]))
         return passes
 
-    def _lost_on_the_way(self, source: int, target: int) -> LossCause | None:
-        counter = self._sent_by[source]
-        self._sent_by[source] += 1
-        if self._partitions:
-            now = np.array([self.clock.now])
-            if not self.reachable(source, np.array([target]), now)[0]:
-                return "partition"
-        probability = self.wiring.message_loss
-        if probability > 0:
-            draw = self.streams.stream("message_loss", self.wiring.names[source], counter)
-            if draw.random() < probability:
-                return "loss"
-        return None
+    def _free_s(self, source: int, target: int, from_s: float) -> float:
+        """When two nodes can talk: at `from_s`, or when no partition stands between them again."""
+        free_s = from_s
+        held = True
+        while held:
+            held = False
+            for begins_s, heals_s, groups in self._partitions:
+                if begins_s <= free_s < heals_s and groups[source] != groups[target]:
+                    free_s, held = heals_s, True
+        return free_s
+
+    def _round_trip_s(self, source: int, target: int) -> float:
+        latency_s = self.wiring.latency_s
+        return float(latency_s[source, target] + latency_s[target, source])
+
+    def _luck(self, purpose: str, source: int, target: int) -> float:
+        """The luck of a pair's next message of that purpose, whatever else was sent."""
+        number = self._sent[purpose, source, target]
+        self._sent[purpose, source, target] += 1
+        names = int(self.numbers[source]), int(self.numbers[target])
+        return float(self.streams.uniforms(purpose, *names, number)[0])
+
+    def datagrams_lost(self, source: int, peers: Ints) -> tuple[Flags, Flags]:
+        """Which questions to `peers` [n], and which of their answers, are lost by chance."""
+        loss = self.wiring.packet_loss
+        if not loss:
+            nothing = np.zeros(len(peers), dtype=np.bool_)
+            return nothing, nothing
+        counters = self._pinged.setdefault(source, np.zeros(len(self.numbers), dtype=np.int64))
+        names = self.numbers[source], self.numbers[peers], counters[peers]
+        counters[peers] += 1
+        ask, answer = (self.streams.uniforms(f"{which}_loss", *names) for which in ("ping", "pong"))
+        return ask < loss, answer < loss
 
     # -- transfers -----------------------------------------------------------------------------
 
@@ -120,69 +186,156 @@ class Network:
         payload: Any = None,
         *,
         delivered: Callable[[Transfer], object] | None = None,
+        failed: Callable[[Transfer], object] | None = None,
         acknowledge: bool = False,
+        purpose: str = "message",
     ) -> Transfer:
         """Send a message; zero bytes make it a control message.
 
         `delivered(transfer)` runs at the receiver when it arrives; with `acknowledge` a control
-        message goes back and `transfer.acknowledged` succeeds when that has arrived.
+        message goes back and `transfer.settled` succeeds when that has arrived. `failed(transfer)`
+        runs where the message is waited for, when it is known there that it won't come.
         """
-        transfer = Transfer(source, target, size_bytes, payload, self.clock.now, self.clock.event())
+        transfer = Transfer(
+            source, target, size_bytes, payload, self.clock.now, self.clock.event(),
+            delivered, failed, acknowledge, float(size_bytes), None, self.clock.now,
+        )  # fmt: skip
         self.tally.sent += 1
-        cause = self._lost_on_the_way(source, target)
-        if cause is not None:
-            self._lose(transfer, cause)
-            return transfer
         self._open[source][transfer] = None
         self._open[target][transfer] = None
-
-        def arrive() -> None:
-            self._deliver(transfer, delivered, acknowledge)
-
-        def reach(_: simpy.Event) -> None:
-            if transfer not in self._open[source]:
-                return
-            if not self.up.current[target]:
-                self._close(transfer)
-                self._lose(transfer, "receiver_down")
-            elif size_bytes:
-                transfer.flow = self.flows.start(source, target, size_bytes, arrive)
-            else:
-                arrive()
-
-        latency = self.clock.after(float(self.wiring.latency_s[source, target]), Tie.COMPLETION)
-        latency.callbacks.append(reach)
+        late_s = 0.0
+        if self.wiring.packet_loss and not size_bytes:
+            luck = self._luck(purpose, source, target)
+            late_s = resent_s(self.wiring.packet_loss, luck, self._round_trip_s(source, target))
+        # What is sent again begins when it can, and the copy that gets through waits, too.
+        begun_s = self._free_s(source, target, self.clock.now)
+        sent_s = self._free_s(source, target, begun_s + late_s)
+        stall_s = self.wiring.stall_timeout_s
+        if sent_s < self.clock.now + stall_s:
+            there_s = sent_s + float(self.wiring.latency_s[source, target])
+            self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer))
+        else:
+            self._stall(transfer, "loss" if late_s >= stall_s else "partition")
         return transfer
 
-    def cancel(self, transfer: Transfer, cause: LossCause = "timeout") -> None:
-        """Break a transfer that nobody waits for any longer; without effect once it has ended."""
-        if transfer in self._open[transfer.source]:
-            self._close(transfer)
+    def cancel(self, transfer: Transfer, cause: LossCause = "abandoned") -> bool:
+        """Break a transfer that nobody waits for any longer; False if it has ended already."""
+        transfer.failed = None
+        if is_open := self._is_open(transfer):
             self._lose(transfer, cause)
+        return is_open
 
-    def _deliver(
-        self, transfer: Transfer, delivered: Callable[[Transfer], object] | None, acknowledge: bool
-    ) -> None:
+    def _is_open(self, transfer: Transfer) -> bool:
+        return transfer in self._open[transfer.source]
+
+    def _at(self, time_s: float, tie: Tie, act: Callable[[], object]) -> None:
+        def happen(_: simpy.Event) -> None:
+            act()
+
+        self.clock.at(time_s, tie).callbacks.append(happen)
+
+    def _reach(self, transfer: Transfer) -> None:
+        """Its first byte is at the receiver's."""
+        if not self._is_open(transfer):
+            return
+        source, target, start_s = transfer.source, transfer.target, transfer.start_s
+        held_up = self.clock.now > start_s + self.wiring.latency_s[source, target]
+        if held_up and (self.started_s[source] > start_s or not self.up.current[source]):
+            self._lose(transfer, "sender_down")  # Nobody was left to send it again.
+            self._told_later(transfer, source)
+        elif not self.up.current[target]:
+            self._lose(transfer, "receiver_down")
+            self._told_later(transfer, target)
+        elif transfer.size_bytes:
+            transfer.silent_since_s = self.clock.now
+            self._flow(transfer)
+        else:
+            self._deliver(transfer)
+
+    def _flow(self, transfer: Transfer) -> None:
+        """Let the bytes flow, or wait until they can."""
+        if not self._is_open(transfer):
+            return
+        source, target = transfer.source, transfer.target
+        free_s = self._free_s(source, target, self.clock.now)
+        if free_s >= self.clock.now + self.wiring.stall_timeout_s:
+            self._stall(transfer, "partition")
+        elif free_s > self.clock.now:
+            self._at(free_s, Tie.FAULT, lambda: self._flow(transfer))
+        else:
+            transfer.flow = self.flows.start(
+                source,
+                target,
+                transfer.remaining,
+                partial(self._whole, transfer),
+                fastest(self.wiring.packet_loss, self._round_trip_s(source, target)),
+            )
+
+    def _whole(self, transfer: Transfer) -> None:
+        """Its last byte is there."""
         transfer.flow = None
+        if self.wiring.transfer_loss:
+            luck = self._luck("transfer_loss", transfer.source, transfer.target)
+            if luck < self.wiring.transfer_loss:
+                self._fail(transfer, "loss")
+                return
+        self._deliver(transfer)
+
+    def _deliver(self, transfer: Transfer) -> None:
         self._close(transfer)
         self.tally.delivered += 1
         self.tally.bytes_delivered += transfer.size_bytes
         if transfer.size_bytes:
             self._record(transfer, "transfer")
-        if acknowledge:
-            succeed = transfer.acknowledged.succeed
-            self.send(transfer.target, transfer.source, delivered=lambda _: succeed())
-        if delivered is not None:
-            delivered(transfer)
+        if transfer.acknowledge:
+            self.send(
+                transfer.target,
+                transfer.source,
+                delivered=lambda _: self._settle(transfer, True),
+                failed=lambda _: self._told(transfer),
+                purpose="acknowledgement",
+            )
+        if transfer.delivered is not None:
+            transfer.delivered(transfer)
+
+    def _stall(self, transfer: Transfer, cause: LossCause) -> None:
+        """Nothing comes of it any longer, which both ends find out."""
+        gives_up_s = self.clock.now + self.wiring.stall_timeout_s
+        self._at(gives_up_s, Tie.TIMEOUT, lambda: self._fail(transfer, cause))
+
+    def _fail(self, transfer: Transfer, cause: LossCause) -> None:
+        """Both ends give it up."""
+        if self._is_open(transfer):
+            self._lose(transfer, cause)
+            self._told(transfer)
+
+    def _told_later(self, transfer: Transfer, gone: int) -> None:
+        """Who is left learns of it when the node that is gone is back, or by its silence."""
+        self._unheard[gone][transfer] = None
+        at_s = max(self.clock.now, transfer.silent_since_s + self.wiring.stall_timeout_s)
+        self._at(at_s, Tie.TIMEOUT, lambda: self._told(transfer))
+
+    def _told(self, transfer: Transfer) -> None:
+        for end in (transfer.source, transfer.target):
+            self._unheard[end].pop(transfer, None)
+        failed, transfer.failed = transfer.failed, None
+        self._settle(transfer, False)
+        if failed is not None:
+            failed(transfer)
+
+    def _settle(self, transfer: Transfer, arrived: bool) -> None:
+        if not transfer.settled.triggered:
+            transfer.settled.succeed(arrived)
 
     def _close(self, transfer: Transfer) -> None:
         del self._open[transfer.source][transfer]
-        del self._open[transfer.target][transfer]
+        self._open[transfer.target].pop(transfer, None)
         if transfer.flow is not None:
             self.flows.stop(transfer.flow)
             transfer.flow = None
 
     def _lose(self, transfer: Transfer, cause: LossCause) -> None:
+        self._close(transfer)
         self.tally.lost[cause] += 1
         self._record(transfer, "transfer_lost" if transfer.size_bytes else "message_lost", cause)
 
@@ -200,13 +353,14 @@ class Network:
 
     # -- pings ---------------------------------------------------------------------------------
 
-    def ping(self, source: int, peers: Ints, timeout_s: float, counter: int) -> Ping:
+    def ping(self, source: int, peers: Ints, timeout_s: float | None = None) -> Ping:
         """Ask `peers` [n]; one event and one vector operation, not n messages.
 
         Wait for `ping.replied`; then `ping.answered` [n] says who did and `ping.reached_s` [n]
-        when the question arrived. What is not back after `timeout_s` has not answered.
+        when the question arrived. What is not back after `timeout_s` has not answered; left out,
+        it is three round trips of each pair, and at least a second.
         """
-        ping = Ping(self, source, peers, timeout_s, counter)
+        ping = Ping(self, source, peers, timeout_s)
         self._pings[ping] = None
         return ping
 
@@ -223,17 +377,30 @@ class Network:
 
     def node_down(self, index: int) -> None:
         """The node crashed: transfers from and to it break, its open pings end."""
-        self.up.change(index, self.clock.now, 0)
+        now = self.clock.now
+        self.up.change(index, now, 0)
         for transfer in list(self._open[index]):
             if transfer.size_bytes:
-                self._close(transfer)
+                if transfer.flow is not None:
+                    transfer.silent_since_s = now
                 self._lose(transfer, "sender_down" if transfer.source == index else "receiver_down")
+                self._told_later(transfer, index)
         for ping in [ping for ping in self._pings if ping.source == index]:
             self.end_ping(ping, "receiver_down")
+        self.detector.node_down(index)
 
     def node_up(self, index: int) -> None:
-        """The node is back."""
-        self.up.change(index, self.clock.now, 1)
+        """The node is back: it resets what its peers believe to be open, and sends a heartbeat."""
+        now = self.clock.now
+        self.up.change(index, now, 1)
+        self.starts.change(index, now, int(self.starts.current[index]) + 1)
+        self.started_s[index] = now
+        unheard, self._unheard[index] = self._unheard[index], {}
+        for transfer in unheard:
+            other = transfer.target if transfer.source == index else transfer.source
+            there_s = self._free_s(index, other, now) + float(self.wiring.latency_s[index, other])
+            self._at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
+        self.detector.node_up(index)
 
     def split(self, fault: str, from_s: float, to_s: float, groups: Ints) -> None:
         """Let nothing pass between different groups [n] from `from_s` on, until `to_s`.
@@ -244,20 +411,24 @@ class Network:
 
         def fall_apart() -> Generator[simpy.Event, Any, None]:
             yield self.clock.at(from_s, Tie.FAULT)
-            self._break_between(groups)
+            self._hold_between(groups)
             self.trace.record(self.clock.now, "", "partition", cause=fault)
+            self.detector.split()
             yield self.clock.at(to_s, Tie.FAULT)
             self.trace.record(self.clock.now, "", "heal", cause=fault)
+            self.detector.split()
 
         self.clock.process(fall_apart())
 
-    def _break_between(self, groups: Ints) -> None:
+    def _hold_between(self, groups: Ints) -> None:
         for index, transfers in enumerate(self._open):
             for transfer in list(transfers):
                 crosses = groups[transfer.source] != groups[transfer.target]
-                if transfer.source == index and transfer.size_bytes and crosses:
-                    self._close(transfer)
-                    self._lose(transfer, "partition")
+                if transfer.source == index and transfer.flow is not None and crosses:
+                    self.flows.stop(transfer.flow)
+                    transfer.remaining, transfer.flow = transfer.flow.remaining, None
+                    transfer.silent_since_s = self.clock.now
+                    self._flow(transfer)
 
     def in_flight(self) -> int:
         """Messages that have neither arrived nor been lost yet."""
@@ -276,113 +447,6 @@ class Network:
         return in_flight
 
 
-class Ping:
-    """One question to `peers` [n], and what became of each question and each answer.
-
-    A question is answered if it isn't lost and the peer is up when it arrives; the answer counts
-    if it isn't lost and arrives within the timeout. Ping and answers are control messages.
-    """
-
-    def __init__(
-        self, network: Network, source: int, peers: Ints, timeout_s: float, counter: int
-    ) -> None:
-        self._network = network
-        self.source = source
-        self.peers = peers
-        self.start_s = network.clock.now
-        self.end_s = self.start_s + timeout_s
-        wiring = network.wiring
-        there_s = wiring.latency_s[source][peers]
-        back_s = there_s if wiring.symmetric else wiring.latency_s[peers, source]
-        self.reached_s = self.start_s + there_s
-        self._back_s = self.reached_s + back_s
-        lost = np.zeros((2, len(peers)), dtype=np.bool_)
-        if wiring.message_loss > 0:
-            name = wiring.names[source]
-            # Element j of each vector belongs to node j, whoever is asked.
-            for row, purpose in enumerate(("ping_loss", "pong_loss")):
-                draws = network.streams.stream(purpose, name, counter).random(len(wiring.names))
-                lost[row] = draws[peers] < wiring.message_loss
-        self._ask_lost, self._answer_lost = lost
-        starts = np.broadcast_to(self.start_s, len(peers))
-        self._ask_blocked = ~network.reachable(source, peers, starts)
-        self._answer_blocked = ~network.reachable(source, peers, self.reached_s)
-        self._passes = ~(
-            self._ask_lost | self._answer_lost | self._ask_blocked | self._answer_blocked
-        )
-        self._up: Flags | None = None
-        self.answered = np.zeros(len(peers), dtype=np.bool_)
-        self.replied: simpy.Event = network.clock.event()
-        self._wait()
-
-    def _wait(self) -> None:
-        clock = self._network.clock
-        last_s = float(self._back_s.max(initial=self.start_s))
-        if self._passes.all() and last_s <= self.end_s:
-            clock.at(last_s, Tie.COMPLETION).callbacks.append(lambda _: self._answers())
-        else:
-            clock.at(self.end_s, Tie.TIMEOUT).callbacks.append(lambda _: self._answers())
-
-    def _up_when_reached(self) -> Flags:
-        if self._up is not None:
-            return self._up
-        # A question that arrives at the instant of a crash comes before it.
-        up = self._network.up.at(self.peers, self.reached_s, inclusive=False).astype(np.bool_)
-        if self._network.clock.now >= self.reached_s.max(initial=self.start_s):
-            self._up = up  # The past: no later crash changes it.
-        return up
-
-    def _answers(self) -> None:
-        """The last reply that can come is in: see who answered, or wait for the timeout."""
-        network = self._network
-        if not network.is_open(self):
-            return
-        self.answered = self._passes & self._up_when_reached() & (self._back_s <= self.end_s)
-        if not self.answered.all() and network.clock.now < self.end_s:
-            # Somebody was down: the asker can't know, and waits.
-            network.clock.at(self.end_s, Tie.TIMEOUT).callbacks.append(lambda _: self._answers())
-            return
-        network.end_ping(self, "late")
-        self.replied.succeed()
-
-    def _standing(self) -> tuple[Flags, Flags, Flags, int]:
-        """Who got the question [n], who was down [n], whose answer is back [n]; how many fly."""
-        now, asks = self._network.clock.now, ~(self._ask_lost | self._ask_blocked)
-        reached, up = asks & (self.reached_s <= now), self._up_when_reached()
-        arrived = reached & up
-        answers = arrived & ~(self._answer_lost | self._answer_blocked)
-        back = answers & (self._back_s <= now)
-        return arrived, reached & ~up, back, _number(asks ^ reached) + _number(answers ^ back)
-
-    def in_flight(self) -> int:
-        """Questions and answers that are on the wire now."""
-        return self._standing()[3]
-
-    def count(self, cause: LossCause | None) -> None:
-        """Add the messages to the tally as they stand now, and the ping's row to the trace."""
-        network, tally = self._network, self._network.tally
-        arrived, down, back, waiting = self._standing()
-        lost = {
-            "loss": _number(self._ask_lost) + _number(arrived & self._answer_lost),
-            "partition": _number(self._ask_blocked & ~self._ask_lost)
-            + _number(arrived & self._answer_blocked & ~self._answer_lost),
-            "receiver_down": _number(down),
-        }
-        if cause is not None:
-            lost[cause] = lost.get(cause, 0) + waiting
-        tally.sent += len(self.peers) + _number(arrived)
-        tally.delivered += _number(arrived) + _number(back)
-        tally.lost.update(lost)
-        network.trace.record(
-            self.start_s,
-            network.wiring.names[self.source],
-            "ping",
-            duration_s=network.clock.now - self.start_s,
-            asked=len(self.peers),
-            answered=_number(back),
-        )
-
-
-def _number(flags: Flags) -> int:
-    """How many hold; ten times as fast as a sum of flags."""
-    return int(np.count_nonzero(flags))
+def _number(name: str) -> int:
+    number = name.removeprefix(CLIENT)
+    return int(number) if number != name else _NO_CLIENT

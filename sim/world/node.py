@@ -47,6 +47,8 @@ class Storage:
     `rounds`: finished local rounds (a server's: server rounds) since the storage was new.
     `incarnation`: how often storage was lost; versions are ordered by (incarnation, rounds).
     `merged`: the version of each peer that `model` has merged, as `Node.version` packs them.
+    `is_merge_newer`: whether `received` is to be trained next, not `model`. `unreported`: what is
+    to be sent of a finished update that its server hasn't acknowledged.
     """
 
     model: ModelRef
@@ -54,6 +56,13 @@ class Storage:
     rounds: int = 0
     incarnation: int = 0
     merged: dict[int, int] | None = None
+    is_merge_newer: bool = False
+    unreported: Any = None
+
+    @property
+    def newest(self) -> ModelRef:
+        """What is to be trained or merged next."""
+        return self.received if self.is_merge_newer else self.model
 
 
 INCARNATION = 1 << 32
@@ -80,7 +89,6 @@ class Node:
         self.attempts = 0  # Counts on through crashes and lost storage: it keys the dropouts.
         self.dropouts: dict[str, float] = {}
         """By fault, the chance that an attempt at a local round fails."""
-        self.changed: Callable[[], None] = _nothing
         self.behave: Callable[[], Behaviour] | None = None
         self.inbox: list[Transfer] = []
         self._mail: simpy.Event = self.clock.event()
@@ -130,8 +138,6 @@ class Node:
             initial, lost = self.lineage.initial(), self.storage
             self.storage = Storage(initial, initial, incarnation=lost.incarnation + 1)
             self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
-        if was_up or loses_storage:
-            self.changed()
 
     def recover(self, fault: str) -> None:
         """`fault` lets go; when no other fault holds the node, it starts again from storage."""
@@ -140,7 +146,6 @@ class Node:
             self.trace.record(self.clock.now, self.name, "recover", cause=fault)
             self.network.node_up(self.index)
             self.start()
-            self.changed()
 
     # -- computing -----------------------------------------------------------------------------
 
@@ -163,7 +168,7 @@ class Node:
         """Spend `work_s` seconds of this machine at full speed; slowdowns stretch them."""
         while True:
             started_s, slowness, changed = self.clock.now, self.slowness, self._speed_changed
-            done = self.clock.after(work_s * slowness, Tie.COMPLETION)
+            done = self.clock.after(work_s * slowness, Tie.COMPUTED)
             yield simpy.AnyOf(self.clock, (done, changed))
             if done.processed:
                 return
@@ -194,6 +199,7 @@ class Node:
     def keep(self, model: ModelRef) -> None:
         """Put what a finished local round came to into stable storage."""
         self.storage.model = model
+        self.storage.is_merge_newer = False
         self.storage.rounds += 1
         self.rounds += 1
 
@@ -230,6 +236,10 @@ class Node:
     def receive(self, transfer: Transfer) -> None:
         """Put an arrived message into the inbox and wake who waits for it."""
         self.inbox.append(transfer)
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Wake who waits for mail: something else has come to light."""
         mail, self._mail = self._mail, self.clock.event()
         mail.succeed()
 
@@ -237,28 +247,33 @@ class Node:
         """Succeeds at the next message."""
         return self._mail
 
-    def deliver(
-        self, target: Node, size_bytes: int, payload: Any, timeout_s: float
-    ) -> Generator[simpy.Event, Any, bool]:
-        """Send one acknowledged message; False if no acknowledgement came within the timeout."""
-        transfer = self.network.send(
+    def offer(
+        self, target: Node, size_bytes: int, payload: Any, purpose: str = "message"
+    ) -> Transfer:
+        """Send one acknowledged message; its `settled` says whether it arrived."""
+        return self.network.send(
             self.index,
             target.index,
             size_bytes,
             payload,
             delivered=target.receive,
             acknowledge=True,
+            purpose=purpose,
         )
-        timeout = self.clock.after(timeout_s, Tie.TIMEOUT)
-        yield simpy.AnyOf(self.clock, (transfer.acknowledged, timeout))
-        if transfer.acknowledged.triggered:
-            return True
-        self.network.cancel(transfer)
+
+    def deliver(
+        self, target: Node, size_bytes: int, payload: Any, at_most_s: float | None = None
+    ) -> Generator[simpy.Event, Any, bool]:
+        """Send one acknowledged message; False if it failed, or took longer than `at_most_s`."""
+        transfer = self.offer(target, size_bytes, payload)
+        waits: list[simpy.Event] = [transfer.settled]
+        if at_most_s is not None:
+            waits.append(self.clock.after(at_most_s, Tie.TIMEOUT))
+        yield simpy.AnyOf(self.clock, waits)
+        if transfer.settled.triggered:
+            return bool(transfer.settled.value)
+        self.network.cancel(transfer, "timeout")
         return False
-
-
-def _nothing() -> None:
-    """What a node outside any world does when it goes up or down."""
 
 
 def _until_killed(behaviour: Behaviour) -> Behaviour:

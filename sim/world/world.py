@@ -1,12 +1,11 @@
 """One run's world: the nodes, and the shared things that a protocol and the faults act on."""
 
-from dataclasses import dataclass, field
-
-import simpy
+from dataclasses import dataclass
 
 from sim.compute import Lineage, ModelRef
 from sim.record.settings.nodes import selects
 from sim.world.clock import Clock
+from sim.world.detection import Detector
 from sim.world.network import Network
 from sim.world.node import Node
 from sim.world.random_streams import Streams
@@ -18,7 +17,7 @@ class World:
     """What a protocol builds its behaviours from.
 
     `model_bytes`: a model's size on the wire. `merge_s`, `aggregation_s`: virtual seconds that a
-    client's merge and a server's aggregation take.
+    client's merge and a server's aggregation take, for each model that goes in.
     """
 
     clock: Clock
@@ -32,25 +31,20 @@ class World:
     merge_s: float = 0.0
     aggregation_s: float = 0.0
     checkpoint_every: int = 1
-    membership: simpy.Event = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.membership = self.clock.event()
-        for node in self.nodes:
-            node.changed = self._membership_changed
 
     @property
     def nodes(self) -> list[Node]:
         """Clients by index, then the server."""
         return self.clients if self.server is None else [*self.clients, self.server]
 
+    @property
+    def detector(self) -> Detector:
+        """Who believes whom to be down; of other nodes' lives a behaviour may know nothing else."""
+        return self.network.detector
+
     def select(self, selector: str | tuple[str, ...]) -> list[Node]:
         """The nodes of this world that a selector means; a reference's own machine is none."""
         return [node for node in self.nodes if selects(selector, node.name)]
-
-    def _membership_changed(self) -> None:
-        changed, self.membership = self.membership, self.clock.event()
-        changed.succeed()
 
     def averaged(self, models: dict[int, ModelRef]) -> ModelRef:
         """The average of clients' models by sample size; rows in the order of node index."""

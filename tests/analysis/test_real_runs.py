@@ -26,7 +26,7 @@ CHANGES = (
     "faults={crash: {kind: crash, node: server, at: 4 min},"
     " churn: {kind: churn, nodes: clients, failure_rate: 20 / h, mean_time_to_repair: 1 min},"
     " dropout: {kind: client_dropout, probability: 0.1}}",
-    "network.message_loss=0.05",
+    "network.packet_loss=0.05",
 )
 
 

@@ -20,7 +20,7 @@ CHANGES = (
     "seeds=[0]",
     "protocols={braintorrent: {}, fedavg: {deadline: 30 s}, pooled: {}}",
     "clients.step_time=100 ms",
-    "network.message_loss=0.1",
+    "network.packet_loss=0.1",
     "network.uplink=100 kbit/s",
     "faults={churn: {kind: churn, nodes: all, failure_rate: 30 / h, mean_time_to_repair: 20 s,"
     " loses_storage: true},"

@@ -5,7 +5,7 @@ compared exactly: no sum in them is ever rounded.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sim.record.rows import TraceRow
 from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.clock import Clock
+from sim.world.detection import FailureDetection
 from sim.world.network import Network, Wiring
 from sim.world.node import Machine, Node
 from sim.world.random_streams import Streams
@@ -24,36 +25,42 @@ from sim.world.world import World
 from tests.sim.compute.small import unused
 
 MODEL_BYTES = 1024
+SERVER = (1 << 32) - 1
+"""The server's number in the names of draws; a client's is its index."""
+ALL_IS_WELL = 1.0 - 2.0**-53
 Event = tuple[float, float, str, str, str, str]
+Name = tuple[str | int, ...]
 
 
 class ScriptedStreams(Streams):
-    """Loses exactly the named draws: (purpose, node, counter), or with a fourth part one peer."""
+    """Chosen luck for the draws that are named by whole numbers; see `scripted`."""
 
-    lost: frozenset[tuple[str | int, ...]] = frozenset()
+    lucks: Mapping[Name, float]
 
-    def stream(self, purpose: str, *key: str | int) -> Any:
-        """A generator for everything but losses."""
-        if purpose in ("message_loss", "ping_loss", "pong_loss"):
-            return _Script(self.lost, (purpose, *key))
-        return super().stream(purpose, *key)
+    def uniforms(self, purpose: str, *numbers: Any) -> Any:
+        """One chosen value for each element of `numbers`, which are broadcast."""
+        parts = np.broadcast_arrays(*(np.atleast_1d(each) for each in numbers))
+        keys = zip(*(part.ravel().tolist() for part in parts), strict=True)
+        return np.array([self._luck((purpose, *key)) for key in keys]).reshape(parts[0].shape)
 
-
-class _Script:
-    def __init__(self, lost: frozenset[tuple[str | int, ...]], key: tuple[str | int, ...]) -> None:
-        self._lost = lost
-        self._key = key
-
-    def random(self, count: int | None = None) -> Any:
-        if count is None:
-            return 0.0 if self._key in self._lost else 1.0
-        return np.array([0.0 if (*self._key, j) in self._lost else 1.0 for j in range(count)])
+    def _luck(self, name: Name) -> float:
+        for length in range(len(name), 0, -1):
+            if name[:length] in self.lucks:
+                return self.lucks[name[:length]]
+        return 0.0 if name[0] == "heartbeat_phase" else ALL_IS_WELL
 
 
-def scripted(*lost: tuple[str | int, ...]) -> ScriptedStreams:
-    """Streams of seed 0 that lose exactly these messages where `message_loss` is above zero."""
+def scripted(*lost: Name, lucks: Mapping[Name, float] | None = None) -> ScriptedStreams:
+    """Streams of seed 0 that lose exactly these draws where `packet_loss` is above zero.
+
+    A name is (purpose, number of the source, number of the target, the pair's k-th), of heartbeats
+    (purpose, sender, k, observer); the beginning of a name stands for all that begin so. What of a
+    reliable transport is lost is lost for good. `lucks` chooses other values than 0; what neither
+    names comes through at the first try, and heartbeats are sent at whole intervals. With a loss of
+    a billionth the named draws are lost and no transfer is slowed.
+    """
     streams = ScriptedStreams(0)
-    object.__setattr__(streams, "lost", frozenset(lost))
+    object.__setattr__(streams, "lucks", dict.fromkeys(lost, 0.0) | dict(lucks or {}))
     return streams
 
 
@@ -72,6 +79,7 @@ def network(
     bandwidth: Sequence[float],
     *,
     streams: Streams | None = None,
+    detection: FailureDetection | None = None,
     **wiring: Any,
 ) -> Network:
     """A bare network; `bandwidth` [n] bytes per second is both uplink and downlink."""
@@ -87,6 +95,7 @@ def network(
             np.array(bandwidth, dtype=np.float64),
             **wiring,
         ),
+        detection,
     )
 
 
@@ -104,7 +113,7 @@ def scenario(
     """A scenario of `len(step_s)` clients; `latency_s` has one row more if there is a server."""
     links = changes.pop("links", {"uplink": "1024 B/s", "downlink": "1024 B/s"})
     merge_time = changes.pop("merge_time", "0 s")
-    message_loss = changes.pop("message_loss", 0.0)
+    packet_loss = changes.pop("packet_loss", 0.0)
     return Scenario.model_validate(
         {
             "name": "tiny",
@@ -120,7 +129,7 @@ def scenario(
             },
             "network": {
                 "latency": {"matrix": latency_s, "unit": "s"},
-                "message_loss": message_loss,
+                "packet_loss": packet_loss,
                 **links,
             },
             "evaluation": {"every": "10 s"},
@@ -145,6 +154,8 @@ def world(
         made.streams = made.network.streams = streams
         for node in made.nodes:
             node.streams = streams
+        # A detector draws its phases when it is made.
+        made.network.detector = described.failure_detection.detector(made.network)
     return made, running
 
 

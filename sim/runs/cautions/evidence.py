@@ -108,12 +108,14 @@ class Evidence:
         return self.scenario.client_names
 
 
-def evidence(scenario: Scenario, runs: Iterable[RunTables], facts: Mapping[int, Facts]) -> Evidence:
-    """`facts`: by seed. A failed run has no rows and tells nothing."""
+def evidence(
+    scenario: Scenario, runs: Iterable[RunTables], facts: Mapping[tuple[str, int], Facts]
+) -> Evidence:
+    """`facts`: by protocol and seed. A failed run has no rows and tells nothing."""
     found: dict[str, list[Run]] = {name: [] for name in scenario.protocols}
     for run in sorted(runs, key=lambda one: one.record.seed):
         if run.record.status != FAILED:
-            found[run.record.protocol].append(Run(run, facts[run.record.seed]))
+            found[run.record.protocol].append(Run(run, facts[run.record.protocol, run.record.seed]))
     return Evidence(scenario, {name: runs for name, runs in found.items() if runs})
 
 

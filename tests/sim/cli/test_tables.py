@@ -29,7 +29,7 @@ from tests.analysis.folders import (
     write_sweep,
 )
 
-LOSS = "network.message_loss"
+LOSS = "network.packet_loss"
 LEARNING = "training.learning_rate"
 VALIDATION = "accuracy_validation"
 BOTH = "{braintorrent: {}, fedavg: {deadline: 1 min}}"
@@ -55,11 +55,11 @@ accuracy minus that of fedavg, paired by seed
  protocol     at equal    mean client    mean client       own site       own site          model
  ────────────────────────────────────────────────────────────────────────────────────────────────
  braintorrent time     +0.200 ±0.000* +0.185 ±0.021* +0.200 ±0.000* +0.185 ±0.021* +0.200 ±0.000*
-              rounds   +0.175 ±0.080* +0.173 ±0.027* +0.175 ±0.080* +0.173 ±0.027* +0.175 ±0.080*
+              epochs   +0.175 ±0.080* +0.173 ±0.027* +0.175 ±0.080* +0.173 ±0.027* +0.175 ±0.080*
               bytes     −0.050 ±0.205  +0.000 ±0.205  −0.050 ±0.205  +0.000 ±0.205 +0.100 ±0.000*
 
 global model: the server's, or the aggregate where there is no server
-at equal: each at its last look not after the least of all, in time, local rounds per client (1) or
+at equal: each at its last look not after the least of all, in time, local epochs per client (2) or
 bytes received by all nodes (1 kB)
 of 15 differences 0.8 would be expected to exceed their 95 % interval by chance; *: holds after
 Holm's correction over all of them
@@ -82,17 +82,17 @@ after crash: what the mean client gained from the last look before the crash of 
 SWEEP_TABLE = """\
 churn: final accuracy, mean ± 95 % interval over 3 seeds
 
-       churn.     network.                 received:       global
- failure_rate message_loss protocol      mean client        model runs
- ─────────────────────────────────────────────────────────────────────
-        0 / h            0 braintorrent 0.890 ±0.025            –  3/3
-                           fedavg       0.790 ±0.025 0.950 ±0.000  3/3
-        0 / h         0.25 braintorrent 0.890 ±0.025            –  3/3
-                           fedavg       0.790 ±0.025 0.950 ±0.000  3/3
-      0.5 / h            0 braintorrent 0.890 ±0.025            –  3/3
-                           fedavg       0.790 ±0.025 0.950 ±0.000  3/3
-      0.5 / h         0.25 braintorrent            –            –  0/3
-                           fedavg                  –            –  0/3
+       churn.    network.                 received:       global
+ failure_rate packet_loss protocol      mean client        model runs
+ ────────────────────────────────────────────────────────────────────
+        0 / h           0 braintorrent 0.890 ±0.025            –  3/3
+                          fedavg       0.790 ±0.025 0.950 ±0.000  3/3
+        0 / h        0.25 braintorrent 0.890 ±0.025            –  3/3
+                          fedavg       0.790 ±0.025 0.950 ±0.000  3/3
+      0.5 / h           0 braintorrent 0.890 ±0.025            –  3/3
+                          fedavg       0.790 ±0.025 0.950 ±0.000  3/3
+      0.5 / h        0.25 braintorrent            –            –  0/3
+                          fedavg                  –            –  0/3
 
 received: the newest model from others, before any training on it
 global model: the server's, or the aggregate where there is no server
@@ -100,34 +100,34 @@ runs: those with a score, of all
 
 accuracy minus that of fedavg, paired by seed
 
-       churn.     network.                            received:
- failure_rate message_loss protocol     at equal    mean client
- ──────────────────────────────────────────────────────────────
-        0 / h            0 braintorrent time     +0.100 ±0.000*
-                                        rounds   +0.100 ±0.000*
-        0 / h         0.25 braintorrent time     +0.100 ±0.000*
-                                        rounds   +0.100 ±0.000*
-      0.5 / h            0 braintorrent time     +0.100 ±0.000*
-                                        rounds   +0.100 ±0.000*
+       churn.    network.                            received:
+ failure_rate packet_loss protocol     at equal    mean client
+ ─────────────────────────────────────────────────────────────
+        0 / h           0 braintorrent time     +0.100 ±0.000*
+                                       epochs   +0.100 ±0.000*
+        0 / h        0.25 braintorrent time     +0.100 ±0.000*
+                                       epochs   +0.100 ±0.000*
+      0.5 / h           0 braintorrent time     +0.100 ±0.000*
+                                       epochs   +0.100 ±0.000*
 
-at equal: each at its last look not after the least of all, in time, local rounds per client or
+at equal: each at its last look not after the least of all, in time, local epochs per client or
 bytes received by all nodes
 of 6 differences 0.3 would be expected to exceed their 95 % interval by chance; *: holds after
 Holm's correction over all of them
 
 work, mean over seeds
 
-       churn.     network.              time to rounds rounds    bytes com-
- failure_rate message_loss protocol         0.9   done   lost received pute talk wait down
- ─────────────────────────────────────────────────────────────────────────────────────────
-        0 / h            0 braintorrent       –      0      0      0 B    –    –    –    –
-                           fedavg             –      0      0      0 B    –    –    –    –
-        0 / h         0.25 braintorrent       –      0      0      0 B    –    –    –    –
-                           fedavg             –      0      0      0 B    –    –    –    –
-      0.5 / h            0 braintorrent       –      0      0      0 B    –    –    –    –
-                           fedavg             –      0      0      0 B    –    –    –    –
-      0.5 / h         0.25 braintorrent       –      –      –        –    –    –    –    –
-                           fedavg             –      –      –        –    –    –    –    –
+       churn.    network.              time to rounds rounds    bytes com-
+ failure_rate packet_loss protocol         0.9   done   lost received pute talk wait down
+ ────────────────────────────────────────────────────────────────────────────────────────
+        0 / h           0 braintorrent       –      0      0      0 B    –    –    –    –
+                          fedavg             –      0      0      0 B    –    –    –    –
+        0 / h        0.25 braintorrent       –      0      0      0 B    –    –    –    –
+                          fedavg             –      0      0      0 B    –    –    –    –
+      0.5 / h           0 braintorrent       –      0      0      0 B    –    –    –    –
+                          fedavg             –      0      0      0 B    –    –    –    –
+      0.5 / h        0.25 braintorrent       –      –      –        –    –    –    –    –
+                          fedavg             –      –      –        –    –    –    –    –
 
 time to 0.9: when half of the seeds had their mean client (received) there in accuracy on validation
 data, and how many ever had
@@ -216,13 +216,13 @@ def test_json_of_a_run_says_what_its_intervals_are(run_folder: Path) -> None:
         **{"low": pytest.approx(0.65 - half_width), "high": pytest.approx(0.65 + half_width)},
     }
     told = ours["differences"]
-    assert list(told) == ["time", "local_rounds", "bytes"] and theirs["differences"] == {}
+    assert list(told) == ["time", "local_epochs", "bytes"] and theirs["differences"] == {}
     assert told["time"]["mean"]["mean"] == pytest.approx(0.2)
     # Steps of 0.01 have a standard error of 0.00645.
     trained = told["time"]["mean_trained"]
     assert (trained["mean"], trained["count"]) == (pytest.approx(0.185), 4)
     assert trained["p"] == pytest.approx(2 * stdtr(3, -0.185 / (0.01 * math.sqrt(5 / 3) / 2)))
-    assert (told["local_rounds"]["at"], told["bytes"]["at"]) == (1.0, 1000.0)
+    assert (told["local_epochs"]["at"], told["bytes"]["at"]) == (2.0, 1000.0)
     # All that fedavg receives, braintorrent has received at its first look.
     assert told["bytes"]["mean"]["mean"] == pytest.approx(0.4 - 0.45)
     assert ours["time_to_target_s"] == {"median_s": 60.0, "count": 4, "reached": 3}

@@ -15,56 +15,18 @@ from sim.protocols.fedavg import ServerRounds
 from sim.runs.build import build
 from sim.runs.data import Data, learner_spec
 from sim.runs.training import Training
-from sim.world.world import World
 from tests.sim import tiny
 from tests.sim.compute.small import memory
-
-# One way, in seconds: client 0 to the server 0.25, client 1 to the server 0.5.
-LATENCY = [[0, 1.0, 0.25], [1.0, 0, 0.5], [0.25, 0.5, 0]]
-LINKS = {"uplink": "512 B/s", "downlink": "1024 B/s"}
-SERVER = {"uplink": "2048 B/s", "downlink": "4096 B/s", "aggregation_time": "0.5 s"}
-
-# With models of 1024 B and nothing in anybody's way:
-#   client 0 gets the model at 0.25 + 1024/1024 = 1.25, trains 2 x 1 s until 3.25, and its update is
-#   at the server at 3.25 + 0.25 + 1024/512 = 5.5;
-#   client 1 gets it at 1.5, trains 1 x 2.25 s until 3.75, and is done at 3.75 + 0.5 + 2 = 6.25.
-# The aggregation takes 0.5 s: the round ends at 6.75.
-ROUND_S = 6.75
-
-
-def serving(
-    *, server: dict[str, Any] | None = None, step_s: tuple[float, float] = (1.0, 2.25), **more: Any
-) -> tuple[World, ServerRounds]:
-    settings = {"deadline": "100 s", **more.pop("settings", {})}
-    described = tiny.scenario(
-        LATENCY,
-        step_s,
-        {"fedavg": settings},
-        links=LINKS,
-        server=SERVER | (server or {}),
-        **more,
-    )
-    made, running = tiny.world(described, samples=(100, 300), steps=(2, 1))
-    assert isinstance(running, ServerRounds)
-    return made, running
-
-
-def crash(node: str, at: str, **more: Any) -> dict[str, Any]:
-    return {"blow": {"kind": "crash", "node": node, "at": at, **more}}
-
-
-DOWNLOADS = [
-    (0.0, 1.25, "server", "transfer", "client_0", ""),
-    (0.0, 1.5, "server", "transfer", "client_1", ""),
-]
-TRAININGS = [
-    (1.25, 2.0, "client_0", "train", "", "round=0 attempt=0"),
-    (1.5, 2.25, "client_1", "train", "", "round=0 attempt=0"),
-]
-UPLOADS = [
-    (3.25, 2.25, "client_0", "transfer", "server", ""),
-    (3.75, 2.5, "client_1", "transfer", "server", ""),
-]
+from tests.sim.protocols.serving import (
+    DOWNLOADS,
+    LATENCY,
+    ROUND_S,
+    SERVER,
+    TRAININGS,
+    UPLOADS,
+    crash,
+    serving,
+)
 
 
 def test_one_round() -> None:
@@ -87,76 +49,6 @@ def test_rounds_follow_each_other_without_a_gap() -> None:
     tiny.run(world.clock, 4 * ROUND_S)
     rounds = [(e[0], e[1]) for e in tiny.events(world.trace, "round")]
     assert rounds == [(number * ROUND_S, ROUND_S) for number in range(4)]
-
-
-def test_server_crashes_in_an_upload() -> None:
-    # At 5 both updates are on their way. The server is back at 6.5 with the initial model and asks
-    # anew: client 0 has the model at 7.75 and trains it as its second local round.
-    world, protocol = serving(
-        settings={"transfer_timeout": "4 s"},
-        faults=crash("server", "5 s", recovers_after="1.5 s"),
-    )
-    tiny.run(world.clock, 7.75)
-    assert tiny.events(world.trace)[4:] == [
-        (5.0, 0.0, "server", "crash", "", "blow"),
-        (3.25, 1.75, "client_0", "transfer_lost", "server", "receiver_down"),
-        (3.75, 1.25, "client_1", "transfer_lost", "server", "receiver_down"),
-        (6.5, 0.0, "server", "recover", "", "blow"),
-        (6.5, 1.25, "server", "transfer", "client_0", ""),
-    ]
-    assert protocol.server_round == 0
-    tiny.run(world.clock, 9.75)
-    assert tiny.events(world.trace, "train")[-1] == (
-        (7.75, 2.0, "client_0", "train", "", "round=1 attempt=1")
-    )
-
-
-def test_newer_order_ends_the_wait_for_the_old_update() -> None:
-    # As above, but the client learns only at 3.25 + 6 = 9.25 that its update is lost. The order of
-    # 7.75 is in its inbox since: it does not back off, it trains.
-    world, _ = serving(
-        settings={"transfer_timeout": "6 s", "retry_initial": "16 s"},
-        faults=crash("server", "5 s", recovers_after="1.5 s"),
-    )
-    tiny.run(world.clock, 12.0)
-    trains = [e for e in tiny.events(world.trace, "train") if e[2] == "client_0"]
-    assert trains[1:] == [(9.25, 2.0, "client_0", "train", "", "round=1 attempt=1")]
-
-
-def test_client_crashes_in_an_upload_and_the_round_goes_on_without_it() -> None:
-    # Client 1 crashes at 5.75: the server, with client 0's update since 5.5, waits for nobody.
-    world, protocol = serving(faults=crash("client_1", "5.75 s"))
-    tiny.run(world.clock, 6.25)
-    assert tiny.events(world.trace)[4:] == [
-        UPLOADS[0],
-        (5.75, 0.0, "client_1", "crash", "", "blow"),
-        (3.75, 2.0, "client_1", "transfer_lost", "server", "sender_down"),
-        (0.0, 6.25, "server", "round", "", "round=0 asked=2 updates=1"),
-    ]
-    lineage = world.lineage
-    assert protocol.global_model is lineage.trained(lineage.initial(), 0, 0)
-    # The client has trained, but its storage keeps the global model that it received last.
-    assert world.clients[1].storage.model is lineage.initial()
-
-
-def test_server_crashes_in_an_aggregation() -> None:
-    # The updates are all there at 6.25; at 6.5 they are lost with the server's memory. From 8 on
-    # the round is done anew, from its beginning.
-    world, protocol = serving(faults=crash("server", "6.5 s", recovers_after="1.5 s"))
-    tiny.run(world.clock, 8.0 + ROUND_S)
-    assert tiny.events(world.trace)[:8] == [
-        *DOWNLOADS,
-        *TRAININGS,
-        *UPLOADS,
-        (6.5, 0.0, "server", "crash", "", "blow"),
-        (8.0, 0.0, "server", "recover", "", "blow"),
-    ]
-    assert tiny.events(world.trace, "round") == [
-        (8.0, ROUND_S, "server", "round", "", "round=0 asked=2 updates=2")
-    ]
-    lineage = world.lineage
-    updates = tuple(lineage.trained(lineage.initial(), client, 1) for client in range(2))
-    assert protocol.global_model is lineage.averaged(updates, (0.25, 0.75))
 
 
 def test_server_recovers_at_its_last_checkpoint() -> None:
@@ -188,7 +80,7 @@ def test_deadline_closes_a_round() -> None:
     world, protocol = serving(step_s=(1.0, 64.0), settings={"deadline": "8 s"})
     tiny.run(world.clock, 8.5)
     assert tiny.events(world.trace, "round") == [
-        (0.0, 8.5, "server", "round", "", "round=0 asked=2 updates=1")
+        (0.0, 8.25, "server", "round", "", "round=0 asked=2 updates=1")
     ]
     lineage = world.lineage
     assert protocol.global_model is lineage.trained(lineage.initial(), 0, 0)
@@ -206,14 +98,16 @@ def test_round_with_too_few_updates_starts_again() -> None:
 
 
 def test_update_of_a_closed_round_is_not_averaged() -> None:
-    # The deadline at 6 closes each round 0.25 s before client 1's update: it is in the inbox when
-    # the next round begins at 6.5, and belongs to none.
+    # The deadline at 6 closes each round 0.25 s before client 1's update: it comes when the next
+    # round begins at 6.25, and belongs to none.
     world, protocol = serving(settings={"deadline": "6 s"})
-    tiny.run(world.clock, 13.0)
+    tiny.run(world.clock, 12.5)
     assert UPLOADS[1] in tiny.events(world.trace)
-    assert tiny.events(world.trace, "round") == [
-        (0.0, 6.5, "server", "round", "", "round=0 asked=2 updates=1"),
-        (6.5, 6.5, "server", "round", "", "round=1 asked=2 updates=1"),
+    assert tiny.events(world.trace, "round", "update_late") == [
+        (0.0, 6.25, "server", "round", "", "round=0 asked=2 updates=1"),
+        (6.25, 0.0, "server", "update_late", "client_1", "round=0"),
+        (6.25, 6.25, "server", "round", "", "round=1 asked=2 updates=1"),
+        (12.5, 0.0, "server", "update_late", "client_1", "round=1"),
     ]
     lineage = world.lineage
     first = lineage.trained(lineage.initial(), 0, 0)
@@ -221,25 +115,13 @@ def test_update_of_a_closed_round_is_not_averaged() -> None:
 
 
 def test_straggler_goes_on_with_the_newest_order() -> None:
-    # Client 1 trains from 1.5 to 65.5. Rounds began at 0, 8.5, ..., 59.5 in the meantime: its
-    # update is out of date, and it trains the model that it was sent last, at 59.5 + 1.5.
+    # Client 1 trains from 1.5 to 65.5. Rounds began at 0, 8.25, ..., 57.75 in the meantime:
+    # its update is out of date, and it trains the model that it was sent last, at 57.75 + 1.5.
     world, _ = serving(step_s=(1.0, 64.0), settings={"deadline": "8 s"})
     tiny.run(world.clock, 130.0)
     mine = tiny.events(world.trace, "train")
     assert [e[:2] for e in mine if e[2] == "client_1"] == [(1.5, 64.0), (65.5, 64.0)]
     assert not [e for e in tiny.events(world.trace, "transfer") if e[2] == "client_1"]
-
-
-def test_client_that_finds_the_server_down_backs_off() -> None:
-    # Trained at 3.25. Each try is found lost after 2 s; in between 1, 2, 4, and never over 4 s.
-    settings = {"transfer_timeout": "2 s", "retry_initial": "1 s", "retry_cap": "4 s"}
-    world, _ = serving(settings=settings, faults=crash("server", "2.5 s"))
-    tiny.run(world.clock, 23.0)
-    tries = [e for e in tiny.events(world.trace, "transfer_lost") if e[2] == "client_0"]
-    assert tries == [
-        (start, 0.25, "client_0", "transfer_lost", "server", "receiver_down")
-        for start in (3.25, 6.25, 10.25, 16.25, 22.25)
-    ]
 
 
 def test_participation_asks_a_share_of_the_clients() -> None:
@@ -278,8 +160,8 @@ async def simulated(described: Any, rounds: int) -> Any:
     data, store = Data(), memory()
     engine = engine_for(0, Training(), store.vectors)
     try:
-        lineage = data.lineage(Graph(engine, store, Models()), described, 5)
-        world, protocol = build(described, "fedavg", 5, lineage, data.facts(described, 5))
+        lineage = data.lineage(Graph(engine, store, Models()), described, "fedavg", 5)
+        world, protocol = build(described, "fedavg", 5, lineage, data.facts(described, "fedavg", 5))
         assert isinstance(protocol, ServerRounds)
         while protocol.server_round < rounds:
             await world.clock.run_until(world.clock.now + 1.0)
@@ -295,7 +177,7 @@ def textbook(described: Any, rounds: int) -> Any:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        learner = Learner(learner_spec(described, 5))
+        learner = Learner(learner_spec(described, "fedavg", 5))
         task = described.task.load(2, lambda line: None)
         draws = generator(5, "data_partition")
         parts = described.task.partition.deal(task.labels.numpy(), 2, draws)

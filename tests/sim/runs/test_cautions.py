@@ -1,5 +1,6 @@
 """Each caution is said where its reason is, with its numbers, and nowhere else."""
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -89,7 +90,12 @@ def found(
         for protocol in scenario.protocols
         for seed in scenario.seeds
     ]
-    return list(cautions(evidence(scenario, runs, dict.fromkeys(scenario.seeds, FACTS))))
+    return list(cautions(evidence(scenario, runs, known(scenario))))
+
+
+def known(scenario: Scenario) -> dict[tuple[str, int], Facts]:
+    """The same facts of every run."""
+    return dict.fromkeys(itertools.product(scenario.protocols, scenario.seeds), FACTS)
 
 
 def said(kind: str, *evidence: Any, **more: Any) -> list[str]:
@@ -290,7 +296,7 @@ def test_a_caution_says_under_which_seeds_it_holds() -> None:
         for seed in (3, 5)
         for name, rows in (("braintorrent", merges()), ("fedavg", rounds() if seed == 3 else []))
     ]
-    told = list(cautions(evidence(scenario, runs, {3: FACTS, 5: FACTS})))
+    told = list(cautions(evidence(scenario, runs, known(scenario))))
     seeds = {each.kind: each.seeds for each in told}
     assert (seeds["never merged"], seeds["unused data"]) == ((5,), (5,))
     assert seeds["few seeds"] == (3, 5)

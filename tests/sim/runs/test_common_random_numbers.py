@@ -9,6 +9,7 @@ import pytest
 
 from sim.runs.build import Facts, build
 from sim.scenario import Scenario
+from sim.world.random_streams import Streams
 from sim.world.world import World
 from tests.sim import tiny
 
@@ -46,7 +47,8 @@ def described(faults: dict[str, Any], clients: int = 5, **changes: Any) -> Scena
                 "latency": {"distribution": "uniform", "low": "20 ms", "high": "150 ms"},
                 "uplink": "10 kB/s",
                 "downlink": "10 kB/s",
-                "message_loss": 0.05,
+                "packet_loss": 0.05,
+                "transfer_loss": 0.02,
             },
             "server": {"uplink": "1 MB/s", "downlink": "1 MB/s", "aggregation_time": "1 s"},
             "evaluation": {"every": "60 s"},
@@ -179,6 +181,7 @@ def test_another_client_leaves_the_draws_of_the_others_alone() -> None:
         assert many.nodes[position].machine.step_s == before.machine.step_s
     latency_s = many.network.wiring.latency_s[np.ix_(others, others)]
     assert np.array_equal(latency_s, few.network.wiring.latency_s)
+    assert np.array_equal(many.network.numbers[others], few.network.numbers)
     changes = ups_and_downs(many)
     assert {name: changes[name] for name in names} == ups_and_downs(few)
 
@@ -192,3 +195,105 @@ def test_another_client_changes_nothing_for_those_who_learn_alone() -> None:
     few, many = (ran(described(faults, clients=clients), "local") for clients in (5, 6))
     newcomer = "client_5"
     assert [row for row in many.trace.rows if row.node != newcomer] == few.trace.rows
+
+
+# -- the detector and the transfers ------------------------------------------------------------
+
+WORLD = {
+    "churn": CHURN,
+    "dropout": {"kind": "client_dropout", "probability": 0.3},
+    "cut": {
+        "kind": "partition",
+        "groups": [["client_0", "client_1"]],
+        "at": "200 s",
+        "heals_after": "50 s",
+    },
+}
+SETTINGS: list[dict[str, Any]] = [
+    {"failure_detection": {"kind": "none"}},
+    {"failure_detection": {"kind": "perfect"}},
+    {"failure_detection": {"kind": "heartbeat", "interval": "1 s", "timeout": "4 s"}},
+    {"protocols": {"fedavg": {"deadline": "30 s", "close_at": 0.6, "late_updates": "next_round"}}},
+    {"faults": WORLD | {"more": {**CHURN, "nodes": ["client_4"]}}},
+    {"clients": 6},
+]
+
+
+def fates(world: World) -> dict[tuple[str, int], tuple[float, str | None]]:
+    """By node and attempt at a local round: how long it took, and the fault that it drew.
+
+    Of attempts that no crash ended.
+    """
+    return {
+        (row.node, row.attempt): (round(row.duration_s, 6), row.cause)
+        for row in world.trace.rows
+        if row.kind in ("train", "train_lost")
+        and row.cause in (None, "dropout")
+        and row.attempt is not None
+    }
+
+
+@pytest.mark.parametrize("changed", SETTINGS, ids=lambda changed: "-".join(map(str, changed)))
+def test_no_setting_changes_a_nodes_life_its_speed_or_its_way_to_others(
+    changed: dict[str, Any],
+) -> None:
+    before = ran(described(WORLD), "fedavg")
+    after = ran(described(**{"faults": WORLD} | changed), "fedavg")
+    names = [node.name for node in before.nodes]
+    spared = [name for name in names if not ("faults" in changed and name == "client_4")]
+    lives = ups_and_downs(before), ups_and_downs(after)
+    assert all(lives[0][name] == lives[1][name] for name in spared)
+    here = {node.name: node.machine for node in after.nodes}
+    assert all(here[node.name] == node.machine for node in before.nodes)
+    place = [after.network.wiring.names.index(name) for name in names]
+    assert np.array_equal(
+        after.network.wiring.latency_s[np.ix_(place, place)], before.network.wiring.latency_s
+    )
+    both = fates(before).keys() & fates(after).keys()
+    assert len(both) > 50
+    assert all(fates(before)[each] == fates(after)[each] for each in both)
+
+
+@pytest.mark.parametrize("detection", ["heartbeat", "perfect", "none"])
+def test_who_believes_whom_to_be_down_is_the_same_under_every_protocol(detection: str) -> None:
+    scenario = described(WORLD, failure_detection={"kind": detection}, duration="300 s")
+    clients = np.arange(5)
+    beliefs: dict[str, list[list[bool]]] = {}
+    for name in ("independent", "lockstep", "fedavg"):
+        facts = Facts((100,) * 5, (4,) * 5, 500, 20, 256)
+        world, _ = build(scenario, name, 0, tiny.lineage(), facts)
+        found = beliefs[name] = []
+        for now_s in range(10, 300, 10):
+            tiny.run(world.clock, float(now_s))
+            found += [
+                world.detector.suspects(node.index, clients).tolist()
+                for node in world.clients
+                if world.network.up.current[node.index]
+            ]
+    assert beliefs["independent"] == beliefs["lockstep"] == beliefs["fedavg"]
+    assert any(map(any, beliefs["fedavg"])) == (detection != "none")
+
+
+@pytest.mark.parametrize("protocol", ["independent", "lockstep", "fedavg"])
+def test_luck_of_a_pairs_messages_is_named_by_their_number_alone(
+    protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By (purpose, source, target): which numbers were drawn, in their order.
+    drawn: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    original = Streams.uniforms
+
+    def recorded(streams: Streams, purpose: str, *numbers: Any) -> Any:
+        if len(numbers) == 3 and purpose not in ("heartbeat_loss", "start_loss"):
+            parts = np.broadcast_arrays(*(np.atleast_1d(each) for each in numbers))
+            for source, target, number in zip(*(part.tolist() for part in parts), strict=True):
+                drawn[purpose, source, target].append(number)
+        return original(streams, purpose, *numbers)
+
+    monkeypatch.setattr(Streams, "uniforms", recorded)
+    ran(described(WORLD), protocol)
+    for key, numbers in drawn.items():
+        assert numbers == list(range(len(numbers))), key
+    mine = {"ask", "ping_loss", "pong_loss"}
+    if protocol == "fedavg":
+        mine = {"report", "acknowledgement"}
+    assert {purpose for purpose, *_ in drawn} == {"transfer_loss", *mine}

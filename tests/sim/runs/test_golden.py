@@ -39,7 +39,7 @@ SCENARIO: dict[str, Any] = {
         "latency": {"distribution": "uniform", "low": "20 ms", "high": "150 ms"},
         "uplink": "1 Mbit/s",
         "downlink": "4 Mbit/s",
-        "message_loss": 0.02,
+        "packet_loss": 0.02,
     },
     "server": {"uplink": "8 Mbit/s", "downlink": "8 Mbit/s", "aggregation_time": "1 s"},
     "faults": {

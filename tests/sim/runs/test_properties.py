@@ -3,8 +3,11 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -16,20 +19,31 @@ from sim.world.network import Transfer
 from sim.world.node import Node
 from sim.world.world import World
 from tests.sim import tiny
+from tests.sim.runs.ignorance import guarded
 
 # Far above what any of these worlds needs: who steps on is caught in a loop without time.
 MOST_EVENTS = 200_000
 # Faults strike nodes that are down already, too.
 STRIKES = ("crash", "recover", "storage_lost", "slowdown")
 
-# Few values on a common grid, so that much happens at the same instant.
-times = st.sampled_from([0.0, 0.25, 1.0, 2.5, 5.0, 7.75, 13.0, 20.0, 39.5, 40.0])
-spans = st.sampled_from([10.0, 0.25, 1.0, 3.0, 5.5, 30.0])
-bandwidths = st.sampled_from([8192, 1024, 2048, 4096, 512, 1_000_000])
-
 
 def quantity(value: float, unit: str = "s") -> str:
     return f"{value} {unit}"
+
+
+# Few values on a common grid, so that much happens at the same instant.
+times = st.sampled_from([0.0, 0.25, 1.0, 2.5, 5.0, 7.75, 13.0, 20.0, 39.5, 40.0])
+spans = st.sampled_from([10.0, 0.25, 1.0, 3.0, 5.5, 30.0])
+caps = st.none() | st.sampled_from([3.0, 0.5, 30.0]).map(quantity)
+detections = st.sampled_from(
+    [
+        {"kind": "heartbeat", "interval": "1 s", "timeout": "3 s"},
+        {"kind": "heartbeat"},
+        {"kind": "perfect"},
+        {"kind": "none"},
+    ]
+)
+bandwidths = st.sampled_from([8192, 1024, 2048, 4096, 512, 1_000_000])
 
 
 @st.composite
@@ -81,9 +95,8 @@ def braintorrents() -> st.SearchStrategy[dict[str, Any]]:
             "schedule": st.sampled_from(["independent", "random_initiator", "lockstep"]),
             "peers": number,
             "max_senders": number,
-            "ping_timeout": st.sampled_from([0.5, 0.25, 2.0]).map(quantity),
-            "transfer_timeout": st.sampled_from([3.0, 0.5, 30.0]).map(quantity),
-            "retries": st.integers(0, 3),
+            "ping_timeout": st.none() | st.sampled_from([0.5, 0.25, 2.0]).map(quantity),
+            "transfer_timeout": caps,
         }
     )
 
@@ -93,10 +106,11 @@ def fedavgs() -> st.SearchStrategy[dict[str, Any]]:
         {
             "kind": st.just("fedavg"),
             "deadline": spans.map(quantity),
-            "minimum_fraction": st.sampled_from([0.1, 0.5, 1.0]),
+            "close_at": st.sampled_from([1.0, 0.8, 0.5]),
+            "minimum_fraction": st.sampled_from([0.1, 0.5]),
             "participation": st.sampled_from([0.2, 0.7, 1.0]),
-            "transfer_timeout": st.sampled_from([3.0, 0.5, 30.0]).map(quantity),
-            "retries": st.integers(0, 3),
+            "late_updates": st.sampled_from(["discard", "next_round"]),
+            "transfer_timeout": caps,
             "retry_initial": st.just("0.5 s"),
             "retry_cap": st.just("4 s"),
         }
@@ -136,8 +150,11 @@ def worlds(draw: st.DrawFn) -> tuple[Scenario, Facts, int]:
                 "uplink": draw(each),
                 "downlink": draw(each),
                 "sharing": draw(st.sampled_from(["max_min", "equal", "none"])),
-                "message_loss": draw(st.sampled_from([0.0, 0.02, 0.1, 0.5, 1.0])),
+                "packet_loss": draw(st.sampled_from([0.0, 0.02, 0.1, 0.5, 0.99])),
+                "transfer_loss": draw(st.sampled_from([0.0, 0.0, 0.3])),
+                "stall_timeout": draw(st.sampled_from(["30 s", "2 s"])),
             },
+            "failure_detection": draw(detections),
             "server": {
                 "uplink": "4 kB/s",
                 "downlink": "4 kB/s",
@@ -187,27 +204,30 @@ class Witness:
         size_bytes: int = 0,
         payload: Any = None,
         *,
-        delivered: Callable[[Transfer], None] | None = None,
-        acknowledge: bool = False,
+        delivered: Callable[[Transfer], object] | None = None,
+        purpose: str = "message",
+        **how: Any,
     ) -> Transfer:
-        nodes = self.world.nodes
+        nodes, suspects = self.world.nodes, self.world.detector.suspects
         assert nodes[source].up, "a node that is down sends"
+        if purpose in ("order", "update"):
+            assert not suspects(source, np.array([target]))[0], "sends to whom it suspects"
 
         def arrived(transfer: Transfer) -> None:
             assert nodes[target].up, "a node that is down receives"
-            for part in payload if isinstance(payload, tuple) else ():
-                if isinstance(part, ModelRef):
-                    self._arrivals[nodes[target].name].append((source, part))
+            self._arrivals[nodes[target].name] += [
+                (source, model) for model in models_in(transfer.payload)
+            ]
             if delivered is not None:
                 delivered(transfer)
 
-        return self._send(
-            source, target, size_bytes, payload, delivered=arrived, acknowledge=acknowledge
-        )
+        how |= {"purpose": purpose, "delivered": arrived}
+        return self._send(source, target, size_bytes, payload, **how)
 
-    def ping(self, source: int, *arguments: Any) -> Any:
+    def ping(self, source: int, peers: Any, *arguments: Any) -> Any:
         assert self.world.nodes[source].up, "a node that is down pings"
-        return self._ping(source, *arguments)
+        assert not self.world.detector.suspects(source, peers).any(), "pings whom it suspects"
+        return self._ping(source, peers, *arguments)
 
     def averaged(self, models: dict[int, ModelRef]) -> ModelRef:
         """Only what came since the node last crashed, and its own, may be in a merge."""
@@ -216,7 +236,7 @@ class Witness:
         assert merging.up, "a node that is down merges"
         for peer, model in models.items():
             if peer == merging.index:
-                assert model is merging.storage.model
+                assert model is merging.storage.newest
             else:
                 assert (peer, model) in self._arrivals[merging.name], "merges what never arrived"
         return self._average(models)
@@ -254,6 +274,12 @@ class Witness:
             self._versions[position] = now
 
 
+def models_in(payload: Any) -> list[ModelRef]:
+    """The models of a message: weights with their version, or a report of an update."""
+    parts = payload if isinstance(payload, tuple) else (getattr(payload, "update", None),)
+    return [part for part in parts if isinstance(part, ModelRef)]
+
+
 def check_silence(world: World) -> None:
     """Between a crash and the recovery nothing of the node begins, and nothing of it goes on."""
     down_since: dict[str, float] = {}
@@ -288,7 +314,8 @@ def test_every_world_keeps_its_promises(described: tuple[Scenario, Facts, int]) 
     world, running = build(scenario, "it", seed, tiny.lineage(), facts)
     witness = Witness(world, running)
 
-    tiny.run(world.clock, scenario.duration)
+    with guarded(world):
+        tiny.run(world.clock, scenario.duration)
 
     assert world.clock.now == scenario.duration
     network = world.network
@@ -299,3 +326,26 @@ def test_every_world_keeps_its_promises(described: tuple[Scenario, Facts, int]) 
     assert min(running.staleness()) >= 0
     crashed = "crash" in world.trace.counts
     event(f"{scenario.protocols['it'].kind}, merges: {witness.merges > 0}, crashes: {crashed}")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda world: world.clients[1].up,
+        lambda world: world.network.up.current[1],
+        lambda world: world.network.starts,
+        lambda world: world.network.started_s[1],
+    ],
+)
+def test_protocol_that_reads_what_it_cannot_know_is_caught(look: FunctionType) -> None:
+    described = tiny.scenario([[0.0, 1.0], [1.0, 0.0]], [1.0, 1.0], {"local": {}})
+    world, running = tiny.world(described, samples=[1, 1], steps=[1, 1])
+    fault, protocol = (
+        FunctionType(look.__code__, {"__name__": name})
+        for name in ("sim.faults.any", "sim.protocols.nosy")
+    )
+    with guarded(world):
+        fault(world)
+        assert all(seen.up for seen in running.seen())
+        with pytest.raises(AssertionError, match="reads"):
+            protocol(world)

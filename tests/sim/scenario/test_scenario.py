@@ -42,6 +42,15 @@ def same(one: Scenario, other: Scenario) -> bool:
     return one.model_dump() == other.model_dump()
 
 
+def test_a_protocol_may_train_in_its_own_way(tmp_path: Path) -> None:
+    scenario = load("no_faults", ["protocols.fedavg.training={local_steps: 9, batch_size: 8}"])
+    own, common = scenario.training_of("fedavg"), scenario.training
+    assert scenario.training_of("braintorrent") == common
+    assert (own.local_steps, own.batch_size, own.local_epochs) == (9, 8, None)
+    assert own.learning_rate == common.learning_rate
+    assert same(reloaded(scenario, tmp_path), scenario)
+
+
 def test_the_shipped_scenarios_are_found() -> None:
     assert set(NAMES) <= set(shipped())
 

@@ -1,5 +1,6 @@
 """Fluid sharing of links, against rates worked out by hand."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ class Pipes:
         self.flows = Flows(self.clock, np.array(uplink), np.array(downlink), sharing)
         self.finished: dict[str, float] = {}
 
-    def start(self, name: str, source: int, target: int, size: float) -> Flow:
+    def start(
+        self, name: str, source: int, target: int, size: float, at_most: float = math.inf
+    ) -> Flow:
         def done() -> None:
             self.finished[name] = self.clock.now
 
-        return self.flows.start(source, target, size, done)
+        return self.flows.start(source, target, size, done, at_most)
 
     def at(self, time_s: float, act: Any) -> None:
         event = self.clock.at(time_s)
@@ -122,6 +125,44 @@ def test_both_directions_of_a_node_are_apart(sharing: Sharing) -> None:
     pipes.start("there", 0, 1, 64.0)
     pipes.start("back", 1, 0, 64.0)
     assert pipes.run() == {"there": 4.0, "back": 4.0}
+
+
+@pytest.mark.parametrize(("sharing", "free"), [("max_min", 14.0), ("equal", 8.0), ("none", 16.0)])
+def test_a_bound_is_held_and_leaves_the_rest_to_others(sharing: Sharing, free: float) -> None:
+    # 16 B/s for two flows, of which one gets at most 2.
+    pipes = Pipes([16.0] * 3, [16.0] * 3, sharing)
+    bound, other = pipes.start("bound", 0, 2, 16.0, 2.0), pipes.start("other", 1, 2, 1e6)
+    tiny.run(pipes.clock, 0.0)
+    assert (bound.rate, other.rate) == (2.0, free)
+    # When the first is done, its own link serves the next one with another bound.
+    pipes.at(8.0, lambda: pipes.start("next", 0, 2, 16.0, 4.0))
+    assert pipes.run(100.0) == {"bound": 8.0, "next": 12.0}
+
+
+@pytest.mark.parametrize("sharing", [*SHARING, "none"])
+def test_a_bound_above_the_links_changes_nothing(sharing: Sharing) -> None:
+    plain, bound = Pipes([16.0] * 3, [8.0] * 3, sharing), Pipes([16.0] * 3, [8.0] * 3, sharing)
+    for number in range(6):
+        plain.start(str(number), number % 3, (number + 1) % 3, 10.0 * number + 1)
+        bound.start(str(number), number % 3, (number + 1) % 3, 10.0 * number + 1, 16.0)
+    assert plain.run() == bound.run() and len(plain.finished) == 6
+
+
+@pytest.mark.parametrize("sharing", [*SHARING, "none"])
+def test_what_links_carry_is_what_came_through(sharing: Sharing) -> None:
+    # Node 0 sends 64 B to 1, and 1000 B to 2, of which 40 are through when that is stopped at 5.
+    # Both get 8 B/s; without sharing, links of 8 B/s give as much.
+    capacity = 8.0 if sharing == "none" else 16.0
+    pipes = Pipes([capacity] * 3, [capacity] * 3, sharing)
+    pipes.start("there", 0, 1, 64.0)
+    stopped = pipes.start("never", 0, 2, 1000.0)
+    pipes.at(5.0, lambda: pipes.flows.stop(stopped))
+    tiny.run(pipes.clock, 1.0)
+    assert pipes.flows.carried.tolist() == [16.0, 0, 0, 0, 8.0, 8.0]
+    assert pipes.flows.carried.tolist() == [16.0, 0, 0, 0, 8.0, 8.0]
+    pipes.run()
+    assert stopped.remaining == 960.0
+    assert pipes.flows.carried.tolist() == [104.0, 0, 0, 0, 64.0, 40.0]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,13 +1,18 @@
 """Delivery: latency, bandwidth, loss, partitions, crashes, and what the tally says of them."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import simpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sim.world.clock import Tie
+from sim.world.flows import Sharing
 from sim.world.network import Network, Transfer
+from sim.world.transport import fastest
 from tests.sim import tiny
 
 
@@ -40,6 +45,23 @@ def send(network: Network, size_bytes: int, arrivals: list[float], **more: Any) 
     )
 
 
+class Told:
+    """A message from client 0 to client 1, when it arrived, and when its failure was known."""
+
+    def __init__(self, network: Network, size_bytes: int) -> None:
+        self.at_s: list[float] = []
+        self.delivered_s: list[float] = []
+        self.transfer = network.send(
+            0,
+            1,
+            size_bytes,
+            delivered=lambda _: self.delivered_s.append(network.clock.now),
+            failed=lambda _: self.at_s.append(network.clock.now),
+            acknowledge=True,
+            purpose="ask",
+        )
+
+
 def test_transfer_takes_latency_and_size_over_bandwidth() -> None:
     # 0.25 s, then 64 B at min(16, 8) = 8 B/s.
     network = tiny.network(0.25, [16.0, 8.0])
@@ -58,9 +80,9 @@ def test_control_message_pays_latency_only() -> None:
     transfer = send(network, 0, arrivals, acknowledge=True)
     tiny.run(network.clock, 0.5)
     assert arrivals == [0.25]
-    assert not happened(transfer.acknowledged)
+    assert not happened(transfer.settled)
     tiny.run(network.clock, 0.75)
-    assert happened(transfer.acknowledged)
+    assert transfer.settled.value is True
     assert tiny.events(network.trace) == []
     assert settled(network) == {"sent": 2, "delivered": 2, "in_flight": 0}
 
@@ -77,48 +99,214 @@ def test_two_transfers_share_an_uplink() -> None:
     ]
 
 
-@pytest.mark.parametrize(("size", "kind"), [(0, "message_lost"), (64, "transfer_lost")])
-def test_lost_message_never_arrives(size: int, kind: str) -> None:
-    streams = tiny.scripted(("message_loss", "client_0", 1))
-    network = tiny.network(0.25, [16.0, 16.0], streams=streams, message_loss=0.5)
+# -- loss ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("luck", "latency_s", "arrives_s"),
+    [
+        (0.5, 0.25, 0.25),  # At the first try.
+        (0.3, 0.25, 1.25),  # The first copy is lost, the next is sent after 1 s,
+        (0.2, 0.25, 3.25),  # after 2 s more,
+        (0.1, 0.25, 7.25),  # after 4 s more.
+        (0.3, 2.0, 6.0),  # A round trip of 4 s is waited for.
+        (0.2, 2.0, 14.0),
+    ],
+)
+def test_loss_delays_a_control_message(luck: float, latency_s: float, arrives_s: float) -> None:
+    streams = tiny.scripted(lucks={("ask", 0, 1, 1): luck})
+    network = tiny.network(latency_s, [16.0, 16.0], streams=streams, packet_loss=0.5)
     arrivals: list[float] = []
-    for _ in range(3):
-        send(network, size, arrivals)
+    for _ in range(2):
+        send(network, 0, arrivals, purpose="ask")
     tiny.run(network.clock, 100.0)
-    assert len(arrivals) == 2
-    lost = [event for event in tiny.events(network.trace) if event[3] == kind]
-    assert lost == [(0.0, 0.0, "client_0", kind, "client_1", "loss")]
-    assert settled(network) == {"sent": 3, "delivered": 2, "in_flight": 0, "loss": 1}
+    assert arrivals == [latency_s, arrives_s]
+    assert settled(network) == {"sent": 2, "delivered": 2, "in_flight": 0}
 
 
-def test_share_of_lost_messages_is_the_probability() -> None:
-    network = tiny.network(0.25, [16.0, 16.0], message_loss=0.3)
+def test_control_message_that_is_lost_for_too_long() -> None:
+    # Copies are sent at 0, 1, 3, 7 and 15; the next would be at 31, after the stall time-out.
+    streams = tiny.scripted(lucks={("ask", 0, 1): 0.02})
+    network = tiny.network(0.25, [16.0, 16.0], streams=streams, packet_loss=0.5)
+    told = Told(network, 0)
+    tiny.run(network.clock, 100.0)
+    assert told.at_s == [30.0]
+    assert tiny.events(network.trace) == [
+        (0.0, 30.0, "client_0", "message_lost", "client_1", "loss")
+    ]
+    assert settled(network) == {"sent": 1, "delivered": 0, "in_flight": 0, "loss": 1}
+
+
+def test_delay_by_loss_is_as_rare_as_the_loss_says() -> None:
+    network = tiny.network(0.25, [16.0, 16.0], packet_loss=0.3)
+    arrivals: list[float] = []
     for _ in range(4000):
-        network.send(0, 1)
-    tiny.run(network.clock, 1.0)
-    # Three standard deviations of a binomial proportion.
-    share = network.tally.lost["loss"] / 4000
-    assert abs(share - 0.3) < 3 * np.sqrt(0.3 * 0.7 / 4000)
+        send(network, 0, arrivals)
+    tiny.run(network.clock, 100.0)
+    for copies, at_s in enumerate([0.25, 1.25, 3.25]):
+        chance = 0.3**copies * 0.7
+        # Three standard deviations of a binomial proportion.
+        bound = 3 * np.sqrt(chance * (1 - chance) / 4000)
+        assert abs(arrivals.count(at_s) / 4000 - chance) < bound
 
 
-def test_partition_breaks_a_transfer_and_heals_during_the_next() -> None:
-    # The partition stands from 1 to 3. A transfer of 4 s that is under way at 1 breaks; one that is
-    # sent at 2.5 is lost although it would arrive after the healing; one sent at 3 arrives.
+def test_copy_that_gets_through_is_held_by_a_partition() -> None:
+    # The first copy is lost; the second, of 1 s, waits for the healing at 5.
+    streams = tiny.scripted(lucks={("message", 0, 1): 0.3})
+    network = tiny.network(0.25, [16.0, 16.0], streams=streams, packet_loss=0.5)
+    network.split("cut", 0.5, 5.0, np.array([0, 1]))
+    arrivals: list[float] = []
+    send(network, 0, arrivals)
+    tiny.run(network.clock, 100.0)
+    assert arrivals == [5.25]
+
+
+def test_what_a_partition_has_held_may_still_be_lost() -> None:
+    streams = tiny.scripted(lucks={("message", 0, 1): 0.3})
+    network = tiny.network(0.25, [16.0, 16.0], streams=streams, packet_loss=0.5)
+    network.split("cut", 0.0, 5.0, np.array([0, 1]))
+    arrivals: list[float] = []
+    send(network, 0, arrivals)
+    tiny.run(network.clock, 100.0)
+    assert arrivals == [6.25]
+
+
+def test_a_transfer_may_go_missing_as_a_whole() -> None:
+    # Three in turn, of 4 s each; the second one's last byte is at 8.25.
+    streams = tiny.scripted(("transfer_loss", 0, 1, 1))
+    network = tiny.network(0.25, [16.0, 16.0], streams=streams, transfer_loss=0.5)
+    told = []
+    for time_s in (0.0, 4.0, 8.0):
+        at(network, time_s, lambda: told.append(Told(network, 64)))
+    tiny.run(network.clock, 100.0)
+    assert [each.at_s for each in told] == [[], [8.25], []]
+    assert tiny.events(network.trace)[1] == (
+        4.0, 4.25, "client_0", "transfer_lost", "client_1", "loss"
+    )  # fmt: skip
+    assert settled(network) == {"sent": 5, "delivered": 4, "in_flight": 0, "loss": 1}
+
+
+def test_loss_bounds_the_rate_of_a_transfer_and_leaves_the_rest_to_others() -> None:
+    # Two senders into a downlink of 2^20 B/s. The far one is held to `fastest`; the near one, whose
+    # bound is above all links, gets what is left.
+    capacity = 2.0**20
+    latency_s = [[0, 0, 0.5], [0, 0, 1e-6], [0.5, 1e-6, 0]]
+    bound = fastest(0.001, 1.0)
+    assert bound < capacity / 4 and fastest(0.001, 2e-6) > capacity
+    for sharing, near in (
+        ("max_min", capacity - bound),
+        ("equal", capacity / 2),
+        ("none", capacity),
+    ):
+        network = tiny.network(latency_s, [capacity] * 3, sharing=sharing, packet_loss=0.001)
+        far, other = network.send(0, 2, 2**30), network.send(1, 2, 2**30)
+        tiny.run(network.clock, 1.0)
+        assert far.flow is not None and other.flow is not None
+        assert (far.flow.rate, other.flow.rate) == (bound, near)
+
+
+@pytest.mark.parametrize("purpose", ["ask", "update", "acknowledgement"])
+def test_one_message_more_shifts_no_other_ones_luck(purpose: str) -> None:
+    def arrivals(extra: bool) -> list[float]:
+        network = tiny.network(0.25, [16.0] * 3, packet_loss=0.5)
+        found: list[float] = []
+        for _ in range(50):
+            if extra:
+                network.send(0, 1, purpose="another")
+                network.send(1, 0, purpose=purpose)
+                network.send(0, 2, purpose=purpose)
+                network.ping(0, np.array([1]))
+            send(network, 0, found, purpose=purpose)
+        tiny.run(network.clock, 100.0)
+        return found
+
+    alone = arrivals(False)
+    assert len(set(alone)) > 2
+    assert arrivals(True) == alone
+
+
+# -- partitions ------------------------------------------------------------------------------------
+
+
+def test_transfer_frozen_by_a_partition_goes_on_with_what_remained() -> None:
+    # 64 B at 16 B/s from 0.25 on. From 1 to 3 nothing passes: 52 B are left, until 6.25.
     network = tiny.network(0.25, [16.0, 16.0])
     network.split("cut", 1.0, 3.0, np.array([0, 1]))
-    arrivals: list[float] = []
-    send(network, 64, arrivals)
-    at(network, 2.5, lambda: send(network, 64, arrivals))
-    at(network, 3.0, lambda: send(network, 64, arrivals))
+    told = Told(network, 64)
+    tiny.run(network.clock, 2.0)
+    assert network.flows.running == 0
     tiny.run(network.clock, 100.0)
     assert tiny.events(network.trace) == [
-        (0.0, 1.0, "client_0", "transfer_lost", "client_1", "partition"),
         (1.0, 0.0, "", "partition", "", "cut"),
-        (2.5, 0.0, "client_0", "transfer_lost", "client_1", "partition"),
         (3.0, 0.0, "", "heal", "", "cut"),
-        (3.0, 4.25, "client_0", "transfer", "client_1", ""),
+        (0.0, 6.25, "client_0", "transfer", "client_1", ""),
     ]
-    assert arrivals == [7.25]
+    assert told.at_s == []
+
+
+def test_transfer_frozen_for_too_long_is_lost_to_both_ends() -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 1.0, 31.0, np.array([0, 1]))
+    told = Told(network, 64)
+    tiny.run(network.clock, 100.0)
+    assert tiny.events(network.trace, "transfer_lost") == [
+        (0.0, 31.0, "client_0", "transfer_lost", "client_1", "partition")
+    ]
+    assert told.at_s == [31.0] and told.transfer.settled.value is False
+
+
+@pytest.mark.parametrize("size", [0, 64])
+def test_what_is_sent_in_a_partition_waits_for_its_end(size: int) -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 1.0, 3.0, np.array([0, 1]))
+    network.split("again", 3.0, 4.0, np.array([1, 0]))
+    arrivals: list[float] = []
+    at(network, 2.5, lambda: send(network, size, arrivals))
+    at(network, 4.0, lambda: send(network, size, arrivals))
+    tiny.run(network.clock, 100.0)
+    assert arrivals == [4.25 + size / 16.0] * 2
+
+
+@pytest.mark.parametrize("size", [0, 64])
+def test_what_is_sent_in_a_long_partition_is_lost(size: int) -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 1.0, 32.0, np.array([0, 1]))
+    told = []
+    at(network, 2.0, lambda: told.append(Told(network, size)))
+    tiny.run(network.clock, 100.0)
+    assert told[0].at_s == [32.0]
+    assert settled(network) == {"sent": 1, "delivered": 0, "in_flight": 0, "partition": 1}
+
+
+def test_control_message_on_the_wire_passes_a_partition_that_begins() -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 0.125, 100.0, np.array([0, 1]))
+    arrivals: list[float] = []
+    send(network, 0, arrivals)
+    tiny.run(network.clock, 1.0)
+    assert arrivals == [0.25]
+
+
+def test_acknowledgement_may_be_lost_by_a_partition() -> None:
+    # The last byte arrives at 4.25, as the partition begins: it is there, but nobody can say so.
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 4.25, 100.0, np.array([0, 1]))
+    told = Told(network, 64)
+    tiny.run(network.clock, 100.0)
+    assert told.delivered_s == [4.25]
+    assert told.at_s == [34.25] and told.transfer.settled.value is False
+    assert settled(network) == {"sent": 2, "delivered": 1, "in_flight": 0, "partition": 1}
+
+
+def test_who_crashes_does_not_send_again_what_was_held_up() -> None:
+    # The acknowledgement of 4.25 is held up until 10; client 1, which would send it, crashes at 5.
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 4.25, 10.0, np.array([0, 1]))
+    told = Told(network, 64)
+    at(network, 5.0, lambda: network.node_down(1))
+    tiny.run(network.clock, 100.0)
+    assert told.at_s == [34.25] and told.transfer.settled.value is False
+    assert settled(network)["sender_down"] == 1
 
 
 def test_partition_leaves_transfers_within_a_group() -> None:
@@ -127,8 +315,70 @@ def test_partition_leaves_transfers_within_a_group() -> None:
     network.split("cut", 1.0, 3.0, groups)
     network.send(0, 1, 64)
     network.send(0, 2, 64)
+    tiny.run(network.clock, 4.25)
+    assert settled(network) == {"sent": 2, "delivered": 1, "in_flight": 1}
+
+
+# -- crashes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crashed", [0, 1])
+@pytest.mark.parametrize(
+    ("crash_s", "back_s", "told_s"),
+    [
+        (2.0, None, 32.0),  # The last byte came at 2.
+        (2.0, 10.0, 10.25),  # Who is back resets what is open.
+        (2.0, 40.0, 32.0),
+        (0.125, None, 30.0),  # No byte ever came.
+        (0.125, 29.875, 30.0),
+    ],
+)
+def test_who_is_left_learns_of_a_crash(
+    crashed: int, crash_s: float, back_s: float | None, told_s: float
+) -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    told = Told(network, 64)
+    at(network, crash_s, lambda: network.node_down(crashed))
+    if back_s is not None:
+        at(network, back_s, lambda: network.node_up(crashed))
     tiny.run(network.clock, 100.0)
-    assert settled(network) == {"sent": 2, "delivered": 1, "in_flight": 0, "partition": 1}
+    assert told.at_s == [told_s] and told.transfer.settled.value is False
+
+
+def test_reset_waits_for_the_end_of_a_partition() -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 9.0, 12.0, np.array([0, 1]))
+    told = Told(network, 64)
+    at(network, 2.0, lambda: network.node_down(1))
+    at(network, 10.0, lambda: network.node_up(1))
+    tiny.run(network.clock, 100.0)
+    assert told.at_s == [12.25]
+
+
+def test_crash_of_the_receiver_of_a_frozen_transfer() -> None:
+    # Nothing has come since 1.
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", 1.0, 20.0, np.array([0, 1]))
+    told = Told(network, 64)
+    at(network, 5.0, lambda: network.node_down(1))
+    tiny.run(network.clock, 100.0)
+    assert told.at_s == [31.0]
+
+
+@pytest.mark.parametrize(("size", "kind"), [(0, "message_lost"), (64, "transfer_lost")])
+@pytest.mark.parametrize(("back_s", "told_s"), [(5.0, 5.25), (None, 31.0)])
+def test_message_to_a_dead_node(size: int, kind: str, back_s: float | None, told_s: float) -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.node_down(1)
+    told = []
+    at(network, 1.0, lambda: told.append(Told(network, size)))
+    if back_s is not None:
+        at(network, back_s, lambda: network.node_up(1))
+    tiny.run(network.clock, 100.0)
+    assert told[0].at_s == [told_s]
+    assert tiny.events(network.trace) == [
+        (1.0, 0.25, "client_0", kind, "client_1", "receiver_down")
+    ]
 
 
 @pytest.mark.parametrize(("crashed", "cause"), [(0, "sender_down"), (1, "receiver_down")])
@@ -188,7 +438,9 @@ def test_cancelled_transfer_is_lost_once() -> None:
     at(network, 2.0, lambda: network.cancel(transfer))
     tiny.run(network.clock, 100.0)
     assert arrivals == []
-    assert settled(network) == {"sent": 1, "delivered": 0, "in_flight": 0, "timeout": 1}
+    assert not happened(transfer.settled)
+    assert settled(network) == {"sent": 1, "delivered": 0, "in_flight": 0, "abandoned": 1}
+    assert transfer.flow is None and network.flows.running == 0
 
 
 # -- pings -----------------------------------------------------------------------------------------
@@ -199,7 +451,7 @@ PEERS = np.array([1, 2, 3])
 
 def test_ping_ends_with_the_last_answer() -> None:
     network = tiny.network(FOUR, [16.0] * 4)
-    ping = network.ping(0, PEERS, 8.0, 0)
+    ping = network.ping(0, PEERS, 8.0)
     tiny.run(network.clock, 3.75)
     assert not happened(ping.replied)
     tiny.run(network.clock, 4.0)
@@ -212,7 +464,7 @@ def test_ping_ends_with_the_last_answer() -> None:
 def test_late_answer_is_no_answer() -> None:
     # Client 3 is reached at 2 and its answer would be back at 4, half a second too late.
     network = tiny.network(FOUR, [16.0] * 4)
-    ping = network.ping(0, PEERS, 3.5, 0)
+    ping = network.ping(0, PEERS, 3.5)
     tiny.run(network.clock, 10.0)
     assert ping.answered.tolist() == [True, True, False]
     assert tiny.events(network.trace) == [(0.0, 3.5, "client_0", "ping", "", "asked=3 answered=2")]
@@ -222,9 +474,9 @@ def test_late_answer_is_no_answer() -> None:
 def test_ping_meets_a_dead_peer_a_lost_question_and_a_lost_answer() -> None:
     # Client 1 is down from 0.125 and no longer answers; the question to client 2 is lost; client 3
     # answers, and its answer is lost: 3 questions and 1 answer sent, 1 question delivered.
-    streams = tiny.scripted(("ping_loss", "client_0", 0, 2), ("pong_loss", "client_0", 0, 3))
-    network = tiny.network(FOUR, [16.0] * 4, streams=streams, message_loss=0.5)
-    ping = network.ping(0, PEERS, 8.0, 0)
+    streams = tiny.scripted(("ping_loss", 0, 2, 0), ("pong_loss", 0, 3, 0))
+    network = tiny.network(FOUR, [16.0] * 4, streams=streams, packet_loss=0.5)
+    ping = network.ping(0, PEERS, 8.0)
     at(network, 0.125, lambda: network.node_down(1))
     tiny.run(network.clock, 10.0)
     assert ping.answered.tolist() == [False, False, False]
@@ -237,7 +489,7 @@ def test_ping_meets_a_dead_peer_a_lost_question_and_a_lost_answer() -> None:
 def test_peer_that_crashes_when_it_is_reached_has_answered() -> None:
     # Completions come before faults: the question of 0.25 still finds client 1 up.
     network = tiny.network(FOUR, [16.0] * 4)
-    ping = network.ping(0, PEERS, 8.0, 0)
+    ping = network.ping(0, PEERS, 8.0)
     at(network, 0.25, lambda: network.node_down(1))
     tiny.run(network.clock, 10.0)
     assert ping.answered.tolist() == [True, True, True]
@@ -249,7 +501,7 @@ def test_partition_between_question_and_answer() -> None:
     groups = np.array([0, 0, 1, 1])
     network = tiny.network(FOUR, [16.0] * 4)
     network.split("cut", 0.375, 5.0, groups)
-    ping = network.ping(0, PEERS, 8.0, 0)
+    ping = network.ping(0, PEERS, 8.0)
     tiny.run(network.clock, 10.0)
     assert ping.answered.tolist() == [True, False, False]
     assert settled(network) == {"sent": 6, "delivered": 4, "in_flight": 0, "partition": 2}
@@ -258,7 +510,7 @@ def test_partition_between_question_and_answer() -> None:
 def test_crash_of_the_asker_ends_the_ping() -> None:
     # At 0.75 client 1's answer is back, client 2's is under way, client 3 not yet reached.
     network = tiny.network(FOUR, [16.0] * 4)
-    ping = network.ping(0, PEERS, 8.0, 0)
+    ping = network.ping(0, PEERS, 8.0)
     at(network, 0.75, lambda: network.node_down(0))
     tiny.run(network.clock, 10.0)
     assert not happened(ping.replied)
@@ -269,22 +521,22 @@ def test_crash_of_the_asker_ends_the_ping() -> None:
 
 def test_ping_at_the_end_of_a_run_is_in_flight() -> None:
     network = tiny.network(FOUR, [16.0] * 4)
-    network.ping(0, PEERS, 8.0, 0)
+    network.ping(0, PEERS, 8.0)
     tiny.run(network.clock, 0.75)
     assert settled(network) == {"sent": 5, "delivered": 3, "in_flight": 2}
 
 
 def test_ping_of_nobody_is_over_at_once() -> None:
     network = tiny.network(FOUR, [16.0] * 4)
-    ping = network.ping(0, PEERS[:0], 8.0, 0)
+    ping = network.ping(0, PEERS[:0], 8.0)
     tiny.run(network.clock, 0.0)
     assert happened(ping.replied)
 
 
 def test_who_is_asked_changes_nobody_elses_luck() -> None:
     def answered(peers: list[int]) -> dict[int, bool]:
-        network = tiny.network(0.25, [16.0] * 20, message_loss=0.3)
-        ping = network.ping(0, np.array(peers), 8.0, 4)
+        network = tiny.network(0.25, [16.0] * 20, packet_loss=0.3)
+        ping = network.ping(0, np.array(peers), 8.0)
         tiny.run(network.clock, 10.0)
         return dict(zip(peers, ping.answered.tolist(), strict=True))
 
@@ -298,8 +550,130 @@ def test_ping_pays_the_latency_of_each_way(symmetric: bool) -> None:
     # There 0.25 s, back 0.5 s, or with links that are alike both ways 0.25 s again.
     latency_s = [[0, 0.25], [0.25 if symmetric else 0.5, 0]]
     network = tiny.network(latency_s, [1.0, 1.0], symmetric=symmetric)
-    ping = network.ping(0, np.array([1]), 2.0, 0)
+    ping = network.ping(0, np.array([1]), 2.0)
     ping.replied.callbacks.append(lambda _: replied.append(network.clock.now))
     replied: list[float] = []
     tiny.run(network.clock, 2.0)
     assert replied == [0.5 if symmetric else 0.75]
+
+
+def answered_at(network: Network, peers: list[int], timeout_s: float | None = None) -> list[float]:
+    ping = network.ping(0, np.array(peers), timeout_s)
+    at_s: list[float] = []
+    assert ping.replied.callbacks is not None
+    ping.replied.callbacks.append(lambda _: at_s.append(network.clock.now))
+    tiny.run(network.clock, 100.0)
+    return at_s
+
+
+@pytest.mark.parametrize(
+    ("down", "replied_s"),
+    [
+        ([], 4.0),  # Client 3's answer.
+        ([1], 4.0),  # A round trip of 0.5 s is waited for 1.5 s, and no other one for longer.
+        ([2], 4.0),
+        ([3], 12.0),  # Three round trips of 4 s.
+        ([1, 2, 3], 12.0),
+    ],
+)
+def test_each_pair_is_waited_for_as_long_as_three_round_trips(
+    down: list[int], replied_s: float
+) -> None:
+    network = tiny.network(FOUR, [16.0] * 4)
+    for peer in down:
+        network.node_down(peer)
+    assert answered_at(network, [1, 2, 3]) == [replied_s]
+
+
+@pytest.mark.parametrize(("latency_s", "replied_s"), [(0.125, 1.0), (0.25, 1.5)])
+def test_an_answer_is_waited_for_at_least_a_second(latency_s: float, replied_s: float) -> None:
+    network = tiny.network(latency_s, [16.0] * 2)
+    network.node_down(1)
+    assert answered_at(network, [1]) == [replied_s]
+
+
+def test_a_given_time_out_holds_for_all_pairs() -> None:
+    network = tiny.network(FOUR, [16.0] * 4)
+    network.node_down(1)
+    assert answered_at(network, [1, 2], 8.0) == [8.0]
+
+
+def test_what_a_partition_blocks_has_not_answered_in_time() -> None:
+    network = tiny.network(FOUR, [16.0] * 4)
+    network.split("cut", 0.0, 0.125, np.array([0, 1, 0, 0]))
+    assert answered_at(network, [1, 2]) == [1.5]
+    assert settled(network)["partition"] == 1
+
+
+# -- all of it -------------------------------------------------------------------------------------
+
+INSTANTS = st.integers(0, 80).map(lambda each: each / 4)
+NODES = st.integers(0, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sends=st.lists(st.tuples(INSTANTS, NODES, NODES, st.sampled_from([0, 16, 200])), max_size=15),
+    pings=st.lists(st.tuples(INSTANTS, NODES), max_size=5),
+    toggles=st.lists(st.tuples(INSTANTS, NODES), max_size=8),
+    splits=st.lists(st.tuples(INSTANTS, INSTANTS, st.sampled_from([1, 2, 4])), max_size=3),
+    sharing=st.sampled_from(["max_min", "equal", "none"]),
+    loss=st.sampled_from([0.0, 1e-6, 0.3]),
+    missing=st.sampled_from([0.0, 0.3]),
+)
+def test_every_message_ends_once_and_who_waits_is_told(
+    sends: list[tuple[float, int, int, int]],
+    pings: list[tuple[float, int]],
+    toggles: list[tuple[float, int]],
+    splits: list[tuple[float, float, int]],
+    sharing: Sharing,
+    loss: float,
+    missing: float,
+) -> None:
+    network = tiny.network(
+        [[0, 0.25, 2.0], [0.5, 0, 0.0], [2.0, 0.0, 0]],
+        [16.0, 32.0, 8.0],
+        sharing=sharing,
+        packet_loss=loss,
+        transfer_loss=missing,
+        stall_timeout_s=6.0,
+    )
+    ends: list[tuple[Transfer, str, float]] = []
+
+    def offer(source: int, target: int, size_bytes: int) -> None:
+        if network.up.current[source] and source != target:
+            network.send(
+                source,
+                target,
+                size_bytes,
+                delivered=lambda transfer: ends.append((transfer, "delivered", network.clock.now)),
+                failed=lambda transfer: ends.append((transfer, "failed", network.clock.now)),
+                acknowledge=True,
+            )
+
+    def toggle(node: int) -> None:
+        (network.node_down if network.up.current[node] else network.node_up)(node)
+
+    for time_s, source, target, size_bytes in sends:
+        at(network, time_s, partial(offer, source, target, size_bytes), Tie.COMPUTED)
+    for time_s, source in pings:
+        peers = np.array([node for node in range(3) if node != source])
+        at(network, time_s, partial(network.ping, source, peers), Tie.COMPUTED)
+    for time_s, node in toggles:
+        at(network, time_s, partial(toggle, node))
+    for from_s, to_s, alone in splits:
+        groups = np.array([alone >> node & 1 for node in range(3)])
+        network.split("cut", from_s, from_s + to_s, groups)
+    for until_s in (1.0, 5.0, 20.0, 30.0, 1e6):
+        tiny.run(network.clock, until_s)
+        tally = network.tally
+        # Open pings are counted as a whole when they end.
+        pinging = sum(ping.in_flight() for ping in network._pings)
+        ended = tally.delivered + sum(tally.lost.values())
+        assert tally.sent == ended + network.in_flight() - pinging
+    assert settled(network)["in_flight"] == 0 and network.flows.running == 0
+    for transfer in {transfer: None for transfer, _, _ in ends}:
+        what = [kind for each, kind, _ in ends if each is transfer]
+        # If its acknowledgement is lost, it has arrived, and is believed to have failed.
+        assert what in (["delivered"], ["failed"], ["delivered", "failed"])
+        assert transfer.settled.value is (what == ["delivered"])

@@ -153,7 +153,9 @@ def test_lost_storage_raises_the_incarnation() -> None:
     assert node.storage.model is node.lineage.initial()
     assert node.version == INCARNATION > before == 2
     # Attempts count on: the next one does not meet the dropout of the first again.
-    assert history(node, 14.0)[-1] == (10.0, 4.0, "train", "round=0 attempt=3")
+    # Nor do the rounds: it is the third that this node finishes.
+    assert history(node, 14.0)[-1] == (10.0, 4.0, "train", "round=2 attempt=3")
+    assert (node.rounds, node.storage.rounds) == (3, 1)
 
 
 def test_storage_lost_while_down() -> None:

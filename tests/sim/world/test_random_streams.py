@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from sim.record.settings.distributions import Constant, Exponential, Lognormal, Uniform
-from sim.world.random_streams import Streams
+from sim.world.random_streams import Ints, Streams
 
 PINNED = [0.061184733749924725, 0.38105186960357074, 0.4127470060646269, 0.6329041115658316]
+PINNED_UNIFORMS = [0.7050906466985327, 0.8143859956118029, 0.9327947616109658]
 
 
 def draws(seed: int, purpose: str, *key: str | int) -> list[float]:
@@ -79,3 +80,69 @@ def test_a_longer_mean_stretches_the_same_draws() -> None:
     long = Exponential.model_validate({"distribution": "exponential", "mean": "4 s"})
     one = short.draw(Streams(1).stream("x"), 100)
     assert np.array_equal(4 * one, long.draw(Streams(1).stream("x"), 100))
+
+
+COUNT = 40_000
+FIVE_SIGMAS = 5 / np.sqrt(COUNT)
+
+
+@pytest.mark.parametrize("varied", [0, 1, 2])
+def test_named_draws_are_uniform_and_follow_no_order(varied: int) -> None:
+    """Whichever of their numbers counts up: an error of more than five standard deviations."""
+    numbers: list[Ints | int] = [3, (1 << 32) - 1, 0]
+    numbers[varied] = np.arange(COUNT)
+    drawn = Streams(0).uniforms("ask", *numbers)
+    assert drawn.min() >= 0 and drawn.max() < 1
+    # A uniform number has variance 1/12, its square distance from the middle one of 1/180.
+    centred = drawn - 0.5
+    assert abs(centred.mean()) < FIVE_SIGMAS * np.sqrt(1 / 12)
+    assert abs((centred**2).mean() - 1 / 12) < FIVE_SIGMAS * np.sqrt(1 / 180)
+    for lag in (1, 2, 7):
+        assert abs((centred[lag:] * centred[:-lag]).mean()) < FIVE_SIGMAS / 12
+    for chance in (0.001, 0.05, 0.5):
+        bound = FIVE_SIGMAS * np.sqrt(chance * (1 - chance))
+        assert abs((drawn < chance).mean() - chance) < bound
+
+
+def test_neighbours_in_two_numbers_are_independent() -> None:
+    side = 200
+    grid = Streams(0).uniforms("ask", np.arange(side)[:, None], np.arange(side)[None, :]) - 0.5
+    for other in (grid[1:, 1:] * grid[:-1, :-1], grid[1:, :-1] * grid[:-1, 1:], grid * grid.T):
+        distinct = other[~np.eye(len(other), dtype=np.bool_)]
+        # Of the product with the transpose each pair is there twice.
+        assert abs(distinct.mean()) < 5 * np.sqrt(2) / 12 / np.sqrt(len(distinct))
+
+
+def test_a_named_draw_is_the_same_alone_and_among_others() -> None:
+    streams, rows, columns = Streams(0), np.arange(3)[:, None], np.arange(4)
+    grid = streams.uniforms("ask", rows, columns, 7)
+    assert grid.shape == (3, 4)
+    for row in range(3):
+        assert streams.uniforms("ask", row, columns, 7).tolist() == grid[row].tolist()
+        assert [streams.uniforms("ask", row, k, 7).tolist() for k in range(4)] == [
+            [luck] for luck in grid[row].tolist()
+        ]
+    assert streams.uniforms("ask", columns[:0], 7).shape == (0,)
+
+
+def test_draws_of_different_names_differ() -> None:
+    names: list[tuple[int, str, tuple[int, ...]]] = [
+        (0, "ask", ()),
+        (1, "ask", ()),
+        (0, "asked", ()),
+        (0, "ask", (0,)),
+        (0, "ask", (-1,)),
+        (0, "ask", (0, 0)),
+        (0, "ask", (0, 1)),
+        (0, "ask", (1, 0)),
+        (0, "ask", (1,)),
+        (0, "ask", ((1 << 32) - 1,)),
+        (0, "ask", (0, 0, 0)),
+    ]
+    drawn = {float(Streams(seed).uniforms(purpose, *key)[0]) for seed, purpose, key in names}
+    assert len(drawn) == len(names)
+
+
+def test_named_draws_are_pinned() -> None:
+    """A change here changes every result ever published: bump the major version."""
+    assert Streams(0).uniforms("ask", 1, np.arange(3)).tolist() == PINNED_UNIFORMS

@@ -1,0 +1,397 @@
+"""Who believes whom to be down: the failure detector that every protocol asks, and nobody else.
+
+A node knows its own life, what messages tell it, and what its detector says. Chandra, Toueg,
+"Unreliable Failure Detectors for Reliable Distributed Systems", Journal of the ACM 43, 1996: a
+heartbeat detector suspects whom it hasn't heard of for a while, and so is late, and may be wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import simpy
+from pydantic import Field
+
+from sim.record.errors import Refusal
+from sim.record.settings.base import Settings
+from sim.record.settings.quantities import PositiveSeconds
+from sim.record.words import time_text
+from sim.world.clock import Tie
+
+if TYPE_CHECKING:
+    from sim.world.network import Network
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+KIND = "the detector's kind"
+
+
+class FailureDetection(Settings):
+    """How nodes learn that others are down, the same for all protocols."""
+
+    kind: str
+
+    def check(self, slowest_s: float) -> None:
+        """Raise Refusal if that can't work where a message takes up to `slowest_s` one way."""
+
+    @abstractmethod
+    def detector(self, network: Network) -> Detector:
+        """The detector of all nodes of a network."""
+
+
+class Detector(ABC):
+    """What each node believes of the others. Nodes are known by their index in the network."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        # A dict, not a set: iteration is in the order of insertion, on every machine.
+        self._watches: dict[Watch, None] = {}
+
+    @property
+    @abstractmethod
+    def latest_s(self) -> float:
+        """How long a crash may stay unknown; infinite if it is never found out."""
+
+    @abstractmethod
+    def suspects(self, observer: int, peers: Ints) -> Flags:
+        """Which of `peers` [n] the observer believes to be down now."""
+
+    @abstractmethod
+    def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
+        """Of which `peers` [n] the observer knows that they crashed and came back since [n]."""
+
+    @abstractmethod
+    def next_news_s(self, observer: int, peers: Ints) -> float:
+        """The next instant after now at which its belief may change, if nothing new happens."""
+
+    def lost(self, observer: int, peers: Ints, since_s: Floats | float) -> Flags:
+        """Which of `peers` [n] don't have any longer what they were given at `since_s` [n].
+
+        As the observer believes: they are suspected, or known to have started anew.
+        """
+        times_s = np.broadcast_to(np.asarray(since_s, dtype=np.float64), len(peers))
+        return self.suspects(observer, peers) | self.restarted(observer, peers, times_s)
+
+    def watch(self, observer: int, peers: Iterable[int]) -> Watch:
+        """Something to wait for; to be ended by who no longer does."""
+        return Watch(self, observer, np.fromiter(peers, np.int64))
+
+    # -- what the network tells ----------------------------------------------------------------
+
+    def node_down(self, index: int) -> None:
+        """A node has crashed."""
+        self._rearm(self._watching(index))
+
+    def node_up(self, index: int) -> None:
+        """A node is back, and says so."""
+        self._rearm(self._watching(index))
+
+    def split(self) -> None:
+        """The network falls apart or is whole again."""
+        self._rearm(list(self._watches))
+
+    def _rearm(self, watches: list[Watch]) -> None:
+        """What these were to expect may come sooner now."""
+        for watch in watches:
+            watch.arm()
+
+    def _watching(self, index: int) -> list[Watch]:
+        return [watch for watch in self._watches if index in watch.peers]
+
+
+class Watch:
+    """`news` succeeds when the observer's belief in one of the peers [n] may have changed.
+
+    Once; who wants to go on looks, and watches anew.
+    """
+
+    def __init__(self, detector: Detector, observer: int, peers: Ints) -> None:
+        self.observer = observer
+        self._detector = detector
+        self.peers = peers
+        self.news: simpy.Event = detector.network.clock.event()
+        self._armed_s = math.inf
+        detector._watches[self] = None
+        self.arm()
+
+    def arm(self) -> None:
+        """See to it that the news comes no later than the detector can have it."""
+        self.expect(self._detector.next_news_s(self.observer, self.peers))
+
+    def expect(self, at_s: float) -> None:
+        """There may be news at `at_s`."""
+        if at_s < self._armed_s:
+            self._armed_s = at_s
+            event = self._detector.network.clock.at(at_s, Tie.TIMEOUT)
+            event.callbacks.append(lambda _: self.tell())
+
+    def tell(self) -> None:
+        """There is news; without effect once somebody was told, or nobody waits."""
+        if not self.news.triggered:
+            self.end()
+            self.news.succeed()
+
+    def end(self) -> None:
+        """Nobody waits any longer."""
+        self._detector._watches.pop(self, None)
+        self._armed_s = -math.inf
+
+
+class Heartbeat(FailureDetection):
+    """Each node says at intervals that it is up; who isn't heard of for a time-out is suspected."""
+
+    kind: Literal["heartbeat"] = Field(default="heartbeat", description=KIND)
+    interval: PositiveSeconds = Field(default=5.0, description="time between two heartbeats")
+    timeout: PositiveSeconds = Field(
+        default=15.0, description="silence after which a node is believed to be down"
+    )
+
+    def check(self, slowest_s: float) -> None:
+        least_s = self.interval + slowest_s
+        if self.timeout < least_s:
+            what = "would suspect nodes that are up, between two of their heartbeats"
+            allowed = f"at least interval + latency, {time_text(least_s)}"
+            raise Refusal(what, allowed, ("timeout",))
+
+    def detector(self, network: Network) -> Detector:
+        return Heartbeats(self, network)
+
+
+class Heartbeats(Detector):
+    """Node j sends a heartbeat at its phase + k intervals while it is up, and when it starts.
+
+    Each is a datagram, lost by a coin of its own on the way to each node. It costs no bandwidth and
+    is no message: a heartbeat of 100 bytes to each of a hundred nodes every 5 s is 16 kbit/s.
+    """
+
+    def __init__(self, settings: Heartbeat, network: Network) -> None:
+        super().__init__(network)
+        self._interval_s = settings.interval
+        self._timeout_s = settings.timeout
+        luck = network.streams.uniforms("heartbeat_phase", network.numbers)
+        self._phase_s = settings.interval * luck
+        # When each node [n] started, and the times before, newest first: as many as matter.
+        self._starts_s: Floats = np.full((len(network.numbers), 2), -np.inf)
+        self._starts_s[:, 0] = 0.0
+        # What happened longer ago than this nobody's belief depends on.
+        slowest_s = float(network.wiring.latency_s.max(initial=0.0))
+        self._matters_s = settings.timeout + settings.interval + slowest_s
+        # So many heartbeats of a node can arrive within a time-out, and one for rounding.
+        self._recent = np.arange(math.ceil(settings.timeout / settings.interval) + 2)
+
+    @property
+    def latest_s(self) -> float:
+        return self._timeout_s
+
+    def suspects(self, observer: int, peers: Ints) -> Flags:
+        """See Detector. Who has just started suspects nobody for a time-out."""
+        suspected = np.zeros(len(peers), dtype=np.bool_)
+        unsure = self._unsure(peers)
+        suspected[unsure] = self._silent_s(observer, peers[unsure]) <= self.network.clock.now
+        return suspected
+
+    def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
+        restarted = np.zeros(len(peers), dtype=np.bool_)
+        (some,) = np.nonzero(self.network.started_s[peers] > since_s)
+        if len(some):
+            peers, since_s = peers[some], since_s[some]
+            # A heartbeat carries its sender's start number.
+            known_s = np.maximum(self._last_sent_s(observer, peers), since_s)
+            at = partial(self.network.starts.at, peers, inclusive=True)
+            restarted[some] = at(known_s) > at(since_s)
+        return restarted
+
+    def next_news_s(self, observer: int, peers: Ints) -> float:
+        # Of the others there is no news before they crash, or the network falls apart.
+        peers = peers[self._unsure(peers)]
+        if not len(peers):
+            return math.inf
+        now = self.network.clock.now
+        silent_s = self._silent_s(observer, peers)
+        unheard = self._starts_s[peers, 0] > self._last_sent_s(observer, peers)
+        awaited = peers[(silent_s <= now) | unheard].tolist()
+        heard_s = min((self._next_heard_s(observer, peer) for peer in awaited), default=math.inf)
+        return min(heard_s, float(silent_s[silent_s > now].min(initial=math.inf)))
+
+    def node_up(self, index: int) -> None:
+        now, latency_s = self.network.clock.now, self.network.wiring.latency_s
+        if self._starts_s[index, -1] > now - self._matters_s:
+            wider = np.full_like(self._starts_s, -np.inf)
+            self._starts_s = np.concatenate([self._starts_s, wider], axis=1)
+        self._starts_s[index, 1:] = self._starts_s[index, :-1].copy()
+        self._starts_s[index, 0] = now
+        for watch in self._watching(index):
+            watch.expect(now + float(latency_s[index, watch.observer]))
+
+    def _unsure(self, peers: Ints) -> Ints:
+        """Places in `peers` [n] of those that anybody might miss heartbeats of.
+
+        Of who has been up for long, on a network that loses nothing, everybody has heard.
+        """
+        network, since_s = self.network, self.network.clock.now - self._matters_s
+        if network.wiring.packet_loss > 0 or network.was_split(since_s):
+            return np.arange(len(peers))
+        changed_s = network.up.changed_s[peers]
+        return np.flatnonzero((network.up.current[peers] == 0) | (changed_s >= since_s))
+
+    def _silent_s(self, observer: int, peers: Ints) -> Floats:
+        """When the time-out of each peer's [n] newest heartbeat ends, or has ended."""
+        arrived_s = self._last_sent_s(observer, peers) + self._there_s(observer, peers)
+        # What came before the observer's own start it doesn't know.
+        known_s: Floats = np.maximum(arrived_s, self.network.started_s[observer])
+        return known_s + self._timeout_s
+
+    def _there_s(self, observer: int, peers: Ints) -> Floats:
+        wiring = self.network.wiring
+        # A row lies together in memory.
+        there_s: Floats = (
+            wiring.latency_s[observer][peers]
+            if wiring.symmetric
+            else wiring.latency_s[peers, observer]
+        )
+        return there_s
+
+    def _last_sent_s(self, observer: int, peers: Ints) -> Floats:
+        """When the newest heartbeat of each peer [n] that has reached the observer was sent.
+
+        Minus infinity where none did that a time-out could depend on.
+        """
+        now, there_s = self.network.clock.now, self._there_s(observer, peers)
+        newest = np.floor((now - there_s - self._phase_s[peers]) / self._interval_s)
+        numbers = newest.astype(np.int64)[:, None] + 1 - self._recent
+        newest_s: Floats = np.full(len(peers), -np.inf)
+        for sent_s, passes in (
+            self._ordinary(observer, peers, numbers),
+            self._at_start(observer, peers),
+        ):
+            passes &= sent_s + there_s[:, None] <= now
+            newest_s = np.maximum(newest_s, np.where(passes, sent_s, -np.inf).max(axis=1))
+        return newest_s
+
+    def _next_heard_s(self, observer: int, peer: int) -> float:
+        """When the next heartbeat of `peer` arrives if it stays as it is; infinite if none does."""
+        network, one = self.network, np.array([peer])
+        now, there_s = network.clock.now, float(self._there_s(observer, one)[0])
+
+        def first_s(sent_s: Floats, passes: Flags) -> float:
+            arrives_s = sent_s[passes] + there_s
+            return float(arrives_s[arrives_s > now].min(initial=math.inf))
+
+        earliest_s = first_s(*self._at_start(observer, one))
+        first = math.floor((now - there_s - float(self._phase_s[peer])) / self._interval_s)
+        # Blocks, since with much loss many in a row may be lost.
+        for start in range(first, first + _MOST_HEARTBEATS, _BLOCK):
+            numbers = np.arange(start, start + _BLOCK)[None, :]
+            sent_s, passes = self._ordinary(observer, one, numbers)
+            earliest_s = min(earliest_s, first_s(sent_s, passes))
+            is_over = sent_s[0, -1] > now and not network.up.current[peer]
+            if is_over or earliest_s <= sent_s[0, -1] + there_s:
+                break
+        return earliest_s
+
+    def _ordinary(self, observer: int, peers: Ints, numbers: Ints) -> tuple[Floats, Flags]:
+        """Of the peers' [n] heartbeats with these numbers [n, m]: when sent, and which arrive.
+
+        What lies ahead is as if every peer stayed up or down as it is.
+        """
+        sent_s: Floats = self._phase_s[peers][:, None] + numbers * self._interval_s
+        passes = self._passes(observer, peers, sent_s, numbers, "heartbeat_loss") & (numbers >= 0)
+        # A heartbeat of the very instant of a crash comes before it.
+        several = np.broadcast_to(peers[:, None], sent_s.shape).ravel()
+        up = self.network.up.at(several, sent_s.ravel(), inclusive=False)
+        return sent_s, passes & up.reshape(sent_s.shape).astype(np.bool_)
+
+    def _at_start(self, observer: int, peers: Ints) -> tuple[Floats, Flags]:
+        """Of the heartbeats of the peers' [n] newest starts [n, m]: when sent, and which arrive."""
+        started_s = self._starts_s[peers]
+        numbers = self.network.starts.current[peers][:, None] - np.arange(started_s.shape[1])
+        return started_s, self._passes(observer, peers, started_s, numbers, "start_loss")
+
+    def _passes(
+        self, observer: int, peers: Ints, sent_s: Floats, numbers: Ints, purpose: str
+    ) -> Flags:
+        """Which heartbeats [n, m] of each peer [n] no partition and no loss keeps away."""
+        network = self.network
+        several = np.broadcast_to(peers[:, None], sent_s.shape)
+        passes = network.reachable(observer, several.ravel(), sent_s.ravel()).reshape(sent_s.shape)
+        if network.wiring.packet_loss > 0:
+            names = network.numbers
+            luck = network.streams.uniforms(purpose, names[several], numbers, names[observer])
+            passes &= luck >= network.wiring.packet_loss
+        return passes
+
+
+_BLOCK = 16
+_MOST_HEARTBEATS = 100_000
+
+
+class Perfect(FailureDetection):
+    """Everybody knows at each instant who is up and can be reached: nothing is better."""
+
+    kind: Literal["perfect"] = Field(description=KIND)
+
+    def detector(self, network: Network) -> Detector:
+        return Omniscience(network)
+
+
+class Omniscience(Detector):
+    """What only the simulator can know."""
+
+    latest_s = 0.0
+
+    def suspects(self, observer: int, peers: Ints) -> Flags:
+        network = self.network
+        now = np.broadcast_to(network.clock.now, len(peers))
+        return ~(
+            network.up.current[peers].astype(np.bool_) & network.reachable(observer, peers, now)
+        )
+
+    def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
+        starts = self.network.starts
+        return starts.current[peers] > starts.at(peers, since_s, inclusive=True)
+
+    def next_news_s(self, observer: int, peers: Ints) -> float:
+        return math.inf
+
+    def _rearm(self, watches: list[Watch]) -> None:
+        for watch in watches:
+            watch.tell()
+
+
+class NoDetection(FailureDetection):
+    """Nobody knows that another is down, but by a message that isn't answered."""
+
+    kind: Literal["none"] = Field(description=KIND)
+
+    def detector(self, network: Network) -> Detector:
+        return Ignorance(network)
+
+
+class Ignorance(Detector):
+    """Suspects nobody, ever."""
+
+    latest_s = math.inf
+
+    def suspects(self, observer: int, peers: Ints) -> Flags:
+        return np.zeros(len(peers), dtype=np.bool_)
+
+    def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
+        return np.zeros(len(peers), dtype=np.bool_)
+
+    def next_news_s(self, observer: int, peers: Ints) -> float:
+        return math.inf
+
+
+DETECTORS: dict[str, type[FailureDetection]] = {
+    "heartbeat": Heartbeat,
+    "perfect": Perfect,
+    "none": NoDetection,
+}
