@@ -134,7 +134,9 @@ def _differences(results: Results, found: Comparison) -> Table:
     known = [name for name in _CONTRASTED if any(one.score == name for one in shown)]
     written = results.written.set_index("point")
     equals, rows = {TIME: "time", EPOCHS: found.effort, BYTES: "bytes"}, []
-    for point, protocol, equal in dict.fromkeys(one[:3] for one in shown):
+    present = {one[:3] for one in shown}
+    lines = [(*key, equal) for key in found.means[found.headline] for equal in equals]
+    for point, protocol, equal in (line for line in lines if line in present):
         cells = []
         for name in known:
             contrast = Contrast(point, protocol, equal, name)
