@@ -25,6 +25,15 @@ def test_past_present_and_never_changed() -> None:
     assert history.current.tolist() == [9, 7, 1]
 
 
+def test_it_counts_its_changes() -> None:
+    history = History(2, 7)
+    assert history.changes == 0
+    history.change(0, 2.0, 8)
+    history.change(1, 2.0, 8)
+    history.change(0, 3.0, 8)
+    assert history.changes == 3
+
+
 def test_change_at_the_very_instant() -> None:
     history = History(1, 0)
     history.change(0, 2.0, 1)
