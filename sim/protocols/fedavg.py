@@ -70,6 +70,9 @@ class FedAvg(Protocol):
             what = "closes rounds with fewer updates than minimum_fraction asks for"
             raise Refusal(what, "at least minimum_fraction", ("close_at",))
 
+    def events(self, duration_s: float) -> float:
+        return duration_s / self.deadline if self.deadline else 0.0
+
     def run(self, world: World) -> Running:
         return ServerRounds(self, world)
 

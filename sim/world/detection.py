@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -180,7 +181,9 @@ class Heartbeats(Detector):
         # When each node [n] started, and the times before, newest first: as many as matter.
         self._starts_s: Floats = np.full((len(network.numbers), 2), -np.inf)
         self._starts_s[:, 0] = 0.0
-        self._matters_s = settings.timeout + float(network.wiring.latency_s.max(initial=0.0))
+        # What happened longer ago than this nobody's belief depends on.
+        slowest_s = float(network.wiring.latency_s.max(initial=0.0))
+        self._matters_s = settings.timeout + settings.interval + slowest_s
         # So many heartbeats of a node can arrive within a time-out, and one for rounding.
         self._recent = np.arange(math.ceil(settings.timeout / settings.interval) + 2)
 
@@ -190,20 +193,26 @@ class Heartbeats(Detector):
 
     def suspects(self, observer: int, peers: Ints) -> Flags:
         """See Detector. Who has just started suspects nobody for a time-out."""
-        if not self.network.is_troubled:
-            return np.zeros(len(peers), dtype=np.bool_)
-        return self._silent_s(observer, peers) <= self.network.clock.now
+        suspected = np.zeros(len(peers), dtype=np.bool_)
+        unsure = self._unsure(peers)
+        suspected[unsure] = self._silent_s(observer, peers[unsure]) <= self.network.clock.now
+        return suspected
 
     def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
-        if not self.network.is_troubled:
-            return np.zeros(len(peers), dtype=np.bool_)
-        # A heartbeat carries its sender's start number.
-        known = np.maximum(self._last_sent_s(observer, peers), since_s)
-        starts = self.network.starts
-        return starts.at(peers, known, inclusive=True) > starts.at(peers, since_s, inclusive=True)
+        restarted = np.zeros(len(peers), dtype=np.bool_)
+        (some,) = np.nonzero(self.network.started_s[peers] > since_s)
+        if len(some):
+            peers, since_s = peers[some], since_s[some]
+            # A heartbeat carries its sender's start number.
+            known_s = np.maximum(self._last_sent_s(observer, peers), since_s)
+            at = partial(self.network.starts.at, peers, inclusive=True)
+            restarted[some] = at(known_s) > at(since_s)
+        return restarted
 
     def next_news_s(self, observer: int, peers: Ints) -> float:
-        if not self.network.is_troubled:
+        # Of the others there is no news before they crash, or the network falls apart.
+        peers = peers[self._unsure(peers)]
+        if not len(peers):
             return math.inf
         now = self.network.clock.now
         silent_s = self._silent_s(observer, peers)
@@ -221,6 +230,17 @@ class Heartbeats(Detector):
         self._starts_s[index, 0] = now
         for watch in self._watching(index):
             watch.expect(now + float(latency_s[index, watch.observer]))
+
+    def _unsure(self, peers: Ints) -> Ints:
+        """Places in `peers` [n] of those that anybody might miss heartbeats of.
+
+        Of who has been up for long, on a network that loses nothing, everybody has heard.
+        """
+        network, since_s = self.network, self.network.clock.now - self._matters_s
+        if network.wiring.packet_loss > 0 or network.was_split(since_s):
+            return np.arange(len(peers))
+        changed_s = network.up.changed_s[peers]
+        return np.flatnonzero((network.up.current[peers] == 0) | (changed_s >= since_s))
 
     def _silent_s(self, observer: int, peers: Ints) -> Floats:
         """When the time-out of each peer's [n] newest heartbeat ends, or has ended."""

@@ -129,10 +129,10 @@ class Network:
 
     # -- what can get through ------------------------------------------------------------------
 
-    @property
-    def is_troubled(self) -> bool:
-        """Whether anything may have kept a message from arriving so far."""
-        return bool(self._partitions or self.wiring.packet_loss > 0 or self.up.changes > 0)
+    def was_split(self, since_s: float) -> bool:
+        """Whether any partition stood at some time from `since_s` until now."""
+        now = self.clock.now
+        return any(from_s <= now and to_s > since_s for from_s, to_s, _ in self._partitions)
 
     def reachable(self, source: int, targets: Ints, times_s: Floats) -> Flags:
         """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
@@ -267,7 +267,7 @@ class Network:
                 source,
                 target,
                 transfer.remaining,
-                lambda: self._whole(transfer),
+                partial(self._whole, transfer),
                 fastest(self.wiring.packet_loss, self._round_trip_s(source, target)),
             )
 
