@@ -25,13 +25,12 @@ def test_past_present_and_never_changed() -> None:
     assert history.current.tolist() == [9, 7, 1]
 
 
-def test_it_counts_its_changes() -> None:
-    history = History(2, 7)
-    assert history.changes == 0
+def test_it_says_when_each_changed_last() -> None:
+    history = History(3, 7)
     history.change(0, 2.0, 8)
     history.change(1, 2.0, 8)
     history.change(0, 3.0, 8)
-    assert history.changes == 3
+    assert history.changed_s.tolist() == [3.0, 2.0, -np.inf]
 
 
 def test_change_at_the_very_instant() -> None:
