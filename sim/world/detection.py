@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,7 @@ from sim.record.settings.base import Settings
 from sim.record.settings.quantities import PositiveSeconds
 from sim.record.words import time_text
 from sim.world.clock import Tie
-
-if TYPE_CHECKING:
-    from sim.world.network import Network
+from sim.world.medium import Medium
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -43,14 +41,14 @@ class FailureDetection(Settings):
         """Raise Refusal if that can't work where a message takes up to `slowest_s` one way."""
 
     @abstractmethod
-    def detector(self, network: Network) -> Detector:
+    def detector(self, network: Medium) -> Detector:
         """The detector of all nodes of a network."""
 
 
 class Detector(ABC):
     """What each node believes of the others. Nodes are known by their index in the network."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Medium) -> None:
         self.network = network
         # A dict, not a set: iteration is in the order of insertion, on every machine.
         self._watches: dict[Watch, None] = {}
@@ -161,7 +159,7 @@ class Heartbeat(FailureDetection):
             allowed = f"at least interval + latency, {time_text(least_s)}"
             raise Refusal(what, allowed, ("timeout",))
 
-    def detector(self, network: Network) -> Detector:
+    def detector(self, network: Medium) -> Detector:
         return Heartbeats(self, network)
 
 
@@ -172,7 +170,7 @@ class Heartbeats(Detector):
     is no message: a heartbeat of 100 bytes to each of a hundred nodes every 5 s is 16 kbit/s.
     """
 
-    def __init__(self, settings: Heartbeat, network: Network) -> None:
+    def __init__(self, settings: Heartbeat, network: Medium) -> None:
         super().__init__(network)
         self._interval_s = settings.interval
         self._timeout_s = settings.timeout
@@ -338,7 +336,7 @@ class Perfect(FailureDetection):
 
     kind: Literal["perfect"] = Field(description=KIND)
 
-    def detector(self, network: Network) -> Detector:
+    def detector(self, network: Medium) -> Detector:
         return Omniscience(network)
 
 
@@ -371,7 +369,7 @@ class NoDetection(FailureDetection):
 
     kind: Literal["none"] = Field(description=KIND)
 
-    def detector(self, network: Network) -> Detector:
+    def detector(self, network: Medium) -> Detector:
         return Ignorance(network)
 
 
