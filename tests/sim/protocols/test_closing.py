@@ -99,6 +99,26 @@ def test_update_that_is_sent_twice_counts_once() -> None:
     assert len(protocol.global_model.inputs) == 2
 
 
+def test_servers_crash_takes_the_late_updates_that_it_has() -> None:
+    # Client 1's update comes at 6.25, before both crash at 7. The server is back at 8; what client
+    # 0 has trained since comes late, too, at 11.25, and what it trains then, at 15.75, wins.
+    faults = {
+        "one": {"kind": "crash", "node": "server", "at": "7 s", "recovers_after": "1 s"},
+        "other": {"kind": "crash", "node": "client_1", "at": "7 s"},
+    }
+    world, protocol = serving(settings=EARLY | NEXT, faults=faults)
+    tiny.run(world.clock, 16.0)
+    assert tiny.events(world.trace, "round", "update_late") == [
+        (0.0, 5.75, "server", "round", "", "round=0 asked=2 updates=1"),
+        (6.25, 0.0, "server", "update_late", "client_1", "round=0"),
+        (11.25, 0.0, "server", "update_late", "client_0", "round=1"),
+        (8.0, 8.0, "server", "round", "", "round=1 asked=2 updates=1"),
+    ]
+    lineage = world.lineage
+    first = lineage.trained(lineage.initial(), 0, 0)
+    assert protocol.global_model is lineage.trained(first, 0, 2)
+
+
 def test_order_of_a_closed_round_is_not_sent_on() -> None:
     # Client 1's downlink takes 8 s for a model; the round closes at 5.5.
     world, _ = serving(settings=EARLY, links={"downlink": ["1024 B/s", "128 B/s"]})

@@ -69,6 +69,25 @@ def test_barrier_waits_for_the_dead_until_they_are_known_to_be(
     assert min(begun, default=None) == on_s
 
 
+def test_crash_that_is_over_is_not_held_against_who_is_back() -> None:
+    # Client 2 crashes at 2 and is back at 3; from 5 on it trains for 16 x 4.25 s. At 17, when it
+    # would have been found out, the others wait for it.
+    slow = {
+        "kind": "slowdown",
+        "nodes": ["client_2"],
+        "factor": 16.0,
+        "at": "5 s",
+        "lasts": "999 s",
+    }
+    blow = crash("client_2", "2 s", recovers_after="1 s")
+    world, _ = merging(settings={"schedule": "lockstep"}, faults=blow | {"slow": slow})
+    tiny.run(world.clock, 200.0)
+    started_s, took_s = of(world, "client_2", "train")[0][:2]
+    assert started_s < 17.0 < started_s + took_s == started_s + 68.0
+    others = [event[0] for event in tiny.events(world.trace, "train", "ping")]
+    assert not [begun_s for begun_s in others if started_s < begun_s < started_s + took_s]
+
+
 def test_lockstep_goes_on_without_the_dead() -> None:
     world, _ = merging(settings={"schedule": "lockstep"}, faults=crash("client_2", "2 s"))
     tiny.run(world.clock, 60.0)
@@ -96,6 +115,7 @@ def test_lockstep_merges_a_merge_on_where_its_training_failed() -> None:
     until(world, lambda: node.storage.is_merge_newer)
     merged, rounds = node.storage.received, node.rounds
     assert node.storage.newest is merged
+    assert node.storage.merged == {peer: world.clients[peer].version for peer in (1, 2)}
     until(world, lambda: node.storage.received is not merged)
     again = node.storage.received
     assert merged in again.inputs
