@@ -400,7 +400,7 @@ def worlds(draw: st.DrawFn) -> World:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(worlds(), st.lists(st.integers(0, 300).map(lambda each: each / 8), min_size=15))
 def test_heartbeats_equal_a_detector_that_takes_each_of_them(
     world: World, looks: list[float]
@@ -430,7 +430,7 @@ def test_heartbeats_equal_a_detector_that_takes_each_of_them(
     tiny.run(network.clock, world.until_s)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(worlds(), st.sampled_from([0.0, 1.0, 10.0]))
 def test_every_change_of_belief_is_news_at_its_instant(world: World, begins_s: float) -> None:
     network, naive = world.network(), Naive(world)
