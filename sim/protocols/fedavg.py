@@ -20,7 +20,7 @@ from sim.protocols.protocol import KIND, Protocol, Running, Seen
 from sim.record.errors import Refusal
 from sim.record.rows import RECEIVED
 from sim.record.settings.quantities import PositiveSeconds
-from sim.world import Behaviour, LossCause, Node, Tie, Transfer, World
+from sim.world import Behaviour, LossCause, Node, Tie, Transfer, Watch, World
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -188,7 +188,7 @@ class ServerRounds(Running):
 
     def _collect(self, current: Round) -> Behaviour:
         """Wait until enough have reported or nobody is left to, or for the deadline."""
-        clock, detector = self.world.clock, self.world.detector
+        clock = self.world.clock
         deadline = clock.event()
         if self.settings.deadline is not None:
             deadline = clock.after(self.settings.deadline, Tie.TIMEOUT)
@@ -197,15 +197,26 @@ class ServerRounds(Running):
             cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
             cap.callbacks.append(lambda _: self._cut_short(current))
         enough = self._share(self.settings.close_at, current)
-        while True:
-            self._take(current)
-            # Who has crashed has lost the model that it was sent: nobody waits for it.
-            pending = np.fromiter(current.pending, np.int64)
-            for index in pending[detector.lost(self.server.index, pending, current.opened_s)]:
-                del current.pending[int(index)]
-            if len(current.updates) >= enough or not current.pending or deadline.processed:
-                return
-            yield from self.until_news(self.server, current.pending, self.server.mail(), deadline)
+        # One watch for many reports: to watch thousands of clients anew at each takes too long.
+        watch = self._watch(current)
+        try:
+            while True:
+                self._take(current)
+                if watch.news.triggered:
+                    watch = self._watch(current)
+                if len(current.updates) >= enough or not current.pending or deadline.processed:
+                    return
+                yield simpy.AnyOf(clock, (watch.news, self.server.mail(), deadline))
+        finally:
+            watch.end()
+
+    def _watch(self, current: Round) -> Watch:
+        """Give up who has crashed, and so has lost the model that it was sent; watch the others."""
+        detector, server = self.world.detector, self.server.index
+        pending = np.fromiter(current.pending, np.int64)
+        for index in pending[detector.lost(server, pending, current.opened_s)].tolist():
+            del current.pending[index]
+        return detector.watch(server, current.pending)
 
     def _cut_short(self, current: Round) -> None:
         for push in current.under_way:
