@@ -1,8 +1,9 @@
 """What runs came to over their seeds, and how tables and sentences write it."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -10,28 +11,69 @@ from analysis.metrics import (
     LOOK,
     LOSS_KINDS,
     RUN,
+    SHARES,
+    STATE_KINDS,
+    WORK_KINDS,
+    cumulated,
     final,
-    over_clients,
+    not_after,
     progress_after_crash,
-    to_target,
+    time_shares,
     work_lost,
 )
-from analysis.metrics.common import POINT_AND_PROTOCOL
+from analysis.metrics.common import POINT_AND_PROTOCOL, told_alike
+from analysis.metrics.stages import SCORES, reached_target, score_curves
 from analysis.results import Results
-from analysis.statistics import Interval, intervals_of, median_time, over_seeds, paired_differences
-from sim.record.rows import AGGREGATE, FINISHED
-from sim.record.words import time_text
+from analysis.statistics import (
+    UNBOUNDED,
+    Crossing,
+    Interval,
+    crossings,
+    holm,
+    intervals_of,
+    mean_interval,
+    median_time,
+    over_seeds,
+    p_value,
+)
+from sim.record.metrics import OWN_SITE, validation_metric
+from sim.record.rows import FINISHED, RECEIVED, SERVER, STAGES, TRAINED
+from sim.record.words import amount_text, time_text
 
 Key = tuple[str, str]
 """Point and protocol."""
-SCORES = ("mean", "worst", "aggregate")
+K = TypeVar("K")
+
 PROGRESS = "progress"
 WORK = ("local_rounds", "local_rounds_lost", "lost_share", "bytes_received")
+
+TIME, ROUNDS, BYTES = "time", "local_rounds", "bytes"
+EQUALS = (TIME, ROUNDS, BYTES)
+"""What protocols have in common where they are compared: the virtual time; the local rounds per
+client, and so the local epochs; the bytes that all nodes received."""
+
 NONE = "–"
 """Where there is no number."""
-_AVERAGED = (*SCORES, PROGRESS, *WORK)
-_SCORE_COLUMNS = [*LOOK, "node", "value", "up"]
-_TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "bytes"]
+LEVEL = 0.05
+"""Above this p-value a difference may well be chance."""
+TWO = 2
+_AVERAGED = (*SCORES, PROGRESS, *WORK, *SHARES)
+_SCORE_COLUMNS = [*LOOK, "node", "stage", "value", "up"]
+_TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "peer", "bytes", "cause"]
+_KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS)))
+# A server's model is compared as the global one; another protocol has none to subtract.
+_CONTRASTED = tuple(name for name in SCORES if name != SERVER)
+
+
+class Contrast(NamedTuple):
+    """One paired difference to the baseline: of equal scores, at equal cost."""
+
+    point: str
+    protocol: str
+    equal: str
+    """Of `EQUALS`."""
+    score: str
+    """Of `SCORES`."""
 
 
 @dataclass(frozen=True)
@@ -50,33 +92,89 @@ class Comparison:
     """What the finished runs of each point and protocol came to; empty if none is finished."""
 
     runs: pd.DataFrame
-    """One row per finished run: point, protocol, seed, the columns of `SCORES` (at the last look),
-    `progress` (see `progress_after_crash`; NaN without a crash), those of `WORK` (see `work_lost`),
-    `value` and `reached` (see `to_target`; missing without a target)."""
+    """One row per finished run: point, protocol, seed, the columns of `SCORES` (at the last look;
+    NaN where a run has no such score), `progress` (see `progress_after_crash`; NaN without a
+    crash), those of `WORK` (see `work_lost`) and of `SHARES` (see `time_shares`), `value` and
+    `reached` (see `to_target`; missing without a target)."""
     means: Mapping[str, Mapping[Key, Interval]]
-    """By column of `SCORES` and `WORK`, and `progress`; every key has a finished run."""
-    differences: Mapping[Key, Interval]
-    """Of the mean client to the baseline's under the same seeds; none without a baseline."""
+    """By column of `SCORES`, `WORK` and `SHARES`, and `progress`; every key has a finished run."""
+    contrasts: Mapping[Contrast, Interval]
+    """To the baseline's under the same seeds, of scores of equal stages that both have; a reference
+    is compared at equal time and rounds only. None without a baseline."""
+    amounts: Mapping[tuple[str, str], float]
+    """By point and `ROUNDS` or `BYTES`, at how much of it they are compared; the seeds' mean."""
     arrivals: Mapping[Key, Arrival]
-    """Of the mean client at the target; no keys of points without one."""
+    """At the target, of the score that it is about; no keys of points without one."""
     baseline: str | None
     """That of the results, if it has a finished run, and another protocol has one."""
+    stages: tuple[str, ...]
+    """Those of clients' models that were evaluated."""
+
+    @property
+    def headline(self) -> str:
+        """The score that is compared first: the mean client's, as received if that is known."""
+        return _headline(self.stages)
+
+    @property
+    def differences(self) -> Mapping[Key, Interval]:
+        """Those of the headline at equal time."""
+        return {
+            (one.point, one.protocol): found
+            for one, found in self.contrasts.items()
+            if (one.equal, one.score) == (TIME, self.headline)
+        }
 
 
 def compared(results: Results) -> Comparison:
     """Reads one point's tables at a time."""
     finished = results.runs.loc[results.runs["status"] == FINISHED, "point"].unique()
     if not len(finished):
-        return Comparison(pd.DataFrame(), {name: {} for name in _AVERAGED}, {}, {}, None)
-    runs = pd.concat([_of_point(results, str(point)) for point in finished], ignore_index=True)
+        return Comparison(pd.DataFrame(), {name: {} for name in _AVERAGED}, {}, {}, {}, None, ())
+    points = [_of_point(results, str(point)) for point in finished]
     # Those of one point that are text become one type again.
-    runs = runs.astype({name: results.runs[name].dtype for name in POINT_AND_PROTOCOL})
-    means = {column: _intervals(over_seeds(runs, column)) for column in _AVERAGED}
-    baseline, differences = None, {}
+    types = {name: results.runs[name].dtype for name in POINT_AND_PROTOCOL}
+    runs = pd.concat([one.runs for one in points], ignore_index=True).astype(types)
+    limits = dict.fromkeys(SCORES, results.limits) | dict.fromkeys(SHARES, (0.0, 1.0))
+    means = {
+        name: _intervals(over_seeds(runs, name, bounds=limits.get(name, UNBOUNDED)))
+        for name in _AVERAGED
+    }
+    baseline = None
     if {results.baseline} < {str(name) for name in runs["protocol"].unique()}:
         baseline = results.baseline
-        differences = _intervals(paired_differences(runs, "mean", baseline))
-    return Comparison(runs, means, differences, _arrivals(runs), baseline)
+    return Comparison(
+        runs,
+        means,
+        {key: each for one in points for key, each in _contrasts(results, one)},
+        {key: amount for one in points for key, amount in _amounts(one)},
+        _arrivals(runs),
+        baseline,
+        tuple(stage for stage in STAGES if any(stage in one.stages for one in points)),
+    )
+
+
+def overtaking(results: Results, found: Comparison) -> dict[str, tuple[Crossing, ...]]:
+    """By protocol, where it and the baseline are level in a sweep over one number.
+
+    Of the headline at equal time; no keys if the sweep isn't one over at least two numbers, or if
+    there is no baseline. In the unit of the path; see `crossings`.
+    """
+    if len(results.paths) != 1 or results.points[results.paths[0]].dtype != "float64":
+        return {}
+    places = results.points.sort_values(results.paths[0])
+    if len(places) < TWO:
+        return {}
+    at = dict(zip(places["point"].astype("str"), places[results.paths[0]], strict=True))
+    protocols = dict.fromkeys(protocol for _, protocol in found.differences)
+    lines = {
+        protocol: [(x, found.differences[point, protocol]) for point, x in at.items()
+                   if (point, protocol) in found.differences]
+        for protocol in protocols
+    }  # fmt: skip
+    return {
+        protocol: crossings([x for x, _ in line], [one for _, one in line])
+        for protocol, line in lines.items()
+    }
 
 
 def is_told(difference: Interval) -> bool:
@@ -84,21 +182,89 @@ def is_told(difference: Interval) -> bool:
     return difference.low > 0 or difference.high < 0
 
 
-def _of_point(results: Results, point: str) -> pd.DataFrame:
-    scores = results.scores(points=point, metric=results.metric, columns=_SCORE_COLUMNS)
-    trace = results.trace(points=point, kinds=LOSS_KINDS, columns=_TRACE_COLUMNS)
-    curves = over_clients(scores)
-    found = final(curves)[[*RUN, "mean", "worst"]]
-    aggregate = scores[scores["node"] == AGGREGATE].sort_values("time_s")
-    last = aggregate.drop_duplicates(RUN, keep="last").rename(columns={"value": "aggregate"})
-    found = found.merge(last[[*RUN, "aggregate"]], on=RUN, how="left")
-    gained = progress_after_crash(curves, float(results.conditions["crash_s"][point]))
+def holding(differences: Mapping[K, Interval]) -> frozenset[K]:
+    """Those that hold after Holm's correction over all of them, as those of one table are."""
+    corrected = holm([p_value(one) for one in differences.values()])
+    return frozenset(key for key, p in zip(differences, corrected, strict=True) if p < LEVEL)
+
+
+def _headline(stages: Collection[str]) -> str:
+    return "mean_trained" if TRAINED in stages and RECEIVED not in stages else "mean"
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One point's runs, at their ends and at equal cost."""
+
+    runs: pd.DataFrame
+    """As in `Comparison`."""
+    alike: Mapping[str, pd.DataFrame]
+    """By what is equal: a row per run that is compared, with `SCORES` and `least`."""
+    stages: frozenset[str]
+
+
+def _of_point(results: Results, point: str) -> _Point:
+    target = results.targets[point]
+    metrics = {results.metric, f"{results.metric}_{OWN_SITE}"}
+    metrics |= {validation_metric(target.metric)} if target else set()
+    scores = results.scores(
+        points=point, stage=None, metric=sorted(metrics), columns=_SCORE_COLUMNS
+    )
+    trace = results.trace(points=point, kinds=_KINDS, columns=_TRACE_COLUMNS)
+    stages = frozenset(scores["stage"].dropna().astype("str"))
+    curves = score_curves(scores, results.metric)
+    work = cumulated(trace, scores)
+    # Per client, of whom protocols may have another number: pooled is one machine.
+    work = work.assign(local_rounds=work["local_rounds"] / work["clients"])
+    curves = curves.merge(work[[*RUN, "time_s", "local_rounds", "bytes_received"]])
+    found = final(curves)[[*RUN, *SCORES]]
+    crash_s = float(results.conditions["crash_s"][point])
+    gained = progress_after_crash(told_alike(curves, scores), crash_s, column=_headline(stages))
     found = found.merge(gained[[*RUN, "value"]].rename(columns={"value": PROGRESS}), on=RUN)
     found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
-    target = float(results.conditions["target"][point])
-    if not math.isnan(target):
-        return found.merge(to_target(curves, target)[[*RUN, "value", "reached"]], on=RUN)
-    return found.assign(value=float("nan"), reached=None)
+    found = found.merge(time_shares(trace, scores), on=RUN)
+    found = found.merge(reached_target(scores, target), on=RUN, how="left")
+    return _Point(found, dict(_at_equal_cost(results, curves)), stages)
+
+
+def _at_equal_cost(results: Results, curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each run's last look at equal time, rounds and bytes."""
+    learning = [name for name in results.protocols if not results.about[name].is_reference]
+    sent = curves.groupby("protocol", observed=True)["bytes_received"].max()
+    sending = [name for name in learning if sent.get(name, 0) > 0]
+    yield TIME, not_after(curves, "time_s")
+    if learning:
+        yield ROUNDS, not_after(curves, "local_rounds", learning)
+    if sending:
+        senders = curves[curves["protocol"].isin(sending)]
+        yield BYTES, not_after(senders, "bytes_received")
+
+
+def _contrasts(results: Results, point: _Point) -> Iterator[tuple[Contrast, Interval]]:
+    low, high = results.limits
+    for equal, rows in point.alike.items():
+        by_protocol = {
+            str(name): own.set_index("seed")[list(_CONTRASTED)]
+            for name, own in rows.groupby("protocol", observed=True)
+        }
+        theirs = by_protocol.pop(results.baseline, None)
+        if theirs is None:
+            continue
+        for protocol, own in by_protocol.items():
+            seeds = own.index.intersection(theirs.index)
+            pairs = own.loc[seeds] - theirs.loc[seeds]
+            for name in _CONTRASTED:
+                found = mean_interval(pairs[name], bounds=(low - high, high - low))
+                if found.count:
+                    contrast = Contrast(str(rows["point"].iloc[0]), protocol, equal, name)
+                    yield contrast, found
+
+
+def _amounts(point: _Point) -> Iterator[tuple[tuple[str, str], float]]:
+    for equal, rows in point.alike.items():
+        if equal != TIME and not rows.empty:
+            per_seed = rows.drop_duplicates("seed")
+            yield (str(per_seed["point"].iloc[0]), equal), float(per_seed["least"].mean())
 
 
 def _intervals(frame: pd.DataFrame) -> dict[Key, Interval]:
@@ -119,18 +285,41 @@ def _keys(frame: pd.DataFrame) -> list[Key]:
 
 
 def score_text(score: Interval) -> str:
-    """A mean with its interval; without it, where there is none."""
-    if not math.isfinite(score.mean):
-        return NONE
-    if not math.isfinite(score.low):
-        return f"{score.mean:.3f}"
-    return f"{score.mean:.3f} ±{(score.high - score.low) / 2:.3f}"
+    """A mean with its interval, as Student's t has it before bounds cut it off.
+
+    Of two seeds, whose interval would be ten times too wide to tell anything, a word.
+    """
+    return _text(f"{score.mean:.3f}", score)
 
 
 def difference_text(difference: Interval) -> str:
     """The same with its sign."""
-    text = score_text(replace(difference, mean=abs(difference.mean)))
-    return text if text == NONE else f"{'−' if difference.mean < 0 else '+'}{text}"
+    sign = "−" if difference.mean < 0 else "+"
+    return _text(f"{sign}{abs(difference.mean):.3f}", difference)
+
+
+def _text(mean: str, one: Interval) -> str:
+    if not math.isfinite(one.mean):
+        return NONE
+    if not math.isfinite(one.low):
+        return mean
+    if one.count == TWO:
+        return f"{mean} two seeds"
+    return f"{mean} ±{max(one.high - one.mean, one.mean - one.low):.3f}"
+
+
+def chance_text(differences: Mapping[K, Interval]) -> str:
+    """How many differences of a table chance would show, and what marks those that hold."""
+    count = sum(one.count >= TWO for one in differences.values())
+    if not count:
+        return ""
+    if count == 1:
+        return "*: its 95 % interval leaves no zero"
+    expected = f"{LEVEL * count:.1f}".removesuffix(".0")
+    return (
+        f"of {count} differences {expected} would be expected to exceed their 95 % interval by "
+        "chance; *: holds after Holm's correction over all of them"
+    )
 
 
 def median_text(median_s: float) -> str:
@@ -146,3 +335,17 @@ def count_text(count: float) -> str:
 def share_text(share: float) -> str:
     """A share in per cent."""
     return f"{100 * share:.1f} %" if math.isfinite(share) else NONE
+
+
+def crossing_text(found: tuple[Crossing, ...], unit: str) -> str:
+    """Where two protocols are level, in the unit of a varied path; "nowhere" if they never are."""
+    return " and ".join(_crossing_text(one, unit) for one in found) or "nowhere"
+
+
+def _crossing_text(one: Crossing, unit: str) -> str:
+    at = amount_text(one.at, unit)
+    if math.isnan(one.low):
+        return at
+    low = "the lowest" if one.low == -math.inf else amount_text(one.low, unit)
+    high = "the highest" if one.high == math.inf else amount_text(one.high, unit)
+    return f"{at} (not told apart from {low} to {high})"

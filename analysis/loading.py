@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.files import read_settings
 from analysis.frames import node_names, ordered, values_frame
-from analysis.results import Results
+from analysis.results import Part, Results
 from sim.record.errors import ResultError
 from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, Record
 from sim.record.points import FolderRecord, PointRecord, read_points, read_sweep
@@ -114,19 +114,36 @@ def _results(
         points=frame,
         written=values_frame({point.name: point.written for point in points}, paths or ()),
         conditions=pd.DataFrame(
-            [(point.duration_s, point.crash_s, point.target) for point in points],
+            [
+                (point.duration_s, point.crash_s, point.target and point.target.value)
+                for point in points
+            ],
             index=pd.Index(frame["point"]),
             columns=["duration_s", "crash_s", "target"],
             dtype="float64",
         ),
+        crash_nodes={point.name: point.crash_node for point in points},
+        targets={point.name: point.target for point in points},
         protocols=tuple(about),
         about=about,
         seeds=tuple(dict.fromkeys(seed for point in points for seed in point.seeds)),
         metric=known.metric,
         directions=known.directions,
+        bounds=known.bounds,
+        tune=known.tune,
         runs=_runs(points, found, frame, types),
+        cautions=tuple(
+            {"point": name, **each}
+            for name, (_, record) in found.items()
+            for each in (record or {}).get("cautions", [])
+        ),
         _folders={name: place for name, (place, _) in found.items()},
-        _rows={name: record["rows"] for name, (_, record) in found.items() if record is not None},
+        chosen_values=None,
+        _parts={
+            name: (Part(place, record["rows"]),)
+            for name, (place, record) in found.items()
+            if record is not None
+        },
         _types=types,
     )
 

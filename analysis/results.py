@@ -2,27 +2,40 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.files import read_settings
 from analysis.frames import frame_of, listed
 from sim.record import tables
 from sim.record.errors import ResultError
 from sim.record.folder import SCENARIO_FILE, SCORES_FILE, SWEEP_FILE, TRACE_FILE
-from sim.record.metrics import Better
-from sim.record.points import ProtocolRecord
+from sim.record.metrics import Better, Bounds, limits
+from sim.record.points import ProtocolRecord, TargetRecord
 from sim.record.rows import CLIENT, FINISHED, RECEIVED, STAGES, TRACE_KINDS, ScoreRow, TraceRow
 
 Names = str | Iterable[str]
 Seeds = int | Iterable[int]
 
 Settings = Mapping[str, Any]
+_RUN = ("protocol", "seed")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder that holds rows of a point: all of them, or those of some runs."""
+
+    folder: Path
+    rows: Mapping[str, int]
+    """By file, how many it has."""
+    runs: Mapping[int, tuple[str, int]] | None = None
+    """The protocols and seeds that count, by their place in the scenario's order; None: all."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,8 +63,13 @@ class Results:
     written: pd.DataFrame
     """The same values as the user wrote them ("5 min"), as text."""
     conditions: pd.DataFrame
-    """By point: `duration_s`, `crash_s` (when the first crash of a fixed time strikes) and
-    `target`, as the point's own settings have them; NaN where there is none."""
+    """By point: `duration_s`, `crash_s` (when the server's first crash of a fixed time strikes; if
+    it has none, the first of any node) and the value of the `target`, as the point's own settings
+    have them; NaN where there is none."""
+    crash_nodes: Mapping[str, str | None]
+    """By point, whose crash that is."""
+    targets: Mapping[str, TargetRecord | None]
+    """By point."""
     protocols: tuple[str, ...]
     about: Mapping[str, ProtocolRecord]
     """Of each protocol its `kind`, and whether it `needs_server` and `is_reference`."""
@@ -60,12 +78,22 @@ class Results:
     """What the scenario is judged by: its target's metric, else its task's first."""
     directions: Mapping[str, Better]
     """Which values of its task's metrics are the better ones, higher or lower."""
+    bounds: Mapping[str, Bounds]
+    """Between which values they lie."""
+    tune: tuple[str, ...]
+    """The varied settings that are to be chosen on validation data, see `tuned`."""
     runs: pd.DataFrame
     """One row per point, protocol and seed that should be there: `point`, the varied paths,
     `protocol`, `seed`, `status` (finished, failed, missing), `cause` (why it isn't finished),
     `virtual_s`, `events` and the counters of `run.json` (nullable integers, <NA> if missing)."""
+    cautions: tuple[Mapping[str, Any], ...]
+    """What makes a comparison unfair or a run pointless, the gravest of each point first: `point`,
+    `kind`, `protocol` (None: about all), `text` (a sentence), `seeds` (a list)."""
+    chosen_values: pd.DataFrame | None
+    """Of a tuned view, by point, protocol and seed, the values that were chosen, as written: a
+    column per tuned path. See `analysis.tuning`."""
     _folders: Mapping[str, Path] = field()
-    _rows: Mapping[str, Mapping[str, int]] = field()
+    _parts: Mapping[str, Sequence[Part]] = field()
     _types: Mapping[str, pd.CategoricalDtype] = field()
 
     def __repr__(self) -> str:
@@ -95,9 +123,21 @@ class Results:
         return self._common("crash_s")
 
     @property
-    def target(self) -> float | None:
-        """The score to reach; None if there is none, or if points differ."""
-        return self._common("target")
+    def crash_node(self) -> str | None:
+        """Whose crash that is; None if none strikes, or if points differ."""
+        nodes = set(self.crash_nodes.values())
+        return nodes.pop() if len(nodes) == 1 else None
+
+    @property
+    def target(self) -> TargetRecord | None:
+        """The score to reach, on validation data; None if there is none, or if points differ."""
+        first, *others = self.targets.values()
+        return first if all(one == first for one in others) else None
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Between which values `metric` lies; infinite where it has no bound."""
+        return limits(self.metric, self.bounds)
 
     @property
     def baseline(self) -> str:
@@ -123,6 +163,28 @@ class Results:
         """The settings of one point, as its folder has them. Raises ResultError if it has none."""
         return read_settings(self.folder_at(point) / SCENARIO_FILE)
 
+    def at(self, points: Names) -> "Results":
+        """The same of some points alone. Raises ResultError for one that isn't there."""
+        names = self.chosen("point", points, self._folders)
+        kept = [name for name in self._folders if name in names]
+
+        def of_kept(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame[frame["point"].isin(kept)].reset_index(drop=True)
+
+        return replace(
+            self,
+            points=of_kept(self.points),
+            written=of_kept(self.written),
+            conditions=self.conditions.loc[kept],
+            runs=of_kept(self.runs),
+            crash_nodes={name: self.crash_nodes[name] for name in kept},
+            targets={name: self.targets[name] for name in kept},
+            cautions=tuple(one for one in self.cautions if one["point"] in kept),
+            chosen_values=None if self.chosen_values is None else of_kept(self.chosen_values),
+            _folders={name: self._folders[name] for name in kept},
+            _parts={name: self._parts[name] for name in kept if name in self._parts},
+        )
+
     def with_values(self, frame: pd.DataFrame, *, as_written: bool = False) -> pd.DataFrame:
         """The frame with the varied paths' columns behind its `point` column.
 
@@ -147,13 +209,14 @@ class Results:
         seeds: Seeds | None = None,
         nodes: Names | None = None,
         stage: str | None = RECEIVED,
-        metric: str | None = None,
+        metric: Names | None = None,
         columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """The scores of finished runs, read now: one row per metric, model and look.
 
         None chooses all; a name or number one, several of them several. `stage`: of clients'
-        models; those of references, which have none, are always among them. Columns: `point`, the
+        models; those of references, which have none, are always among them. Of several `metric`s
+        some may be lacking. Columns: `point`, the
         varied paths, `protocol`, `seed`, `time_s` (virtual), `node`, `stage`, `local_round`,
         `version`,
         `staleness`, `metric`, `value`, `up`; or those of them in `columns`. Sorted by point,
@@ -165,11 +228,11 @@ class Results:
         if stage is not None:
             wanted["stage"] = [*self.chosen("stage", stage, STAGES), None]
         if metric is not None:
-            wanted["metric"] = [metric]
+            wanted["metric"] = [metric] if isinstance(metric, str) else list(metric)
         frame = self._read(SCORES_FILE, ScoreRow, points, wanted, columns)
         frame.attrs["directions"] = self.directions
         if metric is not None and frame.empty:
-            self._check_metric(metric)
+            self._check_metrics(wanted["metric"])
         return frame
 
     def trace(
@@ -237,26 +300,51 @@ class Results:
         schema = tables.schema_of(row, chosen)
         names = self._folders if points is None else self.chosen("point", points, self._folders)
         # In the scenario's order, whatever the order of the choice.
-        parts = {
-            place: tables.read(folder / file, schema, wanted, self._rows[name].get(file))
-            for place, (name, folder) in enumerate(self._folders.items())
-            if name in names and name in self._rows
-        }
-        rows = np.repeat(list(parts), [part.num_rows for part in parts.values()])
+        read, places = [], []
+        for place, name in enumerate(self._folders):
+            if name in names:
+                for one in _tables(self._parts.get(name, ()), file, row, schema, wanted):
+                    read.append(one)
+                    places.append(place)
+        rows = np.repeat(places, [one.num_rows for one in read])
         # Nobody else holds these columns, and a copy would be the peak of memory.
-        found = frame_of(tables.together(schema, _taken(parts)), self._types, self.folder)
+        found = frame_of(tables.together(schema, _taken(read)), self._types, self.folder)
         for name in leading:
             found[name] = self.points[name].array.take(rows.astype(np.intp))
         kept = {name: found[name] for name in all_columns if name in chosen}
         return pd.DataFrame(kept, copy=False)
 
-    def _check_metric(self, metric: str) -> None:
-        present = self._read(SCORES_FILE, ScoreRow, None, {}, ["metric"])["metric"]
-        if len(present) and metric not in present.cat.categories:
-            self.chosen("metric", metric, present.cat.categories)
+    def _check_metrics(self, metrics: Sequence[str]) -> None:
+        present = self._read(SCORES_FILE, ScoreRow, None, {}, ["metric"])["metric"].cat.categories
+        if len(present) and not set(metrics) & set(present):
+            self.chosen("metric", metrics, present)
 
 
-def _taken(parts: dict[int, pa.Table]) -> Iterator[pa.Table]:
+def _tables(
+    parts: Sequence[Part],
+    file: str,
+    row: type[ScoreRow] | type[TraceRow],
+    schema: pa.Schema,
+    wanted: Mapping[str, Sequence[Any]],
+) -> Iterator[pa.Table]:
+    """One point's rows, by protocol and seed as the scenario has them."""
+    of_runs: dict[int, pa.Table] = {}
+    for part in parts:
+        path, count = part.folder / file, part.rows.get(file)
+        if part.runs is None:
+            yield tables.read(path, schema, wanted, count)
+            continue
+        whole = tables.read(path, tables.schema_of(row, [*schema.names, *_RUN]), wanted, count)
+        for place, run in part.runs.items():
+            mask = pc.and_(
+                *(pc.equal(whole[name], one) for name, one in zip(_RUN, run, strict=True))
+            )
+            of_runs[place] = whole.filter(mask).select(schema.names)
+    yield from (of_runs[place] for place in sorted(of_runs))
+
+
+def _taken(parts: list[pa.Table]) -> Iterator[pa.Table]:
     """The tables, none of which stays in `parts`."""
+    parts.reverse()
     while parts:
-        yield parts.pop(next(iter(parts)))
+        yield parts.pop()

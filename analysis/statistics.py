@@ -17,7 +17,13 @@ The method of intervals was chosen by measurement: how often one of 95 % covers 
        10          88 %         84 %   84 %
 
 A bootstrap can't show more spread than few seeds have, so Student's t is what is used unless
-another is asked for.
+another is asked for. Where the values have bounds, as an accuracy has, an interval is cut off at
+them: the mean can't lie beyond, so that takes nothing from how often it is covered. (On the scale
+of the logit an interval stays inside by itself, but a score of exactly 1 has no logit.) Of values
+that pile up at their bound, beta(8, 1), it covers 90, 90, 92 and 93 % at 3, 5, 10 and 20 seeds.
+
+Of many differences some exceed their interval by chance, so a table of them says how many to
+expect, and marks those that Holm's correction over all of the table leaves.
 
 Protocols are compared in pairs of one seed, which met the same failures: what those do to both
 cancels, and what is left has a narrower interval than that of two separate means.
@@ -29,13 +35,16 @@ the scale of log(-log S), which stays between 0 and 1 and is the better one for 
 Sources: Student, "The probable error of a mean", Biometrika 6, 1908. Efron, "Better Bootstrap
 Confidence Intervals", Journal of the American Statistical Association 82, 1987. Kaplan, Meier,
 "Nonparametric Estimation from Incomplete Observations", ibid. 53, 1958. Kalbfleisch, Prentice, "The
-Statistical Analysis of Failure Time Data", 1980.
+Statistical Analysis of Failure Time Data", 1980. Holm, "A simple sequentially rejective multiple
+test procedure", Scandinavian Journal of Statistics 6, 1979.
 """
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -45,12 +54,14 @@ from analysis.frames import listed
 from analysis.metrics.common import POINT_AND_PROTOCOL, Floats, check
 from sim.record.errors import ResultError
 
-__all__ = ["Interval", "differences", "kaplan_meier", "mean_interval", "median_time", "more_seeds"]
-__all__ += ["over_seeds", "paired_differences", "seeds_needed"]
+__all__ = ["Crossing", "Interval", "crossings", "differences", "holm", "kaplan_meier"]
+__all__ += ["mean_interval", "median_time", "more_seeds", "over_seeds", "p_value"]
+__all__ += ["paired_differences", "seeds_needed"]
 
 Method = Literal["t", "percentile", "bca"]
 METHODS: tuple[Method, ...] = ("t", "percentile", "bca")
 RESAMPLES = 9_999
+UNBOUNDED = (-math.inf, math.inf)
 _SCIPY_NAMES = {"percentile": "percentile", "bca": "BCa"}
 
 
@@ -76,12 +87,14 @@ def mean_interval(
     *,
     confidence: float = 0.95,
     method: Method = "t",
+    bounds: tuple[float, float] = UNBOUNDED,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
     """The mean of values, one per seed, and the interval that covers its true value.
 
-    `method`: t, percentile or bca; see this module for how they do. `resamples`, `seed`: of the
+    `method`: t, percentile or bca; see this module for how they do. `bounds`: between which the
+    values lie by their nature; the interval is cut off there. `resamples`, `seed`: of the
     bootstraps, whose draws depend on nothing else, so that equal values give equal intervals. Equal
     values have an interval without width. Raises ResultError for another method or confidence.
     """
@@ -103,6 +116,7 @@ def mean_interval(
         low, high = mean - half_width, mean + half_width
     else:
         low, high = _bootstrapped(known, confidence, method, resamples, seed)
+    low, high = max(low, bounds[0]), min(high, bounds[1])
     return Interval(mean, low, high, std, count, left_out)
 
 
@@ -142,6 +156,7 @@ def over_seeds(
     by: Sequence[str] = POINT_AND_PROTOCOL,
     confidence: float = 0.95,
     method: Method = "t",
+    bounds: tuple[float, float] = UNBOUNDED,
 ) -> pd.DataFrame:
     """The mean of a column over the seeds of each group, with its interval; see `mean_interval`.
 
@@ -161,7 +176,7 @@ def over_seeds(
         )
     rows = []
     for key, group in frame.groupby(list(by), observed=True):
-        interval = mean_interval(group[column], confidence=confidence, method=method)
+        interval = mean_interval(group[column], confidence=confidence, method=method, bounds=bounds)
         rows.append({**dict(zip(by, key, strict=True)), **asdict(interval)})
     # What was categorical still is, in the same order.
     return pd.DataFrame(rows).astype({name: frame[name].dtype for name in by})
@@ -211,10 +226,12 @@ def paired_differences(
     by: Sequence[str] = POINT,
     confidence: float = 0.95,
     method: Method = "t",
+    bounds: tuple[float, float] = UNBOUNDED,
 ) -> pd.DataFrame:
     """The mean of `differences` over the seeds that both have, with its interval.
 
-    Positive where a protocol's value is larger, whichever is better. Columns: those of `by`,
+    Positive where a protocol's value is larger, whichever is better. `bounds`: of the values, from
+    which those of their differences follow. Columns: those of `by`,
     protocol, mean, low, high, std, `count` of pairs, `left_out` of pairs of which a value is no
     finite number, and `unpaired`, the seeds that only one of the two has. A protocol whose seeds
     are all unpaired has count 0 and NaN.
@@ -228,13 +245,102 @@ def paired_differences(
     if pairs.empty:
         found = found.assign(**dict.fromkeys(columns, math.nan))
     else:
-        means = over_seeds(pairs, "difference", by=groups, confidence=confidence, method=method)
+        means = over_seeds(
+            pairs,
+            "difference",
+            by=groups,
+            confidence=confidence,
+            method=method,
+            bounds=(bounds[0] - bounds[1], bounds[1] - bounds[0]),
+        )
         found = found.merge(means, on=groups, how="left")
     found = found.fillna({"count": 0, "left_out": 0})
     paired = found["count"] + found["left_out"]
     found["unpaired"] = found["seeds"] + found["theirs"] - 2 * paired
     counts = dict.fromkeys(("count", "left_out", "unpaired"), "int64")
     return found.astype(counts)[[*groups, *columns, "unpaired"]]
+
+
+def p_value(difference: Interval) -> float:
+    """Of Student's paired test whether a mean difference is zero; NaN for fewer than two pairs."""
+    if difference.count < 2:
+        return math.nan
+    if difference.std == 0:
+        return 1.0 if difference.mean == 0 else 0.0
+    from scipy.special import stdtr  # takes 0.2 s, which only who tests waits for
+
+    score = abs(difference.mean) * math.sqrt(difference.count) / difference.std
+    return 2 * float(stdtr(difference.count - 1, -score))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values, corrected for how many there are: one below 0.05 holds beside all others.
+
+    By Holm's steps, which need not know how the tests depend on each other. A NaN, of a test that
+    could not be made, stays and isn't counted.
+    """
+    known = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    found, highest = [math.nan] * len(p_values), 0.0
+    for rank, (p, place) in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p))
+        found[place] = highest
+    return found
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where, along an axis, one protocol overtakes another."""
+
+    at: float
+    """Where the mean difference is zero."""
+    low: float
+    """From here to `high` the interval holds zero, so either may be ahead; -inf where it holds it
+    down to the lowest value that was tried."""
+    high: float
+    """inf where it holds it up to the highest; NaN, as is `low`, where there is no interval."""
+
+
+def crossings(at: Sequence[float], found: Sequence[Interval]) -> tuple[Crossing, ...]:
+    """Where the mean of a difference changes its sign: nowhere, once or more often.
+
+    `at`: the values along the axis, rising; `found`: the difference at each of them. Between two
+    values means and ends of intervals are interpolated linearly. A difference that is zero at
+    several values in a row changes its sign in their middle. A value whose mean is NaN is skipped.
+    """
+    known = [(x, one) for x, one in zip(at, found, strict=True) if math.isfinite(one.mean)]
+    signed = [(x, one.mean) for x, one in known if one.mean != 0]
+    # Where one end of the interval leaves zero behind, to either side.
+    edges = [
+        *_changes([(x, one.low) for x, one in known], lambda low: low > 0),
+        *_changes([(x, one.high) for x, one in known], lambda high: high < 0),
+    ]
+    is_known = all(math.isfinite(one.low) for _, one in known)
+    places = _changes(signed, lambda mean: mean > 0)
+    return tuple(
+        Crossing(
+            place,
+            max((x for x in edges if x <= place), default=-math.inf) if is_known else math.nan,
+            min((x for x in edges if x >= place), default=math.inf) if is_known else math.nan,
+        )
+        for place in map(partial(_middle, known), places)
+    )
+
+
+def _changes(curve: Sequence[tuple[float, float]], beyond: Callable[[float], bool]) -> list[float]:
+    """Where a line through points [(x, y)] passes zero, so that `beyond(y)` changes."""
+    return [
+        x if y == 0 else x + (after_x - x) * y / (y - after_y)
+        for (x, y), (after_x, after_y) in pairwise(curve)
+        if beyond(y) != beyond(after_y)
+    ]
+
+
+def _middle(known: Sequence[tuple[float, Interval]], place: float) -> float:
+    """`place`, or the middle of the values around it at which the mean is zero."""
+    before = [x for x, one in known if one.mean != 0 and x <= place]
+    after = [x for x, one in known if one.mean != 0 and x >= place]
+    zeros = [x for x, _ in known if before[-1] < x < after[0]]
+    return (zeros[0] + zeros[-1]) / 2 if zeros else place
 
 
 def seeds_needed(std: float, half_width: float, *, confidence: float = 0.95) -> int:

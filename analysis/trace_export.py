@@ -9,6 +9,7 @@ from analysis.files import whole_file
 from analysis.loading import load
 from analysis.results import Results
 from analysis.timeline import Timeline, layout
+from analysis.where import where
 from sim.record.errors import ResultError
 from sim.record.rows import FINISHED
 
@@ -23,18 +24,20 @@ def export(
     *,
     file_format: str = "perfetto",
     point: str | None = None,
+    conditions: Iterable[str] = (),
     protocol: str | None = None,
     seed: int | None = None,
     out: Path | None = None,
 ) -> Path:
     """Write the timeline of one run in `folder`; returns the file's path.
 
-    A choice may be left out where there is only one; without `out` the file stands in the folder.
+    A choice may be left out where there is only one; `conditions` choose points, see `where`;
+    without `out` the file stands in the folder.
     Raises ResultError for a choice that the folder does not have, or a run that isn't finished.
     """
     if file_format not in FORMATS:
         raise ResultError(f"--format {file_format}: unknown; allowed: {', '.join(FORMATS)}")
-    results = load(folder)
+    results = where(load(folder), conditions)
     point = _only(results, "point", point, results.points["point"])
     protocol = _only(results, "protocol", protocol, results.protocols)
     chosen_seed = int(_only(results, "seed", None if seed is None else str(seed), results.seeds))

@@ -4,7 +4,7 @@ It is all that the simulator sees of this tower, in its own process or in a work
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,9 +18,9 @@ from models.bits.fingerprint import modules_of
 from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Vector
 from models.tasks.settings import TaskSettings, Tell
-from models.tasks.task import Task
+from models.tasks.task import HeldOut, Task
 from models.training import ALL_CLIENTS, TrainingSettings, steps_per_round
-from sim.record.metrics import FINAL, TEST
+from sim.record.metrics import FINAL, TEST, VALIDATION, LabelShares
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,13 @@ class LearnerSpec:
     def together(self) -> Hashable | None:
         """Equal for descriptions whose `trained` operations may share a group; None: they never do.
 
-        Neither clients nor seeds matter, nor learning rates and lengths of local rounds.
+        Neither clients nor seeds matter, the data's included, nor learning rates and lengths of
+        local rounds.
         """
         training = self.training
         if training.arithmetic == "exact":
             return None
-        data = self.task.data_key(self.clients)
+        data = self.task.model_copy(update={"data_seed": 0}).data_key(self.clients)
         return data, self.model, training.optimizer, training.batch_size, training.device
 
 
@@ -76,13 +77,17 @@ class Learner:
             module = network(spec.model, self._task)
         self._flat = FlatModule(module, self._device)
         self._initial = self._flat.vector()
+        self.together = spec.together
         self.layout = self._flat.layout
         self.vector_length = self._flat.length
         self.samples = tuple(len(part) for part in self._parts)
         self.pooled_samples = len(self._task.labels)
         self.steps = tuple(steps_per_round(n, spec.training) for n in self.samples)
         self.pooled_steps = steps_per_round(self.pooled_samples, spec.training)
-        self._test_inputs = self._flat.arranged(self._task.test_inputs)
+        self._held_out = {
+            dataset: replace(samples, inputs=self._flat.arranged(samples.inputs))
+            for dataset, samples in ((TEST, self._task.test), (VALIDATION, self._task.validation))
+        }
         self.group = self._shared_group()
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -91,16 +96,29 @@ class Learner:
         return int(generator(self._spec.seed, purpose, *key).integers(2**63))
 
     def _shared_group(self) -> Group | None:
-        """The group of all learners of this process with the same `together`."""
-        key, training = self._spec.together, self._spec.training
-        if key is not None and key not in _GROUPS:
-            _GROUPS[key] = Group(self._flat, self._task, training.optimizer, training.batch_size)
-        return None if key is None else _GROUPS[key]
+        """The group of all learners of this process with the same `together` and the same loss."""
+        training, task = self._spec.training, self._task
+        if self.together is None:
+            return None
+        # A loss may hold what is drawn with the data, as classes' weights.
+        key = self.together, task.losses, task.input_shape, task.outputs
+        if key not in _GROUPS:
+            _GROUPS[key] = Group(self._flat, task, training.optimizer, training.batch_size)
+        return _GROUPS[key]
 
     @property
     def data_digest(self) -> str:
         """Names the samples, of training and held out, by their content."""
         return self._task.digest
+
+    @property
+    def label_shares(self) -> LabelShares | None:
+        """How each client's training samples fall to the classes; None if there are none."""
+        if not self._task.by_class:
+            return None
+        labels = self._task.labels.cpu().numpy()
+        counts = (np.bincount(labels[part], minlength=self._task.outputs) for part in self._parts)
+        return tuple(tuple((each / each.sum()).tolist()) for each in counts)
 
     def initial(self) -> Vector:
         """The initial model, common to all clients of this seed."""
@@ -108,47 +126,60 @@ class Learner:
 
     def trained(self, base: Vector, client: int, local_round: int) -> Vector:
         """`base` fine-tuned on the client's data; the batch order belongs to the local round."""
-        member = self.member(base, client, local_round)
         if self.group is not None:
-            return self.group.trained([member])[0]
+            return self.group.trained([self.member(base, client, local_round)])[0]
         if client not in self._data:
-            samples = torch.from_numpy(member.samples).to(self._device)
-            inputs = self._flat.arranged(self._task.inputs[samples])
-            self._data[client] = (inputs, self._task.labels[samples])
+            inputs, labels = self._samples(client)
+            self._data[client] = self._flat.arranged(inputs), labels
         self._flat.load(base)
-        module, training, order = self._flat.module, member.training, member.order
+        module, training = self._flat.module, self._spec.training
+        order = self._order(client, local_round)
         with devices.drawing(self._torch_seed("layers", client, local_round), self._device):
             fine_tune(module, *self._data[client], self._task.loss, training, order)
         return self._flat.vector()
 
     def member(self, base: Vector, client: int, local_round: int) -> Member:
         """`trained` with these arguments, as a member of a group that may train it."""
-        everyone = client == ALL_CLIENTS
-        samples = np.arange(self.pooled_samples) if everyone else self._parts[client]
-        order = generator(self._spec.seed, "batches", client, local_round)
-        return Member(base, samples, self._spec.training, order)
+        order = self._order(client, local_round)
+        return Member(base, *self._samples(client), self._spec.training, order)
+
+    def _samples(self, client: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and labels of the client, or of all."""
+        inputs, labels = self._task.inputs, self._task.labels
+        if client == ALL_CLIENTS:
+            return inputs, labels
+        own = torch.from_numpy(self._parts[client]).to(self._device)
+        return inputs[own], labels[own]
+
+    def _order(self, client: int, local_round: int) -> np.random.Generator:
+        return generator(self._spec.seed, "batches", client, local_round)
 
     def averaged(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
         """The weighted sum of models, rows in the order given; see `parameters.averaged`."""
         return parameters.averaged(models, weights)
 
     def scores(self, model: Vector, dataset: str = TEST) -> dict[str, float]:
-        """The task's metrics of `model` on the held-out data of all sites.
+        """The task's metrics of `model` on held-out data of all sites.
 
-        `dataset`: TEST, or FINAL for the metrics that take long as well.
+        `dataset`: TEST, FINAL for those that take long as well, or VALIDATION, on data apart from
+        the test's and for those alone that a run can aim at.
         """
-        if dataset not in (TEST, FINAL):
-            raise ValueError(f"no data set is called {dataset!r}; allowed: {TEST!r}, {FINAL!r}")
-        task = self._task
+        if dataset not in (TEST, FINAL, VALIDATION):
+            allowed = f"{TEST!r}, {FINAL!r}, {VALIDATION!r}"
+            raise ValueError(f"no data set is called {dataset!r}; allowed: {allowed}")
+        held_out = self._held_out[VALIDATION if dataset == VALIDATION else TEST]
+        final = held_out.final_metrics if dataset == FINAL else None
         self._flat.load(model)
         self._flat.module.eval()
-        final = task.final_metrics if dataset == FINAL else None
         with torch.inference_mode(), devices.drawing(self._evaluation_seed, self._device):
-            return (final or task.metrics)(self._outputs(), task.test_labels)
+            found = (final or held_out.metrics)(self._outputs(held_out), held_out.labels)
+        if dataset == VALIDATION:
+            found = {metric: found[metric] for metric in self._spec.task.metrics}
+        return found
 
-    def _outputs(self) -> Iterator[torch.Tensor]:
-        size = self._task.test_batch or len(self._test_inputs)
-        return (self._flat.module(batch) for batch in torch.split(self._test_inputs, size))
+    def _outputs(self, held_out: HeldOut) -> Iterator[torch.Tensor]:
+        size = self._task.held_out_batch or len(held_out.inputs)
+        return (self._flat.module(batch) for batch in torch.split(held_out.inputs, size))
 
 
 _GROUPS: dict[Hashable, Group] = {}
@@ -165,11 +196,19 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
     raises ValueError. Jobs with like numbers of steps waste least. Raises Refusal if the first
     use of a network shows that it can't be compiled.
     """
-    groups = {id(learner.group): learner.group for learner, *_ in jobs}
-    group = next(iter(groups.values()), None)
-    if group is None or len(groups) > 1:
+    kinds = {learner.together for learner, *_ in jobs}
+    if len(kinds) != 1 or None in kinds:
         raise ValueError("these jobs can't be trained in one group")
-    return group.trained([one.member(base, client, number) for one, base, client, number in jobs])
+    by_group: dict[Group, list[int]] = {}
+    for place, (learner, *_) in enumerate(jobs):
+        assert learner.group is not None
+        by_group.setdefault(learner.group, []).append(place)
+    models: dict[int, Vector] = {}
+    for group, places in by_group.items():
+        of_group = [jobs[place] for place in places]
+        members = [one.member(base, client, number) for one, base, client, number in of_group]
+        models |= zip(places, group.trained(members), strict=True)
+    return [models[place] for place in range(len(jobs))]
 
 
 _LOADED: dict[tuple[str, torch.device], Task] = {}

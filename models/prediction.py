@@ -16,7 +16,7 @@ from models.bits.code import required
 from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Tensor
 from models.tasks.cohort import Cohort, Subject
-from models.tasks.segmentation import TEST_BATCH, Labels, dice, segmentation
+from models.tasks.segmentation import HELD_OUT_BATCH, Labels, dice, segmentation
 
 __all__ = ["Cohort", "Prediction", "Subject", "predicted", "volume"]
 
@@ -42,7 +42,7 @@ def predicted(
         flat = FlatModule(network(model, segmentation(cohort)), torch.device("cpu"))
     flat.load(flat.layout.vector(tensors))
     flat.module.eval()
-    images = torch.split(flat.arranged(torch.from_numpy(subject.images[:, None])), TEST_BATCH)
+    images = torch.split(flat.arranged(torch.from_numpy(subject.images[:, None])), HELD_OUT_BATCH)
     with torch.inference_mode():
         classes = [flat.module(batch).argmax(dim=1).to(torch.uint8) for batch in images]
     labels: Labels = torch.cat(classes).numpy()

@@ -1,17 +1,20 @@
 """How a client trains, and what its local round consists of; without PyTorch."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from sim.record.errors import Refusal
 from sim.record.settings.base import Count, Positive, Settings
 
 ALL_CLIENTS = -1
 """The client number that stands for all clients' data together."""
+_LENGTHS = frozenset({"local_epochs", "local_steps"})
+# Results of two bit classes, or of two machines, would differ for that alone.
+_COMMON = frozenset({"arithmetic", "device"})
 
 
 class TrainingSettings(Settings):
@@ -47,6 +50,42 @@ class TrainingSettings(Settings):
         if (self.local_epochs is None) == (self.local_steps is None):
             raise Refusal("a local round needs one length", "either local_epochs or local_steps")
         return self
+
+
+class _Changes(Settings):
+    """Some training settings, each of them optional."""
+
+    def over(self, common: TrainingSettings) -> TrainingSettings:
+        """The common settings but for these; one length of a round takes the place of the other."""
+        own = self.model_dump(exclude_none=True)
+        replaced = _LENGTHS if own.keys() & _LENGTHS else frozenset()
+        return TrainingSettings(**(common.model_dump(exclude=set(replaced)) | own))
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if all(getattr(self, length) is not None for length in _LENGTHS):
+            raise Refusal("a local round needs one length", "local_epochs or local_steps")
+        return self
+
+
+def _optional() -> dict[str, Any]:
+    """What a protocol may train by otherwise than the others: types and fields, by name."""
+    return {
+        name: (
+            Annotated[info.annotation, None, *info.metadata] | None,
+            Field(default=None, description=info.description),
+        )
+        for name, info in TrainingSettings.model_fields.items()
+        if name not in _COMMON
+    }
+
+
+if TYPE_CHECKING:
+    TrainingChanges = _Changes
+else:
+    TrainingChanges = create_model(
+        "TrainingChanges", __base__=_Changes, __module__=__name__, **_optional()
+    )
 
 
 def steps_per_round(samples: int, settings: TrainingSettings) -> int:

@@ -72,7 +72,7 @@ def test_kinds_from_outside_run_in_workers_too(scenario: str, tmp_path: Path) ->
         assert (here / table).read_bytes() == (there / table).read_bytes()
     lines = {line["protocol"]: line for line in found["protocols"]}
     assert list(lines) == ["relay", "ring", "fedavg"] and found["metric"] == "error"
-    assert all(line["mean_client"]["count"] == 2 for line in lines.values())
+    assert all(line["scores"]["mean"]["count"] == 2 for line in lines.values())
     # The blackout took what was under way from each client that was training.
     assert lines["ring"]["local_rounds_lost"] > 0
     assert braintorrent("status", here).endswith("runs: 6 of 6 finished\n")

@@ -83,7 +83,7 @@ def test_a_run_stops_when_its_score_is_reached_at_the_same_look(tmp_path: Path) 
     alone = tables(tmp_path / "alone", 0, "no_faults", *options)
     assert tables(tmp_path / "pool", 2, "no_faults", *options) == alone
     scores = read_scores(tmp_path / "alone")
-    reached = [r for r in scores if r.node == "aggregate" and r.metric == "accuracy"]
+    reached = [r for r in scores if r[3] == "aggregate" and r.metric == "accuracy_validation"]
     assert reached[-1].value >= 0.3
     assert all(row.value < 0.3 for row in reached[:-1])
     assert 0 < reached[-1].time_s < 1800

@@ -4,13 +4,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import look
-from analysis.figures.choices import only_point, scores_of
-from analysis.figures.scale import point_name, time_scale
+from analysis.figures.choices import means, only_point, scores_of
+from analysis.figures.scale import time_scale
 from analysis.frames import listed
 from analysis.results import Names, Results
-from analysis.statistics import over_seeds
 from sim.record.errors import ResultError
-from sim.record.rows import CLIENT
+from sim.record.rows import CLIENT, RECEIVED
 
 MOST_CLIENTS = 20
 _COLUMNS = 5
@@ -22,6 +21,7 @@ def clients_data(
     *,
     points: Names | None = None,
     metric: str | None = None,
+    stage: str = RECEIVED,
     nodes: Names | None = None,
 ) -> pd.DataFrame:
     """One row per client, protocol and look, over the seeds.
@@ -38,14 +38,14 @@ def clients_data(
             f"{results.folder}: {len(chosen)} clients are too many for one figure;"
             f" choose at most {MOST_CLIENTS} of them; allowed: {listed(results.clients)}"
         )
-    scores = scores_of(results, points=point, metric=metric)
+    scores = scores_of(results, points=point, metric=metric, stage=stage)
     rows = scores[scores["node"].isin(chosen)]
     if rows.empty:
         raise ResultError(
             f"{results.folder}: has no scores of {listed(chosen)};"
             f" allowed: {listed(results.clients)}"
         )
-    return over_seeds(rows, "value", by=("node", "protocol", "time_s"))
+    return means(results, rows, "value", metric, by=("node", "protocol", "time_s"))
 
 
 @look.looked
@@ -54,11 +54,12 @@ def clients(
     *,
     points: Names | None = None,
     metric: str | None = None,
+    stage: str = RECEIVED,
     nodes: Names | None = None,
 ) -> Figure:
     """A panel per client, a line per protocol with a band over seeds."""
     point = only_point(results, points)
-    found = clients_data(results, points=point, metric=metric, nodes=nodes)
+    found = clients_data(results, points=point, metric=metric, stage=stage, nodes=nodes)
     names = [str(name) for name in found["node"].unique()]
     height_in = _PANEL_HEIGHT_IN if len(names) > _COLUMNS else 2 * _PANEL_HEIGHT_IN
     figure, axes = look.panels(len(names), columns=_COLUMNS, height_in=height_in)
@@ -71,7 +72,6 @@ def clients(
         axis.set_title(name.replace(CLIENT, "client "))
     shown = metric or results.metric
     look.name_outer(axes, scale.label("virtual time"), shown)
-    at = f", {point_name(results, point)}" if results.paths else ""
-    look.title(figure, results, f"each client's {shown}{at}")
+    look.title(figure, results, f"each client's {shown}", stage=stage, points=[point])
     look.legend(figure, look.keys_of(results, found, markers=False))
     return figure

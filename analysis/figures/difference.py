@@ -3,14 +3,14 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import look
-from analysis.figures.choices import curves, varied_path
-from analysis.figures.failure_rate import draw_lines, rate_axis
+from analysis.figures import look, overtaking
+from analysis.figures.choices import baseline_of, chosen_points, curves, paired, varied_path
+from analysis.figures.rates import draw_lines, rate_axis
 from analysis.figures.scale import path_name
 from analysis.metrics import final
 from analysis.results import Names, Results
-from analysis.statistics import paired_differences
 from sim.record.errors import ResultError
+from sim.record.rows import RECEIVED
 
 
 def difference_data(
@@ -19,6 +19,7 @@ def difference_data(
     path: str | None = None,
     points: Names | None = None,
     metric: str | None = None,
+    stage: str = RECEIVED,
     baseline: str | None = None,
 ) -> pd.DataFrame:
     """One row per protocol but the baseline and value of the varied `path`, sorted by both.
@@ -29,19 +30,12 @@ def difference_data(
     """
     path = varied_path(results, path, points)
     baseline = baseline_of(results, baseline)
-    last = final(curves(results, points=points, metric=metric))
-    found = paired_differences(last, "mean", baseline)
+    last = final(curves(results, points=points, metric=metric, stage=stage))
+    found = paired(results, last, "mean", metric, baseline)
     if found.empty:
         raise ResultError(f"{results.folder}: no protocol but {baseline} has a finished run")
     found.insert(2, "varied", results.with_values(found)[path].to_numpy())
     return found.sort_values(["protocol", "varied"], ignore_index=True)
-
-
-def baseline_of(results: Results, baseline: str | None) -> str:
-    """The protocol that others are compared with. Raises ResultError if it is not there."""
-    if baseline is not None:
-        results.chosen("protocol", baseline, results.protocols)
-    return baseline or results.baseline
 
 
 @look.looked
@@ -51,19 +45,27 @@ def difference(
     path: str | None = None,
     points: Names | None = None,
     metric: str | None = None,
+    stage: str = RECEIVED,
     baseline: str | None = None,
 ) -> Figure:
     """A line per protocol with intervals, above zero where its clients' score is larger."""
     path = varied_path(results, path, points)
     baseline = baseline_of(results, baseline)
-    found = difference_data(results, path=path, points=points, metric=metric, baseline=baseline)
+    found = difference_data(
+        results, path=path, points=points, metric=metric, stage=stage, baseline=baseline
+    )
     figure, (axis,) = look.panels(1)
     scale = rate_axis(axis, results, path)
     axis.axhline(0.0, color=look.GREY, linewidth=1.2)
     draw_lines(axis, results, found, scale)
+    overtaking.draw(axis, results, found, scale)
     shown = metric or results.metric
     axis.set_ylabel(f"mean client's {shown}, minus {baseline}'s")
-    look.title(figure, results, f"difference to {baseline} at the end, by {path_name(path)}")
+    what = f"difference to {baseline} at the end, by {path_name(path)}"
+    said = overtaking.said(results, found, baseline, shown, scale)
+    look.title(figure, results, what, stage=stage, points=chosen_points(results, points), said=said)
     bars = look.keys_of(results, found, bars=True, interval="95 % interval over pairs of one seed")
-    look.legend(figure, [*bars, look.line_key(baseline, width=1.2)])
+    look.legend(
+        figure, [*bars, look.line_key(baseline, width=1.2), *overtaking.keys(results, found)]
+    )
     return figure

@@ -6,7 +6,8 @@ https://jfly.uni-koeln.de/color/.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -17,7 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from analysis.figures.scale import held
 from analysis.results import Results
+from sim.record.rows import RECEIVED, TRAINED
 
 Line = Literal["-", "--", "-.", ":"] | tuple[float, tuple[int, ...]]
 Key = Line2D | Patch
@@ -47,10 +50,25 @@ REFERENCE_STYLES = (Style("#000000", "^", ":"), Style("#009E73", "D", "-."))
 """Of what it is measured by."""
 GREY = "#666666"
 INTERVAL = "95 % interval over seeds"
+BOTH = "both"
+"""Not a stage of a model, but the wish to see either."""
+STAGE_WORDS = {
+    RECEIVED: "models as received, before own training",
+    TRAINED: "models as trained, after own training",
+    BOTH: "models as received (thick) and as trained (thin)",
+}
+PAIR = "each of the two seeds"
+PAIR_COUNT = 2
+"""So many seeds have an interval that says next to nothing."""
 MEAN_WIDTH, THIN_WIDTH = 1.9, 0.9
 BAND_ALPHA = 0.18
+_PAIR_ALPHA = 0.45
 WIDTH_IN, DPI = 7.2, 125
 """900 pixels wide, as a README shows it."""
+_LETTER_IN, _KEY_IN = 0.065, 0.75
+"""How wide a letter of a legend is, about, and what stands before and between its texts."""
+_TITLE_LETTERS = 100
+_FEW_SEEDS = 6
 _MOST_COLUMNS = 3
 _PANEL_HEIGHT_IN, _ALONE_HEIGHT_IN, _FRAME_IN = 1.95, 3.6, 0.9
 _SETTINGS: dict[Any, Any] = {
@@ -96,21 +114,35 @@ def styles(results: Results) -> dict[str, Style]:
 
 
 def draw_band(axis: Axes, x: Any, rows: pd.DataFrame, style: Style) -> None:
-    """The interval from `low` to `high`."""
+    """The interval from `low` to `high`; of two seeds, between which nothing is known, its ends."""
     low, high = rows["low"], rows["high"]
+    if is_pair(rows):
+        for end in (low, high):
+            axis.plot(x, end, color=style.color, linewidth=THIN_WIDTH, alpha=_PAIR_ALPHA)
+        return
     axis.fill_between(x, low, high, color=style.color, alpha=BAND_ALPHA, linewidth=0)
 
 
+def is_pair(found: pd.DataFrame) -> bool:
+    """Whether `low` and `high` are those of two seeds, whose interval would say next to nothing."""
+    return bool(found["count"].max() == PAIR_COUNT)
+
+
 def panels(
-    count: int, *, columns: int = _MOST_COLUMNS, height_in: float | None = None
+    count: int,
+    *,
+    columns: int = _MOST_COLUMNS,
+    height_in: float | None = None,
+    above_in: float = 0.0,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels with common axes; `height_in` is of each of them."""
+    """A figure of `count` panels with common axes; `height_in` is of each, `above_in` above it."""
     across = min(columns, count)
     if count == 4 and columns == _MOST_COLUMNS:
         across = 2
     down = -(-count // across)
     each_in = height_in or (_ALONE_HEIGHT_IN if down == 1 else _PANEL_HEIGHT_IN)
-    figure = Figure(figsize=(WIDTH_IN, each_in * down + _FRAME_IN), layout="constrained")
+    height = (each_in + above_in) * down + _FRAME_IN
+    figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     axes = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     for left_over in axes[count:]:
         left_over.set_visible(False)
@@ -119,11 +151,45 @@ def panels(
     return figure, axes[:count]
 
 
-def title(figure: Figure, results: Results, what: str) -> None:
-    """Say what is shown, of which scenario, and how many of its runs are missing."""
+def title(
+    figure: Figure,
+    results: Results,
+    what: str,
+    *,
+    stage: str | None = None,
+    seeds: Sequence[int] | None = None,
+    among: Iterable[str] | None = None,
+    points: Sequence[str] | None = None,
+    said: Iterable[str] = (),
+) -> None:
+    """Say what is shown, of which scenario and stage, what is held fixed, and what is missing.
+
+    `stage`: of the clients' models; None where none are scored. `seeds`: those shown, all if none
+    are named. `among`: the protocols that met the same faults, all unless some are named. `points`:
+    those shown, whose common values are held fixed. `said`: what the figure shows, in sentences.
+    """
     lacking = len(results.missing)
     short = f" ({lacking} of {len(results.runs)} runs missing)" if lacking else ""
-    figure.suptitle(f"{results.name}: {what}{short}", x=0.01, ha="left")
+    shown = results.seeds if seeds is None else seeds
+    compared = list(results.protocols if among is None else among)
+    same = ", the same faults for all protocols" if len(compared) > 1 else ""
+    fixed = held(results, points) if points is not None else []
+    parts = [*([STAGE_WORDS[stage]] if stage else []), *fixed, f"{seeds_text(shown)}{same}"]
+    lines = [f"{results.name}: {what}{short}", "; ".join(parts), *said]
+    text = "\n".join(textwrap.fill(line, _TITLE_LETTERS) for line in lines)
+    figure.suptitle(text, x=0.01, ha="left")
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Which seeds: by number, if that is short."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    is_row = list(seeds) == list(range(seeds[0], seeds[0] + len(seeds)))
+    if is_row and len(seeds) > PAIR_COUNT:
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return (
+        f"seeds {', '.join(map(str, seeds))}" if len(seeds) <= _FEW_SEEDS else f"{len(seeds)} seeds"
+    )
 
 
 def key_of(name: str, style: Style, *, marker: bool = True) -> Line2D:
@@ -149,13 +215,26 @@ def keys_of(
     shown = lines(results, found)
     keys: list[Key] = [key_of(name, style, marker=markers) for name, style, _ in shown]
     if found["low"].notna().any():
-        keys.append(tick_key(interval) if bars else band_key(interval))
+        keys.append(interval_key(found, interval, bars=bars))
     return keys
+
+
+def interval_key(found: pd.DataFrame, interval: str = INTERVAL, *, bars: bool = False) -> Key:
+    """The entry of what `low` and `high` are, `interval`s unless there are but two seeds."""
+    is_two = "count" in found and is_pair(found)
+    if bars:
+        return tick_key(PAIR if is_two else interval)
+    return line_key(f"{PAIR} (pale)") if is_two else band_key(interval)
 
 
 def band_key(label: str) -> Patch:
     """An interval's entry in a legend."""
     return Patch(color=GREY, alpha=2 * BAND_ALPHA, linewidth=0, label=label)
+
+
+def bar_key(label: str, color: str) -> Patch:
+    """The entry of a bar of one colour."""
+    return Patch(color=color, linewidth=0, label=label)
 
 
 def tick_key(label: str) -> Line2D:
@@ -164,19 +243,34 @@ def tick_key(label: str) -> Line2D:
 
 
 def line_key(
-    label: str, *, line: Line = "-", width: float = THIN_WIDTH, marker: str = ""
+    label: str,
+    *,
+    line: Line = "-",
+    width: float = THIN_WIDTH,
+    marker: str = "",
+    color: str = GREY,
 ) -> Line2D:
     """The entry of what all protocols have."""
-    return Line2D([], [], color=GREY, linestyle=line, linewidth=width, marker=marker, label=label)
+    return Line2D([], [], color=color, linestyle=line, linewidth=width, marker=marker, label=label)
 
 
 def legend(figure: Figure, keys: Sequence[Key]) -> None:
     """Below the panels, where it can't lie over data."""
-    columns = min(len(keys), 4)
     figure.legend(
-        handles=list(keys), loc="outside lower center", ncols=columns, frameon=False,
+        handles=list(keys), loc="outside lower center", ncols=_columns(keys), frameon=False,
         handlelength=3.2, columnspacing=1.6,
     )  # fmt: skip
+
+
+def _columns(keys: Sequence[Key]) -> int:
+    """As many, of four at most, as the figure's width has room for."""
+    for count in range(min(len(keys), 4), 1, -1):
+        each = -(-len(keys) // count)
+        columns = [keys[start : start + each] for start in range(0, len(keys), each)]
+        longest = [max(len(str(key.get_label())) for key in column) for column in columns]
+        if sum(longest) * _LETTER_IN + count * _KEY_IN <= WIDTH_IN:
+            return count
+    return 1
 
 
 def name_outer(axes: Sequence[Axes], x_label: str, y_label: str) -> None:

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 
 from analysis.figures import look
 from analysis.figures.choices import only_point, only_protocol
-from analysis.figures.scale import point_name
 from analysis.results import Names, Results
 from sim.record.errors import ResultError
 from sim.record.rows import CLIENT, FINISHED
@@ -67,6 +66,6 @@ def merges(results: Results, *, points: Names | None = None, protocol: str | Non
     axis.set_xlabel("client whose model was merged")
     axis.set_ylabel("client that merged it")
     figure.colorbar(image, ax=axis, label="merges per run")
-    at = f", {point_name(results, point)}" if results.paths else ""
-    look.title(figure, results, f"who merged whom, {protocol}{at}")
+    what = f"who merged whom, {protocol}"
+    look.title(figure, results, what, among=[protocol], points=[point])
     return figure

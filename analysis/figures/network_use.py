@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import look
-from analysis.figures.choices import few_points, scores_of
-from analysis.figures.scale import point_name, size_scale, time_scale
+from analysis.figures.choices import few_points, scores_of, shown
+from analysis.figures.scale import panel_names, size_scale, time_scale
 from analysis.metrics import RUN
 from analysis.metrics.common import runs_of
 from analysis.results import Names, Results
@@ -36,7 +36,9 @@ def network_use_data(results: Results, *, points: Names | None = None) -> pd.Dat
     every["time_s"] = every["minute"] * MINUTE_S
     width_s = (every["end_s"] - every["time_s"]).clip(upper=MINUTE_S)
     every["rate"] = every["bytes"] * MINUTE_S / width_s.where(width_s > 0, MINUTE_S)
-    return over_seeds(every, "rate", by=("point", "protocol", "time_s"))
+    # Nothing is received less often than never.
+    by = ("point", "protocol", "time_s")
+    return shown(over_seeds(every, "rate", by=by, bounds=(0.0, np.inf)))
 
 
 @look.looked
@@ -46,22 +48,18 @@ def network_use(results: Results, *, points: Names | None = None) -> Figure:
     found = network_use_data(results, points=names)
     figure, axes = look.panels(len(names))
     times, sizes = time_scale(results.duration_s), size_scale(float(found["mean"].max()))
-    for axis, name in zip(axes, names, strict=True):
+    for axis, name, title in zip(axes, names, panel_names(results, names), strict=True):
         for _, style, rows in look.lines(results, found[found["point"] == name]):
             x = ((rows["time_s"] + MINUTE_S / 2) * times.factor).to_numpy()
-            # Nothing is received less often than never.
-            low = rows["low"].clip(lower=0.0) * sizes.factor
-            axis.fill_between(
-                x, low, rows["high"] * sizes.factor, color=style.color,
-                alpha=look.BAND_ALPHA, linewidth=0,
-            )  # fmt: skip
+            ends = rows.assign(**{end: rows[end] * sizes.factor for end in ("mean", "low", "high")})
+            look.draw_band(axis, x, ends, style)
             axis.plot(
-                x, rows["mean"] * sizes.factor, color=style.color, linestyle=style.line,
+                x, ends["mean"], color=style.color, linestyle=style.line,
                 linewidth=look.MEAN_WIDTH, marker=style.marker, markevery=max(1, len(rows) // 6),
             )  # fmt: skip
-        axis.set_title(point_name(results, name))
+        axis.set_title(title)
         axis.set_ylim(bottom=0.0)
     look.name_outer(axes, times.label("virtual time"), f"received ({sizes.unit} per minute)")
-    look.title(figure, results, "models received by all nodes")
+    look.title(figure, results, "models received by all nodes", points=names)
     look.legend(figure, look.keys_of(results, found))
     return figure

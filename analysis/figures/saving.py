@@ -1,7 +1,7 @@
 """Figures as files: the same bytes for the same results, and whole or not there."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from analysis import figures
 from analysis.figures import look
-from analysis.figures.choices import numeric_paths
+from analysis.figures.choices import default_figure
 from analysis.files import whole_file
 from analysis.loading import load
-from analysis.results import Results
+from analysis.tuning import tuned
+from analysis.where import where
 from sim.record.errors import ResultError
 
 # By a file's ending the metadata that would differ from day to day, or between versions.
@@ -29,17 +30,27 @@ OPTIONS = {
     "seed": "--seed",
     "metric": "--metric",
     "over": "--over",
+    "stage": "--stage",
+    "baseline": "--baseline",
+    "from_s": "--from",
+    "until_s": "--to",
 }
 """The figures' keywords that the command line has an option for."""
 _SALT = "braintorrent"
 
 
 def plot(
-    folder: Path, *, figure: str | None = None, out: Path | None = None, **choices: Any
+    folder: Path,
+    *,
+    figure: str | None = None,
+    conditions: Iterable[str] = (),
+    out: Path | None = None,
+    **choices: Any,
 ) -> Path:
     """Draw one figure of the results in `folder`; returns its file's path.
 
-    Without `figure` it is `default_figure`; without `out` a PNG in the folder. `choices` are the
+    Without `figure` it is `default_figure`; without `out` a PNG in the folder. `conditions` choose
+    points, see `where`. `choices` are the
     figure's keywords of `OPTIONS`; None leaves one open. Raises ResultError for an unknown figure
     or ending, for a choice that the figure doesn't have, and where it can't show the results.
     """
@@ -47,7 +58,7 @@ def plot(
         raise ResultError(f"--figure {figure}: unknown; allowed: {', '.join(figures.FIGURES)}")
     if out is not None:
         _check_ending(out)
-    results = load(folder)
+    results = where(tuned(load(folder)), conditions)
     name = figure or default_figure(results)
     made = {choice: value for choice, value in choices.items() if value is not None}
     _check_choices(name, made)
@@ -67,11 +78,6 @@ def _check_choices(figure: str, made: Mapping[str, Any]) -> None:
 def _keywords(figure: str) -> Mapping[str, Any]:
     # Looks through what gives it its look to the function's own signature.
     return inspect.signature(figures.FIGURES[figure]).parameters
-
-
-def default_figure(results: Results) -> str:
-    """The one that answers what the results were made for."""
-    return "failure_rate" if numeric_paths(results) else "convergence"
 
 
 def save(figure: Figure, target: Path) -> None:

@@ -1,5 +1,7 @@
 """Units for axes: what a number in base units is shown in, and what a varied setting is called."""
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.results import Results
@@ -7,6 +9,7 @@ from analysis.results import Results
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
 _LONG_S, _VERY_LONG_S = 120.0, 4 * _HOUR_S
 _NAMED_PARTS = 2
+_LONGEST_LINE = 34
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,31 @@ def path_name(path: str) -> str:
 
 
 def point_name(results: Results, point: str) -> str:
-    """A panel's title: the values of a point as the user wrote them; "" in a run."""
+    """The values of a point as the user wrote them; "" in a run."""
+    return ", ".join(_values(results, point, results.paths))
+
+
+def held(results: Results, points: Sequence[str]) -> list[str]:
+    """The values that all these points have in common."""
+    apart = _apart(results, points)
+    return _values(results, points[0], [path for path in results.paths if path not in apart])
+
+
+def panel_names(results: Results, points: Sequence[str]) -> list[str]:
+    """A title for each point's panel: what tells it from the others, a line for each value."""
+    apart = _apart(results, points)
+    return [
+        "\n".join(textwrap.fill(one, _LONGEST_LINE) for one in _values(results, point, apart))
+        for point in points
+    ]
+
+
+def _apart(results: Results, points: Sequence[str]) -> list[str]:
+    """The paths in which the points differ."""
+    rows = results.written[results.written["point"].isin(list(points))]
+    return [path for path in results.paths if rows[path].nunique() > 1]
+
+
+def _values(results: Results, point: str, paths: Sequence[str]) -> list[str]:
     row = results.written[results.written["point"] == point].iloc[0]
-    return ", ".join(f"{path_name(path)} {row[path]}" for path in results.paths)
+    return [f"{path_name(path)} {row[path]}" for path in paths]

@@ -6,13 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import look
-from analysis.figures.choices import finished, only_point
-from analysis.figures.scale import point_name
+from analysis.figures.choices import finished, means, only_point
 from analysis.frames import ordered
 from analysis.metrics import final, over_clients
 from analysis.results import Names, Results, Seeds
-from analysis.statistics import over_seeds
 from sim.record.errors import ResultError
+from sim.record.rows import RECEIVED
 
 _PREFIX = "dice_"
 _NO_STRUCTURES = ("dice_own_site",)
@@ -25,7 +24,11 @@ _MARGIN = 0.02
 
 
 def structures_data(
-    results: Results, *, points: Names | None = None, seed: Seeds | None = None
+    results: Results,
+    *,
+    points: Names | None = None,
+    seed: Seeds | None = None,
+    stage: str = RECEIVED,
 ) -> pd.DataFrame:
     """The mean client's last Dice: one row per structure and protocol, over the seeds.
 
@@ -36,7 +39,7 @@ def structures_data(
     ResultError for more than one point, and where no scores of structures are there.
     """
     point = only_point(results, points)
-    scores = finished(results, results.scores(points=point, seeds=seed))
+    scores = finished(results, results.scores(points=point, seeds=seed, stage=stage))
     names = [str(name) for name in scores["metric"].unique()]
     wanted = [name for name in names if name.startswith(_PREFIX) and name not in _NO_STRUCTURES]
     rows = scores[scores["metric"].isin(wanted)]
@@ -47,7 +50,7 @@ def structures_data(
         )
     last = final(over_clients(rows)).dropna(subset="mean")
     last["structure"] = last["metric"].astype("str").str.removeprefix(_PREFIX)
-    found = over_seeds(last, "mean", by=("structure", "protocol"))
+    found = means(results, last, "mean", "dice", by=("structure", "protocol"))
     found["structure"] = found["structure"].astype(ordered(_best_first(results, found)))
     return found.sort_values(["structure", "protocol"], ignore_index=True)
 
@@ -63,11 +66,15 @@ def _best_first(results: Results, found: pd.DataFrame) -> list[str]:
 
 @look.looked
 def structures(
-    results: Results, *, points: Names | None = None, seed: Seeds | None = None
+    results: Results,
+    *,
+    points: Names | None = None,
+    seed: Seeds | None = None,
+    stage: str = RECEIVED,
 ) -> Figure:
     """A row per structure, a marker per protocol with its interval: the mean client's last Dice."""
     point = only_point(results, points)
-    found = structures_data(results, points=point, seed=seed)
+    found = structures_data(results, points=point, seed=seed, stage=stage)
     names = [str(name) for name in found["structure"].cat.categories]
     figure, (axis,) = look.panels(1, height_in=_ROW_HEIGHT_IN * len(names) + _AXIS_HEIGHT_IN)
     _draw_rows(axis, results, found)
@@ -75,9 +82,8 @@ def structures(
     # The first row is the uppermost.
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set_xlabel("Dice at the end, mean client")
-    at = f", {point_name(results, point)}" if results.paths else ""
-    alone = f", seed {seed}" if isinstance(seed, int) else ""
-    look.title(figure, results, f"Dice of each structure{at}{alone}")
+    seeds = None if seed is None else [seed] if isinstance(seed, int) else list(seed)
+    look.title(figure, results, "Dice of each structure", stage=stage, seeds=seeds, points=[point])
     look.legend(figure, _keys(results, found))
     return figure
 
@@ -89,7 +95,8 @@ def _keys(results: Results, found: pd.DataFrame) -> list[look.Key]:
         keys.append(look.key_of(name, style))
         keys[-1].set_linestyle("")
     if found["low"].notna().any():
-        keys.append(look.line_key(look.INTERVAL, width=1.1, marker="|"))
+        label = look.PAIR if look.is_pair(found) else look.INTERVAL
+        keys.append(look.line_key(label, width=1.1, marker="|"))
     return keys
 
 
@@ -109,6 +116,5 @@ def _draw_rows(axis: Axes, results: Results, found: pd.DataFrame) -> None:
             xerr=[bar.to_numpy() for bar in bars], color=style.color, linestyle="",
             marker=style.marker, elinewidth=1.1, capsize=1.5,
         )  # fmt: skip
-    # Student's interval of few seeds knows no bounds, but a Dice has some.
     left, right = axis.get_xlim()
     axis.set_xlim(max(left, -_MARGIN), min(right, 1 + _MARGIN))

@@ -19,13 +19,16 @@ from analysis.metrics.progress import (
     recovery_of_score,
     to_target,
 )
+from analysis.metrics.stages import SCORES, reached_target, score_curves, score_name
 from analysis.metrics.states import (
     OUTAGE_KINDS,
     RECOVERY_KINDS,
+    SHARES,
     STATE_KINDS,
     outages,
     recovery_of_nodes,
     time_by_state,
+    time_shares,
 )
 from analysis.metrics.work import (
     LOSS_KINDS,
@@ -34,6 +37,7 @@ from analysis.metrics.work import (
     cumulated,
     epochs_per_round,
     lost_by_cause,
+    not_after,
     with_work,
     work_lost,
 )
@@ -44,6 +48,8 @@ __all__ = [
     "OUTAGE_KINDS",
     "RECOVERY_KINDS",
     "RUN",
+    "SCORES",
+    "SHARES",
     "STATE_KINDS",
     "WORK_KINDS",
     "area_under_curve",
@@ -54,14 +60,19 @@ __all__ = [
     "fairness_over_time",
     "final",
     "lost_by_cause",
+    "not_after",
     "of_model",
     "outages",
     "over_clients",
     "progress_after_crash",
+    "reached_target",
     "recovery_of_nodes",
     "recovery_of_score",
+    "score_curves",
+    "score_name",
     "staleness_over_time",
     "time_by_state",
+    "time_shares",
     "to_target",
     "with_work",
     "work_lost",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.metrics.common import LOOK, RUN, check, is_client, sign, told_alike
+from analysis.metrics.common import LOOK, RUN, check, check_one_stage, is_client, sign, told_alike
 from sim.record.errors import ResultError
 from sim.record.metrics import OWN_SITE
 
@@ -23,7 +23,8 @@ def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFra
     client. A look at which nobody is up has clients 0 and NaN as a survivors' row.
 
     A score that isn't a finite number, of a model that has diverged, makes mean and std NaN; a NaN
-    makes worst and best NaN, too. None is ever skipped. Raises ResultError for no clients' rows.
+    makes worst and best NaN, too. None is ever skipped. Raises ResultError for no clients' rows, or
+    for two stages of one client's model.
     """
     rows = client_rows(scores)
     looks = rows.groupby(LOOK, observed=True)["up"].sum().rename("up").astype("int64")
@@ -52,11 +53,15 @@ def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFra
 
 
 def client_rows(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows of clients. Raises ResultError if there are none, or columns are lacking."""
+    """The rows of clients.
+
+    Raises ResultError if there are none, if columns are lacking, or for two stages of one client.
+    """
     check(scores, _SCORES, "scores")
     rows = scores[is_client(scores["node"])]
     if rows.empty:
         raise ResultError("scores: have no clients' rows; allowed: those of client_0 and so on")
+    check_one_stage(rows)
     return rows
 
 
@@ -71,6 +76,7 @@ def of_model(scores: pd.DataFrame, node: str) -> pd.DataFrame:
     check(scores, [*columns, "node"], "scores")
     rows = scores.loc[scores["node"] == node, columns]
     check(rows, [], f"scores of {node}")
+    check_one_stage(scores[scores["node"] == node])
     return rows.sort_values(LOOK, ignore_index=True)
 
 

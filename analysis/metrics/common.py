@@ -57,6 +57,18 @@ def check_trace(
         raise ResultError("trace: has runs that the scores do not have; allowed: the same runs")
 
 
+def check_one_stage(scores: pd.DataFrame) -> None:
+    """Raise ResultError if a model of one node stands there twice, as received and as trained."""
+    if "stage" in scores:
+        twice = scores["stage"].nunique() > 1
+    else:
+        keys = [name for name in (*LOOK, "node") if name in scores]
+        twice = "node" in keys and bool(scores.duplicated(keys).any())
+    if twice:
+        allowed = "one, see Results.scores(stage=...)"
+        raise ResultError(f"frame: holds two stages; allowed: {allowed}")
+
+
 def is_client(nodes: pd.Series) -> pd.Series:
     """Which of `nodes` learn: the clients, and the one pooled machine."""
     names = pd.Index(nodes.unique()).dropna()

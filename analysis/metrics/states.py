@@ -11,6 +11,7 @@ from analysis.metrics.common import (
     ended_s,
     first,
     index_of,
+    is_client,
     nodes_of,
     per_point,
     runs_of,
@@ -25,6 +26,8 @@ RECOVERY_KINDS = ("crash", "recover", "train", "round")
 """What `recovery_of_nodes` needs of a trace."""
 _COMPUTING = ["train", "train_lost", "merge"]
 _TALKING = ["transfer", "transfer_lost"]
+SHARES = ("computing", "communicating", "waiting", "down")
+"""The columns of `time_shares`."""
 _STATES = ["down", "computing", "communicating"]
 """In this order one hides the next; what is left is idle."""
 
@@ -91,6 +94,24 @@ def time_by_state(
     found["idle_s"] = np.maximum(found["up_s"] - busy_s, 0.0)
     found["idle_share"] = found["idle_s"] / found["up_s"].where(found["up_s"] > 0)
     return found
+
+
+def time_shares(
+    trace: pd.DataFrame, scores: pd.DataFrame, *, until_s: PerPoint | None = None
+) -> pd.DataFrame:
+    """How the clients of each run spent their time: means over them of the shares of the run.
+
+    Arguments and states as in `time_by_state`; idle is called waiting here, since a client that is
+    up and does neither waits for somebody. The pooled machine counts as a client.
+
+    Columns: point, protocol, seed; `computing`, `communicating`, `waiting`, `down`, which add up
+    to 1; NaN for a run without length.
+    """
+    states = time_by_state(trace, scores, until_s=until_s).rename(columns={"idle_s": "waiting_s"})
+    states = states[is_client(states["node"])]
+    span_s = states["span_s"].where(states["span_s"] > 0)
+    shares = states.assign(**{name: states[f"{name}_s"] / span_s for name in SHARES})
+    return shares.groupby(RUN, observed=True)[list(SHARES)].mean().reset_index()
 
 
 def _intervals(trace: pd.DataFrame, scores: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:

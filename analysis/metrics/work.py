@@ -1,6 +1,6 @@
 """Local rounds and bytes: over virtual time, lost to failures, and scores at equal work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ WORK_KINDS = ("train", "train_lost", "transfer")
 """What `cumulated` needs of a trace."""
 LOSS_KINDS = ("train", "train_lost", "transfer", "transfer_lost", "message_lost")
 """What `work_lost` and `lost_by_cause` need of a trace."""
+_ROUNDING = 1e-9
 _WHERE = ["point", "seed", "metric"]
 _COUNTED = ["local_rounds", "local_rounds_lost", "bytes_received", "bytes_sent"]
 
@@ -90,7 +91,13 @@ def _happened(trace: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
 
 
 def epochs_per_round(settings: Mapping[str, Any]) -> float:
-    """Passes over a client's data in one local round. Raises ResultError if rounds are in steps."""
+    """Passes over a client's data in one local round.
+
+    Raises ResultError if rounds are in steps, or of a length of its own under some protocol.
+    """
+    for name, protocol in settings.get("protocols", {}).items():
+        if {"local_epochs", "local_steps"} & protocol.get("training", {}).keys():
+            raise ResultError(f"protocols.{name}.training: has a length of rounds of its own")
     epochs = settings.get("training", {}).get("local_epochs")
     if epochs is None:
         raise ResultError("training: counts in local_steps, so clients differ in epochs per round")
@@ -139,6 +146,28 @@ def at_equal_work(
         found.append({**curve.iloc[0][CURVE], "work": amount, **values})
     frame = pd.DataFrame(found, columns=[*CURVE, "work", "time_s", *columns])
     return told_alike(frame.astype({name: rows[name].dtype for name in CURVE}), over_time)
+
+
+def not_after(
+    curves: pd.DataFrame, work: str, protocols: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Each run's last look at which it had done no more than the run that did least in all.
+
+    `curves`: point, protocol, seed, time_s and `work`, which never falls; one row per look. Who did
+    least is asked for each point and seed, among `protocols` (None: all); of the others those are
+    left that had done less even at their end. All columns are kept; `least` is what it had done.
+
+    Where two looks are far apart, a run may have done up to one of these less than the others.
+    """
+    check(curves, [*RUN, "time_s", work], "curves")
+    compared = curves if protocols is None else curves[curves["protocol"].isin(list(protocols))]
+    keys = ["point", "seed"]
+    done = compared.groupby(RUN, observed=True)[work].max().reset_index()
+    least = done.groupby(keys, observed=True)[work].min().rename("least").reset_index()
+    rows = curves.merge(least, on=keys)
+    # Amounts may be means over clients, so equal ones may miss each other by a bit.
+    rows = rows[rows[work] <= rows["least"] * (1 + _ROUNDING)].sort_values([*RUN, "time_s"])
+    return rows.drop_duplicates(RUN, keep="last").reset_index(drop=True)
 
 
 def _at(curve: pd.DataFrame, column: str, amount: float) -> float:

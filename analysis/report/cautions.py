@@ -1,18 +1,16 @@
 """What a reader should know before believing the page: what is missing, unsure or unequal."""
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from analysis.comparison import Comparison, count_text, difference_text, is_told
+from analysis.comparison import Comparison, difference_text, is_told
+from analysis.figures.look import seeds_text
 from analysis.figures.scale import point_name
 from analysis.results import Results
 from analysis.statistics import Interval, seeds_needed
 from sim.record.rows import FAILED
-from sim.record.words import bytes_text
 
-EQUAL_WORK = 1.1
-"""Up to this ratio of rounds, or of bytes, two protocols count as having done equal work."""
 MANY_SEEDS = 1000
 """A difference that would need more seeds than this is as good as none."""
 
@@ -26,13 +24,8 @@ class Caution:
 
 
 def cautions(results: Results, found: Comparison) -> tuple[Caution, ...]:
-    """All of them, the gravest first."""
-    return (
-        *_missing(results),
-        *_diverged(results, found),
-        *_few_seeds(results, found),
-        *_unequal_work(results, found),
-    )
+    """All of them: what is missing, what the runs' records tell, and what is undecided."""
+    return (*_missing(results), *_recorded(results), *_undecided(results, found))
 
 
 def _missing(results: Results) -> Iterator[Caution]:
@@ -50,29 +43,46 @@ def _missing(results: Results) -> Iterator[Caution]:
         )
 
 
-def _diverged(results: Results, found: Comparison) -> Iterator[Caution]:
-    details = [
-        f"{_where(results, point)}{protocol}: {one.left_out} of {one.count + one.left_out} seeds"
-        for (point, protocol), one in found.means["mean"].items()
-        if one.left_out
-    ]
-    if details:
-        yield Caution("Models have diverged; the means are without their seeds.", tuple(details))
+def _recorded(results: Results) -> Iterator[Caution]:
+    """What happened in the runs, as their folders tell it; once, if it did at several points."""
+    alike: dict[tuple[str, str | None], list[Mapping[str, Any]]] = {}
+    for one in results.cautions:
+        alike.setdefault((one["kind"], one["protocol"]), []).append(one)
+    for first, *others in alike.values():
+        if not results.is_sweep:
+            texts = [first, *others]
+            yield from (Caution(_of_seeds(results, one)) for one in texts)
+            continue
+        details = [
+            f"{_where(results, one['point'])}{_of_seeds(results, one)}" for one in (first, *others)
+        ]
+        points = len({one["point"] for one in (first, *others)})
+        whose = f" of {first['protocol']}" if first["protocol"] else ""
+        yield Caution(
+            f"{first['kind'].capitalize()}{whose}, at {points} of {len(results.points)} points.",
+            tuple(details),
+        )
 
 
-def _few_seeds(results: Results, found: Comparison) -> Iterator[Caution]:
-    if max(one.count for one in found.means["mean"].values()) < 2:
-        yield Caution("One seed tells no spread: there are no intervals. Add at least one more.")
-        return
+def _of_seeds(results: Results, caution: Mapping[str, Any]) -> str:
+    """Its sentence, with the seeds that it holds for, if not for all."""
+    seeds = caution["seeds"]
+    return str(caution["text"]) + (
+        f" ({seeds_text(seeds)})" if 0 < len(seeds) < len(results.seeds) else ""
+    )
+
+
+def _undecided(results: Results, found: Comparison) -> Iterator[Caution]:
+    """Of one seed there is nothing to say here: its record has it."""
     details = [
         f"{_where(results, point)}{protocol}: {difference_text(one)}; {_more_seeds(one)}"
         for (point, protocol), one in found.differences.items()
-        if not is_told(one)
+        if len(results.seeds) > 1 and not is_told(one)
     ]
     if details:
         yield Caution(
             f"{len(details)} of {len(found.differences)} differences to {found.baseline} "
-            "cannot be told from zero with these seeds.",
+            "cannot be told from zero with these seeds: their 95 % intervals hold it.",
             tuple(details),
         )
 
@@ -88,33 +98,6 @@ def _more_seeds(difference: Interval) -> str:
         return f"more than {MANY_SEEDS:,} seeds would be needed"
     more = needed - difference.count
     return f"about {more} more seed{'' if more == 1 else 's'} would be needed"
-
-
-def _unequal_work(results: Results, found: Comparison) -> Iterator[Caution]:
-    rounds, size = found.means["local_rounds"], found.means["bytes_received"]
-    details = [
-        _where(results, one[0])
-        + ", ".join(
-            f"{key[1]} {count_text(rounds[key].mean)} local rounds and {bytes_text(size[key].mean)}"
-            for key in (one, other)
-        )
-        for one, other in itertools.combinations(rounds, 2)
-        if one[0] == other[0]
-        and not results.about[one[1]].is_reference
-        and not results.about[other[1]].is_reference
-        and any(_apart(work[one].mean, work[other].mean) for work in (rounds, size))
-    ]
-    if details:
-        yield Caution(
-            "Equal virtual time is not equal work: protocols differ by more than "
-            f"{100 * (EQUAL_WORK - 1):.0f} % in local rounds or in bytes received. "
-            "Compare them at equal work, too.",
-            tuple(details),
-        )
-
-
-def _apart(one: float, other: float) -> bool:
-    return max(one, other) > EQUAL_WORK * min(one, other)
 
 
 def _where(results: Results, point: object) -> str:

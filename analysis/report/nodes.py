@@ -13,7 +13,7 @@ from analysis.metrics.common import nodes_of
 from analysis.report.drawing import Figure, Switch, View, escaped, layout
 from analysis.results import Results
 from sim.record.errors import ResultError
-from sim.record.rows import CLIENT, FINISHED
+from sim.record.rows import CLIENT, FINISHED, SERVER
 
 MOST_BARS = 60_000
 MOST_NODES = 40
@@ -46,7 +46,8 @@ def timeline(results: Results, point: str | None = None) -> Figure:
     return Figure(
         name="nodes",
         title=f"What the nodes did{at}",
-        note=f"A row a node; pale where it is up and waits.{left_out}",
+        note="A row a node; pale where it is up and waits. What the run's end cut off is not in "
+        f"its trace: it is shown as under way.{left_out}",
         views=tuple(views),
         switches=(*(Switch(bar.label, bar.color, is_line=False) for bar in BARS.values()), WAITS),
         selectors=("protocol", "seed"),
@@ -105,13 +106,18 @@ def most_each(wanted: Sequence[int], most: int) -> int:
 def _shown(results: Results, point: str, run: Run, nodes: pd.DataFrame) -> pd.DataFrame:
     """node, state, start_s, stop_s of a run's nodes that have a row, in order of time."""
     did, _ = timeline_data(results, points=point, protocol=run[0], seed=run[1])
-    did = did[did["node"].isin(_names(nodes, run))]
+    did = did[did["node"].isin(_names(nodes, run, did))]
     return did.sort_values(["start_s", "stop_s"], kind="stable", ignore_index=True)
 
 
-def _names(nodes: pd.DataFrame, run: Run) -> list[str]:
-    """The nodes that have a row, the server first, since it is what a crash is about."""
-    own = nodes.loc[_of(nodes, run), "node"].astype("str")
+def _names(nodes: pd.DataFrame, run: Run, did: pd.DataFrame) -> list[str]:
+    """The nodes that have a row, the server first, since it is what a crash is about.
+
+    It has one also where it isn't used, if anything befell it.
+    """
+    own = nodes.loc[_of(nodes, run), "node"].astype("str").tolist()
+    if SERVER not in own and (did["node"] == SERVER).any():
+        own.append(SERVER)
     return sorted(own, key=lambda name: name.startswith(CLIENT))[:MOST_NODES]
 
 
@@ -120,7 +126,7 @@ def _of(nodes: pd.DataFrame, run: Run) -> pd.Series:
 
 
 def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, scale: Scale) -> View:
-    names = _names(nodes, run)
+    names = _names(nodes, run, spans)
     end_s = float(nodes.loc[_of(nodes, run), "end_s"].iloc[0])
     places = {name: place for place, name in enumerate(names)}
     decimals = max(0, _DIGITS - math.ceil(math.log10(max(end_s * scale.factor, 1e-9))))
@@ -136,7 +142,9 @@ def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, scale: Scale) -> V
                 **{"start": times["start_s"].tolist(), "stop": times["stop_s"].tolist()},
             }
         )
-    labels = [escaped(name.replace("_", " ")) for name in names]
+    own = set(nodes.loc[_of(nodes, run), "node"].astype("str"))
+    unused = {name: " (not used)" for name in names if name not in own}
+    labels = [escaped(name.replace("_", " ") + unused.get(name, "")) for name in names]
     end = round(end_s * scale.factor, decimals)
     bars = {"nodes": labels, "end": end, "unit": scale.unit, "states": states}
     rows_axis = {"tickvals": list(range(len(names))), "ticktext": labels, "fixedrange": True}

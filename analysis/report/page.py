@@ -1,8 +1,9 @@
 """From a result folder to one HTML file; the template escapes whatever a user has named."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
@@ -12,40 +13,61 @@ from analysis.figures.choices import scores_of
 from analysis.files import whole_file
 from analysis.loading import load
 from analysis.report import curves, nodes
+from analysis.report.answer import answer
 from analysis.report.cautions import cautions
 from analysis.report.drawing import Figure
-from analysis.report.tables import Table, settings_tables, table
+from analysis.report.tables import Table, settings_tables, table, words
 from analysis.results import Results
+from analysis.tuning import tuned
+from analysis.where import where
 from sim.record.errors import ResultError
 from sim.record.folder import RUN_FILE, read_record
 from sim.record.rows import FINISHED
 from sim.record.words import time_text
 
 FILE = "report.html"
+NOT_INSTALLED = "not installed"
+"""In a record, the version of a library that the run did without."""
 ENDINGS = (".html", ".htm")
 
 
-def report(folder: Path, *, point: str | None = None, out: Path | None = None) -> Path:
+def report(
+    folder: Path,
+    *,
+    point: str | None = None,
+    conditions: Sequence[str] = (),
+    out: Path | None = None,
+) -> Path:
     """Write a page about the results in `folder`; returns its path.
 
-    `point`: whose nodes' timelines it has; see `nodes`. Without `out` it is `report.html` in the
+    `point`: whose nodes' timelines it has; see `nodes`. `conditions`: which points the page is
+    about; see `where`. Without `out` it is `report.html` in the
     folder. The same results give the same bytes. Raises ResultError for a folder without results,
     an unknown point or ending, and a place that can't be written.
     """
     if out is not None and out.suffix.lower() not in ENDINGS:
         raise ResultError(f"{out}: unknown ending; allowed: {', '.join(ENDINGS)}")
     target = out or folder / FILE
-    text = _page(load(folder), point, out)
+    results = where(tuned(load(folder)), conditions)
+    text = _page(results, _Asked(point, tuple(conditions), out))
     with whole_file(target) as path:
         path.write_text(text, encoding="utf-8", newline="\n")
     return target
 
 
-def _page(results: Results, point: str | None, out: Path | None) -> str:
+class _Asked(NamedTuple):
+    """What the user has chosen."""
+
+    point: str | None
+    conditions: tuple[str, ...]
+    out: Path | None
+
+
+def _page(results: Results, asked: _Asked) -> str:
     found = compared(results)
     if found.runs.empty:
         scores_of(results)  # It says what is wrong.
-    figures = list(_figures(results, point))
+    figures = list(_figures(results, asked.point))
     environment = Environment(
         loader=PackageLoader("analysis.report", "template"),
         autoescape=True,
@@ -56,13 +78,15 @@ def _page(results: Results, point: str | None, out: Path | None) -> str:
     return environment.get_template("page.html").render(
         results=results,
         kind="sweep" if results.is_sweep else "run",
+        answer=answer(results, found),
         cautions=cautions(results, found),
+        words=words(found),
         figures=figures,
         table=table(results, found),
         settings=settings_tables(results),
         source=results.source.read_text(encoding="utf-8"),
         origin=_origin(results),
-        commands=_commands(results, point, out),
+        commands=_commands(results, asked),
         data=[{"name": one.name, "views": [vars(view) for view in one.views]} for one in figures],
         plotly=get_plotlyjs(),
     )
@@ -76,13 +100,14 @@ def _figures(results: Results, point: str | None) -> Iterator[Figure]:
     yield nodes.timeline(results, point)
 
 
-def _commands(results: Results, point: str | None, out: Path | None) -> Table:
+def _commands(results: Results, asked: _Asked) -> Table:
     """How the results and the page are made again; what the user typed is not recorded."""
     kind = "sweep" if results.is_sweep else "run"
     again = ["braintorrent", kind, str(results.source), "--out", "FOLDER"]
     page = ["braintorrent", "report", str(results.folder)]
-    page += ["--point", point] if point is not None else []
-    page += ["--out", str(out)] if out is not None else []
+    page += ["--point", asked.point] if asked.point is not None else []
+    page += [word for condition in asked.conditions for word in ("--where", condition)]
+    page += ["--out", str(asked.out)] if asked.out is not None else []
     rows = (("the same results in another folder", again), ("this page", page))
     texts = tuple((what, shlex.join(words)) for what, words in rows)
     return Table("Commands", ("what", "command"), texts, 1)
@@ -92,7 +117,8 @@ def _origin(results: Results) -> Table:
     """What `run.json` tells; of a sweep, that of the first point that has been finished."""
     finished = results.runs.loc[results.runs["status"] == FINISHED, "point"]
     record = read_record(results.folder_at(str(finished.iloc[0])) / RUN_FILE) or {}
-    rows = [(str(name), str(text)) for name, text in record.get("versions", {}).items()]
+    versions = record.get("versions", {}).items()
+    rows = [(str(name), str(text)) for name, text in versions if text != NOT_INSTALLED]
     virtual_s = float(results.runs["virtual_s"].sum())
     rows.append(("virtual time of all runs", time_text(virtual_s)))
     if not results.is_sweep and "wall_s" in record:

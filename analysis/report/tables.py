@@ -7,7 +7,6 @@ from typing import Any
 
 from analysis.comparison import (
     NONE,
-    SCORES,
     Arrival,
     Comparison,
     Key,
@@ -18,6 +17,7 @@ from analysis.comparison import (
     score_text,
     share_text,
 )
+from analysis.figures.choices import stages_of
 from analysis.figures.scale import path_name, size_scale
 from analysis.files import flat
 from analysis.metrics.common import POINT_AND_PROTOCOL
@@ -26,15 +26,28 @@ from sim.record.metrics import is_rising
 from sim.record.units import quantity
 from sim.record.words import bytes_text
 
+_SCORES = ("mean", "worst", "aggregate")
 _WORK = {
     **{"local_rounds": count_text, "local_rounds_lost": count_text},
     **{"lost_share": share_text, "bytes_received": bytes_text},
 }
 """Columns of a comparison's work, and how each is written."""
-_HEADS = (
-    *("worst client", "aggregate", "time to target"),
-    *("local rounds", "rounds lost", "lost work", "received"),
-)
+_SHARES = {
+    "computing": "train",
+    "communicating": "send, receive",
+    "waiting": "wait",
+    "down": "down",
+}
+"""Columns of a comparison's shares of time, and what they are called."""
+_HEADS = ("worst client", "aggregate", "time to target")
+_WORK_HEADS = ("local rounds", "rounds lost", "lost work", "received")
+_EQUAL = {TIME: "time", ROUNDS: "local rounds", BYTES: "bytes"}
+_CONTRASTED = {
+    **{"mean": "mean client, as received", "mean_trained": "mean client, as trained"},
+    **{"own_site": "own site, as received", "own_site_trained": "own site, as trained"},
+    **{GLOBAL: "global model"},
+}
+"""Scores of which differences are shown, and what they are called."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ def table(results: Results, found: Comparison) -> Table:
     expected = results.runs.groupby(POINT_AND_PROTOCOL, observed=True).size()
     rows = []
     for here in found.means["mean"]:
-        mean, *others = (score_text(found.means[name][here]) for name in SCORES)
+        mean, *others = (score_text(found.means[name][here]) for name in _SCORES)
         done = found.means["mean"][here]
         rows.append(
             (
@@ -70,11 +83,37 @@ def table(results: Results, found: Comparison) -> Table:
     heads = (*map(path_name, results.paths), "protocol")
     more = (f"minus {found.baseline}'s",) if found.baseline else ()
     return Table(
-        caption=f"{results.metric.capitalize()} at the end, means over seeds ± 95 % interval",
+        caption=f"{results.metric.capitalize()} at the end, models as {stages_of(results)[0]}, "
+        "means over seeds ± 95 % interval",
         columns=(*heads, "seeds", "mean client", *more, *_HEADS),
         rows=tuple(rows),
         heads=len(heads),
     )
+
+
+_WORDS = {
+    "mean client": "the mean over clients of the score of each one's model on the held-out data",
+    "aggregate": "the score of one model, the average of all clients' models as trained, weighted "
+    "by how much data each has",
+    "local rounds": "finished trainings of one client on its own data, those of all clients",
+    "rounds lost": "trainings that a crash or a dropout ended",
+    "lost work": "their share of all training time",
+    "received": "the bytes of models that arrived, at all nodes",
+    "time to target": "when half of the seeds were there, and how many ever got there",
+    "better, worse": "the 95 % interval of the difference leaves out zero; a difference without "
+    "such a word cannot be told from zero with these seeds, which is not to say that it is zero. "
+    "Differences are of pairs under the same seed, which met the same failures",
+    "as received, as trained": "two models of one client: the newest that came from others, before "
+    "its own training, and what that training made of it; the table is about those as received",
+    "own site": "a client's score on held-out data of its own site, or its own mix of classes; it "
+    "is a metric of its own (--metric)",
+}
+
+
+def words(found: Comparison) -> tuple[tuple[str, str], ...]:
+    """The comparison's words with what they mean; those about differences if there are any."""
+    shown = {name: text for name, text in _WORDS.items() if found.baseline or "better" not in name}
+    return tuple(shown.items())
 
 
 def _difference(results: Results, found: Comparison, here: Key) -> str:

@@ -70,26 +70,28 @@ def check(flat: FlatModule, task: Task) -> None:
 class Member:
     """One local round to train.
 
-    `base` [P]: the model to begin with; `samples` [n]: the client's samples by their number in the
-    task's data; `order` draws the batches.
+    `base` [P]: the model to begin with; `inputs` [n, ...], `labels` [n]: the client's samples;
+    `order` draws the batches.
     """
 
     base: Vector
-    samples: npt.NDArray[np.int64]
+    inputs: Tensor
+    labels: Tensor
     training: TrainingSettings
     order: np.random.Generator
 
     @property
     def steps(self) -> int:
         """Optimiser steps in this round."""
-        return steps_per_round(len(self.samples), self.training)
+        return steps_per_round(len(self.labels), self.training)
 
 
 class Plan:
     """Which samples each place sees at each step.
 
-    `index` [steps, places, width] into the task's data, `mask` [steps, places, width] with 1 for
-    samples and 0 for filling, `corrections` [steps, 2], `hyper` [places, 3]; see `rules`.
+    `inputs`, `labels`: of all members, one after the other; `index` [steps, places, width] into
+    them, `mask` [steps, places, width] with 1 for samples and 0 for filling, `corrections`
+    [steps, 2], `hyper` [places, 3]; see `rules`.
     """
 
     def __init__(
@@ -99,9 +101,13 @@ class Plan:
         index = np.zeros((steps, places, width), dtype=np.int64)
         mask = np.zeros((steps, places, width), dtype=np.float32)
         hyper = np.zeros((places, 3), dtype=np.float32)
+        # Members may be of learners whose data differ: what they train on is brought together.
+        self.inputs = torch.cat([member.inputs for member in members])
+        self.labels = torch.cat([member.labels for member in members])
+        firsts = np.cumsum([0, *(len(member.labels) for member in members)])
         for place, member in enumerate(members):
             step, column, sample = _batches(member)
-            index[step, place, column] = sample
+            index[step, place, column] = firsts[place] + sample
             mask[step, place, column] = 1
             hyper[place] = hyperparameters(member.training)
         self.index, self.mask, self.hyper, self.corrections = (
@@ -111,12 +117,12 @@ class Plan:
 
 def _batches(member: Member) -> tuple[npt.NDArray[np.int64], ...]:
     """Those of `models.arithmetic.exact`: step, place in the batch and sample of each draw."""
-    count, size = len(member.samples), member.training.batch_size
+    count, size = len(member.labels), member.training.batch_size
     order = np.concatenate(list(epochs(count, member.training, member.order)))
     epoch, within = np.divmod(np.arange(len(order)), count)
     step = epoch * -(-count // size) + within // size
     used = np.searchsorted(step, member.steps)
-    return step[:used], (within % size)[:used], member.samples[order[:used]]
+    return step[:used], (within % size)[:used], order[:used]
 
 
 class State:
@@ -155,8 +161,9 @@ class State:
 
 
 class Group:
-    """Trains rounds of one network with one optimiser, batch size and task, up to GROUP_LIMIT.
+    """Trains rounds of one network with one optimiser and batch size, up to GROUP_LIMIT.
 
+    `task`: one of those that its members learn, which have one loss and samples of one shape.
     Raises Refusal as `check` does, and at the first use of a group size if it can't be compiled.
     """
 
@@ -207,9 +214,9 @@ class Group:
 
     def _advance(self, step: Step, state: State, plan: Plan, number: int, size: int) -> None:
         chosen = plan.index[number, :size].reshape(-1)
-        inputs = self._task.inputs.index_select(0, chosen)
+        inputs = plan.inputs.index_select(0, chosen)
         inputs = inputs.view(size, self._width, *inputs.shape[1:])
-        labels = self._task.labels.index_select(0, chosen).view(size, self._width)
+        labels = plan.labels.index_select(0, chosen).view(size, self._width)
         batch = (inputs, labels, plan.mask[number, :size], plan.hyper[:size])
         count, correction = self._flat.parameters, plan.corrections[number]
         with torch.no_grad():
@@ -234,9 +241,10 @@ class Group:
             learning_rate=0.01, weight_decay=0.01, batch_size=self._batch_size, local_epochs=1
         )
         # A full batch, if there is so much data, and one with samples masked.
-        samples = np.arange(min(len(self._task.labels), self._batch_size + self._batch_size // 2))
+        count = self._batch_size + self._batch_size // 2
+        samples = self._task.inputs[:count], self._task.labels[:count]
         base = _generator().uniform(0.01, 0.1, self._flat.length).astype(np.float32)
-        members = [Member(base, samples, training, _generator()) for _ in range(size)]
+        members = [Member(base, *samples, training, _generator()) for _ in range(size)]
         return self._walk(members, lambda _: step)
 
 

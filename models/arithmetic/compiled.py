@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from models.bits.code import cache_folder
 from sim.record.errors import Refusal
 
 PATH = ("training", "arithmetic")
+_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def compiler() -> str:
@@ -56,10 +58,9 @@ def compiled(step: Callable[..., None]) -> Callable[..., None]:
     """`step` compiled as a whole at its first call, for the shapes of that call and no others.
 
     Any later call with other shapes raises instead of running uncompiled. Generated code runs on
-    one thread. Compile it within `compiling()`.
+    one thread. Compile it within `compiling()`. Raises Refusal if it can't be kept.
     """
-    # Code outlives the process, in the user's cache folder unless PyTorch is told another.
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder("inductor")))
+    _keep_code()
     # The annotations of torch.compile lag behind its arguments.
     compile_: Any = torch.compile
     function: Callable[..., None] = compile_(
@@ -76,6 +77,29 @@ def compiled(step: Callable[..., None]) -> Callable[..., None]:
         },
     )
     return function
+
+
+def _keep_code() -> None:
+    """Let code outlive the process, in the user's cache folder unless PyTorch is told another.
+
+    Raises Refusal if nothing can be written there.
+    """
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    # PyTorch names a folder that it made up itself as if it had been told.
+    if os.environ.get(_CACHE) in (None, default_cache_dir()):
+        os.environ[_CACHE] = str(cache_folder("inductor"))
+    folder = Path(os.environ[_CACHE])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise Refusal(
+            f"{folder}: compiled code can't be kept there: {error.strerror or error}",
+            "exact, or batched with a folder that can be written to, as XDG_CACHE_HOME names it",
+            PATH,
+        ) from error
 
 
 @contextmanager

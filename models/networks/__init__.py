@@ -29,7 +29,12 @@ def network(settings: ModelSettings, task: Task) -> nn.Module:
 
     Raises Refusal if such a network doesn't fit the task, or needs what isn't installed.
     """
-    per_pixel = task.labels.dim() > 1
+    check_fit(settings, per_pixel=task.labels.dim() > 1)
+    return settings.build(task.input_shape, task.outputs)
+
+
+def check_fit(settings: ModelSettings, *, per_pixel: bool) -> None:
+    """Raise Refusal unless the network answers as the task asks: for each pixel, or each image."""
     if settings.per_pixel != per_pixel:
         given, asked = ("image", "pixel") if per_pixel else ("pixel", "image")
         fitting = [name for name, kind in NETWORKS.items() if kind.per_pixel == per_pixel]
@@ -39,7 +44,6 @@ def network(settings: ModelSettings, task: Task) -> nn.Module:
             ", ".join(fitting),
             ("model", "name"),
         )
-    return settings.build(task.input_shape, task.outputs)
 
 
 __all__ = [
@@ -49,5 +53,6 @@ __all__ = [
     "ModelSettings",
     "QuicknatSettings",
     "UnetSettings",
+    "check_fit",
     "network",
 ]

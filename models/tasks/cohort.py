@@ -5,27 +5,35 @@ meet here alone.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+Split = Literal["training", "validation", "test"]
+"""What a subject is for, one thing alone."""
 
 
 @dataclass(frozen=True)
 class Subject:
     """One person's scan as a stack of neighbouring slices, with the structure of each pixel.
 
-    `site`: number of the site, which is the client's number. `held_out`: tested on, never trained
-    on. `images` float32 and `labels` uint8 [slices, height, width]; a label is 0 for background,
-    else 1 + the number of the structure. `affine` float64 [4, 4]: (slice, row, column, 1) to
-    millimetres, RAS+.
+    `site`: number of the site, which is the client's number. `images` float32 and `labels` uint8
+    [slices, height, width]; a label is 0 for background, else 1 + the number of the structure.
+    `affine` float64 [4, 4]: (slice, row, column, 1) to millimetres, RAS+.
     """
 
     name: str
     site: int
-    held_out: bool
+    split: Split
     images: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint8]
     affine: npt.NDArray[np.float64]
+
+    @property
+    def held_out(self) -> bool:
+        """Whether nobody trains on it."""
+        return self.split != "training"
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Cohort:
     """All subjects of all sites, and the names of the structures that were labelled.
 
     Every subject has the same height, width and voxel size; every site has at least one subject
-    to train on, and the cohort one that is held out.
+    to train on, and the cohort one to validate and one to test on.
     """
 
     subjects: tuple[Subject, ...]

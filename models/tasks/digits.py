@@ -5,22 +5,19 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.bits import generator
 from models.tasks.settings import PartitionedSettings, TaskSettings, Tell
-from sim.record.metrics import Better
-from sim.record.settings.base import Seed
+from sim.record.errors import Refusal
+from sim.record.metrics import Better, Bounds
 
 if TYPE_CHECKING:
-    import torch
-
     from models.tasks.task import Task
 
 
@@ -28,56 +25,49 @@ class DigitsSettings(PartitionedSettings):
     """1,797 handwritten digits of 8x8 pixels in ten classes, as shipped with scikit-learn."""
 
     metrics: ClassVar[Mapping[str, Better]] = {"accuracy": "higher", "loss": "lower"}
+    bounds: ClassVar[Mapping[str, Bounds]] = {"accuracy": (0.0, 1.0), "loss": (0.0, None)}
     libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "scikit-learn")
 
     name: Literal["digits"] = Field(description="the task's name")
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.2, description="share of all samples held out for testing, by class"
     )
-    split_seed: Seed = Field(
-        default=0, description="draws the held-out samples, the same ones for every run's seed"
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.1, description="share of all samples held out for decisions, by class"
     )
+
+    @model_validator(mode="after")
+    def _some_are_left_to_train_on(self) -> Self:
+        if self.test_fraction + self.validation_fraction >= 1:
+            what = f"{self.validation_fraction:g} beside a test_fraction of {self.test_fraction:g}"
+            raise Refusal(what, "less than 1 together", ("validation_fraction",))
+        return self
 
     def load(self, clients: int, tell: Tell) -> Task:
         """The same data for any number of `clients`, and nothing to `tell`.
 
-        Inputs [n, 1, 8, 8] in 0..1; the held-out split is stratified by class.
+        Inputs [n, 1, 8, 8] in 0..1; what is held out is stratified by class.
         """
         import torch
         from sklearn.datasets import load_digits
-        from torch.nn.functional import cross_entropy
 
-        from models.tasks.task import Task
+        from models.tasks.classification import classification
 
         data = load_digits()
         inputs = torch.from_numpy((data.images / 16.0).astype(np.float32)[:, None])
         labels = data.target.astype(np.int64)
-        test, targets = torch.from_numpy(self._held_out(labels)), torch.from_numpy(labels)
-        return Task(
-            inputs[~test],
-            targets[~test],
-            inputs[test],
-            targets[test],
-            (1, 8, 8),
-            10,
-            cross_entropy,
-            _metrics,
-            partial(cross_entropy, reduction="none"),
-        )
+        return classification(inputs, torch.from_numpy(labels), *self._held_out(labels))
 
-    def _held_out(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        draws = generator(self.split_seed, "digits_test_split")
-        held_out = np.zeros(len(labels), dtype=np.bool_)
+    def _held_out(self, labels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+        """The places of the samples for testing and for validation, each in order."""
+        draws = generator(self.drawn_by, "digits_test_split")
+        test, validation = [], []
         for label in range(10):
             members = draws.permutation(np.flatnonzero(labels == label))
-            held_out[members[: max(1, round(self.test_fraction * len(members)))]] = True
-        return held_out
-
-
-def _metrics(outputs: Iterable[torch.Tensor], labels: torch.Tensor) -> dict[str, float]:
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    output = torch.cat(list(outputs))
-    correct = (output.argmax(dim=1) == labels).sum().item()
-    return {"accuracy": correct / len(labels), "loss": cross_entropy(output, labels).item()}
+            first, second = (
+                max(1, round(share * len(members)))
+                for share in (self.test_fraction, self.validation_fraction)
+            )
+            test.append(members[:first])
+            validation.append(members[first : first + second])
+        return np.sort(np.concatenate(test)), np.sort(np.concatenate(validation))

@@ -17,12 +17,12 @@ import numpy.typing as npt
 import torch
 
 from models.bits.code import required
-from models.tasks.cohort import Cohort, Subject
-from models.tasks.task import Task
+from models.tasks.cohort import Cohort, Split, Subject
+from models.tasks.task import HeldOut, Task
 from sim.record.errors import Refusal
 from sim.record.metrics import site_metric
 
-TEST_BATCH = 32
+HELD_OUT_BATCH = 32
 """Slices that a network sees at once: QuickNAT's maps of 96x96 pixels then take about 1 GB."""
 
 Labels = npt.NDArray[np.uint8]
@@ -41,52 +41,58 @@ def segmentation(cohort: Cohort) -> Task:
     `site_metric("dice", site)` the same for one site's subjects; `hd95_mm` likewise, at a run's
     end. What no subject has is left out, so no value is NaN. Raises Refusal if that is all.
     """
-    training = [subject for subject in cohort.subjects if not subject.held_out]
-    held_out = [subject for subject in cohort.subjects if subject.held_out]
+    training = _of(cohort, "training")
     outputs = 1 + len(cohort.structures)
     inputs, labels = _samples(training)
-    test_inputs, test_labels = _samples(held_out)
-    if not test_labels.any():
-        what = "no held-out subject has a structure to be tested on"
-        raise Refusal(what, "at least one that has", ("task", "name"))
     sites = np.repeat(
         [subject.site for subject in training], [len(subject.labels) for subject in training]
     ).astype(np.int64)
+    return Task(
+        inputs,
+        labels,
+        _held_out(_of(cohort, "test"), cohort.structures, "test"),
+        _held_out(_of(cohort, "validation"), cohort.structures, "validation"),
+        tuple(inputs.shape[1:]),
+        outputs,
+        partial(segmentation_loss, weights=weights(labels, outputs)),
+        sites=sites,
+        held_out_batch=HELD_OUT_BATCH,
+    )
+
+
+def _of(cohort: Cohort, split: Split) -> Sequence[Subject]:
+    return [subject for subject in cohort.subjects if subject.split == split]
+
+
+def _held_out(subjects: Sequence[Subject], structures: Sequence[str], split: Split) -> HeldOut:
+    """The subjects of one split, and what a network makes of them."""
+    outputs = 1 + len(structures)
+    if not any(subject.labels.any() for subject in subjects):
+        what = f"no {split} subject has a structure to be judged on"
+        raise Refusal(what, "at least one that has", ("task", "name"))
 
     def overlaps(volumes: Sequence[Labels]) -> dict[str, float]:
-        pairs = zip(volumes, held_out, strict=True)
+        pairs = zip(volumes, subjects, strict=True)
         found = np.stack([dice(volume, each.labels, outputs) for volume, each in pairs])
-        at = np.array([each.site for each in held_out])
+        at = np.array([each.site for each in subjects])
         of_sites = {
             site_metric("dice", site): _of_subjects(found[at == site])
             for site in np.unique(at).tolist()
         }
-        return _means(_values("dice", found, cohort.structures) | of_sites)
+        return _means(_values("dice", found, structures) | of_sites)
 
     def metrics(batches: Iterable[torch.Tensor], _: torch.Tensor) -> dict[str, float]:
-        return overlaps(_volumes(batches, held_out))
+        return overlaps(_volumes(batches, subjects))
 
     def final_metrics(batches: Iterable[torch.Tensor], _: torch.Tensor) -> dict[str, float]:
-        volumes = _volumes(batches, held_out)
-        pairs = zip(volumes, held_out, strict=True)
+        volumes = _volumes(batches, subjects)
+        pairs = zip(volumes, subjects, strict=True)
         distances = np.stack(
             [hd95_mm(volume, each.labels, outputs, _spacing_mm(each)) for volume, each in pairs]
         )
-        return overlaps(volumes) | _means(_values("hd95_mm", distances, cohort.structures))
+        return overlaps(volumes) | _means(_values("hd95_mm", distances, structures))
 
-    return Task(
-        inputs,
-        labels,
-        test_inputs,
-        test_labels,
-        tuple(inputs.shape[1:]),
-        outputs,
-        partial(segmentation_loss, weights=weights(labels, outputs)),
-        metrics,
-        final_metrics=final_metrics,
-        sites=sites,
-        test_batch=TEST_BATCH,
-    )
+    return HeldOut(*_samples(subjects), metrics, final_metrics)
 
 
 def _samples(subjects: Sequence[Subject]) -> tuple[torch.Tensor, torch.Tensor]:

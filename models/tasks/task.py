@@ -17,49 +17,72 @@ Metrics = Callable[[Iterable[torch.Tensor], torch.Tensor], dict[str, float]]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Called with a network's output and the labels."""
 
-_TENSORS = ("inputs", "labels", "test_inputs", "test_labels")
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Samples of all sites that nobody trains on, and how a network's output for them is judged.
+
+    `inputs` [n, ...] float32, `labels` [n, ...] int64. `metrics`: name -> value; `final_metrics`:
+    these and, at a run's end, others that take long. The name of a metric of one site's samples
+    alone is a `site_metric`, that of one class's a `class_metric`.
+    """
+
+    inputs: torch.Tensor
+    labels: torch.Tensor
+    metrics: Metrics
+    final_metrics: Metrics | None = None
+
+    def to(self, device: torch.device) -> HeldOut:
+        """The same with its samples on `device`."""
+        return replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
 
 
 @dataclass(frozen=True)
 class Task:
     """Data on one device, and how a network's output is judged.
 
-    `inputs` [n, ...] float32, `labels` [n, ...] int64 for training; `test_*` the held-out samples
-    of all sites. `input_shape`, `outputs`: what a network must accept and give. `loss(output,
-    labels)` is a differentiable scalar; `losses(output, labels)` [n] the loss of each sample, if
-    `loss` is their mean, else None.
+    `inputs` [n, ...] float32, `labels` [n, ...] int64 for training. `test` is what results are
+    measured on, `validation` what decisions may look at; nobody is in two of the three.
+    `input_shape`, `outputs`: what a network must accept and give. `loss(output, labels)` is a
+    differentiable scalar; `losses(output, labels)` [n] the loss of each sample, if `loss` is their
+    mean, else None.
 
-    `metrics`: name -> value of the held-out samples; `final_metrics`: these and, at a run's end,
-    others that take long. A metric of one site's samples alone ends in `site_metric("", site)`.
     `sites` [n]: the client of each training sample, or None if a partition has to deal them out.
-    `test_batch`: how many held-out samples a network sees at once; None: all.
+    `by_class`: labels [n] are classes, and each metric is given by class too, as a `class_metric`.
+    A task with neither can't judge a model on one client's kind of data. `held_out_batch`: how many
+    held-out samples a network sees at once; None: all.
     """
 
     inputs: torch.Tensor
     labels: torch.Tensor
-    test_inputs: torch.Tensor
-    test_labels: torch.Tensor
+    test: HeldOut
+    validation: HeldOut
     input_shape: tuple[int, ...]
     outputs: int
     loss: Loss
-    metrics: Metrics
     losses: Loss | None = None
-    final_metrics: Metrics | None = None
     sites: npt.NDArray[np.int64] | None = None
-    test_batch: int | None = None
+    by_class: bool = False
+    held_out_batch: int | None = None
 
     @cached_property
     def digest(self) -> str:
         """Names the samples by their content."""
         found = hashlib.sha256()
-        for name in _TENSORS:
-            tensor = getattr(self, name)
-            found.update(repr(tuple(tensor.shape)).encode())
-            found.update(tensor.cpu().numpy().tobytes())
+        for samples in (self, self.test, self.validation):
+            for tensor in (samples.inputs, samples.labels):
+                found.update(repr(tuple(tensor.shape)).encode())
+                found.update(tensor.cpu().numpy().tobytes())
         if self.sites is not None:
             found.update(self.sites.tobytes())
         return found.hexdigest()
 
     def to(self, device: torch.device) -> Task:
         """The same task with its data on `device`."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS})
+        return replace(
+            self,
+            inputs=self.inputs.to(device),
+            labels=self.labels.to(device),
+            test=self.test.to(device),
+            validation=self.validation.to(device),
+        )

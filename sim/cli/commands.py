@@ -136,9 +136,9 @@ def run(
 
         check_trackers(track)
         wanted = restricted(load(scenario, overrides or ()), protocol or (), seed or ())
-        if wanted.sweep:
-            say("the scenario's sweep section is left out here; `braintorrent sweep` runs it")
-            wanted = wanted.model_copy(update={"sweep": None})
+        if wanted.sweep or wanted.tune:
+            say("what the scenario says of a sweep is left out; `braintorrent sweep` runs it")
+            wanted = wanted.model_copy(update={"sweep": None, "tune": None})
         folder = out or Path("results") / wanted.name
         from sim.runs.sweep import run_one
 
@@ -158,6 +158,13 @@ def sweep(
         typer.Option(
             metavar="PATH=V1,V2,...",
             help="Run with each of these values; FIRST:LAST:STEP is a range. Several are crossed.",
+        ),
+    ] = None,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="A varied path whose best value, on validation data, counts; repeatable.",
         ),
     ] = None,
     seeds: Annotated[
@@ -183,7 +190,7 @@ def sweep(
         from sim.scenario import grid
 
         check_trackers(track)
-        wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or ())
+        wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or (), tune=tune or ())
         folder = out or Path("results") / f"{wanted.base.name}_sweep"
         if dry_run:
             _print_plan(wanted, _worker_count(workers), as_json)
@@ -202,11 +209,15 @@ def sweep(
 def check(
     scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="As for `run`.")],
     data: Annotated[
-        bool, typer.Option("--data", help="Load and partition the data too (slower).")
+        bool,
+        typer.Option(
+            "--data", help="Load and partition the data, and fit the network to them (slower)."
+        ),
     ] = False,
 ) -> None:
     """Validate scenarios without running them."""
     from sim.record.errors import ScenarioError
+    from sim.runs.build import check_timeouts
     from sim.scenario import grid, load
 
     mistakes = 0
@@ -214,7 +225,13 @@ def check(
         for name in scenarios:
             try:
                 loaded = load(name)
-                points = [point.scenario for point in grid(name).points] if loaded.sweep else []
+                points = (
+                    [point.scenario for point in grid(name).points]
+                    if loaded.sweep or loaded.tune
+                    else []
+                )
+                for one in points or [loaded]:
+                    check_timeouts(one)
                 if data:
                     from sim.runs.session import check_data
 
@@ -225,6 +242,9 @@ def check(
             else:
                 size = f"{len(points)} points x " if points else ""
                 typer.echo(f"{name}: ok, {size}{_size_text(loaded)}")
+                idle = (text for one in points or [loaded] for text in one.idle_faults())
+                for text in dict.fromkeys(idle):
+                    say(f"{name}: caution: {text}")
     if mistakes:
         raise typer.Exit(EXIT_MISTAKE)
 

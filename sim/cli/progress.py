@@ -14,6 +14,10 @@ from sim.runs.session import Progress
 
 # A log is read afterwards, where a line every few seconds tells enough.
 SECONDS_BETWEEN_LINES = 5.0
+# The first work tells little: workers still load, compile and wait for each other.
+SHARE_BEFORE_A_GUESS = 0.1
+SECONDS_BEFORE_A_GUESS = 60.0
+NOT_YET = "time left not known yet"
 
 Show = Callable[[Progress], None]
 
@@ -41,7 +45,8 @@ def progress_display(console: Console) -> Iterator[Show]:
             stepped = latest.virtual_s / latest.duration_s if latest else 0.0
             done = now.simulated_runs + min(stepped, 1.0)
             bars.update(clock, completed=done, total=now.total_runs, note=_world_text(now))
-            note = f"{_work_text(now)}, {remaining.text(now)}"
+            runs = f"{now.finished_runs}/{now.total_runs} runs"
+            note = f"{runs}, {_work_text(now)}, {remaining.text(now)}"
             total = now.done_s + now.left_s or None
             bars.update(work, completed=now.done_s, total=total, note=note)
 
@@ -51,7 +56,7 @@ def progress_display(console: Console) -> Iterator[Show]:
 class Remaining:
     """How much longer it takes, from the work that was done per second so far.
 
-    `clock` gives real seconds. Waiting for workers to start does not count.
+    `clock` gives real seconds. Waiting for workers to start, and to warm up, does not count.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,14 +64,21 @@ class Remaining:
         self._first: tuple[float, float] | None = None
 
     def text(self, now: Progress) -> str:
-        """For example `4.2 min left`; "at least" while not all that will be asked is known."""
-        if now.done_s == 0:
+        """For example `4.2 min left`; "at least" while not all that will be asked is known.
+
+        "starting" until something is done, then "time left not known yet" until what was timed
+        can stand for what is left.
+        """
+        if now.trained + now.evaluated == 0:
             return "starting"
         if self._first is None:
+            if not now.left_is_known or not now.done_s:
+                return NOT_YET
             self._first = (self._clock(), now.done_s)
         since_s, done_s = self._clock() - self._first[0], now.done_s - self._first[1]
-        if not done_s or not since_s:
-            return "starting"
+        enough = done_s > SHARE_BEFORE_A_GUESS * (now.done_s + now.left_s)
+        if not done_s or not (enough or since_s > SECONDS_BEFORE_A_GUESS):
+            return NOT_YET
         known = now.simulated_runs == now.total_runs and now.left_is_known
         return f"{'' if known else 'at least '}{time_text(now.left_s * since_s / done_s)} left"
 
@@ -101,7 +113,7 @@ def plain_lines(
 
 
 def _world_text(now: Progress) -> str:
-    runs = f"{now.simulated_runs}/{now.total_runs} runs"
+    runs = f"{now.simulated_runs}/{now.total_runs} clocks at their end"
     return runs if now.simulated_runs == now.total_runs else f"{runs}, {_clock_text(now)}"
 
 

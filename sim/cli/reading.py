@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,8 @@ from sim.cli.terminal import (
     mistakes_reported,
     say,
 )
+from sim.record.errors import Refusal, ScenarioError
+from sim.record.units import parse
 
 SITES_SHOWN, SLICES_SHOWN = 4, 3
 
@@ -27,6 +30,28 @@ _Seed = Annotated[int | None, typer.Option(metavar="N", help="Which seed. Defaul
 _Point = Annotated[
     str | None, typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one.")
 ]
+_Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH=VALUE",
+        help="Only points of a sweep where this setting has this value; repeatable.",
+    ),
+]
+
+
+def _seconds(option: str) -> Callable[[str], float]:
+    """How an option's time is read; a mistake is reported as any other."""
+
+    def read(text: str) -> float:
+        with mistakes_reported():
+            try:
+                return parse(text, "s", "5 min")
+            except Refusal as mistake:
+                raise ScenarioError(
+                    f"{option}: {mistake.what}; allowed: {mistake.allowed}"
+                ) from None
+
+    return read
 
 
 def trace(
@@ -34,6 +59,7 @@ def trace(
     protocol: _Protocol = None,
     seed: _Seed = None,
     point: _Point = None,
+    where: _Where = None,
     file_format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="For ui.perfetto.dev: perfetto.")
     ] = "perfetto",
@@ -46,8 +72,9 @@ def trace(
         from analysis.trace_export import export
 
         target = export(
-            folder, file_format=file_format, point=point, protocol=protocol, seed=seed, out=out
-        )
+            folder, file_format=file_format, point=point, conditions=where or (),
+            protocol=protocol, seed=seed, out=out,
+        )  # fmt: skip
         say(f"timeline in {target}; https://ui.perfetto.dev opens it")
 
 
@@ -57,13 +84,15 @@ def plot(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Which figure. Default: failure_rate if a number is varied, else convergence.",
+            help="Which figure. Default: convergence; of a sweep over a number failure_rate, "
+            "over two numbers map.",
         ),
     ] = None,
     point: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this point of a sweep; repeatable."),
     ] = None,
+    where: _Where = None,
     protocol: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose run, in timeline and merges.")
     ] = None,
@@ -76,6 +105,37 @@ def plot(
     ] = None,
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which score. Default: the scenario's.")
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which of a client's two models: received or trained; in convergence also both. "
+            "Default: received.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What others are compared with, in difference and map. Default: the first "
+            "protocol with a server.",
+        ),
+    ] = None,
+    from_time: Annotated[
+        float | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            parser=_seconds("--from"),
+            help="Where the timeline begins, as 5 min. Default: just before the crash.",
+        ),
+    ] = None,
+    to_time: Annotated[
+        float | None,
+        typer.Option(
+            "--to", metavar="TIME", parser=_seconds("--to"), help="Where it ends, as 6 min."
+        ),
     ] = None,
     over: Annotated[
         str | None,
@@ -94,8 +154,9 @@ def plot(
         from analysis.figures import saving
 
         target = saving.plot(
-            folder, figure=figure, out=out, points=point, protocol=protocol, seed=seed,
-            nodes=node, metric=metric, over=over,
+            folder, figure=figure, conditions=where or (), out=out, points=point,
+            protocol=protocol, seed=seed, nodes=node, metric=metric, stage=stage,
+            baseline=baseline, from_s=from_time, until_s=to_time, over=over,
         )  # fmt: skip
         say(f"figure in {target}")
 
@@ -108,6 +169,7 @@ def report(
             metavar="NAME", help="The point of a sweep whose nodes are shown. Default: the last."
         ),
     ] = None,
+    where: _Where = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A .html. Default: DIR/report.html.")
     ] = None,
@@ -116,7 +178,7 @@ def report(
     with mistakes_reported():
         from analysis.report import report as write
 
-        target = write(folder, point=point, out=out)
+        target = write(folder, point=point, conditions=where or (), out=out)
         say(f"report in {target}; any browser opens it, without a network")
 
 
@@ -126,6 +188,13 @@ def predict(
     seed: _Seed = None,
     node: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose model. Default: aggregate.")
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which of a client's models: received or trained. Default: received.",
+        ),
     ] = None,
     subject: Annotated[
         str | None, typer.Option(metavar="NAME", help="Default: the first that is held out.")
@@ -142,7 +211,7 @@ def predict(
         from analysis.figures.segmentation import Column, segmentation, slices_shown
         from sim.runs.prediction import Choice, segmented
 
-        done = segmented(folder, Choice(point, protocol, seed, node, subject), out, say)
+        done = segmented(folder, Choice(point, protocol, seed, node, stage, subject), out, say)
         images, truth = done.subject.images, done.subject.labels
         columns = (
             Column("image", images),
@@ -151,7 +220,7 @@ def predict(
         )
         shown = slices_shown(truth)
         save(segmentation(columns, done.structures, shown, done.title), done.picture_file)
-        say(f"segmentation in {done.volume_file}")
+        say(f"segmentation by {done.whose} in {done.volume_file}")
         say(f"what its numbers mean in {done.labels_file}, a picture in {done.picture_file}")
 
 
@@ -171,7 +240,7 @@ def subjects(
         from sim.scenario import load
 
         wanted = load(scenario, overrides or ())
-        cohort = cohort_in(wanted, say)
+        cohort = cohort_in(wanted, wanted.seeds[0], say)
         sites = range(min(wanted.clients.count, SITES_SHOWN))
         trained_on = [one for one in cohort.subjects if not one.held_out]
         firsts = [next(one for one in trained_on if one.site == site) for site in sites]
@@ -194,14 +263,19 @@ def show_results(folder: Path, as_json: bool) -> None:
     """Print what a run or a sweep came to, as a table or as JSON."""
     from analysis.comparison import compared
     from analysis.loading import load
-    from sim.cli.tables import as_dict, closing_table
+    from analysis.tuning import tuned
+    from sim.cli.cautions import caution_lines
+    from sim.cli.summary import as_dict
+    from sim.cli.tables import closing_tables
 
-    results = load(folder)
+    results = tuned(load(folder))
     found = compared(results)
     if as_json:
         typer.echo(json.dumps(as_dict(results, found), indent=2, allow_nan=False))
     else:
-        console().print(closing_table(results, found))
+        console().print(closing_tables(results, found))
+        for line in caution_lines(results):
+            console().print(line, markup=False, highlight=False)
 
 
 def check_trackers(names: list[str] | None) -> None:

@@ -1,145 +1,295 @@
-"""The closing tables of runs and sweeps, and the same numbers as JSON."""
+"""The closing tables of runs and sweeps."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from analysis.comparison import (
+    BYTES,
+    EQUALS,
     NONE,
     PROGRESS,
+    ROUNDS,
+    TIME,
     Arrival,
     Comparison,
+    Contrast,
     Key,
+    chance_text,
     count_text,
+    crossing_text,
     difference_text,
+    holding,
     median_text,
+    overtaking,
     score_text,
 )
 from analysis.metrics.common import POINT_AND_PROTOCOL
+from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
 from analysis.statistics import Interval
 from sim.record.points import tails
-from sim.record.words import bytes_text
+from sim.record.words import bytes_text, time_text
 
-INTERVAL = "95 % Student's t over seeds"
-_WIDEST_NAME = 16
+_WIDEST_NAME = 15
 _NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 0)
+_HEADS = {
+    **{"mean": "received:\nmean client", "own_site": "received:\nown site"},
+    **{"mean_trained": "trained:\nmean client", "own_site_trained": "trained:\nown site"},
+    **{GLOBAL: "global\nmodel", "worst": "received:\nworst", "aggregate": "aggre-\ngate"},
+    "server": "server",
+}
+"""How the columns of scores are called."""
+_PLAIN = ("worst", "aggregate", "server")
+"""Those without an interval, or the table would not fit."""
+_OF_RUN = ("mean", "worst", "own_site", "mean_trained", "own_site_trained", "aggregate", "server")
+_OF_SWEEP = ("mean", "mean_trained", GLOBAL)
+_CONTRASTED = ("mean", "mean_trained", "own_site", "own_site_trained", GLOBAL)
+_EQUALS = {TIME: "time", ROUNDS: "rounds", BYTES: "bytes"}
+_SHARES = {"computing": "com-\npute", "communicating": "talk", "waiting": "wait", "down": "down"}
+_WORDS = {
+    "received:": "received: the newest model from others, before any training on it",
+    "trained:": "trained: what the last finished local round made of it",
+    "own site": "own site: on held-out data of each client's own kind",
+    "aggre-": "aggregate: the size-weighted mean of the trained models",
+    "global": "global model: the server's, or the aggregate where there is no server",
+}
+"""What a heading means, by a part of it."""
 
-_Columns = Mapping[str, Callable[[Key], str]]
+_Cell = Callable[[Key], str]
 
 
-def closing_table(results: Results, found: Comparison) -> Table:
-    """A row for each point and protocol, for a terminal of 100 columns."""
-    expected = _expected(results)
-    complete = all(_mean(found, "mean", key).count == runs for key, runs in expected.items())
-    columns = _sweep_columns(found) if results.is_sweep else _run_columns(results, found)
-    if results.is_sweep or not complete:
-        columns |= {"runs": lambda key: f"{_mean(found, 'mean', key).count}/{expected[key]}"}
+def closing_tables(results: Results, found: Comparison) -> Group:
+    """What each point and protocol came to, for a terminal of 100 columns: its scores, what they
+    are more than the baseline's, and the work behind them.
+    """
+    parts = [*_scores(results, found), *_differences(results, found), *_work(results, found)]
+    return Group(*parts)
+
+
+def _scores(results: Results, found: Comparison) -> Iterator[Table | Text]:
+    expected = expected_runs(results)
+    done = {key: mean_of(found, found.headline, key).count for key in expected}
+    columns = {
+        _HEADS[name]: _score_cell(found, name)
+        for name in (_OF_SWEEP if results.paths else _OF_RUN)
+        if _is_known(found, name) or name == found.headline
+    }
+    complete = all(done[key] == runs for key, runs in expected.items())
+    if results.paths or not complete:
+        columns["runs"] = lambda key: f"{done[key]}/{expected[key]}"
     seeds = len(results.seeds)
     over = "1 seed" if seeds == 1 else f"mean ± 95 % interval over {seeds} seeds"
-    notes = [] if complete else ["runs: those with a score, of all"]
-    if seeds > 1 and not results.is_sweep:
-        notes.append("rounds, bytes: per seed")
-        if results.target is not None:
-            notes.append("time: by when half of the seeds were there")
-    table = Table(
-        title=Text(f"{results.name}: final {results.metric}, {over}"),
-        caption="; ".join(notes) or None,
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        title_justify="left",
-        caption_justify="left",
+    title = f"{results.name}: final {results.metric}, {over}"
+    yield Text(title)
+    yield _filled(results, columns)
+    notes = _meanings(columns)
+    if any(one.is_reference for one in results.about.values()) and len(found.stages) > 1:
+        notes.append("a reference has one stage, shown in both")
+    if not complete:
+        notes.append("runs: those with a score, of all")
+    yield _note(notes)
+
+
+def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
+    shown = {
+        contrast: one
+        for contrast, one in found.contrasts.items()
+        if contrast.score in (_OF_SWEEP if results.paths else _CONTRASTED)
+    }
+    if not shown:
+        return
+    kept = holding(shown)
+
+    def cell(point: str, protocol: str, equal: str, score: str) -> str:
+        contrast = Contrast(point, protocol, equal, score)
+        return difference_text(shown.get(contrast, _NOTHING)) + "*" * (contrast in kept)
+
+    keys = [key for key in expected_runs(results) if key[1] != found.baseline]
+    lines = [(*key, equal) for key in keys for equal in EQUALS
+             if any(one[:3] == (*key, equal) for one in shown)]  # fmt: skip
+    heads = {_HEADS[name]: name for name in _CONTRASTED if any(one.score == name for one in shown)}
+    table = _begun(results, heads, "at equal")
+    for labels, line in zip(_labels(results, lines), lines, strict=True):
+        cells = (cell(*line, name) for name in heads.values())
+        table.add_row(*map(Text, (*labels, _EQUALS[line[2]], *cells)))
+    yield Text(f"{results.metric} minus that of {found.baseline}, paired by seed")
+    yield table
+    yield _note(_difference_notes(results, found, shown))
+
+
+def _difference_notes(
+    results: Results, found: Comparison, shown: Mapping[Contrast, Interval]
+) -> Iterator[str]:
+    if not results.paths and any(one.score == GLOBAL for one in shown):
+        yield _WORDS["global"]
+    yield "at equal: each at its last look not after the least of all, in time, " + " or ".join(
+        f"{text}{amount}" for text, amount in _amounts(results, found)
     )
+    yield chance_text(shown)
+    if places := overtaking(results, found):
+        (path,) = results.paths
+        (name,), unit = tails([path]), results.units[path]
+        texts = [f"{protocol}: {crossing_text(own, unit)}" for protocol, own in places.items()]
+        yield f"level with {found.baseline} at a {name} of: {'; '.join(texts)}"
+
+
+def _amounts(results: Results, found: Comparison) -> Iterator[tuple[str, str]]:
+    """What was made equal beside time, and at how much of it, if the results have one point."""
+    points = [str(point) for point in results.points["point"]]
+    known = {equal: found.amounts.get((point, equal)) for point in points for equal in EQUALS}
+    rounds, size = (known[one] if len(points) == 1 else None for one in (ROUNDS, BYTES))
+    yield "local rounds per client", "" if rounds is None else f" ({rounds:.3g})"
+    yield "bytes received by all nodes", "" if size is None else f" ({bytes_text(size)})"
+
+
+def _work(results: Results, found: Comparison) -> Iterator[Table | Text]:
+    columns: dict[str, _Cell] = {}
+    target = results.target
+    if target is not None:
+        columns[f"time to\n{target.value:g}"] = lambda key: _arrival_text(found.arrivals.get(key))
+    columns |= {
+        "rounds\ndone": lambda key: count_text(mean_of(found, "local_rounds", key).mean),
+        "rounds\nlost": lambda key: count_text(mean_of(found, "local_rounds_lost", key).mean),
+        "bytes\nreceived": lambda key: _bytes_text(mean_of(found, "bytes_received", key).mean),
+    }
+    columns |= {head: _share_cell(found, name) for name, head in _SHARES.items()}
+    if _has_crash(results, found):
+        columns["after\ncrash"] = lambda key: _plain_difference(mean_of(found, PROGRESS, key))
+    columns |= _tuned_columns(results)
+    yield Text("work, mean over seeds")
+    yield _filled(results, columns)
+    yield _note(_work_notes(results, found))
+
+
+def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
+    target = results.target
+    if target is not None:
+        whose = target.of if target.of == "aggregate" else f"{target.of} client ({target.stage})"
+        yield (
+            f"time to {target.value:g}: when half of the seeds had their {whose} there in "
+            f"{target.metric} on validation data, and how many ever had"
+        )
+        if found.arrivals and not any(one.reached for one in found.arrivals.values()):
+            yield "nobody reached it"
+    yield "rounds: local ones of all clients; lost: ended by a crash or a dropout"
+    yield "compute, talk (a model comes or goes), wait (neither), down: shares of the clients' time"
+    if _has_crash(results, found):
+        when = time_text(results.crash_s or 0.0)
+        yield (
+            "after crash: what the mean client gained from the last look before the crash of "
+            f"{results.crash_node} at {when}"
+        )
+    if results.chosen_values is not None:
+        yield (
+            f"tuned: {', '.join(results.tune)}, for each protocol and seed the value that was best "
+            "on validation data, and how many seeds chose the one that is shown"
+        )
+
+
+def _has_crash(results: Results, found: Comparison) -> bool:
+    """Whether a run, or a sweep of one point, has gone on after a crash of a fixed time."""
+    return results.crash_s is not None and not results.paths and _is_known(found, PROGRESS)
+
+
+def _tuned_columns(results: Results) -> dict[str, _Cell]:
+    chosen = results.chosen_values
+    if chosen is None:
+        return {}
+    keys = list(chosen[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None))
+
+    def cell(path: str) -> _Cell:
+        def text(key: Key) -> str:
+            values = [str(one) for own, one in zip(keys, chosen[path], strict=True) if own == key]
+            if not values:
+                return NONE
+            most = max(dict.fromkeys(values), key=values.count)
+            return f"{most} ({values.count(most)} of {len(values)})"
+
+        return text
+
+    names = (tail.replace(".", ".\n") for tail in tails(results.tune))
+    return {f"tuned\n{name}": cell(path) for name, path in zip(names, results.tune, strict=True)}
+
+
+def _filled(results: Results, columns: Mapping[str, _Cell]) -> Table:
+    """A row for each point and protocol."""
+    table, keys = _begun(results, columns), list(expected_runs(results))
+    for labels, key in zip(_labels(results, keys), keys, strict=True):
+        table.add_row(*map(Text, (*labels, *(text(key) for text in columns.values()))))
+    return table
+
+
+def _begun(results: Results, heads: Iterable[str], *more: str) -> Table:
+    """A table without rows: its first columns are the varied paths, the protocol and `more`."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
     for tail in tails(results.paths):
         # A heading may break after each of its dots.
         heading = Text(tail.replace(".", ".\n"))
         table.add_column(heading, overflow="fold", max_width=_WIDEST_NAME, justify="right")
-    table.add_column("protocol", overflow="fold", max_width=_WIDEST_NAME)
-    for title in columns:
-        table.add_column(Text(title), justify="right", overflow="fold")
-    for cells in _rows(results, columns):
-        table.add_row(*map(Text, cells))
+    for name in ("protocol", *more):
+        table.add_column(name, overflow="fold", max_width=_WIDEST_NAME)
+    for head in heads:
+        table.add_column(Text(head), justify="right", overflow="fold")
     return table
 
 
-def as_dict(results: Results, found: Comparison) -> dict[str, Any]:
-    """The same as JSON-ready values, and more of them; null where there is no finite number."""
-    lines = [_line(found, key, runs) for key, runs in _expected(results).items()]
-    content: dict[str, Any] = {
-        "scenario": results.name,
-        "metric": results.metric,
-        "interval": INTERVAL,
-        "target": results.target,
-        "crash_s": results.crash_s,
-        "seeds": list(results.seeds),
-        "baseline": found.baseline,
-    }
-    if not results.is_sweep:
-        return content | {"protocols": lines}
-    places = [_place(results, point) for point, _ in _expected(results)]
-    all_lines = [place | line for place, line in zip(places, lines, strict=True)]
-    return content | {"paths": list(results.paths), "lines": all_lines}
+def _labels(results: Results, lines: Iterable[tuple[str, ...]]) -> Iterator[list[str]]:
+    """The first cells of each line, which begins with a point and a protocol."""
+    written, last = results.written.set_index("point"), ("", "")
+    for point, protocol, *_ in lines:
+        # What a row has in common with the one above it isn't said again.
+        values = [str(text) if point != last[0] else "" for text in written.loc[point]]
+        yield [*values, protocol if (point, protocol) != last else ""]
+        last = (point, protocol)
 
 
-def _expected(results: Results) -> dict[Key, int]:
+def _note(notes: Iterable[str]) -> Text:
+    return Text("\n".join(filter(None, notes)) + "\n")
+
+
+def _meanings(heads: Iterable[str]) -> list[str]:
+    """What the words in some headings mean."""
+    told = list(heads)
+    return [text for word, text in _WORDS.items() if any(word in head for head in told)]
+
+
+def _is_known(found: Comparison, name: str) -> bool:
+    return any(one.count for one in found.means[name].values())
+
+
+def expected_runs(results: Results) -> dict[Key, int]:
     """How many runs each point and protocol should have, in the scenario's order."""
     sizes = results.runs.groupby(POINT_AND_PROTOCOL, observed=True).size().reset_index()
     rows = sizes.itertuples(index=False, name=None)
     return {(str(point), str(protocol)): int(size) for point, protocol, size in rows}
 
 
-def _mean(found: Comparison, column: str, key: Key) -> Interval:
+def mean_of(found: Comparison, column: str, key: Key) -> Interval:
     return found.means[column].get(key, _NOTHING)
 
 
-def _rows(results: Results, columns: _Columns) -> Iterator[list[str]]:
-    written, last = results.written.set_index("point"), None
-    for key in _expected(results):
-        # What a row has in common with the one above it isn't said again.
-        values = [str(text) if key[0] != last else "" for text in written.loc[key[0]]]
-        yield [*values, key[1], *(text(key) for text in columns.values())]
-        last = key[0]
+def _score_cell(found: Comparison, name: str) -> _Cell:
+    if name in _PLAIN:
+        return lambda key: score_text(replace(mean_of(found, name, key), low=math.nan))
+    return lambda key: score_text(mean_of(found, name, key))
 
 
-def _sweep_columns(found: Comparison) -> dict[str, Callable[[Key], str]]:
-    columns = {"mean\nclient": _score_of(found, "mean")}
-    if any(one.count for one in found.means["aggregate"].values()):
-        columns["aggregate"] = _score_of(found, "aggregate")
-    if found.baseline is not None:
-        columns[f"minus\n{found.baseline}"] = lambda key: difference_text(
-            found.differences.get(key, _NOTHING)
-        )
-    return columns
+def _share_cell(found: Comparison, name: str) -> _Cell:
+    def text(key: Key) -> str:
+        share = mean_of(found, name, key).mean
+        return f"{100 * share:.0f} %" if math.isfinite(share) else NONE
+
+    return text
 
 
-def _run_columns(results: Results, found: Comparison) -> dict[str, Callable[[Key], str]]:
-    columns = {
-        "mean\nclient": _score_of(found, "mean"),
-        "worst\nclient": _score_of(found, "worst"),
-        # Without its interval, or the table would not fit.
-        "aggre-\ngate": lambda key: score_text(
-            replace(_mean(found, "aggregate", key), low=math.nan)
-        ),
-    }
-    if results.target is not None:
-        columns[f"time to\n{results.target:g}"] = lambda key: _arrival_text(found.arrivals.get(key))
-    columns |= {
-        "rounds\ndone": lambda key: count_text(_mean(found, "local_rounds", key).mean),
-        "rounds\nlost": lambda key: count_text(_mean(found, "local_rounds_lost", key).mean),
-        "bytes\nreceived": lambda key: _bytes_text(_mean(found, "bytes_received", key).mean),
-    }
-    if results.crash_s is not None:
-        columns["progress\nafter crash"] = lambda key: difference_text(_mean(found, PROGRESS, key))
-    return columns
-
-
-def _score_of(found: Comparison, column: str) -> Callable[[Key], str]:
-    return lambda key: score_text(_mean(found, column, key))
+def _plain_difference(one: Interval) -> str:
+    return difference_text(replace(one, low=math.nan))
 
 
 def _bytes_text(size_bytes: float) -> str:
@@ -151,47 +301,3 @@ def _arrival_text(arrival: Arrival | None) -> str:
         return NONE
     some = 0 < arrival.reached < arrival.count
     return median_text(arrival.median_s) + (f" {arrival.reached}/{arrival.count}" if some else "")
-
-
-def _place(results: Results, point: str) -> dict[str, Any]:
-    values, written = (
-        frame.set_index("point").loc[point].to_dict() for frame in (results.points, results.written)
-    )
-    numbers = {
-        path: value if isinstance(value, str) else _finite(value) for path, value in values.items()
-    }
-    return {"point": point, "values": numbers, "written": written}
-
-
-def _line(found: Comparison, key: Key, runs: int) -> dict[str, Any]:
-    arrival = found.arrivals.get(key)
-    return {
-        "protocol": key[1],
-        "seeds": runs,
-        "mean_client": _interval_dict(_mean(found, "mean", key)),
-        "worst_client": _interval_dict(_mean(found, "worst", key)),
-        "aggregate": _interval_dict(_mean(found, "aggregate", key)),
-        "difference": _interval_dict(found.differences.get(key, _NOTHING)),
-        "time_to_target_s": arrival
-        and {
-            "median": _finite(arrival.median_s),
-            "count": arrival.count,
-            "reached": arrival.reached,
-        },
-        "local_rounds_done": _finite(_mean(found, "local_rounds", key).mean),
-        "local_rounds_lost": _finite(_mean(found, "local_rounds_lost", key).mean),
-        "bytes_delivered": _finite(_mean(found, "bytes_received", key).mean),
-        "progress_after_crash": _interval_dict(_mean(found, PROGRESS, key)),
-    }
-
-
-def _interval_dict(one: Interval) -> dict[str, float | None] | None:
-    """None if no seed has a finite value; without `low` and `high` for one seed."""
-    if not one.count:
-        return None
-    ends = {"mean": one.mean, "low": one.low, "high": one.high}
-    return {name: _finite(value) for name, value in ends.items()} | {"count": one.count}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -206,12 +206,14 @@ class Graph:
             return
         self._alone -= jobs[0].together is None
         operations = [self._operations[job.output] for job in jobs]
-        seconds = self.pace.ended(jobs) / sum(each.ref.cost for each in operations)
+        seconds = self.pace.ended(worker, jobs)
+        cost = sum(each.ref.cost for each in operations)
         for operation, result in zip(operations, results, strict=True):
             if isinstance(result, Failure):
                 self._failed(operation, result)
             else:
-                self.pace.done(operation.ref, seconds * operation.ref.cost)
+                share = None if seconds is None else seconds * operation.ref.cost / cost
+                self.pace.done(operation.ref, share)
                 self._finish(operation, result, worker)
         if len(self._operations) <= self._pending_limit:
             self._drained.set()

@@ -16,8 +16,10 @@ class Amount:
 
     demanded: int = 0
     done: int = 0
+    timed: int = 0
+    """Those of the done that tell how long the others will take."""
     seconds: float = 0.0
-    """Of all workers together, for what is done."""
+    """Of all workers together, for what was timed."""
 
     @property
     def left(self) -> int:
@@ -36,6 +38,7 @@ class Pace:
         self._training = Amount()
         self._evaluations: dict[str, Amount] = {}
         self._begun_s: dict[str, float] = {}
+        self._warm: set[tuple[int, str]] = set()
 
     def demanded(self, ref: ModelRef | ScoreRef) -> None:
         """Count an operation that is to be done."""
@@ -51,15 +54,25 @@ class Pace:
         """A worker has got this group."""
         self._begun_s[jobs[0].output] = self._clock()
 
-    def ended(self, jobs: Sequence[Job]) -> float:
-        """A worker has done with this group; the seconds since it got it."""
-        return self._clock() - self._begun_s.pop(jobs[0].output)
+    def ended(self, worker: int, jobs: Sequence[Job]) -> float | None:
+        """A worker has done with this group; the seconds since it got it.
 
-    def done(self, ref: ModelRef | ScoreRef, seconds: float) -> None:
-        """Count an operation as done, and its part of the group's time."""
+        None for the first of its kind there: it loads, compiles or warms up what the others find.
+        """
+        seconds = self._clock() - self._begun_s.pop(jobs[0].output)
+        kind = (worker, jobs[0].kind)
+        if kind in self._warm:
+            return seconds
+        self._warm.add(kind)
+        return None
+
+    def done(self, ref: ModelRef | ScoreRef, seconds: float | None) -> None:
+        """Count an operation as done, and its part of the group's time, if that tells anything."""
         if (amount := self._amount(ref)) is not None:
             amount.done += ref.cost
-            amount.seconds += seconds
+            if seconds is not None:
+                amount.timed += ref.cost
+                amount.seconds += seconds
 
     @property
     def evaluations_demanded(self) -> int:
@@ -73,18 +86,18 @@ class Pace:
 
     @property
     def done_s(self) -> float:
-        """Seconds of all workers together so far."""
+        """Seconds of all workers together so far, for what was timed."""
         return sum(amount.seconds for amount in self._amounts())
 
     @property
     def left_s(self) -> float:
-        """The same for what is left, as far as its like has been done already."""
-        return sum(each.left * each.seconds / each.done for each in self._amounts() if each.done)
+        """The same for what is left, as far as its like has been timed already."""
+        return sum(each.left * each.seconds / each.timed for each in self._amounts() if each.timed)
 
     @property
     def is_known(self) -> bool:
-        """Whether something like all that is left has been done already."""
-        return all(amount.done or not amount.left for amount in self._amounts())
+        """Whether something like all that is left has been timed already."""
+        return all(amount.timed or not amount.left for amount in self._amounts())
 
     def _amounts(self) -> Iterator[Amount]:
         yield self._training

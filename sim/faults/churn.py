@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from sim.faults.fault import KIND, LOSES_STORAGE, Fault, listed
 from sim.record.errors import Path, Refusal
-from sim.record.settings.nodes import Selector
+from sim.record.settings.nodes import Selector, selects
 from sim.record.settings.quantities import PerSecond, PositiveSeconds
 from sim.world import Behaviour, Node, Tie, World
 
@@ -42,8 +42,17 @@ class Churn(Fault):
         assert self.mean_time_to_failure is not None
         return 1.0 / self.mean_time_to_failure
 
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        return [node for node in nodes if selects(self.nodes, node)]
+
     def named(self) -> Iterator[tuple[Path, str]]:
         return listed("nodes", self.nodes)
+
+    def events(self, duration_s: float, nodes: Sequence[str]) -> float:
+        if self.rate_per_s == 0:
+            return 0.0
+        cycle_s = 1.0 / self.rate_per_s + self.mean_time_to_repair
+        return 2.0 * len(self.strikes(nodes)) * duration_s / cycle_s
 
     def start(self, name: str, world: World) -> None:
         """See Fault; each node fails on its own.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from sim.faults.fault import KIND, Fault, listed
 from sim.record.errors import Path, Refusal
-from sim.record.settings.nodes import Selector
+from sim.record.settings.nodes import Selector, selects
 from sim.world import World
 
 
@@ -29,6 +29,9 @@ class ClientDropout(Fault):
                 "a server has no local rounds", "clients, or a list of clients", ("nodes",)
             )
         return self
+
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        return [node for node in nodes if selects(self.nodes, node)]
 
     def named(self) -> Iterator[tuple[Path, str]]:
         return listed("nodes", self.nodes)

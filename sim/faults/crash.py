@@ -1,6 +1,7 @@
 """A node crashes at a given time, and recovers later or never."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -26,6 +27,13 @@ class Crash(Fault):
     @property
     def crash_s(self) -> float:
         return self.at
+
+    @property
+    def window_s(self) -> tuple[float, float]:
+        return self.at, self.at + (self.recovers_after or math.inf)
+
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        return [node for node in nodes if node == self.node]
 
     def named(self) -> Iterator[tuple[Path, str]]:
         yield ("node",), self.node

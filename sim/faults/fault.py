@@ -1,5 +1,6 @@
 """What a fault is: settings that say which nodes they name, and what is done to a world."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
@@ -28,6 +29,19 @@ class Fault(Settings):
     def crash_s(self) -> float | None:
         """When it takes a node down, if that is fixed: tables tell what came after."""
         return None
+
+    @property
+    def window_s(self) -> tuple[float, float]:
+        """From when to when it acts, if that is fixed; else all the time."""
+        return 0.0, math.inf
+
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        """Those of `nodes`, on which a protocol runs, to which it can do anything."""
+        return nodes
+
+    def events(self, duration_s: float, nodes: Sequence[str]) -> float:
+        """About how many events it takes within `duration_s`, if they may become very many."""
+        return 0.0
 
     def named(self) -> Iterator[tuple[Path, str]]:
         """The nodes that the settings name one by one, each with the path of its name."""

@@ -44,8 +44,19 @@ class Partition(Fault):
         if len(self.groups) == 1 and set(nodes) <= set(self.groups[0]):
             raise Refusal("puts all nodes in one group", "at least two groups", ("groups",))
 
+    @property
+    def window_s(self) -> tuple[float, float]:
+        return self.at, self.at + self.heals_after
+
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        return nodes if len(set(self._groups(nodes))) > 1 else ()
+
     def start(self, name: str, world: World) -> None:
         """See Fault; nodes that no list names form one group more."""
+        groups = self._groups([node.name for node in world.nodes])
+        world.network.split(name, *self.window_s, np.array(groups))
+
+    def _groups(self, nodes: Sequence[str]) -> list[int]:
+        """The number of each node's group, from 1; of those that no list names 0."""
         number = {node: row for row, group in enumerate(self.groups, start=1) for node in group}
-        groups = [number.get(node.name, 0) for node in world.nodes]
-        world.network.split(name, self.at, self.at + self.heals_after, np.array(groups))
+        return [number.get(node, 0) for node in nodes]

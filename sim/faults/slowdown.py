@@ -1,13 +1,13 @@
 """Nodes compute slower by a factor for a while."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from sim.faults.fault import KIND, Fault, listed
 from sim.record.errors import Path
-from sim.record.settings.nodes import Selector
+from sim.record.settings.nodes import Selector, selects
 from sim.record.settings.quantities import PositiveSeconds, Seconds
 from sim.world import Behaviour, Tie, World
 
@@ -17,9 +17,18 @@ class Slowdown(Fault):
 
     kind: Literal["slowdown"] = Field(description=KIND)
     nodes: Selector = Field(description="the nodes that slow down")
-    factor: Annotated[float, Field(ge=1)] = Field(description="how many times longer a step takes")
+    factor: Annotated[float, Field(ge=1, le=1e6)] = Field(
+        description="how many times longer a step takes"
+    )
     at: Seconds = Field(description="when it begins")
     lasts: PositiveSeconds = Field(description="how long it lasts")
+
+    @property
+    def window_s(self) -> tuple[float, float]:
+        return self.at, self.at + self.lasts
+
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        return [node for node in nodes if selects(self.nodes, node)]
 
     def named(self) -> Iterator[tuple[Path, str]]:
         return listed("nodes", self.nodes)

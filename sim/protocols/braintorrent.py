@@ -15,7 +15,7 @@ import simpy
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from sim.compute import ModelRef
-from sim.protocols.protocol import KIND, Protocol, Running
+from sim.protocols.protocol import KIND, Floats, Protocol, Running
 from sim.record.errors import Refusal
 from sim.record.settings.quantities import PositiveSeconds
 from sim.world import INCARNATION, Behaviour, History, LossCause, Node, Tie, Transfer, World
@@ -60,6 +60,14 @@ class BrainTorrent(Protocol):
         default=None,
         description="longest time for one transfer, however it goes on; none if left out",
     )
+
+    def check_latencies(self, latency_s: Floats) -> None:
+        if self.ping_timeout is None or len(latency_s) < 2:
+            return
+        round_trips_s = (latency_s + latency_s.T)[~np.eye(len(latency_s), dtype=np.bool_)]
+        if self.ping_timeout < (fastest_s := float(round_trips_s.min())):
+            what = "is shorter than any round trip: no ping would ever be answered"
+            raise Refusal(what, f"more than {1e3 * fastest_s:.3g} ms", ("ping_timeout",))
 
     def run(self, world: World) -> Running:
         return SCHEDULES[self.schedule](self, world)
@@ -175,7 +183,7 @@ class Independent(Running):
             lost = self.world.detector.lost(node.index, awaited, fetch.started_s)
             fetch.give_up(awaited[lost].tolist(), "abandoned")
             if fetch.awaited:
-                yield from self.until_news(node, fetch.awaited, fetch.changed, cap)
+                yield from self.until_news(node, fetch.awaited, fetch.complete, cap)
             if cap.processed:
                 fetch.give_up(list(fetch.awaited), "timeout")
         return {peer: got for peer, got in fetch.arrived.items() if got[1] % INCARNATION > 0}
@@ -220,7 +228,7 @@ class Fetch:
     """Weights under way from several senders to one client; each is asked by a control message.
 
     `awaited`: what is under way between the client and each sender, an ask or the weights.
-    `changed`: succeeds when somebody is no longer awaited.
+    `complete`: succeeds when nobody is awaited any longer.
     """
 
     def __init__(self, world: World, node: Node, senders: Ints) -> None:
@@ -228,7 +236,7 @@ class Fetch:
         self._node = node
         self.started_s = node.clock.now
         self.arrived: Arrived = {}
-        self.changed: simpy.Event = node.clock.event()
+        self.complete: simpy.Event = node.clock.event()
         self.awaited: dict[int, Transfer] = {
             peer: world.network.send(
                 node.index, peer, delivered=self._answer, failed=self._ask_failed, purpose="ask"
@@ -257,9 +265,9 @@ class Fetch:
         self._end(transfer.source)
 
     def _end(self, peer: int) -> None:
-        if self.awaited.pop(peer, None) is not None:
-            changed, self.changed = self.changed, self._node.clock.event()
-            changed.succeed()
+        self.awaited.pop(peer)
+        if not self.awaited:
+            self.complete.succeed()
 
     def give_up(self, peers: list[int], cause: LossCause) -> None:
         """Break what has not come from `peers` by now."""

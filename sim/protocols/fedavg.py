@@ -20,7 +20,7 @@ from sim.protocols.protocol import KIND, Protocol, Running, Seen
 from sim.record.errors import Refusal
 from sim.record.rows import RECEIVED
 from sim.record.settings.quantities import PositiveSeconds
-from sim.world import Behaviour, LossCause, Node, Tie, Transfer, Watch, World
+from sim.world import Behaviour, LossCause, Node, Tie, Transfer, World
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -69,6 +69,9 @@ class FedAvg(Protocol):
         if self.close_at < self.minimum_fraction:
             what = "closes rounds with fewer updates than minimum_fraction asks for"
             raise Refusal(what, "at least minimum_fraction", ("close_at",))
+
+    def events(self, duration_s: float) -> float:
+        return duration_s / self.deadline if self.deadline else 0.0
 
     def run(self, world: World) -> Running:
         return ServerRounds(self, world)
@@ -188,7 +191,7 @@ class ServerRounds(Running):
 
     def _collect(self, current: Round) -> Behaviour:
         """Wait until enough have reported or nobody is left to, or for the deadline."""
-        clock = self.world.clock
+        clock, detector = self.world.clock, self.world.detector
         deadline = clock.event()
         if self.settings.deadline is not None:
             deadline = clock.after(self.settings.deadline, Tie.TIMEOUT)
@@ -197,26 +200,26 @@ class ServerRounds(Running):
             cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
             cap.callbacks.append(lambda _: self._cut_short(current))
         enough = self._share(self.settings.close_at, current)
-        # One watch for many reports: to watch thousands of clients anew at each takes too long.
-        watch = self._watch(current)
+        # The server hears from thousands all the time; only news makes it look at all of them.
+        watch = detector.watch(self.server.index, current.pending)
         try:
             while True:
                 self._take(current)
                 if watch.news.triggered:
-                    watch = self._watch(current)
+                    self._forget_lost(current)
+                    watch = detector.watch(self.server.index, current.pending)
                 if len(current.updates) >= enough or not current.pending or deadline.processed:
                     return
                 yield simpy.AnyOf(clock, (watch.news, self.server.mail(), deadline))
         finally:
             watch.end()
 
-    def _watch(self, current: Round) -> Watch:
-        """Give up who has crashed, and so has lost the model that it was sent; watch the others."""
-        detector, server = self.world.detector, self.server.index
+    def _forget_lost(self, current: Round) -> None:
+        """Who has crashed has lost the model that it was sent: nobody waits for it."""
         pending = np.fromiter(current.pending, np.int64)
-        for index in pending[detector.lost(server, pending, current.opened_s)].tolist():
+        lost = self.world.detector.lost(self.server.index, pending, current.opened_s)
+        for index in pending[lost].tolist():
             del current.pending[index]
-        return detector.watch(server, current.pending)
 
     def _cut_short(self, current: Round) -> None:
         for push in current.under_way:

@@ -6,13 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import simpy
+from pydantic import Field
 
+from models.training import TrainingChanges
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings.base import Settings
 from sim.world import Behaviour, Node, World
 
+Floats = npt.NDArray[np.float64]
 KIND = "the protocol's kind; the name in the scenario if left out"
 
 
@@ -24,6 +29,11 @@ class Protocol(Settings):
     """Whether it is there to measure the others by, and need not do as much work as they."""
 
     kind: str
+    training: TrainingChanges = Field(
+        default=TrainingChanges(),
+        description="in place of the scenario's training, any of "
+        + ", ".join(TrainingChanges.model_fields),
+    )
 
     def runs_on(self, clients: tuple[str, ...]) -> tuple[str, ...]:
         """The names of its nodes: the clients, and a server if it needs one.
@@ -34,6 +44,13 @@ class Protocol(Settings):
 
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
+
+    def check_latencies(self, latency_s: Floats) -> None:
+        """Raise Refusal if a time-out can't be met; `latency_s` [n, n] one way among clients."""
+
+    def events(self, duration_s: float) -> float:
+        """About how many events its own waits cause within `duration_s`, if they may be short."""
+        return 0.0
 
     @abstractmethod
     def run(self, world: World) -> Running:

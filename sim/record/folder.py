@@ -19,6 +19,8 @@ RUN_FILE = "run.json"
 """Written last: where it is, all runs of the folder have ended."""
 MODELS_FOLDER = "models"
 MODEL_SUFFIX = ".safetensors"
+STORE_FOLDER = "store"
+"""What was computed: where a session that was stopped goes on."""
 # What a sweep adds: its own scenario, its points, a result folder for each, and tables over all.
 SWEEP_FILE = "sweep.yaml"
 POINTS_FILE = "sweep.json"

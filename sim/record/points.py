@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sim.record.errors import ResultError
 from sim.record.folder import POINTS_FILE, SWEEP_FILE, Record, read_record
-from sim.record.metrics import Better
+from sim.record.metrics import Better, Bounds
 
 BASE = "base"
 """Name of the only point where nothing is varied."""
@@ -32,6 +32,17 @@ class ProtocolRecord:
 
 
 @dataclass(frozen=True)
+class TargetRecord:
+    """The score to reach, on the validation data."""
+
+    metric: str
+    value: float
+    of: str
+    """mean or worst, of the clients' scores; or aggregate, of that model."""
+    stage: str
+
+
+@dataclass(frozen=True)
 class PointRecord:
     """One combination of values, as `sweep.json` has it; a run is one point without values."""
 
@@ -45,9 +56,11 @@ class PointRecord:
     clients: int
     duration_s: float
     crash_s: float | None
-    """When the first crash strikes that has a time of its own."""
-    target: float | None
-    """The score to reach."""
+    """When the first crash of the server strikes that has a time of its own; without one, the
+    first of any node."""
+    crash_node: str | None
+    """Whose it is."""
+    target: TargetRecord | None
 
     @property
     def runs(self) -> int:
@@ -65,8 +78,13 @@ class FolderRecord:
     """What it is judged by."""
     directions: Mapping[str, Better]
     """Which values of its task's metrics are the better ones."""
+    bounds: Mapping[str, Bounds]
+    """Between which values they lie."""
     units: Mapping[str, str]
     """By varied path s, B, B/s, 1/s, or nothing for plain numbers and text."""
+    tune: tuple[str, ...]
+    """Of the varied paths those whose value each protocol and seed takes for itself: the one that
+    was best on validation data."""
     points: tuple[PointRecord, ...]
 
     def as_dict(self) -> Record:
@@ -84,9 +102,9 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
         return None
     try:
         points = tuple(_point(one) for one in record["points"])
-        found = FolderRecord(
-            record["scenario"], record["metric"], record["directions"], record["units"], points
-        )
+        told = {name: record[name] for name in ("scenario", "metric", "directions", "units")}
+        bounds = {name: (low, high) for name, (low, high) in record["bounds"].items()}
+        found = FolderRecord(**told, bounds=bounds, tune=tuple(record["tune"]), points=points)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"is not what a reader needs ({error})"
         raise ResultError(f"{path}: {what}; allowed: what `braintorrent` has written") from None
@@ -95,7 +113,9 @@ def read_points(path: Path) -> tuple[FolderRecord, Record] | None:
 
 def _point(told: Record) -> PointRecord:
     protocols = {name: ProtocolRecord(**one) for name, one in told["protocols"].items()}
-    return PointRecord(**{**told, "protocols": protocols, "seeds": tuple(told["seeds"])})
+    target = told["target"] and TargetRecord(**told["target"])
+    read = {"protocols": protocols, "seeds": tuple(told["seeds"]), "target": target}
+    return PointRecord(**{**told, **read})
 
 
 def read_sweep(folder: Path) -> tuple[FolderRecord, Record]:

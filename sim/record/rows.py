@@ -137,6 +137,20 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class Caution:
+    """What a reader should know before believing a comparison."""
+
+    kind: str
+    """One word or two for what it is about, the same in every folder."""
+    protocol: str | None
+    """Whose runs it is about; None if it is about all."""
+    text: str
+    """What happened, to whom, how often, and what it makes of the comparison: one sentence."""
+    seeds: tuple[int, ...]
+    """Under which it happened."""
+
+
+@dataclass(frozen=True)
 class Operations:
     """How much real work the score demands caused, over all runs that were made together.
 

@@ -20,5 +20,15 @@ def bytes_text(size_bytes: float) -> str:
     return f"{size_bytes:.0f} B"
 
 
+def amount_text(amount: float, unit: str) -> str:
+    """A number of a varied setting: s, B, B/s, 1/s, or nothing for a plain number."""
+    if unit == "s" and amount >= 0:
+        return time_text(amount)
+    if unit == "B":
+        return bytes_text(amount)
+    factor, shown = {"1/s": (3600.0, " / h"), "B/s": (8e-6, " Mbit/s")}.get(unit, (1.0, ""))
+    return f"{amount * factor:.3g}{shown}"
+
+
 def _rounded(amount: float) -> str:
     return f"{amount:.1f}".removesuffix(".0")

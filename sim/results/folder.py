@@ -25,7 +25,7 @@ from sim.record.folder import (
     whole,
     write_record,
 )
-from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
+from sim.record.rows import FAILED, Caution, Operations, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario, dump, run_record
 from sim.scenario.changes import changes
 
@@ -125,12 +125,14 @@ def write(
     wall_s: float,
     workers: int,
     operations: Operations | None = None,
+    cautions: Sequence[Caution] = (),
 ) -> None:
     """Write both tables and then `run.json`, whose existence means: done.
 
     The scenario gives the tables' order of protocols; within a protocol rows are sorted by seed and
-    time. `wall_s` is the real time taken, in seconds; like `workers` and `operations` it goes to
-    `run.json` only, never to a table. A failed run has no rows; `run.json` says why.
+    time. `wall_s` is the real time taken, in seconds; like the rest it goes to
+    `run.json` only, never to a table. A failed run has no rows; `run.json` says why. `cautions`:
+    what a reader should know first, the gravest at the top.
     """
     order = {name: position for position, name in enumerate(scenario.protocols)}
     ordered = sorted(runs, key=lambda run: (order[run.record.protocol], run.record.seed))
@@ -151,6 +153,7 @@ def write(
         "wall_s": round(wall_s, 3),
         "workers": workers,
         **({"operations": asdict(operations)} if operations else {}),
+        "cautions": [asdict(caution) for caution in cautions],
         "runs": [{**asdict(run.record), "counters": dict(run.record.counters)} for run in ordered],
     }
     write_record(folder / RUN_FILE, record)

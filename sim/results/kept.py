@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from sim.record.folder import MODEL_SUFFIX, MODELS_FOLDER, whole
-from sim.record.rows import FinalModel
+from sim.record.rows import CLIENT, FinalModel
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
 
@@ -24,14 +25,15 @@ class Damaged(RuntimeError):
     """A kept file is not what was written; the text says which, and what is wrong."""
 
 
-def path_of(folder: Path, protocol: str, seed: int, node: str) -> Path:
-    """Where a result folder keeps the model of a node."""
-    return folder / MODELS_FOLDER / protocol / str(seed) / f"{node}{MODEL_SUFFIX}"
+def path_of(folder: Path, protocol: str, seed: int, node: str, stage: str = "") -> Path:
+    """Where a result folder keeps a node's model; only clients have one of each stage."""
+    name = f"{node}_{stage}" if stage and node.startswith(CLIENT) else node
+    return folder / MODELS_FOLDER / protocol / str(seed) / f"{name}{MODEL_SUFFIX}"
 
 
 def write(folder: Path, model: FinalModel, tensors: Tensors) -> None:
     """Keep a model; the same bytes for the same model. Raises OSError."""
-    target = path_of(folder, model.protocol, model.seed, model.node)
+    target = path_of(folder, model.protocol, model.seed, model.node, model.stage)
     target.parent.mkdir(parents=True, exist_ok=True)
     metadata = {name: str(value) for name, value in model._asdict().items()}
     content = _in_order(save(dict(tensors), metadata | {_CHECKSUM: _checksum(tensors)}))
@@ -41,7 +43,7 @@ def write(folder: Path, model: FinalModel, tensors: Tensors) -> None:
 
 def is_there(folder: Path, model: FinalModel) -> bool:
     """Whether the very same model is kept already, and whole."""
-    path = path_of(folder, model.protocol, model.seed, model.node)
+    path = path_of(folder, model.protocol, model.seed, model.node, model.stage)
     try:
         return read(path)[0] == model
     except (FileNotFoundError, Damaged):
@@ -50,12 +52,25 @@ def is_there(folder: Path, model: FinalModel) -> bool:
 
 def read(path: Path) -> tuple[FinalModel, Tensors]:
     """What a file says that it holds, and its tensors. Raises FileNotFoundError, or Damaged."""
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata, tensors = file.metadata() or {}, file.get_tensors()
-        if metadata.pop(_CHECKSUM) != _checksum(tensors):
+    with _opened(path) as file:
+        metadata, tensors = file.metadata() or {}, file.get_tensors()
+        if metadata[_CHECKSUM] != _checksum(tensors):
             raise Damaged(f"{path} does not match its checksum")
         return _model(metadata), tensors
+
+
+def described(path: Path) -> FinalModel:
+    """What a file says that it holds, unread. Raises FileNotFoundError, or Damaged."""
+    with _opened(path) as file:
+        return _model(file.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The library's reader of a file, whose complaints become Damaged."""
+    try:
+        with safe_open(path, framework="np") as file:
+            yield file
     except FileNotFoundError:
         raise
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as problem:

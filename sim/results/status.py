@@ -8,8 +8,10 @@ from typing import Any
 from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE
 from sim.record.points import read_sweep
 from sim.record.rows import FAILED
+from sim.record.words import bytes_text
 from sim.results.folder import finished_record, holds_sweep
 from sim.results.folder_lock import holder
+from sim.results.under_way import Stored, Work, stored, told
 from sim.scenario import load, run_record
 
 
@@ -39,6 +41,9 @@ class Status:
     """One protocol, one seed, one point."""
     runs_finished: int
     failures: tuple[Failure, ...]
+    stored: Stored
+    work: Work | None
+    """Of the session under way, or of the last one, if it was stopped."""
 
     @property
     def points_open(self) -> int:
@@ -74,6 +79,8 @@ def status(folder: Path) -> Status:
         runs=sum(runs.values()),
         runs_finished=sum(runs[name] for name in done) - len(failures),
         failures=failures,
+        stored=stored(folder),
+        work=told(folder),
     )
 
 
@@ -97,9 +104,26 @@ def lines(found: Status) -> Iterator[str]:
         for count, what in ((len(found.failures), FAILED), (found.runs_open, still))
         if count
     )
+    if found.points_open:
+        yield from _work_lines(found)
     for failure in found.failures:
         point = f"{failure.point} " if failure.point else ""
         yield f"failed: {point}{failure.protocol} seed {failure.seed}: {failure.cause}"
+
+
+def _work_lines(found: Status) -> Iterator[str]:
+    kept, work = found.stored, found.work
+    if kept.evaluations or kept.models:
+        models = f"{kept.models:,} models ({bytes_text(kept.size_bytes)})"
+        yield f"stored: {kept.evaluations:,} evaluations, {models}"
+    if work is not None:
+        when = "when it was stopped" if found.process is None else "under way"
+        most = "" if work.simulated_runs == work.total_runs else "at least "
+        yield (
+            f"{when}: {work.trained:,} of {most}{work.trainings:,} trainings and "
+            f"{work.evaluated:,} of {most}{work.evaluations:,} evaluations done; "
+            f"{work.simulated_runs} of {work.total_runs} runs played"
+        )
 
 
 def _failures(point: str, folder: Path) -> Iterator[Failure]:

@@ -1,8 +1,9 @@
 """From a scenario to one run's world: physics drawn from named streams, nodes, faults, protocol.
 
-It needs no learner, only five numbers about it: a world can be played without torch.
+It needs no learner, only a few facts about it: a world can be played without torch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,10 @@ import numpy as np
 from models.training import ALL_CLIENTS
 from sim.compute import Lineage
 from sim.protocols import Running
+from sim.record.errors import Path, Refusal
+from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
+from sim.record.settings.quantities import SHORTEST_S
 from sim.scenario import Scenario
 from sim.scenario.sections import one_way
 from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
@@ -23,6 +27,8 @@ class Facts:
 
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round;
     `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model.
+    `label_shares` [clients][classes]: of a client's samples the share of each class; None if the
+    task has no classes.
     """
 
     samples: tuple[int, ...]
@@ -30,6 +36,7 @@ class Facts:
     pooled_samples: int
     pooled_steps: int
     vector_length: int
+    label_shares: LabelShares | None = None
 
 
 def build(
@@ -66,6 +73,42 @@ def build(
         node.behave = partial(running.behaviour, node)
         node.start()
     return world, running
+
+
+def check_timeouts(scenario: Scenario) -> None:
+    """Raise ScenarioError for a time-out that the latencies of some seed make pointless."""
+    for seed in scenario.seeds:
+        _check_timeouts(scenario, seed)
+
+
+def _check_timeouts(scenario: Scenario, seed: int) -> None:
+    names, clients = scenario.node_names, scenario.clients.count
+    latency_s, _ = one_way(scenario.network.latency, names, Streams(seed).stream)
+    among_clients_s = latency_s[:clients, :clients]
+    checks: list[tuple[Path, Callable[[], None]]] = [
+        (("failure_detection",), partial(scenario.failure_detection.check, float(latency_s.max())))
+    ]
+    checks += [
+        (("protocols", name), partial(protocol.check_latencies, among_clients_s))
+        for name, protocol in scenario.protocols.items()
+    ]
+    for path, check in checks:
+        try:
+            check()
+        except Refusal as refusal:
+            what = f"{refusal.what} (seed {seed})"
+            raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
+
+
+def local_rounds(scenario: Scenario, seed: int, facts: Facts) -> float:
+    """About how many local rounds the busiest protocol can finish if nothing holds it up."""
+    machines = _machines(scenario, Streams(seed), facts)
+    # A draw may be zero.
+    round_s = {name: max(SHORTEST_S, each.steps * each.step_s) for name, each in machines.items()}
+    return max(
+        sum(scenario.duration / round_s[name] for name in names if name != SERVER)
+        for names in (one.runs_on(scenario.client_names) for one in scenario.protocols.values())
+    )
 
 
 def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, Machine]:

@@ -28,12 +28,12 @@ class Data:
         self._names: dict[LearnerSpec, str] = {}
         self._prepared: set[Hashable] = set()
 
-    def facts(self, scenario: Scenario, seed: int) -> Facts:
-        """Build the data of one seed. Raises ScenarioError if it can't be built as asked."""
-        spec = learner_spec(scenario, seed)
+    def facts(self, scenario: Scenario, protocol: str, seed: int) -> Facts:
+        """Build the data of one run. Raises ScenarioError if it can't be built as asked."""
+        spec = learner_spec(scenario, protocol, seed)
         facts = self._facts.get(spec)
         if facts is None:
-            with mistakes_placed(scenario, spec):
+            with mistakes_placed(scenario, seed):
                 load_data(spec, self._tell)
                 learner = Learner(spec)
             facts = self._facts[spec] = _facts(learner)
@@ -41,14 +41,16 @@ class Data:
             self._names[spec] = _content_name(spec, learner.data_digest)
         return facts
 
-    def tensors(self, scenario: Scenario, seed: int, vector: Vector) -> dict[str, Tensor]:
+    def tensors(
+        self, scenario: Scenario, protocol: str, seed: int, vector: Vector
+    ) -> dict[str, Tensor]:
         """A model's vector [P] as its network's tensors, by their names."""
-        self.facts(scenario, seed)
-        return self._layouts[learner_spec(scenario, seed)].tensors(vector)
+        self.facts(scenario, protocol, seed)
+        return self._layouts[learner_spec(scenario, protocol, seed)].tensors(vector)
 
-    def lineage(self, graph: Graph, scenario: Scenario, seed: int) -> Lineage:
-        """The names of the models that this seed's learner makes."""
-        spec, facts = learner_spec(scenario, seed), self.facts(scenario, seed)
+    def lineage(self, graph: Graph, scenario: Scenario, protocol: str, seed: int) -> Lineage:
+        """The names of the models that this run's learner makes."""
+        spec, facts = learner_spec(scenario, protocol, seed), self.facts(scenario, protocol, seed)
         steps = dict(enumerate(facts.steps)) | {ALL_CLIENTS: facts.pooled_steps}
         return Lineage(graph, spec, self._names[spec], spec.together, steps)
 
@@ -57,22 +59,22 @@ class Data:
 
         Raises ScenarioError if that can't be done here.
         """
-        spec = learner_spec(scenario, scenario.seeds[0])
-        if spec.together is None or spec.together in self._prepared:
-            return
-        self._tell("batched arithmetic: compiling, or finding what was compiled before")
-        with mistakes_placed(scenario, spec), one_thread():
-            group = Learner(spec).group
-            assert group is not None
-            group.prepare()
-        self._prepared.add(spec.together)
+        seed = scenario.seeds[0]
+        for spec in (learner_spec(scenario, protocol, seed) for protocol in scenario.protocols):
+            if spec.together is None or spec.together in self._prepared:
+                continue
+            self._tell("batched arithmetic: compiling, or finding what was compiled before")
+            with mistakes_placed(scenario, seed), one_thread():
+                group = Learner(spec).group
+                assert group is not None
+                group.prepare()
+            self._prepared.add(spec.together)
 
 
-def learner_spec(scenario: Scenario, seed: int) -> LearnerSpec:
-    """The data plane's whole description for one seed."""
-    return LearnerSpec(
-        scenario.task, scenario.model, scenario.training, scenario.clients.count, seed
-    )
+def learner_spec(scenario: Scenario, protocol: str, seed: int) -> LearnerSpec:
+    """The data plane's whole description for one protocol and seed."""
+    task, clients = scenario.task.of_seed(seed), scenario.clients.count
+    return LearnerSpec(task, scenario.model, scenario.training_of(protocol), clients, seed)
 
 
 def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -83,19 +85,19 @@ def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
     tasks: dict[TaskSettings, TaskSettings] = {}
     for scenario in scenarios:
         if scenario.task not in tasks:
-            with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
+            with mistakes_placed(scenario, scenario.seeds[0]):
                 tasks[scenario.task] = scenario.task.pinned()
     return [one.model_copy(update={"task": tasks[one.task]}) for one in scenarios]
 
 
 @contextmanager
-def mistakes_placed(scenario: Scenario, spec: LearnerSpec) -> Iterator[None]:
+def mistakes_placed(scenario: Scenario, seed: int) -> Iterator[None]:
     """Let a mistake that shows only when a learner is built say where it was written."""
     try:
         yield
     except Refusal as mistake:
-        seed = f" (seed {spec.seed})" if mistake.path == ("task", "partition") else ""
-        raise scenario.mistake(mistake.path, f"{mistake.what}{seed}", mistake.allowed) from None
+        when = f" (seed {seed})" if mistake.path == ("task", "partition") else ""
+        raise scenario.mistake(mistake.path, f"{mistake.what}{when}", mistake.allowed) from None
 
 
 def _facts(learner: Learner) -> Facts:
@@ -105,6 +107,7 @@ def _facts(learner: Learner) -> Facts:
         learner.pooled_samples,
         learner.pooled_steps,
         learner.vector_length,
+        learner.label_shares,
     )
 
 

@@ -1,16 +1,24 @@
 """The observer: looks at every node's current model at fixed times, at no virtual cost."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import simpy
 
 from sim.compute import ModelRef
 from sim.protocols import Running, Seen
-from sim.record.metrics import TEST, Better, seen_from
-from sim.record.rows import AGGREGATE, RECEIVED, ScoreRow
-from sim.scenario.sections import StopSettings
+from sim.record.metrics import (
+    FINAL,
+    TEST,
+    VALIDATION,
+    LabelShares,
+    seen_from,
+    validation_metric,
+)
+from sim.record.rows import AGGREGATE, ScoreRow
+from sim.scenario import Scenario
+from sim.scenario.sections import GoalSettings
 from sim.world import Behaviour, Tie, World
 
 
@@ -26,58 +34,69 @@ class Look(NamedTuple):
     up: bool
     site: int | None
     scores: asyncio.Future[dict[str, float]]
+    validation: asyncio.Future[dict[str, float]] | None
+
+    async def all_scores(self) -> dict[str, float]:
+        """By metric, those on validation data beside the others. Raises ComputeError."""
+        found = dict(await self.scores)
+        if self.validation is not None:
+            # A goal is of all sites; what one site's samples say is not asked for.
+            told = seen_from(None, await self.validation)
+            found |= {validation_metric(metric): value for metric, value in told.items()}
+        return found
 
 
 Looks = list[tuple[Look, ModelRef]]
 
 
 class Observer:
-    """Sees every node, dead ones too, at 0, at each `every_s`, and at `end_s`.
+    """Sees every node, dead ones too, at 0, at each `evaluation.every`, and at the end.
 
-    `metrics`: the task's. `last`: the data set of the last look, which may have metrics that take
-    long. `latest`: the latest look's models, which the store holds as long as they are here; those
-    of all looks would never leave it.
+    `stops`: whether `stop_when` may end the run; the clock then waits for numbers at each look.
+    `latest`: the latest look's models, which the store holds as long as they are here; those of all
+    looks would never leave it.
     """
 
     def __init__(
-        self,
-        world: World,
-        running: Running,
-        every_s: float,
-        end_s: float,
-        stop_when: StopSettings | None,
-        metrics: Mapping[str, Better],
-        last: str = TEST,
+        self, world: World, running: Running, scenario: Scenario, *, stops: bool = True
     ) -> None:
         self._world = world
         self._running = running
-        self._every_s = every_s
-        self._end_s = end_s
-        self._stop_when = stop_when
-        self._metrics = metrics
-        self._last = last
+        self._scenario = scenario
+        self._goal = scenario.stop_when if stops else None
+        # A reference's models have no stage and stand beside those of either.
+        validated = scenario.validated_stages
+        self._scored = (None, *scenario.evaluation.stages)
+        self._validated = (None, *validated) if validated else ()
         self.looks: list[Look] = []
         self.latest: Looks = []
         world.clock.process(self._watch())
 
     def _watch(self) -> Behaviour:
         clock, number, stops = self._world.clock, 0, False
+        every_s, end_s = self._scenario.evaluation.every, self._scenario.duration
+        last = FINAL if self._scenario.task.final_metrics else TEST
         while not stops:
-            yield clock.at(min(number * self._every_s, self._end_s), Tie.OBSERVER)
-            stops = clock.now >= self._end_s
-            self.latest = self._seen(self._last if stops else TEST)
-            if self._stop_when is not None and (yield from self._reached(self._stop_when)):
+            yield clock.at(min(number * every_s, end_s), Tie.OBSERVER)
+            stops = clock.now >= end_s
+            self.latest = self._seen(last if stops else TEST)
+            if self._goal is not None and (yield from self._reached(self._goal)):
                 if not stops:
-                    self.latest = self._seen(self._last)
+                    self.latest = self._seen(last)
                 clock.stop()
                 stops = True
             self.looks += [look for look, _ in self.latest]
             number += 1
 
     def _seen(self, dataset: str) -> Looks:
-        return [(self._look(one, dataset), one.model) for one in self._running.seen()]
+        seen = [one for one in self._running.seen() if one.stage in self._scored]
+        return [(self._look(one, dataset), one.model) for one in seen]
 
     def _look(self, seen: Seen, dataset: str) -> Look:
+        scored, validation = self._world.lineage.scored, None
+        if seen.stage in self._validated:
+            # The clock stands still for a number that decides whether to stop.
+            validation = scored(seen.model, VALIDATION, urgent=self._goal is not None)
         return Look(
             self._world.clock.now,
             seen.node,
@@ -87,17 +106,21 @@ class Observer:
             seen.staleness,
             seen.up,
             seen.site,
-            # The clock stands still for a number that decides whether to stop.
-            self._world.lineage.scored(seen.model, dataset, urgent=self._stop_when is not None),
+            scored(seen.model, dataset),
+            validation,
         )
 
-    def _reached(self, goal: StopSettings) -> simpy.events.ProcessGenerator:
+    def _reached(self, goal: GoalSettings) -> simpy.events.ProcessGenerator:
         """Whether the metric is reached: needs numbers, so virtual time waits for them."""
-        looks = [look for look, _ in self.latest if look.stage in (None, RECEIVED)]
-        values = yield self._world.clock.number(asyncio.gather(*(look.scores for look in looks)))
-        by_node = {look.node: each[goal.metric] for look, each in zip(looks, values, strict=True)}
-        rising = self._metrics[goal.metric] == "higher"
-        if goal.of == "aggregate":
+        found = {
+            look.node: look.validation
+            for look, _ in self.latest
+            if look.stage in (None, goal.stage) and look.validation is not None
+        }
+        values = yield self._world.clock.number(asyncio.gather(*found.values()))
+        by_node = {node: each[goal.metric] for node, each in zip(found, values, strict=True)}
+        rising = self._scenario.task.metrics[goal.metric] == "higher"
+        if goal.of == AGGREGATE:
             value = by_node[AGGREGATE]
         else:
             clients = [by_node[node.name] for node in self._world.clients]
@@ -106,15 +129,20 @@ class Observer:
         return value >= goal.value if rising else value <= goal.value
 
 
-async def score_rows(looks: Sequence[Look], protocol: str, seed: int) -> list[ScoreRow]:
-    """The score table of one run, once all real work is done. Raises ComputeError."""
+async def score_rows(
+    looks: Sequence[Look], protocol: str, seed: int, label_shares: LabelShares | None = None
+) -> list[ScoreRow]:
+    """The score table of one run, once all real work is done. Raises ComputeError.
+
+    `label_shares`: the clients', for their scores on their own kind of data.
+    """
     rows = []
     for look in looks:
-        scores = await look.scores
+        scores = await look.all_scores()
         head = (protocol, seed, look.time_s, look.node, look.stage)
         counted = (look.local_round, look.version, look.staleness)
         rows += [
             ScoreRow(*head, *counted, metric, value, look.up)
-            for metric, value in seen_from(look.site, scores).items()
+            for metric, value in seen_from(look.site, scores, label_shares).items()
         ]
     return rows

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.compute import Graph, ModelRef
-from sim.record.metrics import FINAL, TEST
-from sim.record.rows import TRAINED, FinalModel, RunRecord, ScoreRow, TraceRow
+from sim.record.metrics import LabelShares
+from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
 from sim.runs.build import build
 from sim.runs.data import Data
 from sim.runs.observer import Look, Observer, score_rows
@@ -24,10 +24,12 @@ class Played:
     traces: list[TraceRow]
     looks: list[Look]
     final: list[tuple[FinalModel, ModelRef]]
+    label_shares: LabelShares | None
 
     async def scores(self) -> list[ScoreRow]:
         """The score table's rows. Raises ComputeError if a real operation failed."""
-        return await score_rows(self.looks, self.record.protocol, self.record.seed)
+        record = self.record
+        return await score_rows(self.looks, record.protocol, record.seed, self.label_shares)
 
 
 async def play(
@@ -37,18 +39,18 @@ async def play(
     graph: Graph,
     data: Data,
     tell: Callable[[World], None],
+    *,
+    stops: bool = True,
 ) -> Played:
     """Run the control plane of one run to its end; `tell` is called now and then.
 
+    `stops`: whether `stop_when` may end it, for which it needs numbers.
     Raises ComputeError if the clock waited for a number (`stop_when`) that can't be computed.
     """
-    lineage, facts = data.lineage(graph, scenario, seed), data.facts(scenario, seed)
+    lineage = data.lineage(graph, scenario, protocol, seed)
+    facts = data.facts(scenario, protocol, seed)
     world, running = build(scenario, protocol, seed, lineage, facts)
-    task, every = scenario.task, scenario.evaluation.every
-    last = FINAL if task.final_metrics else TEST
-    observer = Observer(
-        world, running, every, scenario.duration, scenario.stop_when, task.metrics, last
-    )
+    observer = Observer(world, running, scenario, stops=stops)
 
     async def between_steps() -> None:
         tell(world)
@@ -60,11 +62,12 @@ async def play(
     record = RunRecord(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
-    kept = observer.latest if scenario.output.keep_models == "final" else []
-    # TODO stage: one file a node
-    kept = [each for each in kept if each[0].stage != TRAINED]
-    final = [(_final_model(protocol, seed, look, model), model) for look, model in kept]
-    return Played(record, world.trace.rows, observer.looks, final)
+    final = [
+        (_final_model(protocol, seed, look, model), model)
+        for look, model in observer.latest
+        if scenario.output.keeps(look.stage)
+    ]
+    return Played(record, world.trace.rows, observer.looks, final, facts.label_shares)
 
 
 def _final_model(protocol: str, seed: int, look: Look, model: ModelRef) -> FinalModel:

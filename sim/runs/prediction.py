@@ -3,7 +3,8 @@
 import csv
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,10 @@ from sim.record.folder import (
     whole,
 )
 from sim.record.points import read_sweep
-from sim.record.rows import AGGREGATE, POOLED, SERVER, FinalModel
+from sim.record.rows import AGGREGATE, CLIENT, POOLED, SERVER, STAGES, FinalModel
 from sim.results import kept
 from sim.results.folder import holds_sweep
-from sim.runs.data import learner_spec, mistakes_placed
+from sim.runs.data import mistakes_placed
 from sim.scenario import Scenario, load
 
 ENDING = ".nii.gz"
@@ -40,6 +41,7 @@ class Choice:
     protocol: str | None = None
     seed: int | None = None
     node: str | None = None
+    stage: str | None = None
     subject: str | None = None
 
 
@@ -58,24 +60,33 @@ class Segmented:
     """Where a picture of it belongs; nothing is drawn here."""
 
     @property
+    def whose(self) -> str:
+        """The node that has the model and, of a client's two, which."""
+        node, stage = self.model.node, self.model.stage
+        return f"{node} ({stage})" if stage and node.startswith(CLIENT) else node
+
+    @property
     def title(self) -> str:
         """Whose model, which subject, and how well they agree."""
         model, subject, dice = self.model, self.subject, self.prediction.dice
         known = "held out" if subject.held_out else "trained on"
         agreed = "no structure to find" if math.isnan(dice) else f"Dice {dice:.3f}"
         return (
-            f"{self.scenario}: {model.protocol} seed {model.seed}, {model.node}\n"
+            f"{self.scenario}: {model.protocol} seed {model.seed}, {self.whose}\n"
             f"{subject.name} (site {subject.site}, {known}): {agreed}"
         )
 
 
-def cohort_in(scenario: Scenario, tell: Callable[[str], None]) -> Cohort:
-    """The subjects of a scenario's task. Raises ScenarioError if there are none to be had."""
+def cohort_in(scenario: Scenario, seed: int, tell: Callable[[str], None]) -> Cohort:
+    """The subjects that a scenario's run of that seed has.
+
+    Raises ScenarioError if there are none to be had.
+    """
     if not scenario.task.segments:
         what = f"{scenario.task.name} has no subjects"
         raise scenario.mistake(("task", "name"), what, ", ".join(_segmenting()))
-    with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
-        return scenario.task.cohort(scenario.clients.count, tell)
+    with mistakes_placed(scenario, seed):
+        return scenario.task.of_seed(seed).cohort(scenario.clients.count, tell)
 
 
 def _segmenting() -> list[str]:
@@ -95,13 +106,13 @@ def segmented(
     if out is not None and not out.name.endswith(ENDING):
         raise ScenarioError(f"--out {out}: unknown ending; allowed: {ENDING}")
     scenario, place, point = _result(folder, choice.point)
-    path = _model_file(place, choice)
-    cohort = cohort_in(scenario, tell)
-    with mistakes_placed(scenario, learner_spec(scenario, scenario.seeds[0])):
+    path, seed = _model_file(place, choice)
+    cohort = cohort_in(scenario, seed, tell)
+    with mistakes_placed(scenario, seed):
         subject = _subject(cohort, choice.subject)
         model, prediction = _prediction(scenario, path, cohort, subject)
         content = volume(prediction.labels, subject)
-    run = [model.protocol, f"seed{model.seed}", model.node, _plain(subject.name)]
+    run = [model.protocol, f"seed{model.seed}", path.stem, _plain(subject.name)]
     target = out or folder / ("-".join([*point, *run]) + ENDING)
     stem = target.name.removesuffix(ENDING)
     done = Segmented(
@@ -141,7 +152,8 @@ def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]
     return scenario, place, named
 
 
-def _model_file(place: Path, choice: Choice) -> Path:
+def _model_file(place: Path, choice: Choice) -> tuple[Path, int]:
+    """Where a kept model lies, and the seed of its run."""
     read_record(place / RUN_FILE)  # Refused, if it is of another format.
     models = place / MODELS_FOLDER
     if not any(models.glob(f"*/*/*{MODEL_SUFFIX}")):
@@ -152,10 +164,16 @@ def _model_file(place: Path, choice: Choice) -> Path:
     protocol = _chosen(place, "protocol", choice.protocol, _names(models))
     seed = None if choice.seed is None else str(choice.seed)
     seed = _chosen(place, "seed", seed, sorted(_names(models / protocol), key=int))
-    files = (models / protocol / seed).glob(f"*{MODEL_SUFFIX}")
-    nodes = sorted((file.stem for file in files), key=_rank)
+    with _damage_told():
+        files = (models / protocol / seed).glob(f"*{MODEL_SUFFIX}")
+        found = [kept.described(file) for file in files]
+    # A reference's models have no stage, and count at either.
+    stages = [stage for stage in STAGES if any(one.stage == stage for one in found)] or STAGES
+    stage = _chosen(place, "stage", choice.stage, stages, default=stages[0])
+    at_stage = {one.node: one for one in found if one.stage in ("", stage)}
+    nodes = sorted(at_stage, key=_rank)
     node = _chosen(place, "node", choice.node, nodes, default=nodes[0])
-    return kept.path_of(place, protocol, int(seed), node)
+    return kept.path_of(place, protocol, int(seed), node, at_stage[node].stage), int(seed)
 
 
 def _names(folder: Path) -> list[str]:
@@ -169,8 +187,9 @@ def _rank(node: str) -> tuple[int, int, str]:
 
 
 def _subject(cohort: Cohort, name: str | None) -> Subject:
-    # Those that nobody trained on come first.
-    subjects = sorted(cohort.subjects, key=lambda one: not one.held_out)
+    # Those that nobody has seen come first.
+    order = {"test": 0, "validation": 1, "training": 2}
+    subjects = sorted(cohort.subjects, key=lambda one: order[one.split])
     if name is None:
         return subjects[0]
     for subject in subjects:
@@ -209,11 +228,9 @@ def _prediction(
     scenario: Scenario, path: Path, cohort: Cohort, subject: Subject
 ) -> tuple[FinalModel, Prediction]:
     try:
-        model, tensors = kept.read(path)
-        with one_thread():
+        with _damage_told(), one_thread():
+            model, tensors = kept.read(path)
             return model, predicted(scenario.model, tensors, cohort, subject)
-    except kept.Damaged as problem:
-        raise ScenarioError(f"{problem}; allowed: what `braintorrent` has written") from None
     except Refusal as refusal:
         raise scenario_error(
             Place(str(path), 0), refusal.path, refusal.what, refusal.allowed
@@ -222,6 +239,15 @@ def _prediction(
         raise ScenarioError(
             f"{path}: {problem}; allowed: a model of the scenario beside it"
         ) from None
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Let a file that is no kept model be a mistake of one line."""
+    try:
+        yield
+    except kept.Damaged as problem:
+        raise ScenarioError(f"{problem}; allowed: what `braintorrent` has written") from None
 
 
 def _write(done: Segmented, content: bytes) -> None:

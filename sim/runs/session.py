@@ -5,6 +5,7 @@ once, whoever shares it, or found in the store.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -12,20 +13,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sim.compute import ComputeError, Engine, Graph, Models, Store, Vectors, engine_for
+from sim.record.folder import STORE_FOLDER
 from sim.record.rows import FAILED, Operations, RunRecord
+from sim.record.words import time_text
 from sim.results import folder as results
-from sim.results import kept
+from sim.results import kept, under_way
 from sim.results.folder import RunTables
+from sim.runs.build import check_timeouts, local_rounds
+from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, play
 from sim.runs.training import Training
-from sim.scenario import Scenario
+from sim.scenario import MOST_EVENTS, Scenario
 from sim.world import World
 
-STORE_FOLDER = "store"
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
 CLOCKS_WAITING_AT_MOST = 32
 SECONDS_BETWEEN_REPORTS = 0.2
+SECONDS_BETWEEN_WORDS = 2.0
+"""Left in the folder for those who ask there how far it is."""
 
 
 @dataclass(frozen=True)
@@ -107,17 +113,31 @@ class Done:
 
 
 def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Data:
-    """Build all data before any clock starts. Raises ScenarioError if that can't be done."""
+    """Build all data before any clock starts.
+
+    Raises ScenarioError if that can't be done, or if more would happen than can be played.
+    """
     data = Data(tell)
     for scenario in scenarios:
-        for seed in scenario.seeds:
-            data.facts(scenario, seed)
+        check_timeouts(scenario)
+        for protocol in scenario.protocols:
+            for seed in scenario.seeds:
+                rounds = local_rounds(scenario, seed, data.facts(scenario, protocol, seed))
+                if rounds > MOST_EVENTS:
+                    what = f"about {rounds:.1g} local rounds in {time_text(scenario.duration)}"
+                    allowed = f"at most {MOST_EVENTS:,} in a run"
+                    raise scenario.mistake(("clients", "step_time"), what, allowed)
     return data
 
 
 def prepared(scenarios: Sequence[Scenario], tell: Callable[[str], None]) -> Data:
-    """Build all data and compile all that has to be. Raises ScenarioError if that can't be done."""
+    """Build all data and compile all that has to be. Raises ScenarioError if that can't be done.
+
+    What can't come to anything is told before the first clock starts.
+    """
     data = check_data(scenarios, tell)
+    for text in dict.fromkeys(text for one in scenarios for text in one.idle_faults()):
+        tell(f"caution: {text}")
     for scenario in scenarios:
         data.prepare(scenario)
     return data
@@ -155,7 +175,11 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
 
 
 def _training(points: Sequence[PointFolder]) -> Training:
-    specs = [learner_spec(point.scenario, 0) for point in points]
+    specs = [
+        learner_spec(point.scenario, protocol, 0)
+        for point in points
+        for protocol in point.scenario.protocols
+    ]
     return Training(
         tuple(dict.fromkeys(spec.training for spec in specs)),
         tuple(dict.fromkeys(name for spec in specs for name in spec.libraries)),
@@ -234,19 +258,26 @@ class _Runs:
             self._graph.stored(model)  # All at once, so that workers share what they need.
         for final, model in missing:
             vector = await self._graph.vector(model)
-            tensors = self._data.tensors(point.scenario, final.seed, vector)
+            tensors = self._data.tensors(point.scenario, final.protocol, final.seed, vector)
             kept.write(point.folder, final, tensors)
 
     async def _written(self, point: PointFolder, runs: Sequence[asyncio.Task[RunTables]]) -> None:
         done = [await run for run in runs]
+        scenario, data = point.scenario, self._data
+        facts = {
+            (protocol, seed): data.facts(scenario, protocol, seed)
+            for protocol in scenario.protocols
+            for seed in scenario.seeds
+        }
         results.write(
             point.folder,
-            point.scenario,
+            scenario,
             done,
             wall_s=time.monotonic() - self._started_s,
             workers=self._session.workers,
             # Of several points that share their work, none can say which part was its own.
             operations=self.operations() if len(self._points) == 1 else None,
+            cautions=list(cautions(evidence(scenario, done, facts))),
         )
 
     def operations(self) -> Operations:
@@ -265,8 +296,12 @@ class _Runs:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         async def watch() -> None:
+            told_s = -math.inf
             while True:
                 self._session.progress(self._progress())
+                if time.monotonic() - told_s > SECONDS_BETWEEN_WORDS:
+                    self._leave_word()
+                    told_s = time.monotonic()
                 await asyncio.sleep(SECONDS_BETWEEN_REPORTS)
 
         watcher = asyncio.get_running_loop().create_task(watch())
@@ -274,7 +309,22 @@ class _Runs:
             yield
         finally:
             watcher.cancel()
+            self._leave_word()
         self._session.progress(self._progress())
+        if not self.failed:
+            under_way.forget(self._session.home)
+
+    def _leave_word(self) -> None:
+        now = self._progress()
+        work = under_way.Work(
+            trained=now.trained,
+            trainings=now.demanded,
+            evaluated=now.evaluated,
+            evaluations=now.evaluations,
+            simulated_runs=now.simulated_runs,
+            total_runs=now.total_runs,
+        )
+        under_way.tell(self._session.home, work)
 
     def _progress(self) -> Progress:
         graph = self._graph

@@ -2,6 +2,7 @@
 
 from sim.record.errors import ScenarioError
 from sim.scenario.changes import changes
+from sim.scenario.faults import MOST_EVENTS
 from sim.scenario.loading import dump, load, schema, shipped, validated
 from sim.scenario.points import (
     Point,
@@ -15,6 +16,7 @@ from sim.scenario.points import (
 from sim.scenario.scenario import Scenario
 
 __all__ = [
+    "MOST_EVENTS",
     "Point",
     "Scenario",
     "ScenarioError",

@@ -76,6 +76,6 @@ def _field_text(info: FieldInfo) -> str:
     else:
         # Through the field's own serialiser, so that quantities show their unit.
         kind: Any = Annotated[info.annotation, None, *info.metadata]
-        shown = TypeAdapter(kind).dump_python(default, mode="json")
+        shown = TypeAdapter(kind).dump_python(default, mode="json", exclude_none=True)
         notes.append(f"default {shown if isinstance(shown, str) else json.dumps(shown)}")
     return f"{info.description} ({'; '.join(notes)})"

@@ -14,7 +14,7 @@ from sim.record.errors import Path, Place, ScenarioError, dotted, scenario_error
 from sim.scenario.yaml_loader import Document, parse
 
 # These say what a sweep is; none of them changes the world.
-FIXED = ("name", "question", "seeds", "sweep")
+FIXED = ("name", "question", "seeds", "sweep", "tune")
 _OVERRIDE = "PATH=VALUE, e.g. duration=1 h"
 
 

@@ -14,7 +14,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from sim.record.errors import Place, Refusal, ScenarioError, dotted, scenario_error
-from sim.record.points import BASE, FolderRecord, PointRecord, ProtocolRecord, point_names
+from sim.record.points import (
+    BASE,
+    FolderRecord,
+    PointRecord,
+    ProtocolRecord,
+    TargetRecord,
+    point_names,
+)
+from sim.record.rows import SERVER
 from sim.record.units import quantity
 from sim.scenario import ranges
 from sim.scenario.loading import dump, load, validated
@@ -86,12 +94,14 @@ def grid(
     seeds: int | None = None,
     protocols: Sequence[str] = (),
     only_seeds: Sequence[int] = (),
+    tune: Sequence[str] = (),
 ) -> Sweep:
     """The sweep of a scenario (a file or a shipped name), every point of it validated.
 
     ``overrides`` are ``PATH=VALUE``, applied first. ``vary`` are ``PATH=V1,V2,...``; they replace
     the values that the file's ``sweep:`` gives the same path, or cross them. ``seeds``: 0 to
     seeds - 1 in place of the scenario's. ``protocols`` and ``only_seeds`` choose some, () all.
+    ``tune`` are paths beside those of the file's ``tune:``.
 
     Raises ScenarioError at the first mistake, and for more than ``MOST_POINTS`` points.
     """
@@ -103,7 +113,8 @@ def grid(
             raise scenario_error(place, ("seeds",), what, f"1 to {MOST_SEEDS}")
         scenario = scenario.model_copy(update={"seeds": tuple(range(seeds))})
     axes = _axes(scenario, vary)
-    base = restricted(scenario, protocols, only_seeds).model_copy(update={"sweep": None})
+    changes = {"sweep": None, "tune": _tuned(scenario, tune, axes)}
+    base = restricted(scenario, protocols, only_seeds).model_copy(update=changes)
     for axis in axes:
         check_path(base, axis.path, axis.place)
     _check_apart(axes)
@@ -151,8 +162,16 @@ def folder_record(sweep: Sweep) -> FolderRecord:
     task, target = sweep.base.task, sweep.base.evaluation.target
     directions = {**task.metrics, **task.final_metrics}
     metric = target.metric if target else next(iter(task.metrics))
-    points = tuple(map(_point_record, sweep.points))
-    return FolderRecord(sweep.base.name, metric, directions, sweep.units, points)
+    return FolderRecord(
+        scenario=sweep.base.name,
+        metric=metric,
+        directions=directions,
+        bounds=task.bounds,
+        units=sweep.units,
+        # A point alone has nothing to choose from.
+        tune=tuple(path for path in sweep.base.tune or () if path in sweep.vary),
+        points=tuple(map(_point_record, sweep.points)),
+    )
 
 
 def run_record(scenario: Scenario) -> FolderRecord:
@@ -162,7 +181,7 @@ def run_record(scenario: Scenario) -> FolderRecord:
 
 def _point_record(point: Point) -> PointRecord:
     scenario, target = point.scenario, point.scenario.evaluation.target
-    crashes = [fault.crash_s for fault in scenario.faults.values() if fault.crash_s is not None]
+    crash_s, crash_node = _told_crash(scenario)
     return PointRecord(
         name=point.name,
         values=point.values,
@@ -174,9 +193,22 @@ def _point_record(point: Point) -> PointRecord:
         seeds=tuple(scenario.seeds),
         clients=scenario.clients.count,
         duration_s=scenario.duration,
-        crash_s=min(crashes, default=None),
-        target=target.value if target else None,
+        crash_s=crash_s,
+        crash_node=crash_node,
+        target=TargetRecord(**target.model_dump()) if target else None,
     )
+
+
+def _told_crash(scenario: Scenario) -> tuple[float, str] | tuple[None, None]:
+    """When the crash strikes that tables tell of, and whom: the server's first, else the first."""
+    crashes = [
+        (fault.crash_s, node)
+        for fault in scenario.faults.values()
+        if fault.crash_s is not None
+        for _, node in fault.named()
+    ]
+    of_server = [crash for crash in crashes if crash[1] == SERVER]
+    return min(of_server or crashes, default=(None, None))
 
 
 def _axes(scenario: Scenario, vary: Sequence[str]) -> list[_Axis]:
@@ -213,6 +245,23 @@ def _parsed(option: str) -> _Axis:
 def _parts(path: str) -> tuple[str, ...]:
     parts = (part.strip() for part in path.split("."))
     return tuple(str(int(part)) if re.fullmatch("[0-9]{1,9}", part) else part for part in parts)
+
+
+def _tuned(
+    scenario: Scenario, options: Sequence[str], axes: Sequence[_Axis]
+) -> tuple[str, ...] | None:
+    """The paths to be tuned, each once, the scenario's own first; None if there are none."""
+    written = [
+        (path, scenario.place(("tune", index))) for index, path in enumerate(scenario.tune or ())
+    ]
+    varied, found = [axis.name for axis in axes], []
+    for path, place in [*written, *((path, Place(f"--tune {path}", 0)) for path in options)]:
+        name = dotted(_parts(path))
+        if name not in varied:
+            allowed = ", ".join(varied) or "a path that sweep or --vary gives several values"
+            raise scenario_error(place, ("tune",), f"{path!r} is not varied", allowed)
+        found.append(name)
+    return tuple(dict.fromkeys(found)) or None
 
 
 def _check_apart(axes: Sequence[_Axis]) -> None:

@@ -5,7 +5,7 @@ Whatever a user can get wrong is found here, before the clock starts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import (
@@ -18,24 +18,26 @@ from pydantic import (
     model_validator,
 )
 
-from models.networks import NETWORKS, ModelSettings
+from models.networks import NETWORKS, ModelSettings, check_fit
 from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Place, Refusal, ScenarioError, scenario_error, shown
-from sim.record.rows import CLIENT, SERVER, client_name
+from sim.record.rows import SERVER, STAGES, client_name
 from sim.record.settings.base import Seed, Settings
 from sim.record.settings.kinds import OneOf
 from sim.record.settings.quantities import PositiveSeconds
+from sim.record.words import time_text
 from sim.scenario import ranges
+from sim.scenario.faults import MOST_EVENTS, check_faults, idle_faults
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
+    GoalSettings,
     NetworkSettings,
     OutputSettings,
     ServerSettings,
-    StopSettings,
     check_size,
 )
 from sim.scenario.yaml_loader import Document
@@ -89,7 +91,9 @@ class Scenario(Settings):
     model: Annotated[ModelSettings, OneOf(NETWORKS, "name")] = Field(
         description="the network that is trained"
     )
-    training: TrainingSettings = Field(description="how a client fine-tunes")
+    training: TrainingSettings = Field(
+        description="how a client fine-tunes, unless its protocol says otherwise"
+    )
     clients: ClientsSettings = Field(description="who learns, and how fast")
     network: NetworkSettings = Field(description="how messages travel")
     server: ServerSettings | None = Field(
@@ -108,7 +112,7 @@ class Scenario(Settings):
         Field(min_length=1),
     ] = Field(description="what is compared, by a name of your choice")
     evaluation: EvaluationSettings = Field(description="when scores are taken")
-    stop_when: StopSettings | None = Field(
+    stop_when: GoalSettings | None = Field(
         default=None, description="the score that ends a run before its duration"
     )
     output: OutputSettings = Field(
@@ -116,6 +120,11 @@ class Scenario(Settings):
     )
     sweep: dict[str, _Values] | None = Field(
         default=None, description="settings by their paths, with the values that a sweep gives them"
+    )
+    tune: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None,
+        description="paths of the sweep whose best value, on validation data, counts for each "
+        "protocol and seed",
     )
 
     # Where each part was written, for mistakes that only the data reveals.
@@ -143,16 +152,42 @@ class Scenario(Settings):
         """All clients, then ``server`` if the scenario has one."""
         return (*self.client_names, *((SERVER,) if self.server is not None else ()))
 
+    def training_of(self, protocol: str) -> TrainingSettings:
+        """How the clients of a protocol fine-tune."""
+        return self.protocols[protocol].training.over(self.training)
+
+    @property
+    def validated_stages(self) -> tuple[str, ...]:
+        """Those at which models are scored on validation data, too: where somebody looks at it."""
+        if self.tune is not None:
+            return self.evaluation.stages
+        return tuple(dict.fromkeys(goal.stage for goal in self._goals().values()))
+
+    @property
+    def is_unreliable(self) -> bool:
+        """Whether anything may be lost in this world."""
+        loss = self.network.packet_loss + self.network.transfer_loss
+        return bool(self.faults) or loss > 0
+
+    def idle_faults(self) -> Iterator[str]:
+        """Say, in a sentence each, which faults change nothing in any protocol compared here."""
+        protocols = self.protocols.values()
+        compared = [one for one in protocols if not one.is_reference] or protocols
+        nodes = [one.runs_on(self.client_names) for one in compared]
+        return idle_faults(self.faults, nodes, self.duration)
+
     # -- what only the whole shows -------------------------------------------------------------
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         self._check_seeds()
         self._check_lists()
+        check_fit(self.model, per_pixel=self.task.segments)
         check_size(self.network.latency, self.clients.count, self.server is not None)
-        self._check_faults()
+        check_faults(self.faults, self.node_names, self.duration)
         self._check_protocols()
         self._check_evaluation()
+        self._check_stages()
         return self
 
     def _check_seeds(self) -> None:
@@ -171,41 +206,41 @@ class Scenario(Settings):
             if isinstance(values, tuple) and len(values) != count:
                 raise Refusal(f"lists {len(values)} values", f"{count}, one per client", path)
 
-    def _check_faults(self) -> None:
-        count = self.clients.count
-        for name, fault in self.faults.items():
-            for path, node in fault.named():
-                if node != SERVER and int(node.removeprefix(CLIENT)) >= count:
-                    allowed = f"{client_name(0)} to {client_name(count - 1)}, or {SERVER}"
-                    raise Refusal(f"{node} does not exist", allowed, ("faults", name, *path))
-        for name, fault in self.faults.items():
-            try:
-                fault.check(self.node_names)
-            except Refusal as refusal:
-                raise refusal.below("faults", name) from None
-
     def _check_protocols(self) -> None:
-        loss = self.network.packet_loss + self.network.transfer_loss
-        unreliable = bool(self.faults) or loss > 0
         for name, protocol in self.protocols.items():
             if protocol.needs_server and self.server is None:
                 what = f"is missing, but protocols.{name} has a server"
                 raise Refusal(what, "uplink, downlink and aggregation_time", ("server",))
+            if (events := protocol.events(self.duration)) > MOST_EVENTS:
+                what = f"about {events:.1g} rounds in {time_text(self.duration)}"
+                raise Refusal(what, f"at most {MOST_EVENTS:,} in a run", ("protocols", name))
             try:
-                protocol.check(unreliable=unreliable)
+                protocol.check(unreliable=self.is_unreliable)
             except Refusal as refusal:
                 raise refusal.below("protocols", name) from None
 
     def _check_evaluation(self) -> None:
-        known = self.task.metrics
-        aims = (
-            (("evaluation", "target"), self.evaluation.target),
-            (("stop_when",), self.stop_when),
-        )
-        for path, aim in aims:
-            if aim is not None and aim.metric not in known:
-                what = f"{aim.metric!r} is none of the task's metrics"
-                raise Refusal(what, ", ".join(known), (*path, "metric"))
+        for path, goal in self._goals().items():
+            if goal.metric not in self.task.metrics:
+                what = f"{goal.metric!r} is none of the task's metrics"
+                raise Refusal(what, ", ".join(self.task.metrics), (*path, "metric"))
         if self.duration / self.evaluation.every > _MOST_EVALUATIONS:
             least = f"at least {self.duration / _MOST_EVALUATIONS:g} s for this duration"
             raise Refusal("evaluates too often", least, ("evaluation", "every"))
+
+    def _goals(self) -> dict[tuple[str, ...], GoalSettings]:
+        goals = {("evaluation", "target"): self.evaluation.target, ("stop_when",): self.stop_when}
+        return {path: goal for path, goal in goals.items() if goal is not None}
+
+    def _check_stages(self) -> None:
+        stages = self.evaluation.stages
+        for index, stage in enumerate(stages):
+            if stage in stages[:index]:
+                path = ("evaluation", "stages", index)
+                raise Refusal(f"{stage} is listed twice", "each stage once", path)
+        needed = {(*path, "stage"): str(goal.stage) for path, goal in self._goals().items()}
+        needed["output", "keep_models"] = self.output.keep_models
+        for place, wanted in needed.items():
+            if wanted in STAGES and wanted not in stages:
+                allowed = f"what evaluation.stages has: {', '.join(stages)}"
+                raise Refusal(f"{wanted} models are not looked at", allowed, place)

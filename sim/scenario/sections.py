@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from sim.record.errors import Refusal
-from sim.record.rows import client_name
+from sim.record.rows import AGGREGATE, RECEIVED, client_name
 from sim.record.settings.base import Count, Settings
 from sim.record.settings.distributions import Duration
-from sim.record.settings.quantities import BytesPerSecond, PositiveSeconds, Seconds
+from sim.record.settings.quantities import LONGEST_S, BytesPerSecond, PositiveSeconds, Seconds
 
 Floats = NDArray[np.float64]
 Stream = Callable[..., np.random.Generator]
 """A fresh generator for a purpose and a key; see `sim.world.random_streams`."""
+
+Stage = Literal["received", "trained"]
 
 _BLOCK = 256  # Latencies are mirrored in squares of so many nodes.
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -36,7 +38,10 @@ class LatencyMatrix(Settings):
     """The latency of each pair, measured: row sends to column, clients first, the server last."""
 
     matrix: Annotated[
-        tuple[Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False)], ...],
+        tuple[
+            Annotated[tuple[Annotated[float, Field(ge=0, le=LONGEST_S)], ...], Field(strict=False)],
+            ...,
+        ],
         Field(strict=False, min_length=1),
         WithJsonSchema({"type": ["string", "array"], "items": {"type": "array"}}),
     ] = Field(description="a CSV file without header, beside the scenario; or rows of numbers")
@@ -164,33 +169,46 @@ class ServerSettings(Settings):
     )
 
 
-class TargetSettings(Settings):
-    """A score to reach."""
+class GoalSettings(Settings):
+    """A score to reach, on the validation data."""
 
     metric: str = Field(description="which score of the task")
     value: float = Field(description="at least this, or a loss at most this")
-
-
-class StopSettings(TargetSettings):
-    """A score that ends a run early."""
-
     of: Literal["mean", "worst", "aggregate"] = Field(
         default="mean", description="of the clients' scores, or of the aggregate model"
     )
+    stage: Stage = Field(default="received", description="of a client's two models, which")
+
+    @model_validator(mode="after")
+    def _is_there(self) -> GoalSettings:
+        if self.of == AGGREGATE and self.stage != RECEIVED:
+            raise Refusal("the aggregate model counts as received", RECEIVED, ("stage",))
+        return self
 
 
 class OutputSettings(Settings):
     """What a result folder keeps beside the tables."""
 
-    keep_models: Literal["none", "final"] = Field(
-        description="every node's model at the end of each run, as safetensors; or none"
+    keep_models: Literal["none", "received", "trained", "final"] = Field(
+        description="every node's models at the end of each run, as safetensors: of one stage, or "
+        "final for all that are evaluated; or none"
     )
+
+    def keeps(self, stage: str | None) -> bool:
+        """Whether models of this stage are kept; a reference's, without one, as those of either."""
+        if self.keep_models == "none":
+            return False
+        return self.keep_models == "final" or stage in (None, self.keep_models)
 
 
 class EvaluationSettings(Settings):
     """When the observer looks; it costs no virtual time."""
 
     every: PositiveSeconds = Field(description="virtual time between two evaluations")
-    target: TargetSettings | None = Field(
+    stages: Annotated[tuple[Stage, ...], Field(strict=False, min_length=1)] = Field(
+        default=("received", "trained"),
+        description="of a client's two models, those that are scored",
+    )
+    target: GoalSettings | None = Field(
         default=None, description="the score whose time to reach is reported"
     )

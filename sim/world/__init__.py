@@ -3,7 +3,8 @@
 from sim.world.clock import Clock, Tie
 from sim.world.detection import DETECTORS, Detector, FailureDetection, Heartbeat, Watch
 from sim.world.history import History
-from sim.world.network import LossCause, Network, Transfer, Wiring
+from sim.world.medium import LossCause, Wiring
+from sim.world.network import Network, Transfer
 from sim.world.node import INCARNATION, Behaviour, Machine, Node
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace

@@ -26,7 +26,8 @@ class Tie(IntEnum):
 
     What a node has computed is done before anything reaches it: whoever asks at the instant at
     which a training ends gets the new model. Messages of one instant arrive in the order in which
-    they were sent; what arrives at the instant of a crash comes before it.
+    they were sent, transfers in that in which their bytes began to flow; what arrives at the
+    instant of a crash comes before it.
     """
 
     COMPUTED = 1

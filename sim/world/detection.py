@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +23,7 @@ from sim.record.settings.base import Settings
 from sim.record.settings.quantities import PositiveSeconds
 from sim.record.words import time_text
 from sim.world.clock import Tie
-
-if TYPE_CHECKING:
-    from sim.world.network import Network
+from sim.world.medium import Medium
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -42,17 +41,17 @@ class FailureDetection(Settings):
         """Raise Refusal if that can't work where a message takes up to `slowest_s` one way."""
 
     @abstractmethod
-    def detector(self, network: Network) -> Detector:
+    def detector(self, network: Medium) -> Detector:
         """The detector of all nodes of a network."""
 
 
 class Detector(ABC):
     """What each node believes of the others. Nodes are known by their index in the network."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Medium) -> None:
         self.network = network
-        # Dicts, not sets: iteration is in the order of insertion, on every machine.
-        self._watches: list[dict[Watch, None]] = [{} for _ in network.wiring.names]
+        # A dict, not a set: iteration is in the order of insertion, on every machine.
+        self._watches: dict[Watch, None] = {}
 
     @property
     @abstractmethod
@@ -87,21 +86,23 @@ class Detector(ABC):
 
     def node_down(self, index: int) -> None:
         """A node has crashed."""
-        self._changed(index)
+        self._rearm(self._watching(index))
 
     def node_up(self, index: int) -> None:
         """A node is back, and says so."""
-        self._changed(index)
+        self._rearm(self._watching(index))
 
     def split(self) -> None:
         """The network falls apart or is whole again."""
-        for index in range(len(self._watches)):
-            self._changed(index)
+        self._rearm(list(self._watches))
 
-    def _changed(self, index: int) -> None:
-        """What was to be expected of a node may come sooner now."""
-        for watch in list(self._watches[index]):
+    def _rearm(self, watches: list[Watch]) -> None:
+        """What these were to expect may come sooner now."""
+        for watch in watches:
             watch.arm()
+
+    def _watching(self, index: int) -> list[Watch]:
+        return [watch for watch in self._watches if index in watch.peers]
 
 
 class Watch:
@@ -113,16 +114,15 @@ class Watch:
     def __init__(self, detector: Detector, observer: int, peers: Ints) -> None:
         self.observer = observer
         self._detector = detector
-        self._peers = peers
+        self.peers = peers
         self.news: simpy.Event = detector.network.clock.event()
         self._armed_s = math.inf
-        for peer in peers.tolist():
-            detector._watches[peer][self] = None
+        detector._watches[self] = None
         self.arm()
 
     def arm(self) -> None:
         """See to it that the news comes no later than the detector can have it."""
-        self.expect(self._detector.next_news_s(self.observer, self._peers))
+        self.expect(self._detector.next_news_s(self.observer, self.peers))
 
     def expect(self, at_s: float) -> None:
         """There may be news at `at_s`."""
@@ -139,8 +139,7 @@ class Watch:
 
     def end(self) -> None:
         """Nobody waits any longer."""
-        for peer in self._peers.tolist():
-            self._detector._watches[peer].pop(self, None)
+        self._detector._watches.pop(self, None)
         self._armed_s = -math.inf
 
 
@@ -160,7 +159,7 @@ class Heartbeat(FailureDetection):
             allowed = f"at least interval + latency, {time_text(least_s)}"
             raise Refusal(what, allowed, ("timeout",))
 
-    def detector(self, network: Network) -> Detector:
+    def detector(self, network: Medium) -> Detector:
         return Heartbeats(self, network)
 
 
@@ -171,7 +170,7 @@ class Heartbeats(Detector):
     is no message: a heartbeat of 100 bytes to each of a hundred nodes every 5 s is 16 kbit/s.
     """
 
-    def __init__(self, settings: Heartbeat, network: Network) -> None:
+    def __init__(self, settings: Heartbeat, network: Medium) -> None:
         super().__init__(network)
         self._interval_s = settings.interval
         self._timeout_s = settings.timeout
@@ -180,7 +179,9 @@ class Heartbeats(Detector):
         # When each node [n] started, and the times before, newest first: as many as matter.
         self._starts_s: Floats = np.full((len(network.numbers), 2), -np.inf)
         self._starts_s[:, 0] = 0.0
-        self._matters_s = settings.timeout + float(network.wiring.latency_s.max(initial=0.0))
+        # What happened longer ago than this nobody's belief depends on.
+        slowest_s = float(network.wiring.latency_s.max(initial=0.0))
+        self._matters_s = settings.timeout + settings.interval + slowest_s
         # So many heartbeats of a node can arrive within a time-out, and one for rounding.
         self._recent = np.arange(math.ceil(settings.timeout / settings.interval) + 2)
 
@@ -190,20 +191,26 @@ class Heartbeats(Detector):
 
     def suspects(self, observer: int, peers: Ints) -> Flags:
         """See Detector. Who has just started suspects nobody for a time-out."""
-        if not self.network.is_troubled:
-            return np.zeros(len(peers), dtype=np.bool_)
-        return self._silent_s(observer, peers) <= self.network.clock.now
+        suspected = np.zeros(len(peers), dtype=np.bool_)
+        unsure = self._unsure(peers)
+        suspected[unsure] = self._silent_s(observer, peers[unsure]) <= self.network.clock.now
+        return suspected
 
     def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
-        if not self.network.is_troubled:
-            return np.zeros(len(peers), dtype=np.bool_)
-        # A heartbeat carries its sender's start number.
-        known = np.maximum(self._last_sent_s(observer, peers), since_s)
-        starts = self.network.starts
-        return starts.at(peers, known, inclusive=True) > starts.at(peers, since_s, inclusive=True)
+        restarted = np.zeros(len(peers), dtype=np.bool_)
+        (some,) = np.nonzero(self.network.started_s[peers] > since_s)
+        if len(some):
+            peers, since_s = peers[some], since_s[some]
+            # A heartbeat carries its sender's start number.
+            known_s = np.maximum(self._last_sent_s(observer, peers), since_s)
+            at = partial(self.network.starts.at, peers, inclusive=True)
+            restarted[some] = at(known_s) > at(since_s)
+        return restarted
 
     def next_news_s(self, observer: int, peers: Ints) -> float:
-        if not self.network.is_troubled:
+        # Of the others there is no news before they crash, or the network falls apart.
+        peers = peers[self._unsure(peers)]
+        if not len(peers):
             return math.inf
         now = self.network.clock.now
         silent_s = self._silent_s(observer, peers)
@@ -219,8 +226,19 @@ class Heartbeats(Detector):
             self._starts_s = np.concatenate([self._starts_s, wider], axis=1)
         self._starts_s[index, 1:] = self._starts_s[index, :-1].copy()
         self._starts_s[index, 0] = now
-        for watch in list(self._watches[index]):
+        for watch in self._watching(index):
             watch.expect(now + float(latency_s[index, watch.observer]))
+
+    def _unsure(self, peers: Ints) -> Ints:
+        """Places in `peers` [n] of those that anybody might miss heartbeats of.
+
+        Of who has been up for long, on a network that loses nothing, everybody has heard.
+        """
+        network, since_s = self.network, self.network.clock.now - self._matters_s
+        if network.wiring.packet_loss > 0 or network.was_split(since_s):
+            return np.arange(len(peers))
+        changed_s = network.up.changed_s[peers]
+        return np.flatnonzero((network.up.current[peers] == 0) | (changed_s >= since_s))
 
     def _silent_s(self, observer: int, peers: Ints) -> Floats:
         """When the time-out of each peer's [n] newest heartbeat ends, or has ended."""
@@ -318,7 +336,7 @@ class Perfect(FailureDetection):
 
     kind: Literal["perfect"] = Field(description=KIND)
 
-    def detector(self, network: Network) -> Detector:
+    def detector(self, network: Medium) -> Detector:
         return Omniscience(network)
 
 
@@ -341,8 +359,8 @@ class Omniscience(Detector):
     def next_news_s(self, observer: int, peers: Ints) -> float:
         return math.inf
 
-    def _changed(self, index: int) -> None:
-        for watch in list(self._watches[index]):
+    def _rearm(self, watches: list[Watch]) -> None:
+        for watch in watches:
             watch.tell()
 
 
@@ -351,7 +369,7 @@ class NoDetection(FailureDetection):
 
     kind: Literal["none"] = Field(description=KIND)
 
-    def detector(self, network: Network) -> Detector:
+    def detector(self, network: Medium) -> Detector:
         return Ignorance(network)
 
 

@@ -15,22 +15,21 @@ class History:
 
     def __init__(self, count: int, initial: int) -> None:
         self.current: npt.NDArray[np.int64] = np.full(count, initial, dtype=np.int64)
-        self._since_s: npt.NDArray[np.float64] = np.full(count, -np.inf)
+        self.changed_s: npt.NDArray[np.float64] = np.full(count, -np.inf)
+        """When each of them [count] changed last."""
         # The value before the current one, too: what is asked about the past is asked soon.
         self._before = self.current.copy()
-        self._before_since_s = self._since_s.copy()
-        self.changes = 0
+        self._before_since_s = self.changed_s.copy()
         self._times: list[list[float]] = [[-np.inf] for _ in range(count)]
         self._values: list[list[int]] = [[initial] for _ in range(count)]
 
     def change(self, index: int, time_s: float, value: int) -> None:
         """From `time_s` on, the value of `index` is `value`; times must not go back."""
         assert time_s >= self._times[index][-1]
-        self.changes += 1
         self._before[index] = self.current[index]
-        self._before_since_s[index] = self._since_s[index]
+        self._before_since_s[index] = self.changed_s[index]
         self.current[index] = value
-        self._since_s[index] = time_s
+        self.changed_s[index] = time_s
         self._times[index].append(time_s)
         self._values[index].append(value)
 
@@ -43,7 +42,7 @@ class History:
         """
         values = self.current[indices]
         later = np.greater if inclusive else np.greater_equal
-        past = np.flatnonzero(later(self._since_s[indices], times_s))
+        past = np.flatnonzero(later(self.changed_s[indices], times_s))
         values[past] = self._before[indices[past]]
         past = past[later(self._before_since_s[indices[past]], times_s[past])]
         find = bisect_right if inclusive else bisect_left

@@ -11,64 +11,21 @@ heartbeats are datagrams.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import simpy
 
-from sim.record.rows import CLIENT
 from sim.world.clock import Clock, Tie
 from sim.world.detection import Detector, FailureDetection, NoDetection
-from sim.world.flows import Flow, Flows, Sharing
-from sim.world.history import History
+from sim.world.flows import Flow, Flows
+from sim.world.medium import Ints, LossCause, Medium, Wiring
 from sim.world.pings import Ping
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
 from sim.world.transport import fastest, resent_s
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-LossCause = Literal[
-    "loss", "partition", "sender_down", "receiver_down", "timeout", "abandoned", "late"
-]
-_NO_CLIENT = (1 << 32) - 1
-
-
-@dataclass(frozen=True)
-class Wiring:
-    """The physics of one network of n nodes.
-
-    `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second. `packet_loss`:
-    the chance that a packet doesn't arrive; `transfer_loss`: that a whole transfer doesn't.
-    `stall_timeout_s`: silence after which a transfer has failed. `symmetric`: each pair's latency
-    is the same both ways, so that a row, which lies together in memory, serves for its column.
-    """
-
-    names: tuple[str, ...]
-    latency_s: Floats
-    uplink: Floats
-    downlink: Floats
-    sharing: Sharing = "none"
-    packet_loss: float = 0.0
-    transfer_loss: float = 0.0
-    stall_timeout_s: float = 30.0
-    symmetric: bool = False
-
-
-@dataclass
-class Tally:
-    """How messages ended; `sent` = `delivered` + all `lost` + in flight."""
-
-    sent: int = 0
-    delivered: int = 0
-    bytes_delivered: int = 0
-    lost: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(eq=False, slots=True)
@@ -94,7 +51,7 @@ class Transfer:
     """Since when nothing has come of it, where no bytes flow now."""
 
 
-class Network:
+class Network(Medium):
     """Owns delivery among nodes that are known by their index in `wiring.names`."""
 
     def __init__(
@@ -105,76 +62,12 @@ class Network:
         wiring: Wiring,
         detection: FailureDetection | None = None,
     ) -> None:
-        self.clock = clock
-        self.trace = trace
-        self.streams = streams
-        self.wiring = wiring
-        count = len(wiring.names)
-        self.numbers: Ints = np.array([_number(name) for name in wiring.names], dtype=np.int64)
-        """Of the nodes [n], to name their luck: a client's stays, whoever else there is."""
-        self.up = History(count, 1)
-        self.starts = History(count, 0)
-        """How often each node has come back."""
-        self.started_s: Floats = np.zeros(count)
-        """When each node [n] last started."""
-        self.tally = Tally()
-        self._partitions: list[tuple[float, float, Ints]] = []
+        super().__init__(clock, trace, streams, wiring)
         self.flows = Flows(clock, wiring.uplink, wiring.downlink, wiring.sharing)
         self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._unheard: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._pings: dict[Ping, None] = {}
-        self._sent: Counter[tuple[str, int, int]] = Counter()
-        self._pinged: dict[int, Ints] = {}
         self.detector: Detector = (detection or NoDetection(kind="none")).detector(self)
-
-    # -- what can get through ------------------------------------------------------------------
-
-    @property
-    def is_troubled(self) -> bool:
-        """Whether anything may have kept a message from arriving so far."""
-        return bool(self._partitions or self.wiring.packet_loss > 0 or self.up.changes > 0)
-
-    def reachable(self, source: int, targets: Ints, times_s: Floats) -> Flags:
-        """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
-        passes = np.ones(len(targets), dtype=np.bool_)
-        for from_s, to_s, groups in self._partitions:
-            holds = (from_s <= times_s) & (times_s < to_s)
-            passes &= ~(holds & (groups[targets] != groups[source]))
-        return passes
-
-    def _free_s(self, source: int, target: int, from_s: float) -> float:
-        """When two nodes can talk: at `from_s`, or when no partition stands between them again."""
-        free_s = from_s
-        held = True
-        while held:
-            held = False
-            for begins_s, heals_s, groups in self._partitions:
-                if begins_s <= free_s < heals_s and groups[source] != groups[target]:
-                    free_s, held = heals_s, True
-        return free_s
-
-    def _round_trip_s(self, source: int, target: int) -> float:
-        latency_s = self.wiring.latency_s
-        return float(latency_s[source, target] + latency_s[target, source])
-
-    def _luck(self, purpose: str, source: int, target: int) -> float:
-        """The luck of a pair's next message of that purpose, whatever else was sent."""
-        number = self._sent[purpose, source, target]
-        self._sent[purpose, source, target] += 1
-        names = int(self.numbers[source]), int(self.numbers[target])
-        return float(self.streams.uniforms(purpose, *names, number)[0])
-
-    def datagrams_lost(self, source: int, peers: Ints) -> tuple[Flags, Flags]:
-        """Which questions to `peers` [n], and which of their answers, are lost by chance."""
-        loss = self.wiring.packet_loss
-        if not loss:
-            nothing = np.zeros(len(peers), dtype=np.bool_)
-            return nothing, nothing
-        counters = self._pinged.setdefault(source, np.zeros(len(self.numbers), dtype=np.int64))
-        names = self.numbers[source], self.numbers[peers], counters[peers]
-        counters[peers] += 1
-        ask, answer = (self.streams.uniforms(f"{which}_loss", *names) for which in ("ping", "pong"))
-        return ask < loss, answer < loss
 
     # -- transfers -----------------------------------------------------------------------------
 
@@ -267,7 +160,7 @@ class Network:
                 source,
                 target,
                 transfer.remaining,
-                lambda: self._whole(transfer),
+                partial(self._whole, transfer),
                 fastest(self.wiring.packet_loss, self._round_trip_s(source, target)),
             )
 
@@ -362,16 +255,8 @@ class Network:
         """
         ping = Ping(self, source, peers, timeout_s)
         self._pings[ping] = None
+        ping.replied.callbacks.append(lambda _: self._pings.pop(ping, None))
         return ping
-
-    def end_ping(self, ping: Ping, cause: LossCause | None) -> None:
-        """Count the messages of an open ping; those under way are lost by `cause` (None: go on)."""
-        del self._pings[ping]
-        ping.count(cause)
-
-    def is_open(self, ping: Ping) -> bool:
-        """Whether the ping's asker still waits for it."""
-        return ping in self._pings
 
     # -- faults and the end --------------------------------------------------------------------
 
@@ -386,7 +271,8 @@ class Network:
                 self._lose(transfer, "sender_down" if transfer.source == index else "receiver_down")
                 self._told_later(transfer, index)
         for ping in [ping for ping in self._pings if ping.source == index]:
-            self.end_ping(ping, "receiver_down")
+            del self._pings[ping]
+            ping.end("receiver_down")
         self.detector.node_down(index)
 
     def node_up(self, index: int) -> None:
@@ -440,13 +326,8 @@ class Network:
     def end(self) -> int:
         """Settle the open pings at the end of a run; returns the messages in flight, checked."""
         in_flight = self.in_flight()
-        for ping in list(self._pings):
-            self.end_ping(ping, None)
+        for ping in self._pings:
+            ping.end(None)
         ended = self.tally.delivered + sum(self.tally.lost.values())
         assert self.tally.sent == ended + in_flight, (self.tally, in_flight)
         return in_flight
-
-
-def _number(name: str) -> int:
-    number = name.removeprefix(CLIENT)
-    return int(number) if number != name else _NO_CLIENT

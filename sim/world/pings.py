@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import simpy
 
 from sim.world.clock import Tie
-
-if TYPE_CHECKING:
-    from sim.world.network import LossCause, Network
+from sim.world.medium import LossCause, Medium
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -28,7 +24,7 @@ class Ping:
     if it isn't lost and arrives within the timeout. Both are datagrams: lost ones stay lost.
     """
 
-    def __init__(self, network: Network, source: int, peers: Ints, timeout_s: float | None) -> None:
+    def __init__(self, network: Medium, source: int, peers: Ints, timeout_s: float | None) -> None:
         self._network = network
         self.source = source
         self.peers = peers
@@ -51,6 +47,7 @@ class Ping:
         self._passes = ~(self._ask_lost | self._answer_lost | blocked)
         self._passes &= self._back_s <= self._end_s
         self._up: Flags | None = None
+        self._is_open = True
         self.answered = np.zeros(len(peers), dtype=np.bool_)
         self.replied: simpy.Event = network.clock.event()
         # Each peer is waited for until its answer is back, or can't be.
@@ -73,14 +70,14 @@ class Ping:
     def _answers(self) -> None:
         """The last reply that can come is in: see who answered, or wait for their timeouts."""
         network = self._network
-        if not network.is_open(self):
+        if not self._is_open:
             return
         self.answered = self._passes & self._up_when_reached()
         silent_s = self._end_s[~self.answered]
         if network.clock.now < silent_s.max(initial=0.0):
             self._look_at(silent_s)  # Somebody was down: the asker can't know, and waits.
             return
-        network.end_ping(self, "late")
+        self.end("late")
         self.replied.succeed()
 
     def _standing(self) -> tuple[Flags, Flags, Flags, int]:
@@ -94,10 +91,16 @@ class Ping:
 
     def in_flight(self) -> int:
         """Questions and answers that are on the wire now."""
-        return self._standing()[3]
+        return self._standing()[3] if self._is_open else 0
 
-    def count(self, cause: LossCause | None) -> None:
-        """Add the messages to the tally as they stand now, and the ping's row to the trace."""
+    def end(self, cause: LossCause | None) -> None:
+        """Nobody waits any longer: what is under way is lost by `cause`, or stays so (None).
+
+        The messages are added to the tally as they stand now, and the ping to the trace.
+        """
+        if not self._is_open:
+            return
+        self._is_open = False
         network, tally = self._network, self._network.tally
         arrived, down, back, waiting = self._standing()
         lost = {

@@ -34,8 +34,8 @@ def resent_s(loss: float, luck: float, round_trip_s: float) -> float:
 
 
 def fastest(loss: float, round_trip_s: float) -> float:
-    """The bytes per second that one transfer gets at most, however idle the links are."""
-    if loss == 0:
+    """The bytes per second that one transfer gets at most, on idle links too."""
+    if not loss:
         return math.inf
     recovering = round_trip_s * math.sqrt(2 * loss / 3)
     timed_out = min(1.0, 3 * math.sqrt(3 * loss / 8)) * loss * (1 + 32 * loss**2)

@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim.record.folder import POINTS_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, write_record
+from sim.record.folder import (
+    POINTS_FILE,
+    RUNS_FOLDER,
+    SCENARIO_FILE,
+    SWEEP_FILE,
+    read_record,
+    write_record,
+)
 from sim.record.rows import FAILED, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
 from sim.scenario import Scenario, Sweep, dump, dump_sweep, folder_record, grid, load
@@ -17,10 +24,17 @@ RATE = "faults.churn.failure_rate"
 
 
 def score(
-    run: Run, time_s: float, node: str, value: float, *, metric: str = "accuracy", up: bool = True
+    run: Run,
+    time_s: float,
+    node: str,
+    value: float,
+    *,
+    metric: str = "accuracy",
+    stage: str | None = "received",
+    up: bool = True,
 ) -> ScoreRow:
     """A score row in which only these things matter."""
-    return ScoreRow(run[1], run[2], time_s, node, "received", 3, 3, 0.5, metric, value, up)
+    return ScoreRow(run[1], run[2], time_s, node, stage, 3, 3, 0.5, metric, value, up)
 
 
 def trace(run: Run, time_s: float, node: str, kind: str, **told: Any) -> TraceRow:
@@ -79,6 +93,14 @@ def write_run(
             scores, traces = ([], []) if run in bad else rows(run)
             runs.append(results.run_tables(record, scores, traces))
     results.write(folder, scenario, runs, wall_s=1.0, workers=0)
+    return folder
+
+
+def tuned_by(path: str, folder: Path) -> Path:
+    """The sweep's folder, of which one varied setting is tuned."""
+    record = read_record(folder / POINTS_FILE)
+    assert record is not None
+    write_record(folder / POINTS_FILE, record | {"tune": [path]})
     return folder
 
 

@@ -1,6 +1,7 @@
 """Loading: every expected run has a row, text is in the scenario's order, mistakes are one line."""
 
 import json
+import math
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from analysis import over_clients, progress_after_crash
 from analysis.loading import NOT_LISTED, NOT_WRITTEN, load, load_or_run, load_run, load_sweep
 from sim.record.errors import ResultError
 from sim.record.folder import RUNS_FILE
-from sim.record.points import ProtocolRecord
+from sim.record.points import ProtocolRecord, TargetRecord
 from sim.results.sweep_tables import write_tables
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
 from tests.analysis.made import plain
@@ -22,6 +23,8 @@ RUN = {"protocol": "local", "seed": 0, "status": "finished", "cause": "", "virtu
     "events": 1,
     "counters": {},
 }
+LOSS = TargetRecord("loss", 0.25, "mean", "received")
+ACCURACY = TargetRecord("accuracy", 0.9, "mean", "received")
 LOW, HIGH = "churn.failure_rate-0perh", "churn.failure_rate-3600perh"
 
 
@@ -33,8 +36,9 @@ def test_a_run_is_a_sweep_of_one_point(tmp_path: Path) -> None:
     assert found.protocols == ("local", "fedavg")
     assert found.about["fedavg"] == ProtocolRecord("fedavg", True, False)
     assert found.about["local"] == ProtocolRecord("local", False, True)
-    assert (found.metric, found.target, found.duration_s) == ("loss", 0.25, 60.0)
-    assert found.crash_s is None and found.seeds == (0, 1)
+    assert (found.metric, found.target, found.duration_s) == ("loss", LOSS, 60.0)
+    assert found.crash_s is None and found.crash_node is None and found.seeds == (0, 1)
+    assert found.limits == (0.0, math.inf) and found.tune == ()
     assert found.clients == ("client_0", "client_1")
     assert plain(found.points) == [("base",)]
     assert plain(found.runs[["point", "protocol", "seed", "status", "virtual_s", "events"]]) == [
@@ -139,7 +143,7 @@ def test_a_run_that_run_json_does_not_list_is_missing(tmp_path: Path) -> None:
 def test_conditions_are_each_point_s_own(tmp_path: Path) -> None:
     crash = "faults.c={kind: crash, node: client_0, at: 20 s}"
     found = load(write_run(tmp_path / "run", described(crash)))
-    assert found.crash_s == 20.0
+    assert (found.crash_s, found.crash_node) == (20.0, "client_0")
     sweep = swept("faults.churn={kind: crash, node: client_0, at: 10 s}")
     assert load(write_sweep(tmp_path / "one", sweep)).crash_s == 10.0
     sweep = swept(
@@ -149,10 +153,19 @@ def test_conditions_are_each_point_s_own(tmp_path: Path) -> None:
     )
     found = load(write_sweep(tmp_path / "two", sweep))
     assert found.conditions["crash_s"].tolist() == [10.0, 10.0, 30.0, 30.0]
-    assert (found.crash_s, found.target, found.duration_s) == (None, 0.9, 120.0)
+    assert (found.crash_s, found.target, found.duration_s) == (None, ACCURACY, 120.0)
     name = found.points["point"][3]
     assert found.conditions.loc[name, "crash_s"] == 30.0
     assert found.settings_at(name)["faults"]["churn"]["at"] == "30.0 s"
+
+
+def test_the_server_s_crash_is_told_before_a_client_s(tmp_path: Path) -> None:
+    faults = (
+        "faults={early: {kind: crash, node: client_1, at: 5 s},"
+        " late: {kind: crash, node: server, at: 30 s}, first: {kind: crash, node: server, at: 9 s}}"
+    )
+    found = load(write_run(tmp_path, described(faults)))
+    assert (found.crash_s, found.crash_node) == (9.0, "server")
 
 
 def test_protocols_may_differ_between_points(tmp_path: Path) -> None:

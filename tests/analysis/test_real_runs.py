@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.comparison import compared
+from analysis.comparison import EQUALS, compared
 from analysis.loading import load
 from analysis.metrics.progress import final
-from analysis.metrics.states import outages, recovery_of_nodes, time_by_state
+from analysis.metrics.states import SHARES, outages, recovery_of_nodes, time_by_state
 from analysis.metrics.work import cumulated, work_lost
 from analysis.results import Results
 from sim.record.rows import TRACE_KINDS
@@ -65,8 +65,8 @@ def test_what_runs_come_to_is_what_their_rows_say(found: Results) -> None:
     came_to = compared(found)
     for protocol in found.protocols:
         ends = [
-            {row.node: row.value for row in rows
-             if (row.protocol, row.seed, row.time_s) == (protocol, seed, found.duration_s)}
+            {row.node: row.value for row in rows if row.stage in ("received", None)
+             and (row.protocol, row.seed, row.time_s) == (protocol, seed, found.duration_s)}
             for seed in found.seeds
         ]  # fmt: skip
         learners = [
@@ -80,6 +80,13 @@ def test_what_runs_come_to_is_what_their_rows_say(found: Results) -> None:
         ):
             one = came_to.means[name]["base", protocol]
             assert one.count == len(found.seeds) and one.mean == pytest.approx(np.mean(values))
+    # A round makes another model of what was received.
+    means = came_to.means
+    assert means["mean"]["base", "fedavg"] != means["mean_trained"]["base", "fedavg"]
+    assert means["mean"]["base", "local"] == means["mean_trained"]["base", "local"]
+    assert {one.equal for one in came_to.contrasts if one.protocol == "braintorrent"} == {*EQUALS}
+    shares = sum(came_to.runs[name] for name in SHARES)
+    np.testing.assert_allclose(shares, 1.0)
 
 
 @pytest.mark.parametrize("until_s", [None, 300.0])

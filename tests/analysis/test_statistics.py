@@ -1,19 +1,25 @@
 """Intervals by hand and how often they cover the truth; pairs of one seed; the fewest seeds."""
 
 import math
+from dataclasses import astuple, replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from analysis.statistics import (
     METHODS,
+    Crossing,
     Interval,
     Method,
+    crossings,
     differences,
+    holm,
     mean_interval,
     more_seeds,
     over_seeds,
+    p_value,
     paired_differences,
     seeds_needed,
     student_quantile,
@@ -35,6 +41,88 @@ def test_student_s_interval_by_hand() -> None:
     assert mean_interval([0.5, 0.7, 0.9], confidence=0.9).high == pytest.approx(
         0.7 + 2.919986 * 0.2 / math.sqrt(3)
     )
+
+
+def test_an_interval_is_cut_off_at_the_bounds() -> None:
+    values = [0.9, 0.95, 1.0]
+    free, bound = mean_interval(values), mean_interval(values, bounds=(0.0, 1.0))
+    assert free.high > 1 and bound == replace(free, high=1.0)
+    both = mean_interval([0.0, 1.0], bounds=(0.0, 1.0))
+    assert (both.low, both.mean, both.high) == (0.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(("seeds", "least"), [(3, 0.88), (5, 0.88), (10, 0.9), (20, 0.92)])
+def test_intervals_of_scores_near_their_top_cover_the_mean(seeds: int, least: float) -> None:
+    """Of beta(5, 1.5), and of beta(8, 1), which piles up at 1: cutting off loses no cover."""
+    draws = np.random.default_rng(7)
+    for a, b in ((5.0, 1.5), (8.0, 1.0)):
+        samples, truth = draws.beta(a, b, (4000, seeds)), a / (a + b)
+        half = student_quantile(seeds - 1, 0.95) * samples.std(axis=1, ddof=1) / math.sqrt(seeds)
+        means = samples.mean(axis=1)
+        low, high = np.maximum(means - half, 0.0), np.minimum(means + half, 1.0)
+        covers = (low <= truth) & (truth <= high)
+        assert (covers == (np.abs(means - truth) <= half)).all()
+        assert covers.mean() >= least
+        # That is what the function gives.
+        for place in range(3):
+            found = mean_interval(samples[place], bounds=(0.0, 1.0))
+            assert (found.low, found.high) == pytest.approx((low[place], high[place]))
+
+
+def test_differences_of_bounded_values_stay_between_minus_one_and_one() -> None:
+    frame = pd.DataFrame(
+        {"point": "p", "seed": [0, 1, 2] * 2, "protocol": ["a"] * 3 + ["b"] * 3,
+         "value": [1.0, 1.0, 0.0, 0.0, 0.1, 0.2]}
+    )  # fmt: skip
+    (row,) = paired_differences(frame, "value", "b", bounds=(0.0, 1.0)).to_dict("records")
+    assert (row["mean"], row["high"]) == (pytest.approx(17 / 30), 1.0)
+    assert -1.0 <= row["low"] < 0
+
+
+def test_p_values_are_of_the_paired_test() -> None:
+    values = [0.1, 0.3, 0.2, 0.4]
+    assert p_value(mean_interval(values)) == pytest.approx(ttest_1samp(values, 0.0).pvalue)
+    assert p_value(mean_interval([-0.1, -0.3, -0.2, -0.4])) == p_value(mean_interval(values))
+    assert p_value(mean_interval([0.1, 0.1])) == 0 and p_value(mean_interval([0.0, 0.0])) == 1
+    assert math.isnan(p_value(mean_interval([0.5])))
+
+
+def test_holm_s_correction_by_hand() -> None:
+    # Sorted 0.01, 0.02, 0.03, 0.04: times 4, 3, 2, 1, and never less than the one before.
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, NAN, 0.9]) == pytest.approx([1.0, NAN, 1.0], nan_ok=True)
+    assert holm([]) == []
+
+
+def around(mean: float, half: float) -> Interval:
+    return Interval(mean, mean - half, mean + half, half, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [
+        # From +2 to -2 over two steps of 10; the upper end reaches zero a quarter later.
+        ([around(2, 1), around(0, 1), around(-2, 1)], [Crossing(10.0, 5.0, 15.0)]),
+        ([around(3, 1), around(-1, 0.5)], [Crossing(7.5, 20 / 3.5, 40 / 4.5)]),
+        ([around(-3, 1), around(1, 1)], [Crossing(7.5, 5.0, INF)]),
+        ([around(1, 2), around(-3, 1)], [Crossing(2.5, -INF, 6.0)]),
+        ([around(1, 2), around(-1, 2)], [Crossing(5.0, -INF, INF)]),
+        ([around(1, 0.5), around(2, 3)], []),
+        ([around(0, 1), around(0, 1)], []),
+        ([around(1, 0), around(0, 0), around(0, 0), around(-1, 0)], [Crossing(15.0, 10.0, 20.0)]),
+        ([around(1, 0), around(-1, 0), around(1, 0)],
+         [Crossing(5.0, 5.0, 5.0), Crossing(15.0, 15.0, 15.0)]),
+        ([around(1, NAN), around(NAN, NAN), around(-1, NAN)], [Crossing(10.0, NAN, NAN)]),
+        ([around(1, 1)], []),
+    ],
+)  # fmt: skip
+def test_where_one_overtakes_the_other(
+    differences: list[Interval], expected: list[Crossing]
+) -> None:
+    found = crossings([10.0 * place for place in range(len(differences))], differences)
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert astuple(one) == pytest.approx(astuple(other), nan_ok=True)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -66,6 +66,7 @@ def described(clients: int, sharing: str, peers: str) -> Scenario:
             f"protocols={{braintorrent: {{peers: {peers}, max_senders: 20}}}}",
             f"network.sharing={sharing}",
             "duration=10 h",
+            f"evaluation={{every: {LOOK_S} s}}",
         ],
     )
 
@@ -73,7 +74,7 @@ def described(clients: int, sharing: str, peers: str) -> Scenario:
 async def ran(scenario: Scenario, facts: Facts) -> World:
     """The world in which the clients have finished `ROUNDS` local rounds each on average."""
     world, running = build(scenario, "braintorrent", 0, naming_lineage(), facts)
-    Observer(world, running, LOOK_S, scenario.duration, None, scenario.task.metrics)
+    Observer(world, running, scenario)
 
     def stop() -> Behaviour:
         while world.trace.counts["train"] < ROUNDS * scenario.clients.count:

@@ -70,7 +70,7 @@ def work_of(*scenarios: Scenario) -> Work:
     for job in engine.jobs:
         if job.kind == "trained":
             assert isinstance(job.spec, LearnerSpec)
-            facts = data.facts(scenarios[0], job.spec.seed)
+            facts = data.facts(scenarios[0], next(iter(scenarios[0].protocols)), job.spec.seed)
             client = job.arguments[0]
             pooled = facts.pooled_samples, facts.pooled_steps
             rounds.append(pooled if client < 0 else (facts.samples[client], facts.steps[client]))

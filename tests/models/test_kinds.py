@@ -42,13 +42,14 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> LearnerSpec:
     monkeypatch.setitem(NETWORKS, "forgetful", Forgetful)
     monkeypatch.setitem(PARTITIONS, "turns", Turns)
     described = Described.model_validate(OUTSIDE)
-    assert described.model_dump()["task"] == {**OUTSIDE["task"], "width": 8}
+    assert described.model_dump()["task"] == {**OUTSIDE["task"], "data_seed": 0, "width": 8}
     return LearnerSpec(described.task, described.model, TRAINING, 4, 1)
 
 
 def test_kinds_from_outside_are_learned(spec: LearnerSpec) -> None:
     learner = Learner(spec)
     assert learner.samples == (8, 8, 7, 7)
+    assert learner.label_shares is None
     model = learner.initial()
     before = learner.scores(model)["error"]
     for local_round in range(5):

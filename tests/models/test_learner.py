@@ -15,9 +15,11 @@ from torch.nn import functional
 from models.bits import generator
 from models.bits.fingerprint import fingerprint
 from models.learner import Learner, LearnerSpec
-from models.networks import CnnSettings, MlpSettings
+from models.networks import CnnSettings, MlpSettings, network
+from models.parameters import FlatModule
 from models.partitions import DirichletSettings
 from models.tasks import DigitsSettings
+from models.tasks.classification import accuracy_and_loss
 from models.training import ALL_CLIENTS, TrainingSettings
 from sim.record.errors import Refusal
 
@@ -165,10 +167,10 @@ def test_the_initial_model_is_its_callers_own() -> None:
 
 def test_counts_of_samples_and_steps() -> None:
     learner = Learner(spec())
-    # A fifth of each class is held out, rounded class by class: 359 of 1,797.
-    assert sum(learner.samples) == learner.pooled_samples == 1797 - 359
+    # A fifth and a tenth of each class are held out, rounded class by class: 359 and 179 of 1,797.
+    assert sum(learner.samples) == learner.pooled_samples == 1797 - 359 - 179
     assert learner.steps == tuple(2 * -(-n // 32) for n in learner.samples)
-    assert learner.pooled_steps == 2 * 45
+    assert learner.pooled_steps == 2 * 40
     fixed = Learner(spec(local_steps=7))
     assert fixed.steps == (7,) * 5
     assert fixed.pooled_steps == 7
@@ -203,8 +205,44 @@ def test_digits_are_learned(model: MlpSettings | CnnSettings) -> None:
 
 def test_an_unknown_data_set_is_refused() -> None:
     learner = Learner(spec())
-    with pytest.raises(ValueError, match="'validation'; allowed: 'test'"):
-        learner.scores(learner.initial(), "validation")
+    with pytest.raises(ValueError, match="'training'; allowed: 'test', 'final', 'validation'"):
+        learner.scores(learner.initial(), "training")
+
+
+def test_validation_data_are_judged_by_what_a_run_can_aim_at() -> None:
+    of, learner = spec(), Learner(spec())
+    model = learner.trained(learner.initial(), ALL_CLIENTS, 0)
+    task = of.task.load(5, lambda line: None)
+    module = network(of.model, task).eval()
+    flat = FlatModule(module, torch.device("cpu"))
+    flat.load(model)
+    with torch.inference_mode():
+        found = accuracy_and_loss([module(task.validation.inputs)], task.validation.labels)
+    wanted = {"accuracy": found["accuracy"], "loss": found["loss"]}
+    assert learner.scores(model, "validation") == wanted
+    assert wanted["accuracy"] != learner.scores(model)["accuracy"]
+
+
+def test_a_client_s_shares_are_those_of_its_training_samples() -> None:
+    of, learner = spec(), Learner(spec())
+    labels = of.task.load(5, lambda line: None).labels.numpy()
+    parts = of.task.deal(learner._task, 5, generator(0, "data_partition"))
+    assert learner.label_shares is not None
+    for part, shares in zip(parts, learner.label_shares, strict=True):
+        assert [round(share * len(part)) for share in shares] == [
+            int((labels[part] == label).sum()) for label in range(10)
+        ]
+        assert sum(shares) == pytest.approx(1)
+
+
+def test_each_run_may_have_data_of_its_own() -> None:
+    own = spec().task.model_copy(update={"data_seed": "run"})
+    digests = [
+        Learner(replace(spec(), task=own.of_seed(number), seed=number)).data_digest
+        for number in (0, 1, 1)
+    ]
+    assert digests[0] == Learner(spec()).data_digest
+    assert digests[0] != digests[1] == digests[2]
 
 
 def test_too_many_clients_are_refused() -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch.nn.functional import cross_entropy
 
 from models.tasks.settings import PartitionedSettings, Tell
-from models.tasks.task import Task
+from models.tasks.task import HeldOut, Task
 from sim.record.metrics import Better
 
 
@@ -21,12 +21,15 @@ class Halves(PartitionedSettings):
     width: int = Field(default=8, description="pixels of a line")
 
     def load(self, clients: int, tell: Tell) -> Task:
-        draws = torch.Generator().manual_seed(3)
-        inputs = torch.rand(40, self.width, generator=draws)
+        draws = torch.Generator().manual_seed(3 + self.drawn_by)
+        inputs = torch.rand(46, self.width, generator=draws)
         half = self.width // 2
         labels = (inputs[:, :half].sum(dim=1) < inputs[:, half:].sum(dim=1)).long()
-        held_out = inputs[30:], labels[30:]
-        return Task(inputs[:30], labels[:30], *held_out, (self.width,), 2, cross_entropy, _error)
+        test, validation = (
+            HeldOut(inputs[places], labels[places], _error)
+            for places in (slice(30, 40), slice(40, 46))
+        )
+        return Task(inputs[:30], labels[:30], test, validation, (self.width,), 2, cross_entropy)
 
 
 def _error(outputs: Iterable[torch.Tensor], labels: torch.Tensor) -> dict[str, float]:

@@ -17,7 +17,8 @@ from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.clock import Clock
 from sim.world.detection import FailureDetection
-from sim.world.network import Network, Wiring
+from sim.world.medium import Wiring
+from sim.world.network import Network
 from sim.world.node import Machine, Node
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace

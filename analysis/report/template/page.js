@@ -94,4 +94,12 @@ function show(figure) {
   addEventListener("afterprint", () => Plotly.relayout(plot, {width: null, autosize: true}));
 }
 
+// A table that is wider than its box says so; a shadow alone is easily overlooked.
+function tellWide() {
+  document.querySelectorAll(".scroll").forEach(
+    one => one.classList.toggle("wide", one.scrollWidth > one.clientWidth));
+}
+
+tellWide();
+addEventListener("resize", tellWide);
 JSON.parse(document.getElementById("data").textContent).forEach(show);

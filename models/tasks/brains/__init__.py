@@ -18,7 +18,7 @@ from models.tasks.brains.recruitment import Person, one_per_site, recruited
 from models.tasks.cohort import Cohort
 from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.errors import Refusal
-from sim.record.settings.base import Count, Positive, Seed
+from sim.record.settings.base import Count, Positive
 
 _Subjects = Count | Annotated[tuple[Count, ...], Field(strict=False)]
 _Ages = Annotated[tuple[Positive, Positive], Field(strict=False)]
@@ -47,6 +47,9 @@ class BrainsSettings(SegmentationSettings):
     test_subjects: _Subjects = Field(
         default=10, description="held out of training; as training_subjects"
     )
+    validation_subjects: _Subjects = Field(
+        default=2, description="held out for decisions; as training_subjects"
+    )
     image_size: Literal[64, 96] = Field(default=64, description="pixels of a slice's side")
     slices: Count = Field(default=24, description="coronal slices of a subject")
     site_effects: Annotated[float, Field(ge=0)] = Field(
@@ -54,9 +57,6 @@ class BrainsSettings(SegmentationSettings):
     )
     ages: _Ages | Annotated[tuple[_Ages, ...], Field(strict=False)] = Field(
         default=(20.0, 90.0), description="youngest and oldest subject; or a list, one per site"
-    )
-    data_seed: Seed = Field(
-        default=0, description="draws subjects and scanners, the same ones for every run's seed"
     )
 
     @property
@@ -82,7 +82,8 @@ class BrainsSettings(SegmentationSettings):
         ranges = self.age_ranges
         one_for_all = ranges == (self.ages,)
         ages = ranges * clients if one_for_all else one_per_site("ages", ranges, clients)
-        return recruited(self.training_subjects, self.test_subjects, ages, clients, self.data_seed)
+        counts = self.training_subjects, self.validation_subjects, self.test_subjects
+        return recruited(*counts, ages, clients, self.drawn_by)
 
     def cohort(self, clients: int, tell: Tell) -> Cohort:
         """The subjects of `clients` sites: read from the user's cache folder, or generated into it.

@@ -98,7 +98,7 @@ def _read(path: Path) -> Cohort | None:
             columns = [file[field.name] for field in fields(Subject)]
     except _DAMAGE:
         return None
-    # Names, sites and whether they are held out are one value a subject.
+    # Names, sites and splits are one value a subject.
     values = [column.tolist() if column.ndim == 1 else column for column in columns]
     return Cohort(tuple(Subject(*row) for row in zip(*values, strict=True)), tuple(structures))
 

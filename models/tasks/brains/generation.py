@@ -71,15 +71,14 @@ def generated(
             # The skull is stripped already, as a pipeline would do it.
             images = normalised(seen, looked_up(atlas.brain, voxels, order=0))
             labels = looked_up(atlas.labels, voxels, order=0)
-            held_out = person.role == "test"
-            subjects.append(Subject(person.name, person.site, held_out, images, labels, affine))
+            subjects.append(Subject(person.name, person.site, person.split, images, labels, affine))
             if len(subjects) % _EVERY == 0:
                 tell(f"{len(subjects)} of {len(people)} subjects generated")
     return Cohort(tuple(subjects), tuple(STRUCTURES))
 
 
 def _draws(data_seed: int, person: Person, what: str) -> np.random.Generator:
-    return generator(data_seed, f"brains_{person.role}_{what}", person.number)
+    return generator(data_seed, f"brains_{person.split}_{what}", person.number)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from models.bits import generator
+from models.tasks.cohort import Split
 from sim.record.errors import Refusal
 
 _Value = TypeVar("_Value")
@@ -12,9 +13,9 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class Person:
-    """`role` is "training" or "test"; `number` counts within it, over all sites."""
+    """`number` counts within the `split`, over all sites."""
 
-    role: str
+    split: Split
     number: int
     site: int
     age_years: float
@@ -23,6 +24,7 @@ class Person:
 
 def recruited(
     training: int | Sequence[int],
+    validation: int | Sequence[int],
     test: int | Sequence[int],
     ages: Sequence[tuple[float, float]],
     clients: int,
@@ -30,10 +32,10 @@ def recruited(
 ) -> tuple[Person, ...]:
     """All subjects of `clients` sites, those to train on first.
 
-    `training`, `test`: how many in all, or a list of one number per site; `ages` [clients]: of the
-    youngest and oldest. They are dealt to the sites in turn, so the n-th person is the same one for
-    any number of sites. Raises Refusal if a list is not one per site, or a site has nobody to train
-    on.
+    `training`, `validation`, `test`: how many in all, or a list of one number per site; `ages`
+    [clients]: of the youngest and oldest. They are dealt to the sites in turn, so the n-th person
+    of a split is the same one for any number of sites, and of the others. Raises Refusal if a list
+    is not one per site, or a site has nobody to train on.
     """
     to_train_on = _counts("training_subjects", training, clients)
     if not all(to_train_on):
@@ -42,18 +44,22 @@ def recruited(
             f"at least {clients}",
             ("task", "training_subjects"),
         )
-    to_test_on = _counts("test_subjects", test, clients)
+    splits: dict[Split, list[int]] = {
+        "training": to_train_on,
+        "validation": _counts("validation_subjects", validation, clients),
+        "test": _counts("test_subjects", test, clients),
+    }
     people = []
-    for role, counts in (("training", to_train_on), ("test", to_test_on)):
+    for split, counts in splits.items():
         digits = max(2, len(str(sum(counts) - 1)))
         # Every site gets its first, then its second, ...
         turns = [(turn, site) for turn in range(max(counts)) for site in range(clients)]
         dealt = [site for turn, site in turns if turn < counts[site]]
         for number, site in enumerate(dealt):
             low, high = ages[site]
-            share = float(generator(data_seed, f"brains_{role}_age", number).random())
-            name = f"{role}_{number:0{digits}}"
-            people.append(Person(role, number, site, low + share * (high - low), name))
+            share = float(generator(data_seed, f"brains_{split}_age", number).random())
+            name = f"{split}_{number:0{digits}}"
+            people.append(Person(split, number, site, low + share * (high - low), name))
     return tuple(people)
 
 

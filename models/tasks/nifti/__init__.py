@@ -15,7 +15,7 @@ from models.tasks.nifti.scans import content, scans_at, site_names, split
 from models.tasks.nifti.tables import read_label_map
 from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.errors import Refusal
-from sim.record.settings.base import Positive, Seed
+from sim.record.settings.base import Positive
 
 
 def _stands_alone(path: str) -> str:
@@ -42,7 +42,7 @@ class NiftiSettings(SegmentationSettings):
     name: Literal["nifti"] = Field(description="the task's name")
     scans: _Path = Field(
         description="a CSV file: site, subject, image, labels and, if you like, split "
-        "(train or test); or a folder: SITE/SUBJECT/image.nii.gz and labels.nii.gz"
+        "(train, validation or test); or a folder: SITE/SUBJECT/image.nii.gz and labels.nii.gz"
     )
     label_map: _Path = Field(
         description="a CSV file: id, name, group; ids of a group are one structure, an empty group "
@@ -60,8 +60,10 @@ class NiftiSettings(SegmentationSettings):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.25, description="share of each site's subjects held out, without a column split"
     )
-    split_seed: Seed = Field(
-        default=0, description="draws the held-out subjects, the same ones for every run's seed"
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.1,
+        description="share of each site's subjects held out for decisions, of those that are not "
+        "tested on, unless the column split names some",
     )
     files_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
         default=None,
@@ -100,6 +102,7 @@ class NiftiSettings(SegmentationSettings):
                 ("task", "files_sha256"),
             )
         sites = site_names(listed, clients)
-        scans = split(path, listed, self.test_fraction, self.split_seed)
+        shares = self.test_fraction, self.validation_fraction
+        scans = split(path, listed, *shares, self.drawn_by)
         shape = self.plane, self.voxel_size_mm, self.image_size
         return Cohort(subjects(scans, sites, label_map, *shape, tell), label_map.structures)

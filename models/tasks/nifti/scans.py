@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.bits import generator
+from models.tasks.cohort import Split
 from models.tasks.nifti.tables import LABEL_MAP, SCANS, Columns, Row, table
 from sim.record.errors import Refusal
 
 # Ages are for the user's own records; nothing here depends on them.
 _COLUMNS = Columns(("site", "subject", "image", "labels"), optional=("age", "split"))
+_SPLITS: dict[str, Split] = {"train": "training", "validation": "validation", "test": "test"}
+"""What a table may write."""
 _LAYOUT = "a CSV file, or a folder SITE/SUBJECT with an image.nii.gz and a labels.nii.gz each"
 
 
@@ -23,14 +26,14 @@ _LAYOUT = "a CSV file, or a folder SITE/SUBJECT with an image.nii.gz and a label
 class Scan:
     """One subject's files, not yet opened.
 
-    `split` is "train" or "test", or None where it is still to be drawn.
+    `split` is None where it is still to be drawn.
     """
 
     site: str
     subject: str
     image: Path
     labels: Path
-    split: str | None
+    split: Split | None
 
 
 def scans_at(path: Path) -> tuple[Scan, ...]:
@@ -60,11 +63,13 @@ def _in_table(file: Path) -> list[Scan]:
     ]
 
 
-def _split(row: Row) -> str | None:
+def _split(row: Row) -> Split | None:
     split = row.cells.get("split")
-    if split not in (None, "train", "test"):
-        raise Refusal(f"{row.place}: split is {split!r}", "train, test", SCANS)
-    return split
+    if split is None:
+        return None
+    if split not in _SPLITS:
+        raise Refusal(f"{row.place}: split is {split!r}", ", ".join(_SPLITS), SCANS)
+    return _SPLITS[split]
 
 
 def _in_folder(folder: Path) -> list[Scan]:
@@ -128,25 +133,39 @@ def site_names(scans: Sequence[Scan], clients: int) -> tuple[str, ...]:
 
 
 def split(
-    path: Path, scans: Sequence[Scan], test_fraction: float, split_seed: int
+    path: Path,
+    scans: Sequence[Scan],
+    test_fraction: float,
+    validation_fraction: float,
+    data_seed: int,
 ) -> tuple[Scan, ...]:
     """The scans, each with a split: the table's own, else drawn for each site by itself.
 
-    A site of two or more gets a subject to train on and one to test on at least. Raises Refusal,
-    naming `path`, if a site has none to train on, or if nobody at all is held out.
+    Subjects to validate on are drawn from those to train on if the table names none. A site of two
+    or more gets a subject to train on and one to test on at least, one of three or more one to
+    validate on. Raises Refusal, naming `path`, if a site has none to train on, or if there is
+    nobody at all to test or to validate on.
     """
     done: list[Scan] = []
+    validating = any(scan.split == "validation" for scan in scans)
     for name in _names(scans):
         members = [scan for scan in scans if scan.site == name]
         if members[0].split is None:
-            members = _drawn(name, members, test_fraction, split_seed)
-        if all(scan.split == "test" for scan in members):
+            members = [replace(scan, split="training") for scan in members]
+            members = _drawn(name, members, "test", test_fraction, data_seed)
+        if not validating:
+            members = _drawn(name, members, "validation", validation_fraction, data_seed)
+        if not any(scan.split == "training" for scan in members):
             what = f"{path}: site {name} has no subject to train on"
             raise Refusal(what, "one or more in each site", SCANS)
         done += members
-    if all(scan.split == "train" for scan in done):
+    splits = {scan.split for scan in done}
+    if "test" not in splits:
         what = f"{path}: no subject is held out"
         raise Refusal(what, "one or more to test on, in any site", SCANS)
+    if "validation" not in splits:
+        what = f"{path}: no subject is left to validate on"
+        raise Refusal(what, "two or more that are not tested on, in any site", SCANS)
     return tuple(done)
 
 
@@ -154,15 +173,18 @@ def _names(scans: Sequence[Scan]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(scan.site for scan in scans)))
 
 
-def _drawn(site: str, scans: list[Scan], test_fraction: float, split_seed: int) -> list[Scan]:
-    """Depends on the site's own name and subjects only: another site changes nothing here."""
-    draws = generator(split_seed, "nifti_test_split", *site.encode())
-    held_out = min(len(scans) - 1, max(1, round(test_fraction * len(scans))))
-    places = draws.permutation(len(scans))[:held_out].tolist()
-    return [
-        replace(scan, split="test" if number in places else "train")
-        for number, scan in enumerate(scans)
-    ]
+def _drawn(
+    site: str, scans: list[Scan], wanted: Split, fraction: float, data_seed: int
+) -> list[Scan]:
+    """The scans, that share of them `wanted` instead of trained on: one or more, but not all.
+
+    Depends on the site's own name and subjects only: another site changes nothing here.
+    """
+    draws = generator(data_seed, f"nifti_{wanted}_split", *site.encode())
+    trained_on = [scan for scan in scans if scan.split == "training"]
+    count = max(0, min(len(trained_on) - 1, max(1, round(fraction * len(scans)))))
+    chosen = [trained_on[number] for number in draws.permutation(len(trained_on))[:count].tolist()]
+    return [replace(scan, split=wanted) if scan in chosen else scan for scan in scans]
 
 
 def content(scans: Sequence[Scan], label_map: Path) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.record.errors import Refusal
-from sim.record.metrics import OWN_SITE
+from sim.record.metrics import OWN_SITE, VALIDATION
 
 SCANS = ("task", "scans")
 LABEL_MAP = ("task", "label_map")
@@ -141,10 +141,11 @@ def read_label_map(file: Path) -> LabelMap:
             what = f"{row.place}: id 0 is in the group {group!r}"
             raise Refusal(what, f"{BACKGROUND}, or no row for id 0", LABEL_MAP)
         if group != BACKGROUND and group not in structures:
-            # Metrics' names will end in it: none may be taken for one of a site.
-            if "@" in group or group == OWN_SITE:
+            # Metrics' names will end in it: none may be taken for another.
+            if {"@", "#"} & set(group) or group in (OWN_SITE, VALIDATION):
                 what = f"{row.place}: {group!r} is no name for a structure"
-                raise Refusal(what, f"names without an @, other than {OWN_SITE}", LABEL_MAP)
+                allowed = f"names without @ and #, other than {OWN_SITE} and {VALIDATION}"
+                raise Refusal(what, allowed, LABEL_MAP)
             structures.append(group)
         numbers[number] = 0 if group == BACKGROUND else 1 + structures.index(group)
     if not 1 <= len(structures) <= LARGEST_COUNT:

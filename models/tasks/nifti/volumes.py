@@ -107,9 +107,8 @@ def _subject(one: Opened, slices: Volume, site: int) -> Subject:
     if not slices.labels.any():
         what = f"{scan.labels}: structures too small for task.voxel_size_mm"
         raise Refusal(what, "smaller voxels", ("task", "voxel_size_mm"))
-    return Subject(
-        scan.subject, site, scan.split == "test", slices.image, slices.labels, slices.affine
-    )
+    assert scan.split is not None
+    return Subject(scan.subject, site, scan.split, slices.image, slices.labels, slices.affine)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -168,6 +169,8 @@ def _one_thread() -> Iterator[None]:
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """A new process inherits the mask: Ctrl-C can't hit it before it ignores the signal."""
+    # Started with the first process, it would unblock what is blocked here (CPython 3.11 to 3.13).
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

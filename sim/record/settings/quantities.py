@@ -9,11 +9,31 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 from sim.record.errors import Refusal
 from sim.record.units import parse
 
+LONGEST_S = 1e12
+"""Thirty thousand years: no time in a world overflows, whatever stretches such a duration."""
+SHORTEST_S = 1e-9
+"""A shorter time, added to an hour, is none: the clock would stand still."""
+_LOWEST_RATE = 1e-12
+_BANDWIDTHS = (1e-3, 1e18)
+
 
 def _above_zero(value: float) -> float:
     if value <= 0:
         raise Refusal("is zero", "more than zero")
     return value
+
+
+def _within(least: float, most: float, unit: str) -> AfterValidator:
+    """Zero, or from `least` to `most`."""
+
+    def check(value: float) -> float:
+        if value and not least <= value <= most:
+            bound, what = (least, "is too small") if value < least else (most, "is too large")
+            allowed = f"at {'least' if value < least else 'most'} {bound:g} {unit}"
+            raise Refusal(what, allowed)
+        return value
+
+    return AfterValidator(check)
 
 
 def _parser(base: str, example: str) -> Callable[[Any], float]:
@@ -33,6 +53,7 @@ def _schema(example: str) -> WithJsonSchema:
 Seconds = Annotated[
     float,
     BeforeValidator(_parser("s", "20 s")),
+    _within(0.0, LONGEST_S, "s"),
     PlainSerializer(_writer("s"), return_type=str, when_used="json"),
     _schema("20 s"),
 ]
@@ -42,6 +63,7 @@ BytesPerSecond = Annotated[
     float,
     BeforeValidator(_parser("B/s", "20 Mbit/s")),
     AfterValidator(_above_zero),
+    _within(*_BANDWIDTHS, "B/s"),
     PlainSerializer(_writer("B/s"), return_type=str, when_used="json"),
     _schema("20 Mbit/s"),
 ]
@@ -50,6 +72,7 @@ BytesPerSecond = Annotated[
 PerSecond = Annotated[
     float,
     BeforeValidator(_parser("1/s", "0.5 / h")),
+    _within(_LOWEST_RATE, math.inf, "/ s"),
     PlainSerializer(_writer("/ s"), return_type=str, when_used="json"),
     _schema("0.5 / h"),
 ]
@@ -63,5 +86,7 @@ Bytes = Annotated[
 ]
 """A size, zero or more; a float in bytes."""
 
-PositiveSeconds = Annotated[Seconds, AfterValidator(_above_zero)]
+PositiveSeconds = Annotated[
+    Seconds, AfterValidator(_above_zero), _within(SHORTEST_S, LONGEST_S, "s")
+]
 """A duration above zero; a float in seconds."""

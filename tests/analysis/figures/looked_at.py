@@ -54,9 +54,10 @@ def _rows(
     def rows(run: Run) -> tuple[Sequence[ScoreRow], Sequence[TraceRow]]:
         nodes = values(run)
         scores = [
-            score(run, time_s, node, nodes[node][look])
+            score(run, time_s, node, nodes[node][look], metric=metric)
             for look, time_s in enumerate(LOOKS_S)
             for node in nodes
+            for metric in ("accuracy", "accuracy_validation")
         ]
         return scores, events(run)
 

@@ -10,9 +10,11 @@ import pytest
 from analysis.figures.convergence import Over, convergence, convergence_data
 from analysis.loading import load
 from sim.record.errors import ResultError
-from sim.record.rows import TraceRow
-from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, xs
-from tests.analysis.folders import RATE, Run, described, trace, two_looks, write_run
+from sim.record.rows import ScoreRow, TraceRow
+from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, linear, xs
+from tests.analysis.folders import RATE, Run, described, score, trace, two_looks, write_run
+
+SEEDS = ["seeds=[0, 1, 2]"]
 
 
 def trains(run: Run) -> Sequence[TraceRow]:
@@ -26,8 +28,9 @@ def test_the_means_over_seeds_with_their_intervals(tmp_path: Path) -> None:
     np.testing.assert_allclose(rows["cost"], [0.0, 30.0, 60.0])
     np.testing.assert_allclose(rows["mean"], [0.0, 0.325, 0.425])
     np.testing.assert_allclose(rows["worst"], 0.0)
-    # Two seeds 0.05 apart: 12.706 standard errors of 0.025 to each side.
-    np.testing.assert_allclose(rows["high"] - rows["mean"], [0, 0.317655, 0.317655], atol=1e-5)
+    # Two seeds have no interval worth its name: these are their own means.
+    np.testing.assert_allclose(rows["high"], [0, 0.35, 0.45])
+    np.testing.assert_allclose(rows["low"], [0, 0.3, 0.4])
     assert list(found["protocol"].unique()) == ["local", "fedavg"]
 
 
@@ -56,11 +59,59 @@ def test_one_seed_has_no_band(tmp_path: Path) -> None:
     assert keys(drawn(convergence(results))) == ["local", "worst client (thin)"]
 
 
-def test_a_crash_is_marked(tmp_path: Path) -> None:
-    crash = "faults={boom: {kind: crash, node: client_0, at: 30 s}}"
-    figure = drawn(convergence(a_run(tmp_path, changes=[crash])))
-    assert "crash" in keys(figure)
-    assert any(xs(line).tolist() == [30.0, 30.0] for line in figure.axes[0].get_lines())
+def test_three_seeds_have_an_interval_within_what_an_accuracy_can_be(tmp_path: Path) -> None:
+    three = a_run(tmp_path, lambda run: {"client_0": [0.9, 0.9, 0.8 + 0.1 * run[2]]}, changes=SEEDS)
+    last = convergence_data(three).query("time_s == 60")
+    # 0.8, 0.9 and 1: Student's 4.3027 standard errors of 0.057735 would reach 1.148.
+    np.testing.assert_allclose(last["low"], 0.651586, atol=1e-6)
+    assert last["high"].tolist() == [1.0, 1.0]
+    assert keys(drawn(convergence(three)))[2] == "95 % interval over seeds"
+
+
+def test_the_stage_is_chosen_and_named(tmp_path: Path) -> None:
+    results = load(write_run(tmp_path, described(), both_stages))
+    for stage, value in (("received", 0.2), ("trained", 0.6)):
+        assert convergence_data(results, stage=stage)["mean"].tolist() == [value] * 2
+        assert f"as {stage}" in convergence(results, stage=stage).get_suptitle()
+    figure = drawn(convergence(results, stage="both"))
+    assert keys(figure)[-1] == "as trained (thin)"
+    assert "as received (thick) and as trained (thin)" in figure.get_suptitle()
+    with pytest.raises(ResultError, match="has no stage 'x'; allowed: received, trained"):
+        convergence(results, stage="x")
+
+
+def test_a_stage_that_was_not_scored(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match="no scores of models as trained; allowed: those of"):
+        convergence(a_run(tmp_path), stage="trained")
+
+
+def both_stages(run: Run) -> tuple[Sequence[ScoreRow], Sequence[TraceRow]]:
+    """A client that knows 0.2 when it has merged, and 0.6 when it has trained."""
+    row = score(run, 60.0, "client_0", 0.2)
+    return [row, row._replace(stage="trained", value=0.6)], []
+
+
+def struck(run: Run) -> Sequence[TraceRow]:
+    """The server is down for 10 s, and in each seed a client at another time."""
+    return [
+        trace(run, 20.0, "server", "crash", cause="boom"),
+        trace(run, 30.0, "server", "recover", cause="boom"),
+        trace(run, 40.0 + run[2], "client_0", "crash", cause="churn"),
+    ]
+
+
+def test_all_that_struck_is_marked(tmp_path: Path) -> None:
+    values = {**linear(("base", "local", 0)), "server": [0.0, 0.0, 0.0]}
+    figure = drawn(convergence(a_run(tmp_path, lambda run: values, struck)))
+    assert keys(figure)[-2:] == ["server down", "a client down (darker: more)"]
+    # An upright line only where all seeds have the same: the server's crash and its recovery.
+    upright = [xs(line).tolist() for line in figure.axes[0].get_lines() if len(xs(line)) == 2]
+    assert upright == [[20.0, 20.0], [30.0, 30.0]]
+
+
+def test_over_other_than_time_nothing_is_marked(tmp_path: Path) -> None:
+    results = a_run(tmp_path, events=struck)
+    assert keys(drawn(convergence(results, over="local_rounds")))[-1] == "worst client (thin)"
 
 
 def test_a_panel_per_point(tmp_path: Path) -> None:

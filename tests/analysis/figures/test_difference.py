@@ -20,7 +20,7 @@ def test_what_seeds_share_cancels(tmp_path: Path) -> None:
 def test_any_protocol_may_be_the_reference(tmp_path: Path) -> None:
     results = a_sweep(tmp_path)
     figure = drawn(difference(results, baseline="local"))
-    assert keys(figure) == ["fedavg", "95 % interval over pairs of one seed", "local"]
+    assert keys(figure) == ["fedavg", "each of the two seeds", "local"]
     assert figure.axes[0].get_ylabel() == "mean client's accuracy, minus local's"
     assert ys(figure.axes[0].get_lines()[0]).tolist() == [0.0, 0.0]
 

@@ -23,7 +23,7 @@ def test_rates_are_shown_per_hour(tmp_path: Path) -> None:
     figure = drawn(failure_rate(a_sweep(tmp_path)))
     (axis,) = figure.axes
     assert axis.get_xlabel() == "churn failure rate (per hour)"
-    assert keys(figure) == ["local", "fedavg", "95 % interval over seeds"]
+    assert keys(figure) == ["local", "fedavg", "each of the two seeds"]
     np.testing.assert_allclose(xs(axis.get_lines()[0]), [1, 3], atol=0.1)
 
 

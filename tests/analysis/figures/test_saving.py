@@ -11,6 +11,7 @@ from analysis.figures.saving import plot
 from sim.cli import app
 from sim.record.errors import ResultError
 from tests.analysis.figures.looked_at import a_run, a_sweep
+from tests.analysis.folders import RATE
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
@@ -28,6 +29,9 @@ def test_the_default_is_what_the_results_were_made_for(tmp_path: Path) -> None:
     a_run(tmp_path / "run")
     a_sweep(tmp_path / "sweep")
     assert plot(tmp_path / "run") == tmp_path / "run" / "convergence.png"
+    two = (f"{RATE}=1 / h,3 / h", "task.partition.alpha=0.1,0.5")
+    a_sweep(tmp_path / "both", *two, protocols="{braintorrent: {}, fedavg: {deadline: 1 min}}")
+    assert plot(tmp_path / "both", baseline="braintorrent") == tmp_path / "both" / "map.png"
     assert plot(tmp_path / "sweep") == tmp_path / "sweep" / "failure_rate.png"
     # It still is a run's folder.
     assert (tmp_path / "run" / "scenario.yaml").is_file()
@@ -56,7 +60,16 @@ def test_choices_reach_the_figure(tmp_path: Path) -> None:
     assert "local rounds of all clients" in done
     assert "client 1" in invoke(tmp_path, "--figure", "clients", "--node", "client_1")
     timeline = invoke(tmp_path, "--figure", "timeline", "--protocol", "fedavg", "--seed", "1")
-    assert "fedavg, seed 1" in timeline
+    assert "fedavg, from 0 to 30 s of 60 s of virtual time\nseed 1" in timeline
+    window = invoke(tmp_path, "--figure", "timeline", "--from", "20 s", "--to", "0.75 min")
+    assert "from 20 to 45 s of 60 s" in window
+    assert "models as received" in invoke(tmp_path, "--stage", "received")
+
+
+def test_points_are_chosen_by_their_values(tmp_path: Path) -> None:
+    a_sweep(tmp_path / "run", f"{RATE}=1 / h,2 / h,3 / h")
+    said = invoke(tmp_path, "--figure", "convergence", "--where", f"{RATE}=48 / d")
+    assert "churn failure rate 2 / h" in said and "churn failure rate 1 / h" not in said
 
 
 def invoke(tmp_path: Path, *arguments: str) -> str:
@@ -82,14 +95,32 @@ def invoke(tmp_path: Path, *arguments: str) -> str:
         (
             ("--figure", "timeline", "--metric", "loss"),
             "--metric: the figure timeline has no such choice; allowed with: convergence,"
-            " failure_rate, difference, clients",
+            " failure_rate, difference, map, clients",
         ),
         (
             ("--protocol", "local"),
             "--protocol: the figure convergence has no such choice; allowed with: timeline, merges",
         ),
+        (
+            ("--from", "1 min"),
+            "--from: the figure convergence has no such choice; allowed with: timeline",
+        ),
+        (
+            ("--figure", "timeline", "--from", "50 s", "--to", "40 s"),
+            "--from 50 s, --to 40 s: show nothing of the run; allowed: --from before --to, within "
+            "0 s to 60 s",
+        ),
+        (("--from", "1"), "--from: '1' needs a unit; allowed: e.g. '5 min'"),
+        (
+            ("--baseline", "x", "--figure", "clients"),
+            "--baseline: the figure clients has no such choice; allowed with: difference, map",
+        ),
+        (
+            ("--where", "x=1"),
+            "--where x=1: x is not varied; allowed: a sweep, which varies something",
+        ),
         (("--over", "miles"), "over: is 'miles'; allowed: time, local_epochs, local_rounds, bytes"),
-        (("--metric", "dice"), "has no metric 'dice'; allowed: accuracy"),
+        (("--metric", "dice"), "has no metric 'dice'; allowed: accuracy, accuracy_validation"),
         (("--point", "x"), "has no point 'x'; allowed: base"),
         (("--figure", "timeline", "--seed", "7"), "has no seed 7; allowed: 0, 1"),
         (

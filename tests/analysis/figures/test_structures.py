@@ -65,8 +65,8 @@ def test_the_mean_client_at_the_end(tmp_path: Path) -> None:
     assert found["structure"].tolist() == ["thalamus", "thalamus", "amygdala", "amygdala"]
     assert found["protocol"].tolist() == ["local", "fedavg"] * 2
     np.testing.assert_allclose(found["mean"], [0.55, 0.75, 0.25, 0.45])
-    # Student's quantile for two values is 12.7062, and their standard error is 0.05.
-    np.testing.assert_allclose(found["high"] - found["mean"], 0.635310, rtol=1e-5)
+    # Of two seeds these are the two themselves.
+    np.testing.assert_allclose(found["high"] - found["mean"], 0.05)
     assert found["count"].tolist() == [2] * 4
     assert not found.isna().any(axis=None)
 
@@ -76,14 +76,14 @@ def test_a_row_a_structure(tmp_path: Path) -> None:
     (axis,) = figure.axes
     assert [text.get_text() for text in axis.get_yticklabels()] == ["thalamus", "amygdala"]
     assert axis.yaxis_inverted()
-    assert keys(figure) == ["local", "fedavg", "95 % interval over seeds"]
+    assert keys(figure) == ["local", "fedavg", "each of the two seeds"]
     local, fedavg = (bar.lines[0] for bar in bars(figure))
     np.testing.assert_allclose(xs(local), [0.55, 0.25])
     np.testing.assert_allclose(xs(fedavg), [0.75, 0.45])
     np.testing.assert_allclose(ys(local), [-0.15, 0.85])
     np.testing.assert_allclose(ys(fedavg), [0.15, 1.15])
-    # Intervals reach beyond what a Dice can be; the axis doesn't.
-    np.testing.assert_allclose(axis.get_xlim(), [-0.02, 1.02])
+    left, right = axis.get_xlim()
+    assert left >= -0.02 and right <= 1.02
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from analysis.figures.time_to_target import time_to_target, time_to_target_data
 from sim.record.errors import ResultError
@@ -26,7 +27,18 @@ def test_steps_and_strokes(tmp_path: Path) -> None:
     assert rows.values.tolist() == [[0.0, 1.0, 60.0], [30.0, 0.5, 60.0], [60.0, 0.5, 60.0]]
     columns = ["protocol", "time", "survival", "runs"]
     assert ended[columns].values.tolist() == [["local", 60.0, 1.0, 2], ["fedavg", 60.0, 0.5, 1]]
-    assert keys(drawn(time_to_target(results)))[-1] == "ended without"
+    figure = drawn(time_to_target(results))
+    assert keys(figure)[-1] == "ended without"
+    assert texts(figure) == ["never reached by local"]
+
+
+def test_it_says_when_nobody_gets_there(tmp_path: Path) -> None:
+    results = a_run(tmp_path, lambda run: {"client_0": [0.1] * 3}, changes=[TARGET])
+    assert texts(drawn(time_to_target(results))) == ["nobody reaches it in any seed"]
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts if text.get_text()]
 
 
 def test_a_step_of_its_own_has_its_interval(tmp_path: Path) -> None:
@@ -43,7 +55,7 @@ def test_another_target_than_the_scenario_s(tmp_path: Path) -> None:
     found, ended = time_to_target_data(results, target=0.05)
     assert set(found["time"]) == {0.0, 30.0} and ended.empty
     title = drawn(time_to_target(results, target={"base": 0.05})).get_suptitle()
-    assert title.endswith("time until the mean client reaches accuracy 0.05")
+    assert title.splitlines()[0].endswith("time until the mean client reaches accuracy 0.05")
     with pytest.raises(ResultError, match="target: lacks the points base"):
         time_to_target(results, target={"x": 0.5})
 

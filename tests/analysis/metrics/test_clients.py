@@ -28,6 +28,20 @@ def test_mean_worst_best_and_spread() -> None:
     ]
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_two_stages_of_one_client_are_refused(is_told: bool) -> None:
+    made = scores({"client_0": [0.0, 0.25], "aggregate": [0.5, 0.5]})
+    both = together(made, made.assign(stage="trained"))
+    both.attrs = made.attrs
+    both = both if is_told else both.drop(columns="stage")
+    said = r"frame: holds two stages; allowed: one, see Results.scores\(stage=...\)"
+    for metric in (over_clients, fairness_over_time, staleness_over_time, at_own_site):
+        with pytest.raises(ResultError, match=said):
+            metric(both)
+    with pytest.raises(ResultError, match=said):
+        of_model(both, "client_0")
+
+
 def test_the_worst_of_a_loss_is_the_largest() -> None:
     made = {"client_0": [3.0], "client_1": [1.0]}
     frame = together(scores(made, metric="loss"), scores(made))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.metrics.states import outages, recovery_of_nodes, time_by_state
+from analysis.metrics.states import SHARES, outages, recovery_of_nodes, time_by_state, time_shares
 from tests.analysis.made import (
     Event,
     crash,
@@ -48,6 +48,18 @@ def test_each_instant_counts_once() -> None:
         ("client_1", 120.0, 0.0, 120.0, 0.0, 25.0, 95.0),
     ]
     assert found["idle_share"].tolist() == [0.3, 95.0 / 120.0]
+
+
+def test_shares_are_means_over_clients_and_add_up_to_one() -> None:
+    happened = trace(
+        train(0.0, 60.0, "client_0"),
+        sent(60.0, 30.0, "server", "client_0", 100),
+        crash(60.0, "client_1"),
+    )
+    found = time_shares(happened, together(scores(SERVED), scores(TWO, seed=1)))
+    # client_0: 60 s of 120 and 30 s; client_1: up for 60 s. The server is no client.
+    assert list(found) == ["point", "protocol", "seed", *SHARES]
+    assert plain(found, "seed", *SHARES) == [(0, 0.25, 0.125, 0.375, 0.25), (1, 0, 0, 1.0, 0)]
 
 
 def test_what_runs_on_is_cut_at_the_end() -> None:

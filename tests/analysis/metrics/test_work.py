@@ -11,6 +11,7 @@ from analysis.metrics.work import (
     cumulated,
     epochs_per_round,
     lost_by_cause,
+    not_after,
     with_work,
     work_lost,
 )
@@ -113,6 +114,9 @@ def test_epochs_per_round_are_the_scenario_s() -> None:
     assert epochs_per_round({"training": {"local_epochs": 2}}) == 2.0
     with pytest.raises(ResultError, match="training: counts in local_steps"):
         epochs_per_round({"training": {"local_steps": 5}})
+    own = {"fast": {"training": {"learning_rate": 1.0}}, "slow": {"training": {"local_epochs": 9}}}
+    with pytest.raises(ResultError, match="protocols.slow.training: has a length of rounds of its"):
+        epochs_per_round({"training": {"local_epochs": 2}, "protocols": own})
 
 
 UNLIKE = {"client_0": [0.0, 0.4, 0.8], "client_1": [0.0, 0.2, 0.4]}
@@ -226,3 +230,32 @@ def test_no_trace_at_all_is_no_loss() -> None:
 def test_no_scores_are_refused() -> None:
     with pytest.raises(ResultError, match="scores: has no rows"):
         work_lost(trace(), scores(TWO).iloc[:0])
+
+
+def test_the_last_look_that_is_not_after_the_least_of_all() -> None:
+    amounts: dict[tuple[str, int], list[float]] = {
+        ("swarm", 0): [0, 10, 20, 30],
+        ("fedavg", 0): [0, 4, 15, 15],
+        ("local", 0): [0, 1, 2, 3],
+        ("swarm", 1): [0, 1, 1 + 1e-12, 8],
+        ("fedavg", 1): [0, 0.5, 1, 1],
+    }
+    rows = [
+        (protocol, seed, 60.0 * look, done)
+        for (protocol, seed), series in amounts.items()
+        for look, done in enumerate(series)
+    ]
+    curves = pd.DataFrame(rows, columns=["protocol", "seed", "time_s", "bytes"]).assign(point="p")
+    found = not_after(curves, "bytes", ["swarm", "fedavg"])
+    # Of seed 0 fedavg does least, 15: swarm's last look before that is at 10. Local isn't asked.
+    assert plain(found, "protocol", "seed", "time_s", "bytes", "least") == [
+        ("fedavg", 0, 180.0, 15.0, 15.0),
+        ("fedavg", 1, 180.0, 1.0, 1.0),
+        ("local", 0, 180.0, 3.0, 15.0),
+        ("swarm", 0, 60.0, 10.0, 15.0),
+        ("swarm", 1, 120.0, 1 + 1e-12, 1.0),
+    ]
+    every = not_after(curves, "bytes")
+    assert every.loc[every["protocol"] == "swarm", "bytes"].tolist() == [0.0, 1 + 1e-12]
+    with pytest.raises(ResultError, match="curves: lacks the column rounds"):
+        not_after(curves, "rounds")

@@ -1,6 +1,7 @@
 """The page's figures of scores: their data, what they say of themselves, what they hand over."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,13 @@ import pytest
 
 from analysis.figures import look
 from analysis.figures.look import REFERENCE_STYLES, STYLES
+from analysis.loading import load
 from analysis.report import curves
 from analysis.report.curves import at_the_end, over_time
 from analysis.report.drawing import View, escaped, marker, plain, stroke, translucent
+from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
-from tests.analysis.folders import RATE
-
-CRASH = "faults={server_crash: {kind: crash, node: server, at: 30 s}}"
+from tests.analysis.folders import RATE, Run, described, score, trace, write_run
 
 
 def named(view: View, name: str) -> list[dict[str, Any]]:
@@ -25,17 +26,20 @@ def test_the_end_of_a_sweep(tmp_path: Path) -> None:
     figure = at_the_end(a_sweep(tmp_path))
     assert figure.title == "Accuracy after the run, by churn failure rate"
     (view,) = figure.views
-    assert view.keys == () and figure.choices == []
+    assert (view.keys, figure.choices) == (("received",), [("models as", ["received"])])
     local, fedavg = view.traces
     # Failures per hour, a little apart: 0.6 % of the width, half of it to each side.
     assert (local["x"], fedavg["x"]) == ([0.994, 2.994], [1.006, 3.006])
     assert (local["y"], fedavg["y"]) == ([0.325, 0.325], [0.425, 0.425])
-    assert local["error_y"]["array"] == [0.31766, 0.31766]
-    assert fedavg["text"] == ["fedavg 0.425 ±0.318 at 1", "fedavg 0.425 ±0.318 at 3"]
+    assert local["error_y"]["array"] == [0.025, 0.025]
+    assert fedavg["text"] == [
+        *("fedavg 0.425 (0.400 and 0.450) at 1", "fedavg 0.425 (0.400 and 0.450) at 3")
+    ]
     assert view.alternative == (
-        "Lines of the mean client's accuracy after the run against churn failure rate (per hour): "
-        "local 0.325 ±0.318 at 1 and 0.325 ±0.318 at 3; "
-        "fedavg 0.425 ±0.318 at 1 and 0.425 ±0.318 at 3."
+        "Lines of the mean client's accuracy after the run against churn failure rate (per hour), "
+        "models as received: "
+        "local 0.325 (0.300 and 0.350) at 1 and 0.325 (0.300 and 0.350) at 3; "
+        "fedavg 0.425 (0.400 and 0.450) at 1 and 0.425 (0.400 and 0.450) at 3."
     )
 
 
@@ -54,9 +58,14 @@ def test_colours_are_those_of_the_other_figures(tmp_path: Path) -> None:
 def test_what_varies_beside_the_number_is_chosen(tmp_path: Path) -> None:
     results = a_sweep(tmp_path, "network.sharing=none,equal", f"{RATE}=1 / h,3 / h")
     figure = at_the_end(results)
-    assert figure.choices == [("network sharing", ["none", "equal"])]
-    assert [view.keys for view in figure.views] == [("none",), ("equal",)]
-    assert "(per hour), network sharing equal: local" in figure.views[1].alternative
+    assert figure.choices == [
+        *(("network sharing", ["none", "equal"]), ("models as", ["received"]))
+    ]
+    assert [view.keys for view in figure.views] == [*(("none", "received"), ("equal", "received"))]
+    assert (
+        "(per hour), network sharing equal, models as received: local"
+        in figure.views[1].alternative
+    )
     assert [len(trace["y"]) for view in figure.views for trace in view.traces] == [2] * 4
 
 
@@ -68,17 +77,60 @@ def test_texts_make_an_axis_of_names(tmp_path: Path) -> None:
 
 
 def test_a_run_over_time(tmp_path: Path) -> None:
-    (view,) = over_time(a_run(tmp_path, changes=[CRASH])).views
-    band, mean, worst = named(view, "local")
+    (view,) = over_time(a_run(tmp_path)).views
+    low, high, mean, worst = named(view, "local")
     assert (mean["x"], mean["y"]) == ([0.0, 30.0, 60.0], [0.0, 0.225, 0.325])
     assert worst["y"] == [0.0, 0.0, 0.0]
-    assert band["x"] == [0.0, 30.0, 60.0, 60.0, 30.0, 0.0]
-    assert band["y"] == [0.0, 0.54266, 0.64266, 0.0073449, -0.092655, 0.0]
-    assert [shape["x0"] for shape in view.layout["shapes"]] == [30.0]
+    # Each of the two seeds, between which there is no band.
+    assert (low["y"], high["y"]) == ([0.0, 0.2, 0.3], [0.0, 0.25, 0.35])
     assert view.alternative == (
-        "Lines of the mean client's accuracy over 60 s of virtual time. At the end: "
-        "local 0.325 ±0.318; fedavg 0.425 ±0.318. The crash at 30 s is marked."
+        "Lines of the mean client's accuracy, models as received, over 60 s of virtual time. "
+        "At the end: local 0.325 (0.300 and 0.350); fedavg 0.425 (0.400 and 0.450)."
     )
+
+
+def test_three_seeds_have_a_band_within_what_an_accuracy_can_be(tmp_path: Path) -> None:
+    (view,) = over_time(
+        a_run(
+            tmp_path,
+            lambda run: {"client_0": [0.0, 0.5, 0.8 + 0.1 * run[2]]},
+            changes=["seeds=[0, 1, 2]"],
+        )
+    ).views
+    band, _, _ = named(view, "local")
+    assert band["x"] == [0.0, 30.0, 60.0, 60.0, 30.0, 0.0]
+    assert band["y"] == [0.0, 0.5, 1.0, 0.65159, 0.5, 0.0]
+
+
+def test_what_struck_stands_above(tmp_path: Path) -> None:
+    def events(run: Run) -> Sequence[TraceRow]:
+        return [
+            trace(run, 30.0, "client_0", "crash", cause="boom"),
+            trace(run, 40.0, "client_0", "recover", cause="boom"),
+            trace(run, 50.0 + run[2], "client_1", "crash", cause="churn"),
+        ]
+
+    figure = over_time(a_run(tmp_path, events=events))
+    (view,) = figure.views
+    fixed, random = named(view, "a client down")
+    assert (fixed["x"], fixed["opacity"]) == ([30.0, 40.0, None], 1.0)
+    assert (random["x"], random["opacity"]) == ([50.0, 60.0, None, 51.0, 60.0, None], 0.5)
+    assert random["text"][3] == "client 1: a client down, 51 to 60 s, seed 1"
+    assert [shape["x0"] for shape in view.layout["shapes"]] == [30.0, 40.0]
+    assert view.alternative.endswith("Marked: a client down from 30 s and 2 times in all seeds.")
+    assert figure.switches[-1].name == "a client down"
+    assert view.layout["yaxis"]["domain"][1] < view.layout["yaxis2"]["domain"][0]
+
+
+def test_either_stage_is_chosen(tmp_path: Path) -> None:
+    def rows(run: Run) -> tuple[Sequence[ScoreRow], Sequence[TraceRow]]:
+        row = score(run, 60.0, "client_0", 0.2)
+        return [row, row._replace(stage="trained", value=0.6)], []
+
+    figure = over_time(load(write_run(tmp_path, described(), rows)))
+    assert figure.choices[1] == ("models as", ["received", "trained"])
+    ends = [named(view, "fedavg")[-2]["y"] for view in figure.views]
+    assert ends == [[0.2], [0.6]]
 
 
 def test_one_seed_has_no_band(tmp_path: Path) -> None:
@@ -94,8 +146,8 @@ def test_of_many_points_some_are_in_the_page(
     monkeypatch.setattr(curves, "MOST_POINTS", 2)
     figure = over_time(a_sweep(tmp_path, f"{RATE}=1 / h,2 / h,3 / h"))
     assert [view.keys for view in figure.views] == [
-        ("churn failure rate 1 / h",),
-        ("churn failure rate 3 / h",),
+        ("churn failure rate 1 / h", "received"),
+        ("churn failure rate 3 / h", "received"),
     ]
     assert figure.note.endswith("2 of 3 points are in this page.")
 

@@ -47,12 +47,13 @@ def test_what_nodes_did(tmp_path: Path) -> None:
         "trains in vain": [],
         "sends": [(0, 2.0, 3.0)],
         "receives": [(1, 2.0, 3.0)],
+        "under way at the end": [(1, 3.0, 60.0)],
     }
     assert view.alternative == (
         "Timeline of local, seed 0: 2 nodes over 60 s; 1 local rounds finished, 0 lost, "
         "1 models sent, 1 received, 1 outages of client_0."
     )
-    assert figure.note == "A row a node; pale where it is up and waits."
+    assert figure.note.startswith("A row a node; pale where it is up and waits. ")
     assert figure.windows == ()
 
 
@@ -88,7 +89,7 @@ def test_seeds_that_do_not_fit_are_left_out(
     monkeypatch.setattr(nodes, "MOST_BARS", 15)
     figure = timeline(a_run(tmp_path, events=happens))
     assert [view.keys for view in figure.views] == [("local", "0"), ("fedavg", "0")]
-    assert figure.note.endswith("waits. 2 of 4 runs are in this page.")
+    assert figure.note.endswith("way. 2 of 4 runs are in this page.")
 
 
 def test_of_a_long_run_the_first_spans_are_shown(

@@ -13,7 +13,7 @@ from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import RATE, Run, described, score, trace, two_looks, write_run
 
-CAPTION = "Accuracy at the end, means over seeds ± 95 % interval"
+CAPTION = "Accuracy at the end, models as received, means over seeds ± 95 % interval"
 
 
 def work(run: Run) -> Sequence[TraceRow]:
@@ -37,14 +37,14 @@ def test_a_run(tmp_path: Path) -> None:
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     # Seeds 0.3 and 0.35, 0.4 and 0.45; of two values t is 12.706 standard errors of 0.025.
     assert rows[0] == {
-        **{"protocol": "local", "seeds": "2 of 2", "mean client": "0.325 ±0.318"},
-        **{"minus fedavg's": "−0.100 ±0.000 (worse)", "worst client": "0.000 ±0.000"},
+        **{"protocol": "local", "seeds": "2 of 2", "mean client": "0.325 two seeds"},
+        **{"minus fedavg's": "−0.100 two seeds (worse)", "worst client": "0.000 two seeds"},
         **{"aggregate": "–", "time to target": "not reached (0 of 2)"},
         **{"local rounds": "0", "rounds lost": "0", "lost work": "–", "received": "0 B"},
     }
     assert rows[1] == {
-        **{"protocol": "fedavg", "seeds": "2 of 2", "mean client": "0.425 ±0.318"},
-        **{"minus fedavg's": "–", "worst client": "0.000 ±0.000", "aggregate": "–"},
+        **{"protocol": "fedavg", "seeds": "2 of 2", "mean client": "0.425 two seeds"},
+        **{"minus fedavg's": "–", "worst client": "0.000 two seeds", "aggregate": "–"},
         **{"time to target": "1 min (1 of 2)", "local rounds": "2", "rounds lost": "1"},
         **{"lost work": "33.3 %", "received": "2 kB"},
     }
@@ -66,7 +66,7 @@ def test_without_a_server_the_first_protocol_is_the_reference(tmp_path: Path) ->
     results = a_run(tmp_path, changes=["protocols={local: {}, braintorrent: {}}"])
     found = table(results, compared(results))
     assert found.columns[3] == "minus local's"
-    assert [row[3] for row in found.rows] == ["–", "+0.000 ±0.000"]
+    assert [row[3] for row in found.rows] == ["–", "+0.000 two seeds"]
 
 
 def test_a_protocol_alone_has_no_reference(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
     )
     results = load(folder)
     found = table(results, compared(results))
-    assert found.rows[0][3] == "−1.000 ±0.000 (better)"
+    assert found.rows[0][3] == "−1.000 two seeds (better)"
 
 
 def test_without_the_reference_there_is_no_difference(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,12 +51,13 @@ def spec(
     arithmetic: Literal["exact", "batched"] = "batched",
     optimizer: Optimizer = "sgd",
     seed: int = 0,
+    data_seed: int = 0,
     **training: Any,
 ) -> LearnerSpec:
     values = {"learning_rate": 0.02, "weight_decay": 0.01, "batch_size": 24, "local_epochs": 1}
     partition = DirichletSettings(kind="dirichlet", alpha=0.3)
     return LearnerSpec(
-        DigitsSettings(name="digits", partition=partition),
+        DigitsSettings(name="digits", partition=partition, data_seed=data_seed),
         model,
         TrainingSettings(optimizer=optimizer, arithmetic=arithmetic, **{**values, **training}),
         10,
@@ -113,6 +115,40 @@ def test_learners_of_other_seeds_share_a_group_and_others_do_not() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
+def test_learners_of_other_data_share_a_group_and_each_sees_its_own() -> None:
+    one, other = Learner(spec()), Learner(spec(data_seed=1))
+    assert one.group is other.group
+    asked = [jobs(one, 2)[0], jobs(other, 2)[0], jobs(one, 2)[1], jobs(other, 2)[1]]
+    alone = [trained_together([job])[0] for job in asked]
+    for model, expected in zip(trained_together(asked), alone, strict=True):
+        assert np.allclose(model, expected, atol=1e-5)
+    assert not np.allclose(alone[0], alone[1], atol=1e-3)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_learners_whose_losses_differ_are_trained_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Learner(spec()), Learner(spec(data_seed=1))
+
+    def doubled(output: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return 2 * torch.nn.functional.cross_entropy(output, labels, reduction="none")
+
+    load = DigitsSettings.load
+    monkeypatch.setattr(learner, "_LOADED", {})
+    monkeypatch.setattr(
+        DigitsSettings,
+        "load",
+        lambda settings, *rest: replace(load(settings, *rest), losses=doubled),
+    )
+    weighted = Learner(spec(data_seed=1))
+    assert weighted.together == one.together and weighted.group is not one.group
+    asked = [jobs(weighted, 1)[0], jobs(one, 1)[0], jobs(other, 1)[0]]
+    found = trained_together(asked)
+    for job, model in zip(asked, found, strict=True):
+        assert np.allclose(model, trained_together([job])[0], atol=1e-5)
+    assert not np.allclose(found[0], found[2], atol=1e-4)
+
+
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("count", [0, GROUP_LIMIT + 1])
 def test_a_group_has_at_least_one_member_and_at_most_the_limit(count: int) -> None:
     with pytest.raises(ValueError, match="group"):
@@ -145,7 +181,8 @@ def test_a_compiler_that_lets_places_differ_is_refused(monkeypatch: pytest.Monke
 def test_no_bit_depends_on_the_group(
     model: MlpSettings | CnnSettings, optimizer: Optimizer
 ) -> None:
-    group = jobs(Learner(spec(model, optimizer=optimizer)), GROUP_LIMIT)
+    one, other = (Learner(spec(model, optimizer=optimizer, data_seed=seed)) for seed in (0, 1))
+    group = jobs(one, GROUP_LIMIT // 2) + jobs(other, GROUP_LIMIT // 2)
     whole = bits(trained_together(group))
     assert len(set(whole)) == GROUP_LIMIT
     assert bits(trained_together(group[::-1])) == whole[::-1]
@@ -174,8 +211,9 @@ def test_another_process_gives_the_same_bits() -> None:
 
 def member(samples: int, **length: Any) -> Member:
     training = TrainingSettings(learning_rate=0.1, batch_size=4, **length)
-    numbers = np.arange(100, 100 + samples)
-    return Member(np.zeros(3, np.float32), numbers, training, generator(1, "batches", samples))
+    labels = torch.arange(100 * samples, 101 * samples)
+    order = generator(1, "batches", samples)
+    return Member(np.zeros(3, np.float32), labels / 2, labels, training, order)
 
 
 @pytest.mark.parametrize(
@@ -191,8 +229,9 @@ def test_a_place_sees_the_batches_of_a_round_alone(length: dict[str, Any]) -> No
         for step in range(len(plan.index)):
             used = plan.mask[step, place] == 1
             seen = plan.index[step, place][used]
-            alone = expected[step] + 100 if step < len(expected) else torch.empty(0)
-            assert seen.tolist() == alone.tolist()
+            alone = expected[step] + 100 * size if step < len(expected) else torch.empty(0)
+            assert plan.labels[seen].tolist() == alone.tolist()
+            assert plan.inputs[seen].tolist() == (alone / 2).tolist()
             assert used[: len(seen)].all()
     assert not plan.mask[:, len(sizes) :].any()
 

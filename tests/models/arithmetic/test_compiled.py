@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch._dynamo.exc import FailOnRecompileLimitHit
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from models.arithmetic.compiled import compiled, compiler, compiler_version, compiling
 from sim.record.errors import Refusal
@@ -39,6 +40,36 @@ def test_a_folder_that_pytorch_would_not_quote_is_named(monkeypatch: pytest.Monk
 def test_the_compilers_version_is_its_own_first_line() -> None:
     assert compiler_version()
     assert "\n" not in compiler_version()
+
+
+def test_code_that_can_not_be_kept_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    # What PyTorch says before it was told anything, and what it says when it has made it up.
+    for named in (None, default_cache_dir()):
+        if named is None:
+            monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        else:
+            monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", named)
+        with pytest.raises(Refusal) as refusal:
+            compiled(add)
+        assert str(refusal.value) == (
+            f"{tmp_path}/file/braintorrent/inductor: compiled code can't be kept there: Not a "
+            "directory; allowed: exact, or batched with a folder that can be written to, as "
+            "XDG_CACHE_HOME names it"
+        )
+        assert refusal.value.path == ("training", "arithmetic")
+
+
+def test_a_folder_that_pytorch_was_told_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "told"))
+    compiled(add)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "told")
+    assert (tmp_path / "told").is_dir()
 
 
 @pytest.mark.slow

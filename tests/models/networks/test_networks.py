@@ -18,7 +18,7 @@ from models.networks import (
     network,
 )
 from models.parameters import FlatModule
-from models.tasks.task import Task
+from models.tasks.task import HeldOut, Task
 from sim.record.errors import Refusal
 
 DENSE: list[Any] = [
@@ -32,15 +32,15 @@ def task(per_pixel: bool, height: int = 16, width: int = 32) -> Task:
     """Two samples of five classes."""
     inputs = torch.linspace(0, 1, 2 * height * width).reshape(2, 1, height, width)
     labels = torch.zeros((2, height, width) if per_pixel else 2, dtype=torch.int64)
+    held_out = HeldOut(inputs, labels, lambda outputs, labels: {})
     return Task(
         inputs,
         labels,
-        inputs,
-        labels,
+        held_out,
+        held_out,
         (1, height, width),
         5,
         nn.functional.cross_entropy,
-        lambda outputs, labels: {},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from models.tasks.cohort import Cohort, Subject
+from models.tasks.cohort import Cohort, Split, Subject
 from models.tasks.segmentation import Labels
 
 SPACING_MM = (4.0, 2.0, 1.0)
@@ -21,13 +21,13 @@ def volume(*boxes: tuple[int, slice, slice, slice], side: int = 16, slices: int 
     return labels
 
 
-def subject(name: str, site: int, held_out: bool, labels: Labels) -> Subject:
+def subject(name: str, site: int, split: Split, labels: Labels) -> Subject:
     """Its image shows the labels under a little noise."""
     draws = np.random.Generator(np.random.Philox(sum(name.encode())))
     images = labels + 0.1 * draws.standard_normal(labels.shape)
     # Turned, so that a spacing is a column's length and not the diagonal's entry.
     affine = np.eye(4)[[2, 0, 1, 3]] @ np.diag([*SPACING_MM, 1.0])
-    return Subject(name, site, held_out, images.astype(np.float32), labels, affine)
+    return Subject(name, site, split, images.astype(np.float32), labels, affine)
 
 
 def cohort(*subjects: Subject, structures: tuple[str, ...] = ("left", "right")) -> Cohort:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 from sklearn.datasets import load_digits
 
@@ -11,21 +14,22 @@ from models.tasks import DigitsSettings
 from models.tasks.task import Task
 
 
-def digits(split_seed: int = 0, test_fraction: float = 0.2) -> Task:
+def digits(**settings: Any) -> Task:
     partition = IidSettings(kind="iid")
-    settings = DigitsSettings(
-        name="digits", partition=partition, split_seed=split_seed, test_fraction=test_fraction
-    )
-    return settings.load(10, lambda line: None)
+    made = DigitsSettings(name="digits", partition=partition, **settings)
+    return made.load(10, lambda line: None)
 
 
-def test_every_image_is_either_trained_on_or_held_out() -> None:
-    task = digits()
-    images = torch.cat([task.inputs, task.test_inputs]).numpy().reshape(-1, 64)
-    labels = torch.cat([task.labels, task.test_labels]).numpy()
+def splits(task: Task) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+    return tuple((each.inputs, each.labels) for each in (task, task.test, task.validation))
+
+
+def test_every_image_is_trained_on_or_tested_on_or_validated_on() -> None:
+    images, labels = map(torch.cat, zip(*splits(digits()), strict=True))
     source = load_digits()
     found = sorted(
-        (*map(float, image), int(label)) for image, label in zip(images, labels, strict=True)
+        (*map(float, image), int(label))
+        for image, label in zip(images.numpy().reshape(-1, 64), labels, strict=True)
     )
     expected = sorted(
         (*(pixel / 16 for pixel in image), int(label))
@@ -44,23 +48,28 @@ def test_pixels_are_float32_between_nought_and_one() -> None:
     assert task.labels.dtype == torch.int64
 
 
-def test_each_class_is_held_out_in_its_share() -> None:
-    task = digits(test_fraction=0.25)
+def test_each_class_is_held_out_in_its_shares() -> None:
+    task = digits(test_fraction=0.25, validation_fraction=0.15)
     total = np.bincount(load_digits().target)
-    assert np.array_equal(
-        np.bincount(task.test_labels.numpy()), [round(0.25 * int(n)) for n in total]
-    )
+    for held_out, share in ((task.test, 0.25), (task.validation, 0.15)):
+        assert np.bincount(held_out.labels.numpy()).tolist() == [round(share * n) for n in total]
 
 
-def test_the_split_seed_decides_the_split() -> None:
-    first, again, other = digits(1), digits(1), digits(2)
-    assert torch.equal(first.test_inputs, again.test_inputs)
-    assert not torch.equal(first.test_inputs, other.test_inputs)
+def test_more_to_validate_on_leaves_the_test_data_as_they_were() -> None:
+    few, many = digits(validation_fraction=0.05), digits(validation_fraction=0.3)
+    assert torch.equal(few.test.inputs, many.test.inputs)
+    validated_on = {image.numpy().tobytes() for image in many.validation.inputs}
+    assert {image.numpy().tobytes() for image in few.validation.inputs} < validated_on
+    assert few.digest != many.digest
 
 
-def test_metrics_of_a_known_output() -> None:
-    task = digits()
-    output = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 30.0], [30.0, 0.0]])
-    metrics = task.metrics(torch.split(output, 3), torch.tensor([0, 0, 1, 1]))
-    assert metrics["accuracy"] == 0.75
-    assert abs(metrics["loss"] - (2 * np.log(2) + 0 + 30) / 4) < 1e-6
+def test_the_data_seed_decides_what_is_held_out() -> None:
+    first, again, other = digits(data_seed=1), digits(data_seed=1), digits(data_seed=2)
+    assert first.digest == again.digest
+    for one, two in zip(splits(first)[1:], splits(other)[1:], strict=True):
+        assert not torch.equal(one[0], two[0])
+
+
+def test_nothing_left_to_train_on_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"0.1 beside a test_fraction of 0.9; allowed: less than"):
+        digits(test_fraction=0.9)

@@ -12,7 +12,7 @@ from models.arithmetic.exact import fine_tune
 from models.bits import generator
 from models.networks import QuicknatSettings, network
 from models.parameters import FlatModule
-from models.tasks.cohort import Subject
+from models.tasks.cohort import Split, Subject
 from models.tasks.segmentation import Labels, segmentation
 from models.tasks.task import Task
 from models.training import TrainingSettings
@@ -24,14 +24,15 @@ ALL = slice(None)
 LEFT, WIDE_LEFT = (1, ALL, ALL, slice(0, 4)), (1, ALL, ALL, slice(0, 8))
 RIGHT = (2, ALL, ALL, slice(12, 16))
 
-# Site 0 has two held-out subjects, one of them without `right`; site 1 none; site 2 one.
+# Site 0 has two test subjects, one of them without `right`; site 1 none; site 2 one.
 SUBJECTS = (
-    subject("a", 1, False, volume(LEFT, slices=2)),
-    subject("b", 2, True, volume(LEFT, RIGHT, slices=2)),
-    subject("c", 0, False, volume(RIGHT)),
-    subject("d", 0, True, volume(LEFT, RIGHT)),
-    subject("e", 2, False, volume(LEFT, RIGHT)),
-    subject("f", 0, True, volume(LEFT, slices=4)),
+    subject("a", 1, "training", volume(LEFT, slices=2)),
+    subject("b", 2, "test", volume(LEFT, RIGHT, slices=2)),
+    subject("c", 0, "training", volume(RIGHT)),
+    subject("d", 0, "test", volume(LEFT, RIGHT)),
+    subject("e", 2, "training", volume(LEFT, RIGHT)),
+    subject("f", 0, "test", volume(LEFT, slices=4)),
+    subject("g", 1, "validation", volume(RIGHT, slices=2)),
 )
 # b: both found; d: `left` too wide, `right` missed; f: all found, and a `right` that isn't there.
 GUESSES = (
@@ -48,9 +49,9 @@ def task() -> Task:
 def scores(of: Task, guesses: tuple[Labels, ...], batch: int = 4) -> dict[str, float]:
     """As a learner makes them at a run's end."""
     predicted = np.concatenate(guesses)
-    assert of.final_metrics is not None
-    found = of.final_metrics(outputs(predicted, of.outputs, batch), of.test_labels)
-    looked = of.metrics(outputs(predicted, of.outputs, batch), of.test_labels)
+    assert of.test.final_metrics is not None
+    found = of.test.final_metrics(outputs(predicted, of.outputs, batch), of.test.labels)
+    looked = of.test.metrics(outputs(predicted, of.outputs, batch), of.test.labels)
     # A look finds the same, but for what takes long.
     assert looked == {name: value for name, value in found.items() if "hd95" not in name}
     return found
@@ -62,7 +63,7 @@ def test_training_has_the_slices_of_its_subjects_in_order() -> None:
     assert made.labels.dtype == torch.int64
     assert made.inputs.shape == (8, 1, 16, 16)
     assert (made.input_shape, made.outputs, made.losses) == ((1, 16, 16), 3, None)
-    wanted = [each for each in SUBJECTS if not each.held_out]
+    wanted = [each for each in SUBJECTS if each.split == "training"]
     assert np.array_equal(made.inputs[:, 0], np.concatenate([each.images for each in wanted]))
     assert np.array_equal(made.labels, np.concatenate([each.labels for each in wanted]))
     assert made.sites is not None
@@ -72,12 +73,19 @@ def test_training_has_the_slices_of_its_subjects_in_order() -> None:
 
 def test_held_out_slices_are_never_trained_on() -> None:
     made = task()
-    wanted = [each for each in SUBJECTS if each.held_out]
-    images = np.concatenate([each.images for each in wanted])
-    assert np.array_equal(made.test_inputs[:, 0], images)
-    assert np.array_equal(made.test_labels, np.concatenate([each.labels for each in wanted]))
     trained = {image.tobytes() for image in made.inputs[:, 0].numpy()}
-    assert not trained & {image.tobytes() for image in images}
+    for split, held_out in (("test", made.test), ("validation", made.validation)):
+        wanted = [each for each in SUBJECTS if each.split == split]
+        images = np.concatenate([each.images for each in wanted])
+        assert np.array_equal(held_out.inputs[:, 0], images)
+        assert np.array_equal(held_out.labels, np.concatenate([each.labels for each in wanted]))
+        assert not trained & {image.tobytes() for image in images}
+
+
+def test_validation_subjects_are_judged_by_themselves() -> None:
+    held_out = task().validation
+    found = held_out.metrics(outputs(volume(RIGHT, slices=2), 3, 4), held_out.labels)
+    assert found == {"dice": 1.0, "dice_right": 1.0, site_metric("dice", 1): 1.0}
 
 
 def test_means_over_structures_then_subjects_worked_out_by_hand() -> None:
@@ -119,7 +127,7 @@ def test_how_many_slices_are_seen_at_once_does_not_matter(batch: int) -> None:
 
 def test_what_no_held_out_subject_has_is_left_out() -> None:
     structures = ("left", "right", "nowhere")
-    made = segmentation(cohort(SUBJECTS[0], SUBJECTS[5], structures=structures))
+    made = segmentation(cohort(SUBJECTS[0], *SUBJECTS[5:], structures=structures))
     assert made.outputs == 4
     assert scores(made, (volume(LEFT, slices=4),)) == {
         "dice": 1.0,
@@ -130,22 +138,25 @@ def test_what_no_held_out_subject_has_is_left_out() -> None:
     }
 
 
-def test_nothing_to_be_tested_on_is_refused() -> None:
-    with pytest.raises(Refusal, match="no held-out subject has a structure .*; allowed: at"):
-        segmentation(cohort(SUBJECTS[0], subject("g", 0, True, volume())))
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_nothing_to_be_judged_on_is_refused(split: Split) -> None:
+    others = [each for each in SUBJECTS if each.split != split]
+    with pytest.raises(Refusal, match=f"no {split} subject has a structure .*; allowed: at"):
+        segmentation(cohort(*others, subject("h", 0, split, volume())))
 
 
 def test_quicknat_learns_a_bright_square() -> None:
-    def square(name: str, site: int, held_out: bool, row: int, column: int) -> Subject:
+    def square(name: str, site: int, split: Split, row: int, column: int) -> Subject:
         box = (1, ALL, slice(row, row + 10), slice(column, column + 10))
-        return subject(name, site, held_out, volume(box, side=32))
+        return subject(name, site, split, volume(box, side=32))
 
     made = segmentation(
         cohort(
-            square("a", 0, False, 2, 3),
-            square("b", 0, False, 18, 1),
-            square("c", 1, False, 9, 20),
-            square("d", 1, True, 4, 15),
+            square("a", 0, "training", 2, 3),
+            square("b", 0, "training", 18, 1),
+            square("c", 1, "training", 9, 20),
+            square("d", 1, "test", 4, 15),
+            square("e", 1, "validation", 4, 15),
             structures=("square",),
         )
     )
@@ -158,5 +169,5 @@ def test_quicknat_learns_a_bright_square() -> None:
     fine_tune(module, inputs, made.labels, made.loss, training, generator(0, "batches"))
     module.eval()
     with torch.inference_mode():
-        found = made.metrics([module(flat.arranged(made.test_inputs))], made.test_labels)
+        found = made.test.metrics([module(flat.arranged(made.test.inputs))], made.test.labels)
     assert found["dice"] > 0.9

@@ -73,8 +73,9 @@ OPERATIONS = Operations(3, 2, 1, 0, 30, 20, 20)
 
 def learned(protocol: str, seed: int) -> results.RunTables:
     scores = [
-        ScoreRow(protocol, seed, time_s, "client_0", "received", 1, 1, 0.0, "accuracy", value, True)
+        ScoreRow(protocol, seed, time_s, "client_0", "received", 1, 1, 0.0, metric, value, True)
         for time_s, value in ((0.0, 0.1), (300.0, 0.5), (600.0, 0.75))
+        for metric in ("accuracy", "accuracy_validation")
     ]
     traces = [TraceRow(protocol, seed, 0.0, 2.0, "client_0", "train", "", 0)]
     return results.run_tables(RunRecord(protocol, seed, 600.0, 42, {}), scores, traces)
@@ -140,11 +141,12 @@ def test_the_kept_scenario_gives_the_same_tables(scenario: str, simulation: Fake
 
 def test_json_is_all_that_standard_output_holds(scenario: str, simulation: FakeWork) -> None:
     summary = json.loads(invoke("run", scenario, "--json").stdout)
-    assert (summary["scenario"], summary["crash_s"], summary["target"]) == ("tiny", 300.0, 0.6)
+    target = {"metric": "accuracy", "value": 0.6, "of": "mean", "stage": "received"}
+    assert (summary["scenario"], summary["crash_s"], summary["target"]) == ("tiny", 300.0, target)
     line = summary["protocols"][0]
     assert line["protocol"] == "braintorrent"
-    assert line["mean_client"] == {"mean": 0.75, "low": 0.75, "high": 0.75, "count": 2}
-    assert line["time_to_target_s"] == {"median": 600.0, "count": 2, "reached": 2}
+    assert line["scores"]["mean"] == {"mean": 0.75, "low": 0.75, "high": 0.75, "count": 2}
+    assert line["time_to_target_s"] == {"median_s": 600.0, "count": 2, "reached": 2}
 
 
 def test_chosen_protocols_and_seeds_run_in_the_scenario_s_order(
@@ -223,6 +225,17 @@ def test_check_goes_through_all_scenarios_and_reports_each_mistake(
     first, second = result.stderr.splitlines()
     assert first.startswith("bad.yaml:3:11: duration: ")
     assert second.startswith("missing.yaml:")
+
+
+def test_check_says_what_can_come_to_nothing() -> None:
+    late = SCENARIO.replace("at: 5 min", "at: 10 min")
+    Path("late.yaml").write_text(late, encoding="utf-8")
+    result = invoke("check", "late.yaml")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "late.yaml: caution: faults.first begins at 10 min, when the run of 10 min is over: "
+        "it changes nothing\n",
+    )
 
 
 def test_check_looks_at_the_data_only_when_asked(scenario: str, simulation: FakeWork) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from sim.cli.progress import Remaining, plain_lines, progress_display
+from sim.cli.progress import NOT_YET, Remaining, plain_lines, progress_display
 from sim.runs.session import Progress, RunProgress
 
 
@@ -49,6 +49,23 @@ def test_plain_progress_prints_rarely_and_once_at_the_end() -> None:
         "0/2 runs, 2 of 2 trainings and 3 of 4 evaluations done, at least 3.5 s left",
         "2/2 runs, 2 of 2 trainings and 4 of 4 evaluations done",
     ]
+
+
+def test_the_time_left_is_not_told_before_it_is_known() -> None:
+    now_s = 0.0
+    remaining = Remaining(lambda: now_s)
+    assert remaining.text(progress(trained=0, evaluated=0, done_s=0.0)) == "starting"
+    unknown = progress(done_s=1.0, left_s=1.0, left_is_known=False)
+    assert remaining.text(unknown) == NOT_YET
+    assert remaining.text(progress(done_s=1.0, left_s=999.0)) == NOT_YET
+    now_s = 40.0  # Little has been done, much of it by workers that still warmed up.
+    assert remaining.text(progress(done_s=3.0, left_s=997.0)) == NOT_YET
+    now_s = 50.0
+    ended = progress(done_s=201.0, left_s=800.0, simulated_runs=2)
+    assert remaining.text(ended) == "3.3 min left"
+    # After a minute a small share tells enough.
+    now_s = 100.0
+    assert remaining.text(progress(done_s=11.0, left_s=990.0)) == "at least 2.8 h left"
 
 
 def test_the_live_display_shows_the_world_and_the_real_work() -> None:

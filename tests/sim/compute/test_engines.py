@@ -203,6 +203,29 @@ def test_closing_amid_long_operations_does_not_wait_for_them(tmp_path: Path) -> 
     assert multiprocessing.active_children() == []
 
 
+MASKED = """
+import multiprocessing, signal, time
+from sim.compute.engines.workers import _interrupts_held
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    with _interrupts_held():
+        child.start()
+    with open(f"/proc/{child.pid}/status") as file:
+        blocked = next(int(line.split()[1], 16) for line in file if line.startswith("SigBlk"))
+    print(bool(blocked & 1 << signal.SIGINT - 1))
+    child.kill()
+"""
+
+
+def test_ctrl_c_cannot_hit_even_the_first_worker_before_it_ignores_it(tmp_path: Path) -> None:
+    script = tmp_path / "masked.py"
+    script.write_text(MASKED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(script)]
+    assert subprocess.check_output(command, env=environment, text=True) == "True\n"
+
+
 HANGS = """
 import asyncio, signal, sys
 from pathlib import Path

@@ -1,11 +1,13 @@
 """Faults: their order at ties, their long-run shares, and that they are the same for everybody."""
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sim.faults import FAULTS
 from sim.world.world import World
 from tests.sim import tiny
 
@@ -162,3 +164,34 @@ def test_zero_failure_rate_never_fails() -> None:
     world = suffering({"churn": fault}, "fedavg")
     tiny.run(world.clock, 500.0)
     assert outages(world) == {}
+
+
+def test_the_failures_of_churn_are_foreseen() -> None:
+    # Each of four nodes is up 1 s and down 3 s at a time: 250 failures and repairs in 1,000 s.
+    wear = {"kind": "churn", "nodes": "all", "mean_time_to_repair": "3 s"}
+    nodes = ("client_0", "client_1", "client_2", "server")
+    churn = FAULTS["churn"].model_validate(wear | {"failure_rate": "1 / s"})
+    assert churn.events(1000.0, nodes) == 4 * 2 * 250
+    assert FAULTS["churn"].model_validate(wear | {"failure_rate": "0 / s"}).events(9.0, nodes) == 0
+    world = suffering({"wear": wear | {"failure_rate": "1 / s"}}, "fedavg")
+    tiny.run(world.clock, 1000.0)
+    found = sum(map(len, outages(world).values()))
+    assert found == pytest.approx(4 * 2 * 250, rel=0.1)
+
+
+def test_a_fault_knows_whom_it_can_strike_and_when() -> None:
+    clients = ("client_0", "client_1")
+    cut = {"kind": "partition", "at": "2 s", "heals_after": "3 s"}
+    apart = FAULTS["partition"].model_validate(cut | {"groups": [["server"]]})
+    assert (apart.window_s, apart.strikes(clients), apart.strikes((*clients, "server"))) == (
+        (2.0, 5.0),
+        (),
+        (*clients, "server"),
+    )
+    blow = FAULTS["crash"].model_validate({"kind": "crash", "node": "server", "at": "4 s"})
+    assert (blow.window_s, blow.strikes(clients)) == ((4.0, math.inf), [])
+    drag = {"kind": "slowdown", "nodes": ["client_1"], "factor": 2.0, "at": "1 s", "lasts": "2 s"}
+    slow = FAULTS["slowdown"].model_validate(drag)
+    assert (slow.window_s, slow.strikes(clients)) == ((1.0, 3.0), ["client_1"])
+    luck = {"kind": "client_dropout", "probability": 0.5}
+    assert FAULTS["client_dropout"].model_validate(luck).strikes((*clients, "pooled")) == [*clients]

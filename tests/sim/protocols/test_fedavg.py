@@ -160,8 +160,8 @@ async def simulated(described: Any, rounds: int) -> Any:
     data, store = Data(), memory()
     engine = engine_for(0, Training(), store.vectors)
     try:
-        lineage = data.lineage(Graph(engine, store, Models()), described, 5)
-        world, protocol = build(described, "fedavg", 5, lineage, data.facts(described, 5))
+        lineage = data.lineage(Graph(engine, store, Models()), described, "fedavg", 5)
+        world, protocol = build(described, "fedavg", 5, lineage, data.facts(described, "fedavg", 5))
         assert isinstance(protocol, ServerRounds)
         while protocol.server_round < rounds:
             await world.clock.run_until(world.clock.now + 1.0)
@@ -177,7 +177,7 @@ def textbook(described: Any, rounds: int) -> Any:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        learner = Learner(learner_spec(described, 5))
+        learner = Learner(learner_spec(described, "fedavg", 5))
         task = described.task.load(2, lambda line: None)
         draws = generator(5, "data_partition")
         parts = described.task.partition.deal(task.labels.numpy(), 2, draws)

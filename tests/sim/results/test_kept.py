@@ -24,17 +24,29 @@ TENSORS = {
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     kept.write(tmp_path, MODEL, TENSORS)
-    return tmp_path / "models" / "fedavg" / "3" / "client_1.safetensors"
+    return tmp_path / "models" / "fedavg" / "3" / "client_1_trained.safetensors"
 
 
 def test_what_was_kept_comes_back(file: Path) -> None:
     model, tensors = kept.read(file)
-    assert model == MODEL
+    assert model == kept.described(file) == MODEL
     assert tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
         assert tensors[name].shape == tensor.shape
         assert np.array_equal(tensors[name], tensor)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_only_clients_have_a_model_of_each_stage(tmp_path: Path) -> None:
+    names = {
+        (node, stage): kept.path_of(tmp_path, "p", 0, node, stage).name.removesuffix(".safetensors")
+        for node in ("client_1", "aggregate", "server", "pooled")
+        for stage in ("received", "")
+    }
+    assert names == {
+        **{(node, stage): node for node, stage in names},
+        ("client_1", "received"): "client_1_received",
+    }
 
 
 def test_others_read_it_without_this_program(file: Path) -> None:
@@ -65,6 +77,7 @@ def test_the_bytes_are_the_same_in_every_process(file: Path, tmp_path: Path) -> 
 def test_the_very_same_model_is_there_and_no_other(file: Path, tmp_path: Path) -> None:
     assert kept.is_there(tmp_path, MODEL)
     assert not kept.is_there(tmp_path, MODEL._replace(node="client_2"))
+    assert not kept.is_there(tmp_path, MODEL._replace(stage="received"))
     for other in ({"name": "f" * 32}, {"version": 3}, {"time_s": 0.3}):
         assert not kept.is_there(tmp_path, MODEL._replace(**other))
 

@@ -13,6 +13,7 @@ from sim.record.errors import ScenarioError
 from sim.record.folder import write_record
 from sim.results.folder_lock import locked
 from sim.results.status import Failure, as_dict, lines, status
+from sim.results.under_way import Work, forget, tell
 from sim.scenario import dump, dump_sweep, folder_record, grid, load
 
 CAUSE = "OutOfMemoryError: 3 GiB"
@@ -74,6 +75,33 @@ def test_a_sweep_under_way_with_failures(tmp_path: Path) -> None:
     assert content["failures"] == [
         {"point": "clients.count-4", "protocol": "fedavg", "seed": 1, "cause": CAUSE}
     ]
+
+
+def test_work_under_way_and_stopped(tmp_path: Path) -> None:
+    folder = swept(tmp_path)
+    (folder / "store" / "models" / "0a").mkdir(parents=True)
+    (folder / "store" / "models" / "0a" / "0a1b.npy").write_bytes(bytes(1500))
+    (folder / "store" / "scores.jsonl").write_text("[1]\n[2]\n[half", encoding="utf-8")
+    tell(folder, Work(1200, 3400, 5, 60, simulated_runs=7, total_runs=12))
+    with locked(folder):
+        assert text(folder).splitlines()[-2:] == [
+            "stored: 2 evaluations, 1 models (1.5 kB)",
+            "under way: 1,200 of at least 3,400 trainings and 5 of at least 60 evaluations done; "
+            "7 of 12 runs played",
+        ]
+    tell(folder, Work(1200, 3400, 5, 60, simulated_runs=12, total_runs=12))
+    assert text(folder).splitlines()[-1] == (
+        "when it was stopped: 1,200 of 3,400 trainings and 5 of 60 evaluations done; "
+        "12 of 12 runs played"
+    )
+    assert as_dict(status(folder))["stored"] == {"evaluations": 2, "models": 1, "size_bytes": 1500}
+    forget(folder)
+    assert status(folder).work is None
+    (folder / "store" / "progress.json").write_text("{", encoding="utf-8")
+    assert status(folder).work is None
+    for count in (2, 3, 4):
+        finished(folder / "runs" / f"clients.count-{count}")
+    assert text(folder).splitlines()[-1] == "runs: 12 of 12 finished"
 
 
 def test_a_finished_sweep(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from models.learner import Learner
 from sim.cli import app
 from sim.record.folder import RUN_FILE
+from sim.record.metrics import seen_from
 from sim.record.rows import ScoreRow
 from sim.results import folder as results
 from sim.results import kept
@@ -33,11 +34,17 @@ SMALL = [
     "--seed=1",
 ]
 CLIENTS = ["client_0", "client_1", "client_2"]
-NODES = {
-    "braintorrent": ["aggregate", *CLIENTS],
-    "fedavg": ["aggregate", *CLIENTS, "server"],
+STAGED = [f"{client}_{stage}" for client in CLIENTS for stage in ("received", "trained")]
+FILES = {
+    "braintorrent": ["aggregate", *STAGED],
+    "fedavg": ["aggregate", *STAGED, "server"],
     "local": ["aggregate", *CLIENTS],
     "pooled": ["aggregate", "pooled"],
+}
+# What is no client's counts as received.
+AVERAGES = {
+    *("models/braintorrent/1/aggregate.safetensors", "models/fedavg/1/aggregate.safetensors"),
+    "models/fedavg/1/server.safetensors",
 }
 
 
@@ -75,9 +82,9 @@ def unfinished_copy(whole: Path, folder: Path) -> Path:
     return folder
 
 
-def test_every_node_s_model_is_kept_and_covered_by_the_digests(expected: Path) -> None:
+def test_every_node_s_models_are_kept_and_covered_by_the_digests(expected: Path) -> None:
     models = [
-        f"models/{protocol}/1/{node}.safetensors" for protocol in NODES for node in NODES[protocol]
+        f"models/{protocol}/1/{file}.safetensors" for protocol in FILES for file in FILES[protocol]
     ]
     assert [name for name in content(expected) if name.startswith("models/")] == models
     digests = results.finished_record(expected)["sha256"]
@@ -85,19 +92,47 @@ def test_every_node_s_model_is_kept_and_covered_by_the_digests(expected: Path) -
 
 
 def test_each_kept_model_is_the_one_that_was_scored_last(expected: Path) -> None:
-    last: dict[tuple[str, str], dict[str, float]] = {}
-    rows: dict[tuple[str, str], ScoreRow] = {}
+    last: dict[tuple[str, str, str], dict[str, float]] = {}
+    rows: dict[tuple[str, str, str], ScoreRow] = {}
     for row in read_scores(expected):
-        key = (row.protocol, row.node)
+        key = (row.protocol, row.node, row.stage or "")
         if key not in rows or rows[key].time_s < row.time_s:
             last[key], rows[key] = {}, row
         last[key][row.metric] = row.value
-    learner = Learner(learner_spec(load(expected / "scenario.yaml"), 1))
-    for (protocol, node), row in rows.items():
-        model, tensors = kept.read(kept.path_of(expected, protocol, 1, node))
-        assert model[:6] == (protocol, 1, node, row.local_round, row.version, row.time_s)
-        assert learner.scores(learner.layout.vector(tensors)) == last[protocol, node]
-    assert len(rows) == sum(map(len, NODES.values()))
+    learner = Learner(learner_spec(load(expected / "scenario.yaml"), "local", 1))
+    for (protocol, node, stage), row in rows.items():
+        model, tensors = kept.read(kept.path_of(expected, protocol, 1, node, stage))
+        assert model[:4] == (protocol, 1, node, stage)
+        assert model[4:7] == (row.local_round, row.version, row.time_s)
+        scores = seen_from(None, learner.scores(learner.layout.vector(tensors)))
+        assert scores.items() <= last[protocol, node, stage].items()
+    assert len(rows) == sum(map(len, FILES.values()))
+
+
+@pytest.mark.parametrize("stage", ["received", "trained"])
+def test_the_models_of_one_stage_are_kept_with_the_references(
+    stage: str, expected: Path, tmp_path: Path
+) -> None:
+    run(tmp_path / "one", f"--set=output.keep_models={stage}")
+    other = "trained" if stage == "received" else "received"
+    wanted = {
+        name: data
+        for name, data in content(expected).items()
+        if f"_{other}." not in name
+        if stage == "received" or name not in AVERAGES
+    }
+    found = content(tmp_path / "one")
+    assert found.keys() == wanted.keys()
+    models = [name for name in found if name.startswith("models/")]
+    assert all(found[name] == wanted[name] for name in models)
+
+
+def test_a_stage_that_is_not_looked_at_is_not_kept(tmp_path: Path) -> None:
+    options = ("--set=evaluation.stages=[received]", "--protocol=fedavg")
+    run(tmp_path / "received", *options)
+    models = {path.stem for path in (tmp_path / "received" / "models").rglob("*.safetensors")}
+    assert models == {"aggregate", "server", *(f"{client}_received" for client in CLIENTS)}
+    assert {row.stage for row in read_scores(tmp_path / "received")} == {"received"}
 
 
 def test_same_bytes_with_workers(expected: Path, tmp_path: Path) -> None:
@@ -156,13 +191,13 @@ def test_without_it_no_model_is_kept_and_the_tables_are_the_same(
 
 
 def test_a_run_that_stops_early_keeps_the_models_of_its_end(tmp_path: Path) -> None:
-    goal = "--set=stop_when={metric: accuracy, value: 0.2, of: aggregate}"
+    goal = "--set=stop_when={metric: loss, value: 2.29, of: aggregate}"
     run(tmp_path / "early", goal, "--protocol=braintorrent")
     end_s = max(row.time_s for row in read_scores(tmp_path / "early"))
     assert end_s < 60
-    for node in NODES["braintorrent"]:
-        model, _ = kept.read(kept.path_of(tmp_path / "early", "braintorrent", 1, node))
-        assert model.time_s == end_s
+    models = sorted((tmp_path / "early" / "models" / "braintorrent" / "1").iterdir())
+    assert [path.stem for path in models] == FILES["braintorrent"]
+    assert {kept.described(path).time_s for path in models} == {end_s}
 
 
 def test_each_point_of_a_sweep_keeps_the_models_of_its_run_alone(
@@ -178,7 +213,7 @@ def test_each_point_of_a_sweep_keeps_the_models_of_its_run_alone(
     assert early.keys() == content(expected).keys()
     changed = {name for name, data in early.items() if data != content(expected)[name]}
     assert {name for name in changed if name.startswith("models/")} == {
-        f"models/fedavg/1/{node}.safetensors" for node in NODES["fedavg"]
+        f"models/fedavg/1/{file}.safetensors" for file in FILES["fedavg"]
     }
 
 

@@ -26,7 +26,7 @@ CHANGED = "have changed since; allowed: the files as they were"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    write_sites(tmp_path, {"alpha": 2, "beta": 2})
+    write_sites(tmp_path, {"alpha": 3, "beta": 2})
     (tmp_path / "heads.yaml").write_text(SCENARIO)
     return tmp_path
 

@@ -1,5 +1,6 @@
 """`predict`: a kept model's segmentation as files, and what it refuses in one line."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from models.tasks.cohort import Cohort
 from models.tasks.segmentation import dice
 from sim.cli import app
 from sim.results import kept
+from sim.runs.prediction import Choice, segmented
 from tests.sim.squares import AFFINE, STRUCTURES, cohort
 from tests.tables import read_scores
 
@@ -76,14 +78,17 @@ def test_it_writes_the_labels_what_they_mean_and_a_picture(folder: Path, tmp_pat
     assert (out.parent / "it.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("node", ["client_0", "client_1", "aggregate"])
+@pytest.mark.parametrize(
+    ("node", "stage"),
+    [("client_0", "received"), ("client_1", "trained"), ("aggregate", "received")],
+)
 def test_the_dice_of_the_held_out_subjects_is_the_run_s_last_score(
-    node: str, folder: Path, tmp_path: Path
+    node: str, stage: str, folder: Path, tmp_path: Path
 ) -> None:
     found = []
-    for subject in cohort().subjects[2:]:
+    for subject in cohort().subjects[2:4]:
         out = tmp_path / "it.nii.gz"
-        options = ("--protocol=braintorrent", "--seed=0", f"--node={node}")
+        options = ("--protocol=braintorrent", "--seed=0", f"--node={node}", f"--stage={stage}")
         predict(folder, *options, f"--subject={subject.name}", f"--out={out}")
         labels = np.asarray(nibabel.load(out).dataobj)
         found.append(dice(labels, subject.labels, 1 + len(STRUCTURES)).mean())
@@ -91,7 +96,7 @@ def test_the_dice_of_the_held_out_subjects_is_the_run_s_last_score(
         row.value
         for row in read_scores(folder)
         if row[:2] == ("braintorrent", 0) and row.time_s == 12
-        if (row.node, row.metric) == (node, "dice")
+        if (row.node, row.stage, row.metric) == (node, stage, "dice")
     )
     assert np.mean(found) == pytest.approx(score)
 
@@ -101,7 +106,7 @@ def test_by_default_it_is_the_aggregate_and_the_first_subject_that_is_held_out(
 ) -> None:
     said = predict(folder, "--protocol=braintorrent", "--seed=1").output
     default = folder / "braintorrent-seed1-aggregate-cleo_2.nii.gz"
-    assert f"segmentation in {default}" in said
+    assert f"segmentation by aggregate in {default}" in said
     other = folder / "other.nii.gz"
     options = ("--node=aggregate", "--subject=cleo/2", f"--out={other}")
     predict(folder, "--protocol=braintorrent", "--seed=1", *options)
@@ -112,6 +117,22 @@ def test_by_default_it_is_the_aggregate_and_the_first_subject_that_is_held_out(
             path.with_name(path.name.removesuffix(".nii.gz") + ending) for path in (default, other)
         )
         assert one.read_bytes() == two.read_bytes()
+
+
+def test_of_a_client_s_two_models_it_is_the_received_one_unless_asked(folder: Path) -> None:
+    client = ("--protocol=braintorrent", "--seed=1", "--node=client_1")
+    said = predict(folder, *client).output
+    assert f"by client_1 (received) in {folder}/braintorrent-seed1-client_1_received-" in said
+    said = predict(folder, *client, "--stage=trained").output
+    trained = folder / "braintorrent-seed1-client_1_trained-cleo_2.nii.gz"
+    assert f"by client_1 (trained) in {trained}" in said
+    assert trained.is_file()
+    choice = Choice(protocol="braintorrent", seed=1, stage="trained")
+    done = segmented(folder, choice, trained, print)
+    assert "braintorrent seed 1, client_0 (trained)\n" in done.title
+    assert "pooled seed 1, aggregate\n" in segmented(
+        folder, Choice(protocol="pooled", seed=1, stage="trained"), trained, print
+    ).title  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -126,8 +147,16 @@ def test_by_default_it_is_the_aggregate_and_the_first_subject_that_is_held_out(
             "--node server: not in {}; allowed: aggregate, client_0, client_1",
         ),
         (
+            ["--protocol=braintorrent", "--seed=0", "--node=aggregate", "--stage=trained"],
+            "--node aggregate: not in {}; allowed: client_0, client_1",
+        ),
+        (
+            ["--protocol=pooled", "--seed=0", "--stage=best"],
+            "--stage best: not in {}; allowed: received, trained",
+        ),
+        (
             ["--protocol=pooled", "--seed=0", "--subject=eve"],
-            "--subject eve: not in the cohort; allowed: cleo/2, dora, anna, ben",
+            "--subject eve: not in the cohort; allowed: cleo/2, dora, emil, anna, ben",
         ),
         (["--point=base"], "--point base: {} is no sweep; allowed: no --point"),
         (["--out=it.nii"], "--out it.nii: unknown ending; allowed: .nii.gz"),
@@ -184,6 +213,25 @@ def test_a_sweep_s_point_is_chosen(tmp_path: Path) -> None:
     assert all(point in said for point in points)
     predict(sweep, f"--point={points[0]}")
     assert (sweep / f"{points[0]}-pooled-seed0-aggregate-cleo_2.png").is_file()
+
+
+def test_the_subjects_are_those_of_the_model_s_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def noting(settings: BrainsSettings, clients: int, tell: Any) -> Cohort:
+        seeds.append(settings.drawn_by)
+        return cohort()
+
+    monkeypatch.setattr(BrainsSettings, "cohort", noting)
+    options = ("--protocol=pooled", "--seed=1", f"--out={tmp_path / 'it.nii.gz'}")
+    predict(folder, *options)
+    changed = shutil.copytree(folder, tmp_path / "changed")
+    scenario = changed / "scenario.yaml"
+    scenario.write_text(scenario.read_text().replace("987654321", "run"))
+    predict(changed, *options)
+    assert seeds == [987654321, 1]
 
 
 def test_subjects_of_each_site_are_drawn_with_their_labels(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sim.results.folder_lock import locked
 from sim.runs.session import PointFolder, Progress, Session, prepared, run_points
 from sim.scenario import load
 from tests.sim.counting import BROKEN, steps
+from tests.tables import read_scores
 
 SMALL = [
     "server_crash",
@@ -56,6 +57,11 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def scored(folder: Path) -> int:
+    """How many models were evaluated, on one data set each."""
+    return len((folder / "store" / "scores.jsonl").read_text().splitlines())
+
+
 def operations(folder: Path) -> dict[str, int]:
     found: dict[str, int] = json.loads((folder / "sweep.json").read_text())["operations"]
     return found
@@ -69,7 +75,7 @@ def test_a_sweep_leaves_its_scenario_its_points_and_two_tables(expected: Path) -
         wanted |= {f"runs/{point}/{file}" for file in files}
     assert wanted <= names
     record = json.loads((expected / "sweep.json").read_text())
-    assert (record["format"], record["finished"], record["failed_runs"]) == (2, True, 0)
+    assert (record["format"], record["finished"], record["failed_runs"]) == (3, True, 0)
     assert [point["name"] for point in record["points"]] == list(POINTS)
     assert [point["values"] for point in record["points"]] == [
         {"faults.server_crash.at": at} for at in (60.0, 120.0)
@@ -231,6 +237,7 @@ def test_a_dry_run_tells_what_the_sweep_then_does(expected: Path, tmp_path: Path
     plan = json.loads(planned.stdout)
     done = operations(expected)
     assert plan["runs"] == 16
+    assert plan["evaluations"] == scored(expected)
     assert (plan["steps_asked"], plan["steps"]) == (done["steps_asked"], done["steps_computed"])
     assert [point["faults.server_crash.at"] for point in plan["points"]] == [60.0, 120.0]
     assert not (tmp_path / "none").exists()
@@ -238,6 +245,42 @@ def test_a_dry_run_tells_what_the_sweep_then_does(expected: Path, tmp_path: Path
     assert "2 points, 16 runs" in text
     assert "left after sharing" in text
     assert "kept in the results" not in text
+
+
+def test_a_stage_that_is_left_out_and_data_that_nobody_looks_at_cost_no_evaluation(
+    tmp_path: Path,
+) -> None:
+    def evaluations(*options: str) -> int:
+        planned = sweep(tmp_path, *options, "--seeds=1", "--dry-run", "--json")
+        return int(json.loads(planned.stdout)["evaluations"])
+
+    no_target, received = "--set=evaluation.target=null", "--set=evaluation.stages=[received]"
+    goal = "--set=stop_when={metric: accuracy, value: 1}"
+    without, both = evaluations(no_target, received), evaluations(no_target)
+    assert evaluations(received) == 2 * without < 2 * both
+    assert evaluations() == both + without
+    assert evaluations(no_target, goal) == both + without
+    # The axis is the only one to tune.
+    assert evaluations(no_target, "--tune=faults.server_crash.at") == 2 * both
+
+
+def test_a_tuned_sweep_says_so_and_scores_the_validation_data(tmp_path: Path) -> None:
+    small = ["no_faults", "--set=duration=1 min", "--set=evaluation={every: 1 min}"]
+    small += ["--protocol=braintorrent", "--workers=0", "--set=clients.count=2"]
+    rates = ["--vary=training.learning_rate=0.05,0.1", "--tune=training.learning_rate", "--seeds=1"]
+    swept = invoke("sweep", *small, *rates, f"--out={tmp_path / 'tuned'}")
+    assert swept.exit_code == 0, swept.output
+    record = json.loads((tmp_path / "tuned" / "sweep.json").read_text())
+    assert record["tune"] == ["training.learning_rate"]
+    (point, _) = sorted((tmp_path / "tuned" / "runs").iterdir())
+    rows = [row for row in read_scores(point) if row.metric == "accuracy_validation"]
+    assert {(row.time_s, row.stage) for row in rows} == {
+        *((0.0, "received"), (0.0, "trained"), (60.0, "received"), (60.0, "trained"))
+    }
+
+    alone = invoke("run", f"{point / 'scenario.yaml'}", "--workers=0", f"--out={tmp_path / 'one'}")
+    assert "what the scenario says of a sweep is left out" in alone.output
+    assert not [row for row in read_scores(tmp_path / "one") if "validation" in row.metric]
 
 
 def test_a_dry_run_counts_the_models_that_are_kept(tmp_path: Path) -> None:

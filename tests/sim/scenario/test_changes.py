@@ -10,7 +10,10 @@ CASES = [
     (["seeds=[0, 1]"], ["seeds: [0, 1] was [0, 1, 2]"]),
     (["faults.server_crash.node=client_1"], ["faults.server_crash.node: client_1 was server"]),
     (["faults={}"], ["faults.server_crash: {kind: crash, node: server, at: 600.0... is gone"]),
-    (["evaluation.target=null"], ["evaluation.target: {metric: accuracy, value: 0.9} is gone"]),
+    (
+        ["evaluation.target=null"],
+        ["evaluation.target: {metric: accuracy, value: 0.9, of: me... is gone"],
+    ),
     (
         ["faults.server_crash.recovers_after=1 min"],
         ["faults.server_crash.recovers_after: 60.0 s is new"],

@@ -22,7 +22,7 @@ def reloaded(sweep: Sweep, folder: Path) -> Sweep:
 
 
 def with_sweep(folder: Path, section: str) -> str:
-    """The path of a copy of `churn` that ends in ``sweep: ...``, in lines 36 and on."""
+    """The path of a copy of `churn` that ends in ``sweep: ...``."""
     path = folder / "swept.yaml"
     path.write_text(dump(load("churn")) + "sweep:\n" + section, encoding="utf-8")
     return str(path)
@@ -58,6 +58,17 @@ def test_a_setting_at_its_default_and_one_in_a_list_may_be_varied() -> None:
     ]
     optional = grid("server_crash", vary=["faults.server_crash.recovers_after=null,1 min"])
     assert [list(point.values.values()) for point in optional.points] == [["null"], ["1 min"]]
+
+
+def test_a_protocol_s_own_training_may_be_varied_and_the_common_one_beside_it() -> None:
+    sweep = grid(
+        "churn", vary=["protocols.fedavg.training.learning_rate=0.1,0.2", "training.batch_size=8"]
+    )
+    trained = [point.scenario.training_of("fedavg") for point in sweep.points]
+    assert [(one.learning_rate, one.batch_size) for one in trained] == [(0.1, 8), (0.2, 8)]
+    assert {point.scenario.training_of("local") for point in sweep.points} == {
+        load("churn", ["training.batch_size=8"]).training
+    }
 
 
 def test_values_that_are_no_scalars_stay_text() -> None:
@@ -235,14 +246,14 @@ def test_a_mistaken_option_is_refused_in_one_line(vary: list[str], start: str) -
 
 
 IN_FILES = [
-    ("  clients.count: 1:5:0\n", ":38:18: sweep.clients.count: '1:5:0' has a step of zero"),
-    ("  clients.count: []\n", ":38:18: sweep.clients.count: has no values"),
-    ("  clients.count: {}\n", ":38:3: sweep.clients.count: is a mapping"),
-    ("  clients.count: 0\n", ":38:18: sweep clients.count=0: clients.count: 0 is too small"),
-    ("  dur: [1 s]\n", ":38:8: sweep dur: dur: no such setting; allowed: duration, task"),
-    ("  name: [a]\n", ":38:9: sweep name: name: is not varied"),
-    ("  duration: [1 h, 60 min]\n", ":38:13: sweep duration: duration: '1 h' and '60 min' are the"),
-    ("  [1]\n", ":38:3: sweep: a list is not a mapping"),
+    ("  clients.count: 1:5:0\n", ":18: sweep.clients.count: '1:5:0' has a step of zero"),
+    ("  clients.count: []\n", ":18: sweep.clients.count: has no values"),
+    ("  clients.count: {}\n", ":3: sweep.clients.count: is a mapping"),
+    ("  clients.count: 0\n", ":18: sweep clients.count=0: clients.count: 0 is too small"),
+    ("  dur: [1 s]\n", ":8: sweep dur: dur: no such setting; allowed: duration, task"),
+    ("  name: [a]\n", ":9: sweep name: name: is not varied"),
+    ("  duration: [1 h, 60 min]\n", ":13: sweep duration: duration: '1 h' and '60 min' are the"),
+    ("  [1]\n", ":3: sweep: a list is not a mapping"),
 ]
 
 
@@ -251,9 +262,10 @@ def test_a_mistaken_sweep_in_a_file_is_refused_with_its_line(
     section: str, what: str, tmp_path: Path
 ) -> None:
     path = with_sweep(tmp_path, section)
+    line = Path(path).read_text(encoding="utf-8").splitlines().index("sweep:") + 2
     with pytest.raises(ScenarioError) as caught:
         grid(path)
-    assert str(caught.value).startswith(path + what)
+    assert str(caught.value).startswith(f"{path}:{line}{what}")
 
 
 def test_a_mistake_elsewhere_names_all_values_of_the_point() -> None:
@@ -294,3 +306,57 @@ def test_names_are_unique_portable_and_no_partitions() -> None:
 )
 def test_a_name_says_what_is_varied(paths: list[str], texts: list[str], name: str) -> None:
     assert point_names(paths, [texts]) == [name]
+
+
+RATES = "training.learning_rate=0.1,0.2"
+
+
+def test_what_is_tuned_comes_from_the_file_and_the_options(tmp_path: Path) -> None:
+    path = with_sweep(tmp_path, "  training.learning_rate: [0.1, 0.2]\n  clients.count: [2, 3]\n")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("tune: [training.learning_rate]\n")
+    assert grid(path).base.tune == ("training.learning_rate",)
+    tuned = grid(path, tune=["clients . count", "training.learning_rate"])
+    assert tuned.base.tune == ("training.learning_rate", "clients.count")
+    assert reloaded(tuned, tmp_path) == tuned
+    assert grid("churn", vary=[RATES], tune=["training.learning_rate"]).base.tune is not None
+    assert load(path).tune == ("training.learning_rate",)
+
+
+def test_every_point_of_a_tuned_sweep_scores_the_validation_data_at_all_evaluated_stages() -> None:
+    changes = ["evaluation.target.stage=trained"]
+    for tune, stages in ((["training.learning_rate"], ("received", "trained")), ([], ("trained",))):
+        sweep = grid("churn", changes, [RATES], tune=tune)
+        assert {point.scenario.validated_stages for point in sweep.points} == {stages}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "tune", "what"),
+    [
+        ("", "[training.learning_rate]", "a path that sweep or --vary gives several values"),
+        (
+            "sweep: {clients.count: [2, 3], duration: [1 h, 2 h]}\n",
+            "[clients.count, training.learning_rat]",
+            "clients.count, duration",
+        ),
+    ],
+)
+def test_what_is_not_varied_is_not_tuned(sweep: str, tune: str, what: str, tmp_path: Path) -> None:
+    path, text = tmp_path / "tuned.yaml", dump(load("churn"))
+    path.write_text(f"{text}{sweep}tune: {tune}\n", encoding="utf-8")
+    line, wrong = len(f"{text}{sweep}".splitlines()) + 1, tune.strip("[]").split(", ")[-1]
+    column = len("tune: ") + tune.index(wrong) + 1
+    with pytest.raises(ScenarioError) as caught:
+        grid(str(path))
+    place = f"{path}:{line}:{column}: tune"
+    assert str(caught.value) == f"{place}: {wrong!r} is not varied; allowed: {what}"
+
+
+def test_a_mistaken_option_to_tune_names_the_axes() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        grid("churn", vary=[RATES], tune=["clients.count"])
+    assert str(caught.value) == (
+        "--tune clients.count: tune: 'clients.count' is not varied; allowed: training.learning_rate"
+    )
+    with pytest.raises(ScenarioError, match="tune: is not varied; allowed: duration"):
+        grid("churn", vary=["tune=[a],[b]"])

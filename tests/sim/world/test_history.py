@@ -25,6 +25,14 @@ def test_past_present_and_never_changed() -> None:
     assert history.current.tolist() == [9, 7, 1]
 
 
+def test_it_says_when_each_changed_last() -> None:
+    history = History(3, 7)
+    history.change(0, 2.0, 8)
+    history.change(1, 2.0, 8)
+    history.change(0, 3.0, 8)
+    assert history.changed_s.tolist() == [3.0, 2.0, -np.inf]
+
+
 def test_change_at_the_very_instant() -> None:
     history = History(1, 0)
     history.change(0, 2.0, 1)

@@ -16,6 +16,7 @@ SMALL: dict[str, Any] = {
     "name": "brains",
     "training_subjects": 2,
     "test_subjects": 1,
+    "validation_subjects": 1,
     "slices": 6,
 }
 

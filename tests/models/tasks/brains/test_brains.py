@@ -35,10 +35,11 @@ def middle_mm(subject: Subject, *structures: str) -> Any:
 
 
 def test_subjects_are_named_and_dealt_to_the_sites_in_turn(cohort: Cohort) -> None:
-    assert [(s.name, s.site, s.held_out) for s in cohort.subjects] == [
-        ("training_00", 0, False),
-        ("training_01", 1, False),
-        ("test_00", 0, True),
+    assert [(s.name, s.site, s.split) for s in cohort.subjects] == [
+        ("training_00", 0, "training"),
+        ("training_01", 1, "training"),
+        ("validation_00", 0, "validation"),
+        ("test_00", 0, "test"),
     ]
     assert cohort.structures == tuple(STRUCTURES)
 
@@ -100,7 +101,39 @@ def test_without_site_effects_one_scanner_serves_all(generate: Generate) -> None
 def test_more_subjects_leave_the_first_ones_alone(generate: Generate, cohort: Cohort) -> None:
     more = generate(training_subjects=3)
     assert all(map(same, cohort.subjects[:2], more.subjects))
-    assert same(cohort.subjects[-1], more.subjects[-1])
+    assert all(map(same, cohort.subjects[2:], more.subjects[3:]))
+
+
+@pytest.mark.slow
+def test_more_to_validate_on_leave_everybody_else_alone(generate: Generate, cohort: Cohort) -> None:
+    more = {each.name: each for each in generate(validation_subjects=3).subjects}
+    assert len(more) == len(cohort.subjects) + 2
+    assert all(same(each, more[each.name]) for each in cohort.subjects)
+
+
+def test_more_to_validate_on_shift_nobody() -> None:
+    few, many = (
+        {each.name: each for each in BrainsSettings(**SMALL | settings).people(3)}
+        for settings in (
+            {"training_subjects": 5},
+            {"training_subjects": 5, "validation_subjects": 4},
+        )
+    )
+    assert few.items() < many.items()
+    added = [each for each in many.values() if each.name not in few]
+    assert [(each.split, each.site) for each in added] == [
+        ("validation", 1),
+        ("validation", 2),
+        ("validation", 0),
+    ]
+
+
+def test_each_run_may_have_people_of_its_own() -> None:
+    own = BrainsSettings(**SMALL, data_seed="run")
+    assert own.of_seed(7) == BrainsSettings(**SMALL, data_seed=7)
+    assert own.of_seed(7).people(2) != own.of_seed(8).people(2)
+    same_for_all = BrainsSettings(**SMALL, data_seed=7)
+    assert same_for_all.of_seed(8) == same_for_all
 
 
 SCRIPT = """
@@ -152,8 +185,8 @@ def test_random_state_and_threads_are_left_alone_and_progress_is_told(
     assert torch.equal(torch_before, torch.get_rng_state())
     assert numpy_before == numpy_state()
     assert len(lines) == 2
-    assert lines[0].startswith(f"generating 2 synthetic subjects, to be kept in {cache}")
-    assert lines[1] == "2 of 2 subjects generated"
+    assert lines[0].startswith(f"generating 3 synthetic subjects, to be kept in {cache}")
+    assert lines[1] == "2 of 3 subjects generated"
     settings.cohort(1, lines.append)
     assert len(lines) == 2  # nothing to tell
 
@@ -172,6 +205,7 @@ def test_too_few_subjects_or_lists_of_the_wrong_length_are_refused() -> None:
     for key, value in (
         ("training_subjects", (3, 1, 1)),
         ("test_subjects", (3, 1, 1)),
+        ("validation_subjects", (3, 1, 1)),
         ("ages", ((20.0, 30.0), (40.0, 50.0), (60.0, 70.0))),
     ):
         assert refused(2, **{key: value}) == (
@@ -187,7 +221,7 @@ def test_lists_give_each_site_its_own_subjects_and_ages() -> None:
         | {"training_subjects": (1, 3), "test_subjects": (2, 1), "ages": ((20, 30), (80.0, 90.0))}
     )
     people = settings.people(2)
-    assert [p.site for p in people] == [0, 1, 1, 1, 0, 1, 0]
+    assert [p.site for p in people] == [0, 1, 1, 1, 0, 0, 1, 0]
     for person in people:
         low = (20, 80)[person.site]
         assert low <= person.age_years <= low + 10

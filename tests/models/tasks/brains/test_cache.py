@@ -21,6 +21,7 @@ from tests.models.tasks.brains.conftest import SMALL
 CHANGES: dict[str, Any] = {
     "training_subjects": 4,
     "test_subjects": 2,
+    "validation_subjects": 2,
     "image_size": 96,
     "slices": 7,
     "site_effects": 0.5,
@@ -32,7 +33,7 @@ CHANGES: dict[str, Any] = {
 def tiny(value: float = 0.5) -> Cohort:
     images = np.full((2, 4, 4), value, dtype=np.float32)
     labels = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
-    subject = Subject("training_00", 1, True, images, labels, np.diag([1.0, 2, 3, 1]))
+    subject = Subject("training_00", 1, "test", images, labels, np.diag([1.0, 2, 3, 1]))
     return Cohort((subject,), ("thalamus",))
 
 
@@ -47,7 +48,7 @@ def interrupted() -> Cohort:
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "a.npz"
     (made,), (read,) = cached(path, tiny).subjects, cached(path, never).subjects
-    assert (made.name, made.site, made.held_out) == (read.name, read.site, read.held_out)
+    assert (made.name, made.site, made.split) == (read.name, read.site, read.split)
     for array in ("images", "labels", "affine"):
         left, right = getattr(made, array), getattr(read, array)
         assert left.dtype == right.dtype

@@ -23,7 +23,7 @@ HASH = ("task", "files_sha256")
 
 @pytest.fixture
 def scans(tmp_path: Path) -> Path:
-    return write_sites(tmp_path / "here", {"alpha": 2, "beta": 1})
+    return write_sites(tmp_path / "here", {"alpha": 3, "beta": 1})
 
 
 def name_of(scans: Path) -> str:
@@ -72,6 +72,6 @@ def test_whatever_changes_is_another_name(change: Callable[[Path], None], scans:
 
 
 def test_unchanged_scans_are_taken_and_keep_their_name(scans: Path) -> None:
-    assert len(loaded(scans, 2, files_sha256=name_of(scans)).subjects) == 3
+    assert len(loaded(scans, 2, files_sha256=name_of(scans)).subjects) == 4
     already = settings(scans, files_sha256="0" * 64)
     assert already.pinned() == already

@@ -43,9 +43,9 @@ def test_pixels_are_the_voxels_that_the_affine_leads_back_to(
     tmp_path: Path, plane: str, axes: str
 ) -> None:
     write_table(tmp_path / "map.csv", MAP)
-    for subject in ("one", "two"):
+    for subject in ("one", "two", "three"):
         write_subject(tmp_path / "scans", "site", subject, axes)
-    first, _ = loaded(tmp_path / "scans", plane=plane).subjects
+    first, *_ = loaded(tmp_path / "scans", plane=plane).subjects
     signal, ids = head()
     voxels = np.rint(apply_affine(np.linalg.inv(affine_of(SHAPE, 2.0)), points_mm(first)))
     inside = ((voxels >= 0) & (voxels < SHAPE)).all(axis=-1)
@@ -88,13 +88,13 @@ def test_heads_are_upright(
     front: tuple[int, int, int],
     top: tuple[int, int, int],
 ) -> None:
-    first, _ = loaded(write_sites(tmp_path, {"site": 2}), plane=plane).subjects
+    first, *_ = loaded(write_sites(tmp_path, {"site": 3}), plane=plane).subjects
     assert np.array_equal(first.affine[:3, :3], 2.0 * np.array([right, front, top]))
 
 
 def test_slices_lead_from_the_first_structure_to_the_last(tmp_path: Path) -> None:
     _, ids = head()
-    first, _ = loaded(write_sites(tmp_path, {"site": 2})).subjects
+    first, *_ = loaded(write_sites(tmp_path, {"site": 3})).subjects
     held = ids.any(axis=(0, 2))
     assert first.labels.shape == first.images.shape == (held.sum(), 24, 24)
     assert first.labels[0].any() and first.labels[-1].any()
@@ -107,7 +107,7 @@ def test_slices_lead_from_the_first_structure_to_the_last(tmp_path: Path) -> Non
 def test_what_is_labelled_lies_in_the_middle(tmp_path: Path) -> None:
     write_table(tmp_path / "map.csv", MAP)
     signal, ids = head()
-    for subject in ("one", "two"):
+    for subject in ("one", "two", "three"):
         # Two voxels more on one side: the structures stay where they were.
         ids, signal = (
             np.pad(ids, [(0, 2), (0, 0), (0, 0)]),
@@ -116,7 +116,7 @@ def test_what_is_labelled_lies_in_the_middle(tmp_path: Path) -> None:
         folder = tmp_path / "scans" / "site" / subject
         write(folder / "labels.nii.gz", ids, affine_of(ids.shape, 2.0))
         write(folder / "image.nii.gz", signal, affine_of(ids.shape, 2.0))
-    one, two = loaded(tmp_path / "scans", image_size=32).subjects
+    one, two, _ = loaded(tmp_path / "scans", image_size=32).subjects
     assert np.array_equal(one.labels, two.labels)
     for axis in (1, 2):
         held = np.flatnonzero(one.labels.any(axis=(0, 3 - axis)))
@@ -129,10 +129,10 @@ def test_voxel_sizes_are_evened_out(tmp_path: Path, source_mm: float) -> None:
     shape = tuple(round(40 / source_mm) for _ in range(3))
     signal, ids = head(shape)
     affine = affine_of(shape, source_mm)
-    for subject in ("one", "two"):
+    for subject in ("one", "two", "three"):
         write(tmp_path / "scans/site" / subject / "image.nii.gz", signal, affine)
         write(tmp_path / "scans/site" / subject / "labels.nii.gz", ids, affine)
-    first, _ = loaded(tmp_path / "scans").subjects
+    first, *_ = loaded(tmp_path / "scans").subjects
     assert np.allclose(nibabel.affines.voxel_sizes(first.affine), 2.0)
     # Each pixel has the label of the voxel that it lies in; its borders may go either way.
     voxels = apply_affine(np.linalg.inv(affine), points_mm(first))
@@ -147,10 +147,10 @@ def test_voxel_sizes_are_evened_out(tmp_path: Path, source_mm: float) -> None:
 
 def test_finer_slices_reach_to_the_outermost_voxels_edges(tmp_path: Path) -> None:
     _, ids = head()
-    scans = write_sites(tmp_path, {"site": 2})
+    scans = write_sites(tmp_path, {"site": 3})
     for subject in ("site-0", "site-1"):
         write_subject(scans, "site", subject, voxel_size_mm=3.0)
-    first, _ = loaded(scans, voxel_size_mm=1.0, image_size=64).subjects
+    first, *_ = loaded(scans, voxel_size_mm=1.0, image_size=64).subjects
     # Slices to the front, rows down, columns to the right; three pixels to a voxel.
     expected = numbered(ids).transpose(1, 2, 0)[:, ::-1].repeat(3, 0).repeat(3, 1).repeat(3, 2)
     boxes = [np.argwhere(labels) for labels in (first.labels, expected)]
@@ -166,11 +166,11 @@ def test_a_slice_whose_structures_vanish_is_no_first_slice(tmp_path: Path) -> No
     ids = np.zeros((29, 29, 29), dtype=np.int16)
     ids[8:21, 8:21, 8:21] = 3
     ids[10, 4, 10] = 7  # between the pixels of the slice at 4 mm
-    for subject in ("one", "two"):
+    for subject in ("one", "two", "three"):
         write(tmp_path / "scans/site" / subject / "labels.nii.gz", ids, np.eye(4))
         signal = np.indices(ids.shape).sum(axis=0).astype(np.float32)
         write(tmp_path / "scans/site" / subject / "image.nii.gz", signal, np.eye(4))
-    first, _ = loaded(tmp_path / "scans", voxel_size_mm=4.0).subjects
+    first, *_ = loaded(tmp_path / "scans", voxel_size_mm=4.0).subjects
     assert points_mm(first)[:, 0, 0, 1].tolist() == [8, 12, 16, 20]
     assert (first.labels == 1).sum(axis=(1, 2)).tolist() == [16] * 4
 
@@ -180,11 +180,11 @@ def test_fine_voxels_are_averaged(tmp_path: Path) -> None:
     shape = (40, 48, 36)
     _, ids = head(shape)
     board = 100 + 50 * (np.indices(shape).sum(axis=0) % 2 * 2 - 1)  # single voxels flicker
-    for subject in ("one", "two"):
+    for subject in ("one", "two", "three"):
         folder = tmp_path / "scans" / "site" / subject
         write(folder / "image.nii.gz", board.astype(np.float32), affine_of(shape, 1.0))
         write(folder / "labels.nii.gz", ids, affine_of(shape, 1.0))
-    first, _ = loaded(tmp_path / "scans").subjects
+    first, *_ = loaded(tmp_path / "scans").subjects
     assert first.images[:, 8:16, 8:16].std() < 0.05
     assert 0.45 < first.images[:, 8:16, 8:16].mean() < 0.55
 
@@ -195,10 +195,10 @@ def test_an_oblique_scan_keeps_its_place(tmp_path: Path) -> None:
     turn = np.eye(4)
     turn[:2, :2] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
     affine = turn @ affine_of(SHAPE, 2.0)
-    for subject in ("one", "two"):
+    for subject in ("one", "two", "three"):
         write(tmp_path / "scans/site" / subject / "image.nii.gz", signal, affine)
         write(tmp_path / "scans/site" / subject / "labels.nii.gz", ids, affine)
-    first, _ = loaded(tmp_path / "scans").subjects
+    first, *_ = loaded(tmp_path / "scans").subjects
     held = points_mm(first)[first.labels == 2]
     source = apply_affine(affine, np.argwhere((ids == 7) | (ids == 8)))
     assert np.allclose(sorted(held.tolist()), sorted(source.tolist()), atol=1e-4)
@@ -208,10 +208,10 @@ def test_brightness_is_relative(tmp_path: Path) -> None:
     write_table(tmp_path / "map.csv", MAP)
     signal, ids = head()
     signal[9, 9, 9] = 1e6  # one bright voxel dims nothing
-    for subject, gain in (("one", 1), ("two", 8)):
+    for subject, gain in (("one", 1), ("two", 8), ("three", 1)):
         write(tmp_path / "scans/site" / subject / "image.nii.gz", gain * signal, np.eye(4))
         write(tmp_path / "scans/site" / subject / "labels.nii.gz", ids, np.eye(4))
-    one, two = loaded(tmp_path / "scans", voxel_size_mm=1.0).subjects
+    one, _, two = loaded(tmp_path / "scans", voxel_size_mm=1.0).subjects
     assert np.allclose(one.images, two.images, atol=1e-5)
     assert np.median(one.images[one.labels > 0]) > 0.2
 
@@ -219,7 +219,7 @@ def test_brightness_is_relative(tmp_path: Path) -> None:
 def test_loading_again_gives_the_same_bits_and_draws_from_no_shared_generator(
     tmp_path: Path,
 ) -> None:
-    scans = write_sites(tmp_path, {"site": 2})
+    scans = write_sites(tmp_path, {"site": 3})
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     first, second = loaded(scans), loaded(scans)

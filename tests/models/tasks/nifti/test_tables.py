@@ -25,7 +25,7 @@ LAYOUT = "a CSV file, or a folder SITE/SUBJECT with an image.nii.gz and a labels
 
 @pytest.fixture
 def scans(tmp_path: Path) -> Path:
-    return write_sites(tmp_path, {"site": 2})
+    return write_sites(tmp_path, {"site": 3})
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def scans(tmp_path: Path) -> Path:
         (
             [(*HEADER, "split"), ("a", "1", "i.nii", "l.nii", "")],
             ", line 2: split is ''",
-            "train, test",
+            "train, validation, test",
         ),
         (
             [HEADER, ("a", "1", "i.nii", "l.nii"), ("a", "1", "j.nii", "l.nii")],
@@ -150,12 +150,17 @@ def test_another_number_of_sites_than_clients(scans: Path) -> None:
         (
             [MAP[0], (3, "ball", "a@1")],
             ", line 2: 'a@1' is no name for a structure",
-            "names without an @, other than own_site",
+            "names without @ and #, other than own_site and validation",
         ),
         (
             [MAP[0], (3, "own_site", "")],
             ", line 2: 'own_site' is no name for a structure",
-            "names without an @, other than own_site",
+            "names without @ and #, other than own_site and validation",
+        ),
+        (
+            [MAP[0], (3, "validation", "")],
+            ", line 2: 'validation' is no name for a structure",
+            "names without @ and #, other than own_site and validation",
         ),
         (
             [MAP[0], *((n, f"s{n}", "") for n in range(1, 257))],

@@ -27,7 +27,7 @@ from tests.models.tasks.nifti.phantom import (
 
 @pytest.fixture
 def scans(tmp_path: Path) -> Path:
-    return write_sites(tmp_path, {"site": 2})
+    return write_sites(tmp_path, {"site": 3})
 
 
 def unlike(**changes: Any) -> Callable[[Path], None]:
@@ -211,8 +211,10 @@ def test_one_volume_may_be_called_the_only_one_of_many(scans: Path) -> None:
 def test_other_files_than_nifti_are_refused(scans: Path, tmp_path: Path) -> None:
     table, labels = tmp_path / "scans.csv", scans / "site" / "site-0" / "labels.nii.gz"
     header = ("site", "subject", "image", "labels")
-    others = ("site", "two", "scans/site/site-1/image.nii.gz", labels)
-    write_table(table, [header, ("site", "one", "scan.mgz", labels), others])
+    others = [
+        ("site", name, f"scans/site/{name}/image.nii.gz", labels) for name in ("site-1", "site-2")
+    ]
+    write_table(table, [header, ("site", "one", "scan.mgz", labels), *others])
     refused(table, f"{tmp_path}/scan.mgz: no such file; allowed: a NIfTI file")
     nibabel.save(nibabel.MGHImage(head()[0], np.eye(4)), tmp_path / "scan.mgz")
     refused(table, f"{tmp_path}/scan.mgz: is no NIfTI file; allowed: .nii, .nii.gz")

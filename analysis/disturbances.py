@@ -1,0 +1,81 @@
+"""What struck the world of a point while its protocols ran: the same under all of them."""
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from analysis.metrics import OUTAGE_KINDS, RUN, outages
+from analysis.results import Results, Seeds
+from sim.record.rows import SERVER
+
+KINDS = ("server_down", "client_down", "storage_lost", "partition", "slow")
+_TRACE_KINDS = (*OUTAGE_KINDS, "storage_lost", "partition", "heal", "slowdown")
+_TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "cause", "factor"]
+_SCORE_COLUMNS = [*RUN, "time_s", "node"]
+# By what a trace calls its beginning or its end.
+_LASTING = {"partition": "partition", "heal": "partition", "slowdown": "slow"}
+_KEYS = ["seed", "kind", "node", "cause", "start_s"]
+
+_Struck = tuple[str, str | None, str]
+"""Kind, node and cause."""
+_Row = tuple[int, _Struck, float, float]
+"""Seed, what it was, from when to when."""
+
+
+def disturbances(results: Results, point: str, *, seeds: Seeds | None = None) -> pd.DataFrame:
+    """One row per thing that struck, and seed.
+
+    A protocol without a server tells nothing of the server, so all that have finished are asked.
+    Columns: seed, `kind` (of `KINDS`), node (missing for the network),
+    `cause`, the fault's name; `start_s`, `stop_s` (virtual times; NaN where the run's end came
+    first, equal where it took no time); `is_fixed`, whether every finished seed has the same.
+    """
+    metric = results.metric
+    scores = results.scores(points=point, seeds=seeds, metric=metric, columns=_SCORE_COLUMNS)
+    trace = results.trace(points=point, seeds=seeds, kinds=_TRACE_KINDS, columns=_TRACE_COLUMNS)
+    if scores.empty:
+        return _frame([])
+    found = pd.concat([_down(trace, scores), _others(trace)], ignore_index=True)
+    # Where a run ended before the recovery, another may have seen it.
+    found = found.groupby(_KEYS, dropna=False, sort=False)["stop_s"].max().reset_index()
+    alike = found.groupby(_KEYS[1:], dropna=False)["seed"].transform("nunique")
+    found["is_fixed"] = alike == scores["seed"].nunique()
+    return found.sort_values(["start_s", *_KEYS[:-1]], ignore_index=True)
+
+
+def _frame(rows: Iterable[_Row]) -> pd.DataFrame:
+    flat = [(seed, *struck, start_s, stop_s) for seed, struck, start_s, stop_s in rows]
+    frame = pd.DataFrame(flat, columns=[*_KEYS, "stop_s"])
+    types = {"seed": "int64", "kind": "object", "node": "object", "cause": "object"}
+    return frame.astype({**types, "start_s": "float64", "stop_s": "float64"})
+
+
+def _down(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    columns = ["seed", "node", "fault", "crash_s", "recover_s"]
+    rows = outages(trace, scores)[columns].itertuples(index=False, name=None)
+    kinds = {SERVER: "server_down"}
+    return _frame(
+        (seed, (kinds.get(str(node), "client_down"), str(node), fault), start_s, stop_s)
+        for seed, node, fault, start_s, stop_s in rows
+    )
+
+
+def _others(trace: pd.DataFrame) -> pd.DataFrame:
+    """What the network and the nodes' speeds suffered: each beginning with its end."""
+    rows: list[_Row] = []
+    begun: dict[tuple[str, int, _Struck], float] = {}
+    columns = ["protocol", "seed", "time_s", "node", "kind", "cause", "factor"]
+    known = trace[columns].sort_values("time_s", kind="stable").astype("object")
+    known = known.where(known.notna(), None)
+    for protocol, seed, time_s, node, kind, cause, factor in known.itertuples(index=False):
+        if kind == "storage_lost":
+            rows.append((seed, (kind, node, cause), time_s, time_s))
+        elif kind in _LASTING:
+            struck = (_LASTING[kind], node, cause)
+            if kind == "heal" or factor == 1:
+                rows.append((seed, struck, begun.pop((protocol, seed, struck), 0.0), time_s))
+            else:
+                begun[protocol, seed, struck] = time_s
+    rows += [(seed, struck, start_s, math.nan) for (_, seed, struck), start_s in begun.items()]
+    return _frame(rows)

@@ -1,0 +1,67 @@
+"""Points of a sweep, chosen by the values of what is varied."""
+
+from collections.abc import Callable, Iterable
+
+from pandas.api.types import is_numeric_dtype
+
+from analysis.frames import listed
+from analysis.results import Results
+from sim.record.errors import Refusal, ResultError
+from sim.record.units import parse
+
+
+def where(results: Results, conditions: Iterable[str]) -> Results:
+    """The results of the points that meet all conditions, each a `PATH=VALUE`.
+
+    Several values of one path are alternatives. Quantities are equal if they are the same amount,
+    `2 / h` and `48 / d`. No condition chooses all points. Raises ResultError for a path that isn't
+    varied, and a value that no point has.
+    """
+    wanted: dict[str, set[str]] = {}
+    for condition in conditions:
+        path, found = _points_with(results, condition)
+        wanted.setdefault(path, set()).update(found)
+    if not wanted:
+        return results
+    met = [
+        name
+        for name in map(str, results.points["point"])
+        if all(name in names for names in wanted.values())
+    ]
+    if not met:
+        what = f"{results.folder}: no point meets all --where"
+        raise ResultError(f"{what}; allowed: {listed(results.points['point'])}")
+    return results.at(met)
+
+
+def _points_with(results: Results, condition: str) -> tuple[str, list[str]]:
+    path, is_whole, text = (part.strip() for part in condition.partition("="))
+    if not is_whole or path not in results.paths:
+        what = "is not PATH=VALUE" if not is_whole else f"{path} is not varied"
+        allowed = listed(results.paths) if results.paths else "a sweep, which varies something"
+        raise ResultError(f"--where {condition}: {what}; allowed: {allowed}")
+    written = results.written[path].astype("str")
+    try:
+        is_meant = _equal_to(results, path, text)
+    except ValueError as error:  # A Refusal is one, too.
+        what = error.what if isinstance(error, Refusal) else f"{text!r} is not a number"
+        raise _mistake(condition, what, written) from None
+    met = [is_meant(value) for value in results.points[path]]
+    if not any(met):
+        raise _mistake(condition, "no point has this value", written)
+    return path, results.points.loc[met, "point"].astype("str").tolist()
+
+
+def _equal_to(results: Results, path: str, text: str) -> Callable[[object], bool]:
+    """Whether a point's value is the one in `text`. Raises ValueError if it can't be one."""
+    if not is_numeric_dtype(results.points[path]):
+        return lambda value: str(value) == text
+    unit = results.units[path]
+    example = str(results.written[path].iloc[0])
+    number = parse(text, unit, example) if unit else float(text)
+    return lambda value: value == number
+
+
+def _mistake(condition: str, what: str, written: Iterable[str]) -> ResultError:
+    allowed = listed(dict.fromkeys(written))
+    return ResultError(f"--where {condition}: {what}; allowed: {allowed}")

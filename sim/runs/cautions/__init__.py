@@ -1,0 +1,36 @@
+"""What makes a comparison unfair or a run pointless: one list, drawn from what happened.
+
+Each caution is a function from the evidence of one point's runs to what it finds there.
+"""
+
+from collections.abc import Callable
+
+from sim.runs.cautions import design, learning, transport
+from sim.runs.cautions.evidence import Evidence, Found, evidence
+
+CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
+    learning.diverged,
+    learning.never_merged,
+    learning.never_took_part,
+    learning.unused_data,
+    learning.never_left_chance,
+    learning.failed_rounds,
+    transport.missed_deadline,
+    transport.late_updates,
+    transport.given_up,
+    transport.full_links,
+    design.unequal_work,
+    design.down,
+    design.idle_faults,
+    design.few_seeds,
+)
+"""The gravest first."""
+
+
+def cautions(found: Evidence) -> Found:
+    """All that there is to say of one point's runs."""
+    for find in CAUTIONS:
+        yield from find(found)
+
+
+__all__ = ["cautions", "evidence"]

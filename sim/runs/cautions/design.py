@@ -1,0 +1,74 @@
+"""Cautions about the experiment itself: too few seeds, unequal work, faults that do nothing."""
+
+import itertools
+from collections import defaultdict
+
+import numpy as np
+
+from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
+
+UNEQUAL = 2.0
+MOSTLY = 0.5
+
+
+def unequal_work(evidence: Evidence) -> Found:
+    """Protocols that train much more than others in the same time."""
+    done = {
+        name: float(np.mean([run.number("train") for run in runs]))
+        for name, runs in evidence.compared.items()
+    }
+    if done and max(done.values()) > UNEQUAL * min(done.values()):
+        rounds = ", ".join(f"{name} {number:,.0f}" for name, number in done.items())
+        text = (
+            f"local rounds done per seed: {rounds}; equal time is not equal work here, so look at "
+            "equal local rounds, too"
+        )
+        yield caution("unequal work", None, text, itertools.chain(*evidence.compared.values()))
+
+
+def down(evidence: Evidence) -> Found:
+    """Nodes that were hardly ever there."""
+    shares: dict[str, list[float]] = defaultdict(list)
+    runs = list(itertools.chain(*evidence.compared.values()))
+    for run in runs:
+        for node, seconds in _down_s(run).items():
+            shares[node].append(seconds / run.record.virtual_s)
+    mostly = {node: float(np.mean(each)) for node, each in shares.items()}
+    mostly = {node: share for node, share in mostly.items() if share > MOSTLY}
+    if mostly:
+        text = f"{listed(mostly)}: down up to {max(mostly.values()):.0%} of the time"
+        yield caution("down", None, text, runs)
+
+
+def _down_s(run: Run) -> dict[str, float]:
+    """Virtual seconds for which each node that ever crashed was down."""
+    seconds: dict[str, float] = defaultdict(float)
+    for kind, sign in (("crash", -1.0), ("recover", 1.0)):
+        rows = run.rows(kind)
+        nodes, times = rows["node"].to_pylist(), rows["time_s"].to_pylist()
+        for node, time_s in zip(nodes, times, strict=True):
+            seconds[node] += sign * time_s
+    back = run.count("recover")
+    for node, crashes in run.count("crash").items():
+        if crashes > back[node]:
+            seconds[node] += run.record.virtual_s
+    return seconds
+
+
+def idle_faults(evidence: Evidence) -> Found:
+    """Faults that change nothing, whatever the protocol."""
+    runs = list(itertools.chain(*evidence.runs.values()))
+    for text in evidence.scenario.idle_faults():
+        yield caution("idle fault", None, text, runs)
+
+
+def few_seeds(evidence: Evidence) -> Found:
+    """Too few seeds to tell a difference from chance."""
+    number = len(evidence.scenario.seeds)
+    text = {
+        1: "one seed tells no spread: a difference may be chance alone",
+        2: "two seeds: their 95 % interval is 12.7 standard errors wide on either side, more than "
+        "five times that of ten seeds",
+    }.get(number)
+    if text:
+        yield caution("few seeds", None, text, itertools.chain(*evidence.runs.values()))

@@ -1,0 +1,146 @@
+"""What cautions are drawn from: the rows of one point's runs, counted by kind, node and cause."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sim.record.metrics import is_rising
+from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, Caution
+from sim.results.folder import RunTables
+from sim.runs.build import Facts
+from sim.scenario import Scenario, run_record
+
+Found = Iterator[Caution]
+Floats = npt.NDArray[np.float64]
+_NAMED = 3
+
+
+class Run:
+    """One finished run, and what was known of its data beforehand."""
+
+    def __init__(self, tables: RunTables, facts: Facts) -> None:
+        self.record = tables.record
+        self.facts = facts
+        self._scores = tables.scores
+        self._traces = tables.traces
+        kinds = _whole(tables.traces["kind"])
+        self._codes = kinds.indices.to_numpy(zero_copy_only=False)
+        self._code_of = {name: code for code, name in enumerate(kinds.dictionary.to_pylist())}
+
+    def rows(self, kind: str) -> pa.Table:
+        """The trace's rows of one kind."""
+        return self._traces.filter(pa.array(self._codes == self._code_of.get(kind, -1)))
+
+    def number(self, kind: str) -> int:
+        """How many rows of that kind there are."""
+        return int(np.count_nonzero(self._codes == self._code_of.get(kind, -1)))
+
+    def count(self, kind: str, column: str = "node") -> Counter[str]:
+        """The same by the text in another column; missing ones are left out."""
+        return _counted(self.rows(kind)[column])
+
+    def merged(self) -> Counter[str]:
+        """How often each node's model was averaged with another's, as merges tell it."""
+        rows = self.rows("merge")
+        return _counted(rows["node"]) + _counted(pc.list_flatten(rows["peers"]))
+
+    @cached_property
+    def trained(self) -> Counter[str]:
+        """How many local rounds each node finished."""
+        return self.count("train")
+
+    def median_s(self, kind: str) -> dict[str, float]:
+        """Of each node the median of the virtual seconds that its rows of one kind took."""
+        rows = self.rows(kind)
+        nodes = _whole(rows["node"])
+        order = np.argsort(nodes.indices.to_numpy(), kind="stable")
+        names, starts = np.unique(nodes.indices.to_numpy()[order], return_index=True)
+        parts = np.split(rows["duration_s"].to_numpy()[order], starts[1:])
+        texts = nodes.dictionary.to_pylist()
+        return {texts[n]: float(np.median(part)) for n, part in zip(names, parts, strict=False)}
+
+    def bytes_by(self, column: str) -> dict[str, int]:
+        """Bytes of the models that were delivered, by who sent or who got them (`peer`)."""
+        rows = self.rows("transfer")
+        table = pa.table({"name": _decoded(rows[column]), "bytes": rows["bytes"]})
+        sums = table.group_by("name", use_threads=False).aggregate([("bytes", "sum")])
+        return dict(zip(sums["name"].to_pylist(), sums["bytes_sum"].to_pylist(), strict=True))
+
+    def curve(self, metric: str, stage: str = RECEIVED) -> Floats:
+        """The mean over learners [looks] of a metric at one stage, if they have stages."""
+        scores = self._scores
+        stages = pc.is_in(_decoded(scores["stage"]), value_set=pa.array([stage, None], pa.string()))
+        found = scores.filter(pc.and_(stages, pc.equal(_decoded(scores["metric"]), metric)))
+        learners = ~np.isin(_decoded(found["node"]).to_pylist(), [SERVER, AGGREGATE])
+        times, looks = np.unique(found["time_s"].to_numpy()[learners], return_inverse=True)
+        sums = np.bincount(looks, found["value"].to_numpy()[learners], len(times))
+        return sums / np.maximum(1, np.bincount(looks, minlength=len(times)))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The finished runs of one point, by protocol in the scenario's order."""
+
+    scenario: Scenario
+    runs: Mapping[str, Sequence[Run]]
+
+    @cached_property
+    def compared(self) -> Mapping[str, Sequence[Run]]:
+        """Those of the protocols that are no references."""
+        protocols = self.scenario.protocols
+        return {name: runs for name, runs in self.runs.items() if not protocols[name].is_reference}
+
+    @cached_property
+    def judged(self) -> tuple[str, bool]:
+        """The metric by which the scenario is judged, and whether more of it is better."""
+        known = run_record(self.scenario)
+        return known.metric, is_rising(known.metric, known.directions)
+
+    @cached_property
+    def clients(self) -> tuple[str, ...]:
+        """All clients' names."""
+        return self.scenario.client_names
+
+
+def evidence(
+    scenario: Scenario, runs: Iterable[RunTables], facts: Mapping[tuple[str, int], Facts]
+) -> Evidence:
+    """`facts`: by protocol and seed. A failed run has no rows and tells nothing."""
+    found: dict[str, list[Run]] = {name: [] for name in scenario.protocols}
+    for run in sorted(runs, key=lambda one: one.record.seed):
+        if run.record.status != FAILED:
+            found[run.record.protocol].append(Run(run, facts[run.record.protocol, run.record.seed]))
+    return Evidence(scenario, {name: runs for name, runs in found.items() if runs})
+
+
+def caution(kind: str, protocol: str | None, text: str, runs: Iterable[Run]) -> Caution:
+    """A caution about these runs."""
+    seeds = tuple(dict.fromkeys(run.record.seed for run in runs))
+    return Caution(kind, protocol, f"{protocol}: {text}" if protocol else text, seeds)
+
+
+def listed(names: Iterable[str]) -> str:
+    """`client_3`, `client_3 and client_5`, `client_3, client_5, client_8 and 4 more`."""
+    known = sorted(set(names), key=lambda name: (len(name), name))  # Clients by their numbers.
+    if len(known) > _NAMED + 1:
+        known = [*known[:_NAMED], f"{len(known) - _NAMED} more"]
+    return " and ".join(filter(None, (", ".join(known[:-1]), known[-1])))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.string())
+
+
+def _counted(column: pa.ChunkedArray) -> Counter[str]:
+    texts: Iterator[dict[str, object]] = iter(_decoded(column).value_counts().to_pylist())
+    return Counter({str(one["values"]): int(str(one["counts"])) for one in texts if one["values"]})

@@ -1,0 +1,159 @@
+"""Cautions about what was learned: by whom, from whose data, and whether at all."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from sim.record.rows import RECEIVED, TRAINED
+from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
+
+LEARNED = 0.05
+"""Whoever came by less than this share of the way to a perfect score has learned nothing."""
+MANY_FAILED_ROUNDS = 0.1
+
+
+def diverged(evidence: Evidence) -> Found:
+    """Scores that are no numbers."""
+    for name, runs in evidence.runs.items():
+        for metric in evidence.scenario.task.metrics:
+            found = [run for run in runs if not _is_finite(run, metric)]
+            if found:
+                text = f"{metric} became infinite or no number: training diverged"
+                yield caution("diverged", name, text, found)
+
+
+def _is_finite(run: Run, metric: str) -> bool:
+    return all(np.isfinite(run.curve(metric, stage)).all() for stage in (RECEIVED, TRAINED))
+
+
+def never_merged(evidence: Evidence) -> Found:
+    """Protocols under which nobody learned from anybody else."""
+    if evidence.scenario.clients.count == 1:
+        return
+    for name, runs in evidence.compared.items():
+        has_server = evidence.scenario.protocols[name].needs_server
+        # A protocol from elsewhere may average without a word, but not without a transfer.
+        found = [
+            run
+            for run in runs
+            if not run.number("merge") + run.number("round")
+            and (has_server or not run.number("transfer"))
+        ]
+        if found:
+            what = "the server finished no round" if has_server else "no client merged a model"
+            text = f"{what}, so nobody learned from another's data; this is no federated learning"
+            yield caution("never merged", name, text, found)
+
+
+def never_took_part(evidence: Evidence) -> Found:
+    """Clients that trained, but to whom nobody listened."""
+    for name, runs in evidence.compared.items():
+        settings = evidence.scenario.protocols[name].model_dump(mode="json")
+        late_count = settings.get("late_updates", "discard") != "discard"
+        found: dict[str, dict[str, list[Run]]] = defaultdict(dict)
+        for run in runs:
+            for client, why in _unheard(run, evidence.clients, late_count=late_count).items():
+                found[why].setdefault(client, []).append(run)
+        for why, clients in found.items():
+            concerned = [run for several in clients.values() for run in several]
+            share = _share({run: [c for c in clients if run in clients[c]] for run in concerned})
+            text = (
+                f"{listed(clients)} trained but took part in no {why}: "
+                f"{share:.0%} of the training samples went into no other model"
+            )
+            yield caution("never took part", name, text, concerned)
+
+
+def _unheard(run: Run, clients: Sequence[str], *, late_count: bool) -> dict[str, str]:
+    """The clients that trained without taking part, each with in what, and why not."""
+    trained = [client for client in clients if client in run.trained]
+    if run.number("round"):
+        sent, late = run.count("transfer"), run.count("update_late", "peer")
+        counted = sent if late_count else sent - late
+        return {
+            client: "server round (its updates came too late)"
+            if late[client]
+            else "server round (no update of it arrived)"
+            for client in trained
+            if not counted[client]
+        }
+    merged = run.merged()
+    return {client: "merge" for client in trained if merged and not merged[client]}
+
+
+def unused_data(evidence: Evidence) -> Found:
+    """Samples of clients that never finished a local round."""
+    for name, runs in evidence.compared.items():
+        idle = {
+            run: [client for client in evidence.clients if client not in run.trained]
+            for run in runs
+        }
+        idle = {run: clients for run, clients in idle.items() if clients}
+        if idle:
+            gone = Counter(c for run, clients in idle.items() for c in _classes_of(run, clients))
+            classes = f", among them all of class {listed(map(str, sorted(gone)))}" if gone else ""
+            who = listed(client for clients in idle.values() for client in clients)
+            text = (
+                f"{who} finished no local round: nobody learned from {_share(idle):.0%} of the "
+                f"training samples{classes}"
+            )
+            yield caution("unused data", name, text, idle)
+
+
+def _share(clients: dict[Run, list[str]]) -> float:
+    """The share of the training samples that these clients hold, over all these runs."""
+    theirs = sum(run.facts.samples[_number(one)] for run, few in clients.items() for one in few)
+    return theirs / sum(sum(run.facts.samples) for run in clients)
+
+
+def _classes_of(run: Run, clients: list[str]) -> list[int]:
+    """The classes of which only these clients have samples."""
+    if run.facts.label_shares is None:
+        return []
+    has = np.asarray(run.facts.label_shares) > 0
+    theirs = np.isin(np.arange(len(has)), [_number(client) for client in clients])
+    found: list[int] = np.flatnonzero(has[theirs].any(axis=0) & ~has[~theirs].any(axis=0)).tolist()
+    return [] if theirs.all() else found
+
+
+def _number(client: str) -> int:
+    return int(client.rpartition("_")[2])
+
+
+def never_left_chance(evidence: Evidence) -> Found:
+    """Protocols whose models are at the end hardly better than at the beginning."""
+    metric, rising = evidence.judged
+    for name, runs in evidence.runs.items():
+        curves = {run: run.curve(metric) for run in runs}
+        found = [run for run, curve in curves.items() if _is_flat(curve, rising=rising)]
+        if found:
+            first = np.mean([curves[run][0] for run in found])
+            best = np.mean([(max if rising else min)(curves[run]) for run in found])
+            text = (
+                f"{metric} of the mean client (received) was {best:.3f} at best and "
+                f"{first:.3f} before any training: it never left chance, and no difference to it "
+                "means anything"
+            )
+            yield caution("never left chance", name, text, found)
+
+
+def _is_flat(curve: np.ndarray[tuple[int], np.dtype[np.float64]], *, rising: bool) -> bool:
+    if len(curve) < 2 or not np.isfinite(curve).all():
+        return False
+    if rising:
+        return bool(curve.max() - curve[0] < LEARNED * abs(1 - curve[0]))
+    return bool(curve[0] - curve.min() < LEARNED * abs(curve[0]))
+
+
+def failed_rounds(evidence: Evidence) -> Found:
+    """Servers to which too few updates came, again and again."""
+    for name, runs in evidence.compared.items():
+        failed = sum(run.number("round_failed") for run in runs)
+        rounds = failed + sum(run.number("round") for run in runs)
+        if failed > MANY_FAILED_ROUNDS * rounds:
+            text = (
+                f"{failed:,} of {rounds:,} server rounds ({failed / rounds:.0%}) failed for want "
+                f"of updates; what the clients had trained for them is lost"
+            )
+            yield caution("failed rounds", name, text, runs)

@@ -1,0 +1,128 @@
+"""What messages meet on their way: latency, loss and partitions, and who is up at its end."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.record.rows import CLIENT
+from sim.world.clock import Clock
+from sim.world.flows import Sharing
+from sim.world.history import History
+from sim.world.random_streams import Streams
+from sim.world.trace import Trace
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+LossCause = Literal[
+    "loss", "partition", "sender_down", "receiver_down", "timeout", "abandoned", "late"
+]
+_NO_CLIENT = (1 << 32) - 1
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The physics of one network of n nodes.
+
+    `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second. `packet_loss`:
+    the chance that a packet doesn't arrive; `transfer_loss`: that a whole transfer doesn't.
+    `stall_timeout_s`: silence after which a transfer has failed. `symmetric`: each pair's latency
+    is the same both ways, so that a row, which lies together in memory, serves for its column.
+    """
+
+    names: tuple[str, ...]
+    latency_s: Floats
+    uplink: Floats
+    downlink: Floats
+    sharing: Sharing = "none"
+    packet_loss: float = 0.0
+    transfer_loss: float = 0.0
+    stall_timeout_s: float = 30.0
+    symmetric: bool = False
+
+
+@dataclass
+class Tally:
+    """How messages ended; `sent` = `delivered` + all `lost` + in flight."""
+
+    sent: int = 0
+    delivered: int = 0
+    bytes_delivered: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+
+
+class Medium:
+    """What is between nodes, who are known by their index in `wiring.names`."""
+
+    def __init__(self, clock: Clock, trace: Trace, streams: Streams, wiring: Wiring) -> None:
+        self.clock = clock
+        self.trace = trace
+        self.streams = streams
+        self.wiring = wiring
+        count = len(wiring.names)
+        self.numbers: Ints = np.array([_number(name) for name in wiring.names], dtype=np.int64)
+        """Of the nodes [n], to name their luck: a client's stays, whoever else there is."""
+        self.up = History(count, 1)
+        self.starts = History(count, 0)
+        """How often each node has come back."""
+        self.started_s: Floats = np.zeros(count)
+        """When each node [n] last started."""
+        self.tally = Tally()
+        self._partitions: list[tuple[float, float, Ints]] = []
+        self._sent: Counter[tuple[str, int, int]] = Counter()
+        self._pinged: dict[int, Ints] = {}
+
+    def was_split(self, since_s: float) -> bool:
+        """Whether any partition stood at some time from `since_s` until now."""
+        now = self.clock.now
+        return any(from_s <= now and to_s > since_s for from_s, to_s, _ in self._partitions)
+
+    def reachable(self, source: int, targets: Ints, times_s: Floats) -> Flags:
+        """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
+        passes = np.ones(len(targets), dtype=np.bool_)
+        for from_s, to_s, groups in self._partitions:
+            holds = (from_s <= times_s) & (times_s < to_s)
+            passes &= ~(holds & (groups[targets] != groups[source]))
+        return passes
+
+    def _free_s(self, source: int, target: int, from_s: float) -> float:
+        """When two nodes can talk: at `from_s`, or when no partition stands between them again."""
+        free_s = from_s
+        held = True
+        while held:
+            held = False
+            for begins_s, heals_s, groups in self._partitions:
+                if begins_s <= free_s < heals_s and groups[source] != groups[target]:
+                    free_s, held = heals_s, True
+        return free_s
+
+    def _round_trip_s(self, source: int, target: int) -> float:
+        latency_s = self.wiring.latency_s
+        return float(latency_s[source, target] + latency_s[target, source])
+
+    def _luck(self, purpose: str, source: int, target: int) -> float:
+        """The luck of a pair's next message of that purpose, whatever else was sent."""
+        number = self._sent[purpose, source, target]
+        self._sent[purpose, source, target] += 1
+        names = int(self.numbers[source]), int(self.numbers[target])
+        return float(self.streams.uniforms(purpose, *names, number)[0])
+
+    def datagrams_lost(self, source: int, peers: Ints) -> tuple[Flags, Flags]:
+        """Which questions to `peers` [n], and which of their answers, are lost by chance."""
+        loss = self.wiring.packet_loss
+        if not loss:
+            nothing = np.zeros(len(peers), dtype=np.bool_)
+            return nothing, nothing
+        counters = self._pinged.setdefault(source, np.zeros(len(self.numbers), dtype=np.int64))
+        names = self.numbers[source], self.numbers[peers], counters[peers]
+        counters[peers] += 1
+        ask, answer = (self.streams.uniforms(f"{which}_loss", *names) for which in ("ping", "pong"))
+        return ask < loss, answer < loss
+
+
+def _number(name: str) -> int:
+    number = name.removeprefix(CLIENT)
+    return int(number) if number != name else _NO_CLIENT

@@ -1,0 +1,317 @@
+"""Each caution is said where its reason is, with its numbers, and nowhere else."""
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.loading import load
+from sim.record.rows import Caution, RunRecord, ScoreRow, TraceRow
+from sim.results.folder import run_tables
+from sim.runs.build import Facts
+from sim.runs.cautions import cautions, evidence
+from sim.runs.session import Session
+from sim.runs.sweep import run_one
+from sim.scenario import Scenario
+from tests.sim import tiny
+
+SERVER = {"uplink": "2048 B/s", "downlink": "2048 B/s", "aggregation_time": "0.5 s"}
+BOTH = {"braintorrent": {}, "fedavg": {"deadline": "30 s"}}
+# 1,000 samples; the classes 0 and 1 are client_2's alone, 3 is nobody's.
+SHARES = ((0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.5, 0.25, 0.25, 0.0))
+FACTS = Facts((300, 300, 400), (4, 4, 4), 1000, 12, 256, SHARES)
+
+
+def described(protocols: dict[str, Any] = BOTH, **more: Any) -> Scenario:
+    latency = [[0.0 if i == j else 0.25 for j in range(4)] for i in range(4)]
+    return tiny.scenario(latency, [1.0] * 3, protocols, server=SERVER, **more)
+
+
+def row(
+    protocol: str, kind: str, node: str, time_s: float = 0.0, peer: str = "", **told: Any
+) -> TraceRow:
+    size = 1024 if kind.startswith("transfer") else 0
+    duration_s = told.pop("duration_s", 4.0)
+    return TraceRow(protocol, 0, time_s, duration_s, node, kind, peer, size, **told)
+
+
+def clients(protocol: str, kind: str, number: int = 3, times: int = 1, **told: Any) -> list[Any]:
+    return [row(protocol, kind, f"client_{i}", **told) for i in range(number)] * times
+
+
+def merges(number: int = 3) -> list[TraceRow]:
+    """Each of the clients trains, and gets the model of the next."""
+    return [
+        one
+        for i in range(number)
+        for one in (
+            row("braintorrent", "train", f"client_{i}"),
+            row("braintorrent", "transfer", f"client_{(i + 1) % number}", peer=f"client_{i}"),
+            row("braintorrent", "merge", f"client_{i}", peers=(f"client_{(i + 1) % number}",)),
+        )
+    ]
+
+
+def rounds(number: int = 3) -> list[TraceRow]:
+    """One server round of these clients."""
+    return [
+        *(row("fedavg", "train", f"client_{i}") for i in range(number)),
+        *(row("fedavg", "transfer", "server", peer=f"client_{i}") for i in range(number)),
+        *(row("fedavg", "transfer", f"client_{i}", peer="server") for i in range(number)),
+        row("fedavg", "round", "server", round=0, asked=number, updates=number),
+    ]
+
+
+def score(protocol: str, time_s: float, value: float, **told: Any) -> ScoreRow:
+    known: dict[str, Any] = {"node": "client_0", "stage": "received", "metric": "accuracy"}
+    known |= told
+    return ScoreRow(
+        protocol, 0, time_s, known["node"], known["stage"], 1, 1, 0.0, known["metric"], value, True
+    )
+
+
+def found(
+    rows: Sequence[TraceRow],
+    scores: Sequence[ScoreRow] = (),
+    scenario: Scenario | None = None,
+    virtual_s: float = 1000.0,
+) -> list[Caution]:
+    scenario = scenario or described()
+    runs = [
+        run_tables(
+            RunRecord(protocol, seed, virtual_s, 1, {}),
+            [each._replace(seed=seed) for each in scores if each.protocol == protocol],
+            [each._replace(seed=seed) for each in rows if each.protocol == protocol],
+        )
+        for protocol in scenario.protocols
+        for seed in scenario.seeds
+    ]
+    return list(cautions(evidence(scenario, runs, known(scenario))))
+
+
+def known(scenario: Scenario) -> dict[tuple[str, int], Facts]:
+    """The same facts of every run."""
+    return dict.fromkeys(itertools.product(scenario.protocols, scenario.seeds), FACTS)
+
+
+def said(kind: str, *evidence: Any, **more: Any) -> list[str]:
+    return [each.text for each in found(*evidence, **more) if each.kind == kind]
+
+
+SOUND = [*merges(), *rounds()]
+FINE = [score(name, time_s, time_s / 2) for name in BOTH for time_s in (0.0, 1.0)]
+
+
+def test_nothing_is_said_of_runs_in_which_all_is_well() -> None:
+    assert found(SOUND, FINE, described(seeds=[0, 1, 2])) == []
+
+
+def test_a_model_that_diverged() -> None:
+    for value, stage in ((math.nan, "received"), (math.inf, "trained")):
+        bad = score("fedavg", 1.0, value, metric="loss", stage=stage)
+        assert said("diverged", SOUND, [*FINE, bad]) == [
+            "fedavg: loss became infinite or no number: training diverged"
+        ]
+
+
+def test_a_protocol_that_never_merged() -> None:
+    alone = clients("braintorrent", "train")
+    assert said("never merged", [*alone, *rounds()]) == [
+        "braintorrent: no client merged a model, so nobody learned from another's data; "
+        "this is no federated learning"
+    ]
+    unanswered = [*rounds()[:-1], row("fedavg", "round_failed", "server", asked=3, updates=0)]
+    assert said("never merged", [*merges(), *unanswered]) == [
+        "fedavg: the server finished no round, so nobody learned from another's data; "
+        "this is no federated learning"
+    ]
+    # A protocol from elsewhere that averages what came, and says nothing of it.
+    assert said("never merged", [*rounds(), *clients("braintorrent", "transfer")]) == []
+    references = described({"local": {}, "pooled": {}})
+    assert said("never merged", clients("local", "train"), scenario=references) == []
+
+
+def test_a_client_that_trained_for_nobody() -> None:
+    late = [
+        *rounds(2),
+        row("fedavg", "train", "client_2"),
+        row("fedavg", "transfer", "client_2", peer="server"),
+        row("fedavg", "update_late", "server", peer="client_2"),
+    ]
+    assert said("never took part", [*merges(2), *clients("braintorrent", "train"), *late]) == [
+        "braintorrent: client_2 trained but took part in no merge: 40% of the training samples "
+        "went into no other model",
+        "fedavg: client_2 trained but took part in no server round (its updates came too late): "
+        "40% of the training samples went into no other model",
+    ]
+    once_in_time = [*late, row("fedavg", "transfer", "client_2", peer="server")]
+    assert said("never took part", [*merges(), *once_in_time]) == []
+
+
+def test_data_that_nobody_learned_from() -> None:
+    assert said("unused data", [*merges(2), *rounds()]) == [
+        "braintorrent: client_2 finished no local round: nobody learned from 40% of the training "
+        "samples, among them all of class 0 and 1"
+    ]
+    one_of_two = [*merges()[3:], *rounds()]
+    assert said("unused data", one_of_two) == [
+        "braintorrent: client_0 finished no local round: nobody learned from 30% of the training "
+        "samples"
+    ]
+
+
+def test_a_score_that_never_left_chance() -> None:
+    flat = [score("fedavg", time_s, 0.1 + time_s / 50) for time_s in (0.0, 1.0)]
+    assert said("never left chance", SOUND, [*FINE[:2], *flat]) == [
+        "fedavg: accuracy of the mean client (received) was 0.120 at best and 0.100 before any "
+        "training: it never left chance, and no difference to it means anything"
+    ]
+    risen = [score("fedavg", time_s, 0.1 + time_s / 20) for time_s in (0.0, 1.0)]
+    # What the training made of it, and the server's own row, are not what is judged.
+    others = [
+        score("fedavg", 1.0, 0.0, stage="trained"),
+        score("fedavg", 1.0, 0.0, node="server"),
+        score("fedavg", 1.0, 0.0, node="aggregate"),
+    ]
+    assert said("never left chance", SOUND, [*FINE[:2], *risen, *others]) == []
+
+
+def test_server_rounds_that_failed() -> None:
+    failed = row("fedavg", "round_failed", "server", asked=3, updates=1)
+    assert said("failed rounds", [*SOUND, failed]) == [
+        "fedavg: 1 of 2 server rounds (50%) failed for want of updates; what the clients had "
+        "trained for them is lost"
+    ]
+    assert said("failed rounds", [*merges(), *rounds() * 9, failed]) == []
+
+
+def test_a_deadline_that_nobody_can_meet() -> None:
+    slow = row("fedavg", "train", "client_2", duration_s=45.0)
+    assert said("missed deadline", [*merges(), *rounds(2), slow]) == [
+        "fedavg: a local round of client_2 takes up to 45 s, longer than the deadline of 30 s: "
+        "such updates are always late"
+    ]
+    assert said("missed deadline", [*SOUND, slow]) == []  # One of two: half of them are in time.
+
+
+def test_updates_that_came_late() -> None:
+    late = [row("fedavg", "update_late", "server", peer="client_1")]
+    assert said("late updates", [*SOUND, *late]) == [
+        "fedavg: 1 of 1 updates of client_1 came after their server round had closed and count "
+        "for nothing (late_updates: discard)"
+    ]
+    assert said("late updates", [*merges(), *rounds() * 10, *late]) == []
+
+
+@pytest.mark.parametrize("cause", ["timeout", "abandoned"])
+def test_transfers_that_were_given_up(cause: str) -> None:
+    lost = [row("braintorrent", "transfer_lost", "client_0", peer="client_1", cause=cause)]
+    assert said("given up", [*SOUND, *lost]) == [
+        f"braintorrent: 1 of 4 transfers (25%) were given up ({cause} 1): time-outs and deadlines "
+        "decide here, not faults alone"
+    ]
+    rare = [*merges() * 20, *rounds(), *lost]  # 1 of 61; without any fault it is odd.
+    assert len(said("given up", rare)) == (cause == "timeout")
+    crash = {"blow": {"kind": "crash", "node": "client_0", "at": "1 s"}}
+    assert said("given up", rare, scenario=described(faults=crash)) == []
+    by_fault = [each._replace(cause="receiver_down") for each in lost]
+    assert said("given up", [*SOUND, *by_fault]) == []
+
+
+def test_links_that_are_full() -> None:
+    # Each sends and gets 1,024 B at 1,024 B/s: 1 s of 1.5 s; the server 3 s of 3 s at 2,048 B/s.
+    assert said("full links", SOUND, virtual_s=1.5) == [
+        "braintorrent: the uplink of client_0, client_1 and client_2 was full up to 67% of the "
+        "time: bandwidth sets the pace",
+        "braintorrent: the downlink of client_0, client_1 and client_2 was full up to 67% of the "
+        "time: bandwidth sets the pace",
+        "fedavg: the uplink of server, client_0, client_1 and client_2 was full up to 100% of the "
+        "time: bandwidth sets the pace",
+        "fedavg: the downlink of server, client_0, client_1 and client_2 was full up to 100% of "
+        "the time: bandwidth sets the pace",
+    ]
+    assert said("full links", SOUND, virtual_s=3.5) == []
+
+
+def test_unequal_work() -> None:
+    assert said("unequal work", [*merges() * 3, *rounds()]) == [
+        "local rounds done per seed: braintorrent 9, fedavg 3; equal time is not equal work here, "
+        "so look at equal local rounds, too"
+    ]
+    assert said("unequal work", [*merges() * 2, *rounds()]) == []
+    # A reference need not do as much.
+    scenario = described({**BOTH, "pooled": {}})
+    assert said("unequal work", [*SOUND, row("pooled", "train", "pooled")], scenario=scenario) == []
+
+
+def test_nodes_that_were_hardly_there() -> None:
+    crashes = [
+        row("fedavg", "crash", "server", 100.0),
+        row("fedavg", "recover", "server", 300.0),
+        row("fedavg", "crash", "server", 600.0),
+        row("fedavg", "crash", "client_0", 100.0),
+        row("fedavg", "recover", "client_0", 600.0),
+    ]
+    assert said("down", [*SOUND, *crashes]) == ["server: down up to 60% of the time"]
+    assert said("down", [*SOUND, *crashes[3:]]) == []
+
+
+def test_faults_that_change_nothing() -> None:
+    faults: dict[str, Any] = {
+        "after": {"kind": "crash", "node": "server", "at": "1000 s"},
+        "one": {"kind": "crash", "node": "server", "at": "10 s", "recovers_after": "10 s"},
+        "two": {"kind": "crash", "node": "server", "at": "15 s", "recovers_after": "1 s"},
+        "three": {"kind": "crash", "node": "server", "at": "20 s", "recovers_after": "1 s"},
+    }
+    assert said("idle fault", SOUND, scenario=described(faults=faults)) == [
+        "faults.after begins at 16.7 min, when the run of 16.7 min is over: it changes nothing",
+        "faults.one and faults.two hold the same node down from 15 s on: while both do, one of "
+        "them changes nothing",
+    ]
+    cut = {"kind": "partition", "groups": [["server"]], "at": "1 s", "heals_after": "2 s"}
+    churn = {"kind": "churn", "nodes": "server", "failure_rate": "1 / h"}
+    faults = {"cut": cut, "wear": churn | {"mean_time_to_repair": "1 s"}}
+    alone = described({"braintorrent": {}, "local": {}}, faults=faults)
+    assert said("idle fault", merges(), scenario=alone) == [
+        "faults.cut strikes no node that a protocol runs on: it changes nothing",
+        "faults.wear strikes no node that a protocol runs on: it changes nothing",
+    ]
+    assert said("idle fault", SOUND, scenario=described(faults=faults)) == []
+
+
+def test_too_few_seeds() -> None:
+    one, two = (said("few seeds", SOUND, scenario=described(seeds=list(range(n)))) for n in (1, 2))
+    assert [text[:9] for text in (*one, *two)] == ["one seed ", "two seeds"]
+    assert said("few seeds", SOUND, scenario=described(seeds=[0, 1, 2])) == []
+
+
+def test_a_caution_says_under_which_seeds_it_holds() -> None:
+    scenario = described(seeds=[3, 5])
+    runs = [
+        run_tables(RunRecord(name, seed, 1000.0, 1, {}), [], rows)
+        for seed in (3, 5)
+        for name, rows in (("braintorrent", merges()), ("fedavg", rounds() if seed == 3 else []))
+    ]
+    told = list(cautions(evidence(scenario, runs, known(scenario))))
+    seeds = {each.kind: each.seeds for each in told}
+    assert (seeds["never merged"], seeds["unused data"]) == ((5,), (5,))
+    assert seeds["few seeds"] == (3, 5)
+    assert {each.protocol for each in told} == {"fedavg", None}
+
+
+def test_they_stand_in_the_folder_and_in_what_reads_it(tmp_path: Path) -> None:
+    # Everybody is down from the start: nothing is learned, merged or sent.
+    faults = {f"blow_{i}": {"kind": "crash", "node": f"client_{i}", "at": "0 s"} for i in range(3)}
+    scenario = described({"braintorrent": {}}, faults=faults, duration="20 s")
+    run_one(scenario, Session(tmp_path, 0, 10**9, lambda line: None, lambda progress: None))
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    kinds = ["never merged", "unused data", "never left chance", "down", "few seeds"]
+    assert [each["kind"] for each in record["cautions"]] == kinds
+    assert list(load(tmp_path).cautions) == [
+        {"point": "base", **each} for each in record["cautions"]
+    ]
+    assert "class" not in record["cautions"][1]["text"]  # All are gone, not some of them.
