@@ -18,6 +18,7 @@ from analysis.metrics import (
     final,
     not_after,
     progress_after_crash,
+    round_lengths,
     time_shares,
     work_lost,
 )
@@ -47,10 +48,10 @@ K = TypeVar("K")
 PROGRESS = "progress"
 WORK = ("local_rounds", "local_rounds_lost", "lost_share", "bytes_received")
 
-TIME, ROUNDS, BYTES = "time", "local_rounds", "bytes"
-EQUALS = (TIME, ROUNDS, BYTES)
-"""What protocols have in common where they are compared: the virtual time; the local rounds per
-client, and so the local epochs; the bytes that all nodes received."""
+TIME, EPOCHS, BYTES = "time", "local_epochs", "bytes"
+EQUALS = (TIME, EPOCHS, BYTES)
+"""What protocols have in common where they are compared: the virtual time; the local epochs per
+client (see `Comparison.effort`); the bytes that all nodes received."""
 
 NONE = "–"
 """Where there is no number."""
@@ -100,15 +101,18 @@ class Comparison:
     """By column of `SCORES`, `WORK` and `SHARES`, and `progress`; every key has a finished run."""
     contrasts: Mapping[Contrast, Interval]
     """To the baseline's under the same seeds, of scores of equal stages that both have; a reference
-    is compared at equal time and rounds only. None without a baseline."""
+    is compared at equal time and epochs only. None without a baseline."""
     amounts: Mapping[tuple[str, str], float]
-    """By point and `ROUNDS` or `BYTES`, at how much of it they are compared; the seeds' mean."""
+    """By point and `EPOCHS` or `BYTES`, at how much of it they are compared; the seeds' mean."""
     arrivals: Mapping[Key, Arrival]
     """At the target, of the score that it is about; no keys of points without one."""
     baseline: str | None
     """That of the results, if it has a finished run, and another protocol has one."""
     stages: tuple[str, ...]
     """Those of clients' models that were evaluated."""
+    effort: str
+    """What is equal at equal local epochs: these, or local steps or rounds if that is all that
+    tells how long each protocol's rounds are (see `round_lengths`)."""
 
     @property
     def headline(self) -> str:
@@ -129,7 +133,9 @@ def compared(results: Results) -> Comparison:
     """Reads one point's tables at a time."""
     finished = results.runs.loc[results.runs["status"] == FINISHED, "point"].unique()
     if not len(finished):
-        return Comparison(pd.DataFrame(), {name: {} for name in _AVERAGED}, {}, {}, {}, None, ())
+        return Comparison(
+            pd.DataFrame(), {name: {} for name in _AVERAGED}, {}, {}, {}, None, (), ""
+        )
     points = [_of_point(results, str(point)) for point in finished]
     # Those of one point that are text become one type again.
     types = {name: results.runs[name].dtype for name in POINT_AND_PROTOCOL}
@@ -150,6 +156,7 @@ def compared(results: Results) -> Comparison:
         _arrivals(runs),
         baseline,
         tuple(stage for stage in STAGES if any(stage in one.stages for one in points)),
+        points[0].effort if len({one.effort for one in points}) == 1 else "local work",
     )
 
 
@@ -201,6 +208,7 @@ class _Point:
     alike: Mapping[str, pd.DataFrame]
     """By what is equal: a row per run that is compared, with `SCORES` and `least`."""
     stages: frozenset[str]
+    effort: str
 
 
 def _of_point(results: Results, point: str) -> _Point:
@@ -214,9 +222,11 @@ def _of_point(results: Results, point: str) -> _Point:
     stages = frozenset(scores["stage"].dropna().astype("str"))
     curves = score_curves(scores, results.metric)
     work = cumulated(trace, scores)
+    effort, lengths = _round_lengths(results, point)
+    each = work["protocol"].astype("str").map(lengths)
     # Per client, of whom protocols may have another number: pooled is one machine.
-    work = work.assign(local_rounds=work["local_rounds"] / work["clients"])
-    curves = curves.merge(work[[*RUN, "time_s", "local_rounds", "bytes_received"]])
+    work[EPOCHS] = work["local_rounds"] * each / work["clients"]
+    curves = curves.merge(work[[*RUN, "time_s", EPOCHS, "bytes_received"]])
     found = final(curves)[[*RUN, *SCORES]]
     crash_s = float(results.conditions["crash_s"][point])
     gained = progress_after_crash(told_alike(curves, scores), crash_s, column=_headline(stages))
@@ -224,17 +234,27 @@ def _of_point(results: Results, point: str) -> _Point:
     found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
     found = found.merge(time_shares(trace, scores), on=RUN)
     found = found.merge(reached_target(scores, target), on=RUN, how="left")
-    return _Point(found, dict(_at_equal_cost(results, curves)), stages)
+    return _Point(found, dict(_at_equal_cost(results, curves)), stages, effort)
+
+
+def _round_lengths(results: Results, point: str) -> tuple[str, dict[str, float]]:
+    # A point's own settings take a while to read, and seldom say anything else of this.
+    parts = [path.partition(".")[0] for path in (*results.paths, *results.tune)]
+    if not {"training", "protocols"} & set(parts):
+        return round_lengths(results.settings)
+    if any(path.endswith(("local_epochs", "local_steps")) for path in results.tune):
+        return "local rounds", dict.fromkeys(results.protocols, 1.0)
+    return round_lengths(results.settings_at(point))
 
 
 def _at_equal_cost(results: Results, curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each run's last look at equal time, rounds and bytes."""
+    """Each run's last look at equal time, epochs and bytes."""
     learning = [name for name in results.protocols if not results.about[name].is_reference]
     sent = curves.groupby("protocol", observed=True)["bytes_received"].max()
     sending = [name for name in learning if sent.get(name, 0) > 0]
     yield TIME, not_after(curves, "time_s")
     if learning:
-        yield ROUNDS, not_after(curves, "local_rounds", learning)
+        yield EPOCHS, not_after(curves, EPOCHS, learning)
     if sending:
         senders = curves[curves["protocol"].isin(sending)]
         yield BYTES, not_after(senders, "bytes_received")

@@ -38,6 +38,7 @@ from analysis.metrics.work import (
     epochs_per_round,
     lost_by_cause,
     not_after,
+    round_lengths,
     with_work,
     work_lost,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "reached_target",
     "recovery_of_nodes",
     "recovery_of_score",
+    "round_lengths",
     "score_curves",
     "score_name",
     "staleness_over_time",

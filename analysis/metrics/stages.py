@@ -2,7 +2,7 @@
 all.
 """
 
-import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from analysis.metrics.common import LOOK, RUN, is_client, told_alike
 from analysis.metrics.progress import to_target
 from sim.record.metrics import OWN_SITE, validation_metric
 from sim.record.points import TargetRecord
-from sim.record.rows import AGGREGATE, RECEIVED, SERVER, TRAINED
+from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES, TRAINED
 
 GLOBAL = "global_model"
 """The one model for all: the server's where a protocol has one, else the aggregate."""
@@ -29,28 +29,30 @@ def score_name(of: str, stage: str) -> str:
     return of if of == AGGREGATE else of + _SUFFIX[stage]
 
 
-def score_curves(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+def score_curves(scores: pd.DataFrame, metric: str, stages: Sequence[str] = STAGES) -> pd.DataFrame:
     """The scores of each run at each look, one column each: those of `SCORES`.
 
     `scores`: all stages of `metric`, and of `metric_own_site` if it is there. A column is NaN where
-    a run has no such model, or where its stage wasn't evaluated. Columns: point, protocol, seed,
-    time_s, metric, and `SCORES`.
+    a run has no such model, where its stage wasn't evaluated, or isn't among `stages`. Columns:
+    point, protocol, seed, time_s, metric, and `SCORES`.
     """
-    rows = scores[scores["metric"] == metric]
+    rows, look = scores[scores["metric"] == metric], [*RUN, "time_s"]
     found = rows[LOOK].drop_duplicates().reset_index(drop=True)
-    look = [*RUN, "time_s"]
-    for stage, suffix in _SUFFIX.items():
-        names = {"mean": f"mean{suffix}", "worst": f"worst{suffix}"}
-        found = found.merge(_of_clients(scores, metric, stage).rename(columns=names), "left", look)
-        own = _of_clients(scores, f"{metric}_{OWN_SITE}", stage)
-        own = own.rename(columns={"mean": f"own_site{suffix}"}).drop(columns="worst")
-        found = found.merge(own, "left", look)
+    own_site = f"{metric}_{OWN_SITE}"
+    of_clients = scores[scores["metric"].isin([metric, own_site]) & is_client(scores["node"])]
+    for stage in stages:
+        clients, suffix = _of_clients(told_alike(of_clients, scores), stage), _SUFFIX[stage]
+        for name, of, column in (
+            (metric, "mean", "mean"), (metric, "worst", "worst"), (own_site, "mean", "own_site")
+        ):  # fmt: skip
+            kept = clients.loc[clients["metric"] == name, [*look, of]]
+            found = found.merge(kept.set_axis([*look, f"{column}{suffix}"], axis=1), "left", look)
     for node in (AGGREGATE, SERVER):
         models = rows.loc[rows["node"] == node, [*look, "value"]]
         found = found.merge(models.rename(columns={"value": node}), "left", look)
     served = rows.loc[rows["node"] == SERVER, "protocol"].unique()
     found[GLOBAL] = found[SERVER].where(found["protocol"].isin(served), found[AGGREGATE])
-    return told_alike(found[[*LOOK, *SCORES]], scores)
+    return told_alike(found.reindex(columns=[*LOOK, *SCORES]), scores)
 
 
 def reached_target(scores: pd.DataFrame, target: TargetRecord | None) -> pd.DataFrame:
@@ -63,16 +65,16 @@ def reached_target(scores: pd.DataFrame, target: TargetRecord | None) -> pd.Data
     if target is None or not (scores["metric"] == metric).any():
         return pd.DataFrame(columns=[*RUN, "value", "reached"]).astype(scores[RUN].dtypes)
     name = score_name(target.of, target.stage)
-    found = to_target(score_curves(scores, metric), target.value, column=name)
+    curves = score_curves(scores, metric, (target.stage,))
+    found = to_target(curves, target.value, column=name)
     return found[[*RUN, "value", "reached"]]
 
 
-def _of_clients(scores: pd.DataFrame, metric: str, stage: str) -> pd.DataFrame:
+def _of_clients(rows: pd.DataFrame, stage: str) -> pd.DataFrame:
     """The mean and the worst client at each look; of references those of their only stage."""
-    rows = scores[(scores["metric"] == metric) & is_client(scores["node"])]
-    columns, has_none = [*RUN, "time_s", "mean", "worst"], rows["stage"].isna()
-    is_evaluated = (rows["stage"] == stage).any() or has_none.all()
-    rows = rows[(rows["stage"] == stage) | has_none]
-    if rows.empty or not is_evaluated:
-        return rows.assign(mean=math.nan, worst=math.nan)[columns]
-    return over_clients(told_alike(rows, scores))[columns]
+    has_none = rows["stage"].isna()
+    chosen = rows[(rows["stage"] == stage) | has_none]
+    # Where the others were left out, references alone would be no comparison.
+    if chosen.empty or (has_none.loc[chosen.index].all() and not has_none.all()):
+        return pd.DataFrame(columns=[*LOOK, "mean", "worst"]).astype(rows[LOOK].dtypes)
+    return over_clients(told_alike(chosen, rows))

@@ -29,6 +29,7 @@ WORK_KINDS = ("train", "train_lost", "transfer")
 LOSS_KINDS = ("train", "train_lost", "transfer", "transfer_lost", "message_lost")
 """What `work_lost` and `lost_by_cause` need of a trace."""
 _ROUNDING = 1e-9
+_LENGTHS = {"local_epochs": "local epochs", "local_steps": "local steps"}
 _WHERE = ["point", "seed", "metric"]
 _COUNTED = ["local_rounds", "local_rounds_lost", "bytes_received", "bytes_sent"]
 
@@ -102,6 +103,24 @@ def epochs_per_round(settings: Mapping[str, Any]) -> float:
     if epochs is None:
         raise ResultError("training: counts in local_steps, so clients differ in epochs per round")
     return float(epochs)
+
+
+def round_lengths(settings: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
+    """In what local work is counted, and how much of it one local round of each protocol is.
+
+    Local epochs or steps if all protocols count their rounds in the same, else local rounds.
+    """
+    common = settings.get("training", {})
+    told = {}
+    for name, protocol in settings["protocols"].items():
+        own = protocol.get("training", {})
+        # One of the two lengths takes the place of the other.
+        lengths = own if set(own) & set(_LENGTHS) else common
+        told[name] = {length: lengths.get(length) for length in _LENGTHS}
+    for length, unit in _LENGTHS.items():
+        if all(lengths[length] is not None for lengths in told.values()):
+            return unit, {name: float(lengths[length]) for name, lengths in told.items()}
+    return "local rounds", dict.fromkeys(told, 1.0)
 
 
 def with_work(over_time: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:

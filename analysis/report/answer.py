@@ -27,7 +27,8 @@ def answer(results: Results, found: Comparison) -> str:
         " ".join(_of_protocol(results, found.baseline, name, _of(found, name))) for name in names
     ]
     seeds = len(results.seeds)
-    told = f"models as {stages_of(results)[0]}, {seeds} seed{'' if seeds == 1 else 's'}"
+    counted = f"{seeds} seed{'' if seeds == 1 else 's'}"
+    told = f"models as {stages_of(results)[0]}, equal virtual time, {counted}"
     return f"{'; '.join(said)} ({told})."
 
 

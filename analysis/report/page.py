@@ -16,7 +16,7 @@ from analysis.report import curves, nodes
 from analysis.report.answer import answer
 from analysis.report.cautions import cautions
 from analysis.report.drawing import Figure
-from analysis.report.tables import Table, settings_tables, table, words
+from analysis.report.tables import Table, settings_tables, tables_of, words
 from analysis.results import Results
 from analysis.tuning import tuned
 from analysis.where import where
@@ -82,7 +82,7 @@ def _page(results: Results, asked: _Asked) -> str:
         cautions=cautions(results, found),
         words=words(found),
         figures=figures,
-        table=table(results, found),
+        tables=list(tables_of(results, found)),
         settings=settings_tables(results),
         source=results.source.read_text(encoding="utf-8"),
         origin=_origin(results),

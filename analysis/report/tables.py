@@ -1,17 +1,24 @@
 """The page's tables: what each protocol came to at each point, and the scenario's settings."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from analysis.comparison import (
+    BYTES,
+    EPOCHS,
     NONE,
+    TIME,
     Arrival,
     Comparison,
+    Contrast,
     Key,
+    chance_text,
     count_text,
     difference_text,
+    holding,
     is_told,
     median_text,
     score_text,
@@ -21,33 +28,37 @@ from analysis.figures.choices import stages_of
 from analysis.figures.scale import path_name, size_scale
 from analysis.files import flat
 from analysis.metrics.common import POINT_AND_PROTOCOL
+from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
 from sim.record.metrics import is_rising
 from sim.record.units import quantity
 from sim.record.words import bytes_text
 
-_SCORES = ("mean", "worst", "aggregate")
-_WORK = {
-    **{"local_rounds": count_text, "local_rounds_lost": count_text},
-    **{"lost_share": share_text, "bytes_received": bytes_text},
+_SCORES = {
+    **{"own_site": "own site", "mean_trained": "mean client, as trained"},
+    **{"own_site_trained": "own site, as trained", "worst": "worst client"},
+    **{"aggregate": "aggregate", "server": "server"},
 }
-"""Columns of a comparison's work, and how each is written."""
-_SHARES = {
-    "computing": "train",
-    "communicating": "send, receive",
-    "waiting": "wait",
-    "down": "down",
-}
-"""Columns of a comparison's shares of time, and what they are called."""
-_HEADS = ("worst client", "aggregate", "time to target")
-_WORK_HEADS = ("local rounds", "rounds lost", "lost work", "received")
-_EQUAL = {TIME: "time", ROUNDS: "local rounds", BYTES: "bytes"}
+"""Scores that stand beside the mean client's, and what they are called."""
 _CONTRASTED = {
-    **{"mean": "mean client, as received", "mean_trained": "mean client, as trained"},
-    **{"own_site": "own site, as received", "own_site_trained": "own site, as trained"},
+    **{"mean": "mean client, as received", "own_site": "own site, as received"},
+    **{"mean_trained": "mean client, as trained", "own_site_trained": "own site, as trained"},
     **{GLOBAL: "global model"},
 }
 """Scores of which differences are shown, and what they are called."""
+_WORK: dict[str, tuple[str, Callable[[float], str]]] = {
+    "local rounds": ("local_rounds", count_text),
+    "rounds lost": ("local_rounds_lost", count_text),
+    "lost work": ("lost_share", share_text),
+    "received": ("bytes_received", bytes_text),
+    "computing": ("computing", share_text),
+    "sending, receiving": ("communicating", share_text),
+    "waiting": ("waiting", share_text),
+    "down": ("down", share_text),
+}
+"""Columns of the work, by what they are called, and how each is written."""
+
+_Cell = Callable[[Key], str]
 
 
 @dataclass(frozen=True)
@@ -60,37 +71,86 @@ class Table:
     heads: int
 
 
+def tables_of(results: Results, found: Comparison) -> Iterator[Table]:
+    """The scores of each point and protocol, what they are more than the baseline's, and the work
+    behind them.
+    """
+    yield table(results, found)
+    if found.contrasts:
+        yield _differences(results, found)
+    yield _work(results, found)
+
+
 def table(results: Results, found: Comparison) -> Table:
+    """The scores: a row for each point and protocol that has a finished run."""
+    expected = results.runs.groupby(POINT_AND_PROTOCOL, observed=True).size()
+    done = found.means[found.headline]
+    columns: dict[str, _Cell] = {
+        "seeds": lambda key: f"{done[key].count + done[key].left_out} of {expected[key]}",
+        "mean client": lambda key: score_text(done[key]),
+    }
+    if found.baseline:
+        columns[f"minus {found.baseline}'s"] = lambda key: _difference(results, found, key)
+    for name, head in _SCORES.items():
+        if name != found.headline and any(one.count for one in found.means[name].values()):
+            columns[head] = partial(_score, found, name)
+    what = f"{results.metric.capitalize()} at the end, models as {stages_of(results)[0]}"
+    return _filled(results, found, f"{what}, means over seeds ± 95 % interval", columns)
+
+
+def _work(results: Results, found: Comparison) -> Table:
+    columns: dict[str, _Cell] = {}
+    if any(one is not None for one in results.targets.values()):
+        columns["time to target"] = lambda key: _arrival_text(found.arrivals.get(key))
+    columns |= {head: partial(_amount_of, found, *work) for head, work in _WORK.items()}
+    return _filled(results, found, "Work behind it, means over seeds", columns)
+
+
+def _filled(
+    results: Results, found: Comparison, caption: str, columns: Mapping[str, _Cell]
+) -> Table:
     """A row for each point and protocol that has a finished run."""
     written = results.written.set_index("point")
-    expected = results.runs.groupby(POINT_AND_PROTOCOL, observed=True).size()
-    rows = []
-    for here in found.means["mean"]:
-        mean, *others = (score_text(found.means[name][here]) for name in _SCORES)
-        done = found.means["mean"][here]
-        rows.append(
-            (
-                *(str(text) for text in written.loc[here[0]]),
-                here[1],
-                f"{done.count + done.left_out} of {expected[here]}",
-                mean,
-                *([_difference(results, found, here)] if found.baseline else []),
-                *others,
-                _arrival_text(found.arrivals.get(here)),
-                *(text(found.means[name][here].mean) for name, text in _WORK.items()),
-            )
-        )
     heads = (*map(path_name, results.paths), "protocol")
-    more = (f"minus {found.baseline}'s",) if found.baseline else ()
-    return Table(
-        caption=f"{results.metric.capitalize()} at the end, models as {stages_of(results)[0]}, "
-        "means over seeds ± 95 % interval",
-        columns=(*heads, "seeds", "mean client", *more, *_HEADS),
-        rows=tuple(rows),
-        heads=len(heads),
-    )
+    rows = [
+        (*map(str, written.loc[key[0]]), key[1], *(cell(key) for cell in columns.values()))
+        for key in found.means[found.headline]
+    ]
+    return Table(caption, (*heads, *columns), tuple(rows), len(heads))
 
 
+def _score(found: Comparison, name: str, key: Key) -> str:
+    return score_text(found.means[name][key])
+
+
+def _amount_of(found: Comparison, name: str, text: Callable[[float], str], key: Key) -> str:
+    return text(found.means[name][key].mean)
+
+
+def _differences(results: Results, found: Comparison) -> Table:
+    """A row for each point, protocol and what is made equal; marked is what holds beside all."""
+    shown = {one: own for one, own in found.contrasts.items() if one.score in _CONTRASTED}
+    kept = holding(shown)
+    known = [name for name in _CONTRASTED if any(one.score == name for one in shown)]
+    written = results.written.set_index("point")
+    equals, rows = {TIME: "time", EPOCHS: found.effort, BYTES: "bytes"}, []
+    present = {one[:3] for one in shown}
+    lines = [(*key, equal) for key in found.means[found.headline] for equal in equals]
+    for point, protocol, equal in (line for line in lines if line in present):
+        cells = []
+        for name in known:
+            contrast = Contrast(point, protocol, equal, name)
+            text = difference_text(shown[contrast]) if contrast in shown else NONE
+            cells.append(text + "*" * (contrast in kept))
+        rows.append((*map(str, written.loc[point]), protocol, equals[equal], *cells))
+    heads = (*map(path_name, results.paths), "protocol", "at equal")
+    caption = f"{results.metric.capitalize()} minus {found.baseline}'s, paired by seed"
+    chance = chance_text(shown)
+    columns = (*heads, *(_CONTRASTED[name] for name in known))
+    return Table(f"{caption}; {chance}" if chance else caption, columns, tuple(rows), len(heads))
+
+
+_NEEDS_BASELINE = ("better, worse", "at equal", "global model")
 _WORDS = {
     "mean client": "the mean over clients of the score of each one's model on the held-out data",
     "aggregate": "the score of one model, the average of all clients' models as trained, weighted "
@@ -103,8 +163,14 @@ _WORDS = {
     "better, worse": "the 95 % interval of the difference leaves out zero; a difference without "
     "such a word cannot be told from zero with these seeds, which is not to say that it is zero. "
     "Differences are of pairs under the same seed, which met the same failures",
+    "at equal": "each protocol at its last look not after the least of all, in virtual time, in "
+    "local rounds per client, or in bytes received by all nodes",
+    "global model": "the server's, or the aggregate where there is no server",
+    "computing, sending, waiting, down": "shares of the clients' time; who waits is up "
+    "and does neither",
     "as received, as trained": "two models of one client: the newest that came from others, before "
-    "its own training, and what that training made of it; the table is about those as received",
+    "its own training, and what that training made of it; scores are of those as received unless "
+    "their heading says otherwise",
     "own site": "a client's score on held-out data of its own site, or its own mix of classes; it "
     "is a metric of its own (--metric)",
 }
@@ -112,7 +178,9 @@ _WORDS = {
 
 def words(found: Comparison) -> tuple[tuple[str, str], ...]:
     """The comparison's words with what they mean; those about differences if there are any."""
-    shown = {name: text for name, text in _WORDS.items() if found.baseline or "better" not in name}
+    shown = {
+        name: text for name, text in _WORDS.items() if found.baseline or name not in _NEEDS_BASELINE
+    }
     return tuple(shown.items())
 
 

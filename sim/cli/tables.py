@@ -11,10 +11,10 @@ from rich.text import Text
 
 from analysis.comparison import (
     BYTES,
+    EPOCHS,
     EQUALS,
     NONE,
     PROGRESS,
-    ROUNDS,
     TIME,
     Arrival,
     Comparison,
@@ -50,7 +50,6 @@ _PLAIN = ("worst", "aggregate", "server")
 _OF_RUN = ("mean", "worst", "own_site", "mean_trained", "own_site_trained", "aggregate", "server")
 _OF_SWEEP = ("mean", "mean_trained", GLOBAL)
 _CONTRASTED = ("mean", "mean_trained", "own_site", "own_site_trained", GLOBAL)
-_EQUALS = {TIME: "time", ROUNDS: "rounds", BYTES: "bytes"}
 _SHARES = {"computing": "com-\npute", "communicating": "talk", "waiting": "wait", "down": "down"}
 _WORDS = {
     "received:": "received: the newest model from others, before any training on it",
@@ -114,10 +113,11 @@ def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
     lines = [(*key, equal) for key in keys for equal in EQUALS
              if any(one[:3] == (*key, equal) for one in shown)]  # fmt: skip
     heads = {_HEADS[name]: name for name in _CONTRASTED if any(one.score == name for one in shown)}
+    equals = {TIME: "time", EPOCHS: found.effort.split()[-1], BYTES: "bytes"}
     table = _begun(results, heads, "at equal")
     for labels, line in zip(_labels(results, lines), lines, strict=True):
         cells = (cell(*line, name) for name in heads.values())
-        table.add_row(*map(Text, (*labels, _EQUALS[line[2]], *cells)))
+        table.add_row(*map(Text, (*labels, equals[line[2]], *cells)))
     yield Text(f"{results.metric} minus that of {found.baseline}, paired by seed")
     yield table
     yield _note(_difference_notes(results, found, shown))
@@ -143,8 +143,8 @@ def _amounts(results: Results, found: Comparison) -> Iterator[tuple[str, str]]:
     """What was made equal beside time, and at how much of it, if the results have one point."""
     points = [str(point) for point in results.points["point"]]
     known = {equal: found.amounts.get((point, equal)) for point in points for equal in EQUALS}
-    rounds, size = (known[one] if len(points) == 1 else None for one in (ROUNDS, BYTES))
-    yield "local rounds per client", "" if rounds is None else f" ({rounds:.3g})"
+    effort, size = (known[one] if len(points) == 1 else None for one in (EPOCHS, BYTES))
+    yield f"{found.effort} per client", "" if effort is None else f" ({effort:.3g})"
     yield "bytes received by all nodes", "" if size is None else f" ({bytes_text(size)})"
 
 

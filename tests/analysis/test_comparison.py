@@ -294,13 +294,40 @@ def test_protocols_are_compared_at_equal_time_rounds_and_bytes(tmp_path: Path) -
     assert told == pytest.approx(
         {
             ("braintorrent", "time"): 0.0,
-            ("braintorrent", "local_rounds"): 0.3,
+            ("braintorrent", "local_epochs"): 0.3,
             ("braintorrent", "bytes"): -0.4,
             ("local", "time"): 0.0,
-            ("local", "local_rounds"): 0.3,
+            ("local", "local_epochs"): 0.3,
         }
     )
-    assert found.amounts == {("base", "local_rounds"): 6.0, ("base", "bytes"): 204.0}
+    assert found.amounts == {("base", "local_epochs"): 12.0, ("base", "bytes"): 204.0}
+    assert found.effort == "local epochs"
+
+
+def test_equal_time_ends_with_the_run_that_was_stopped_first(tmp_path: Path) -> None:
+    looks = {
+        ("braintorrent", 0): {0.0: clients(0.1), 30.0: clients(0.5)},
+        ("fedavg", 0): {0.0: clients(0.1), 30.0: clients(0.2), 60.0: clients(0.9)},
+    }
+    found = compared_runs(tmp_path, looks)
+    assert found.differences["base", "braintorrent"].mean == pytest.approx(0.3)
+    assert mean(found, "mean", "fedavg") == 0.9
+
+
+def test_epochs_are_those_of_each_protocol_s_own_rounds(tmp_path: Path) -> None:
+    # By 60 s braintorrent has done 12 rounds of 2 epochs, and fedavg 24 rounds of 4.
+    makers = {"braintorrent": rising(2, 1), "fedavg": rising(4, 1)}
+    runs = {(name, 0): make(("base", name, 0)) for name, make in makers.items()}
+    found = compared_runs(
+        tmp_path,
+        {key: looks for key, (looks, _) in runs.items()},
+        "protocols.fedavg.training.local_epochs=4",
+        events={key: happened for key, (_, happened) in runs.items()},
+    )
+    # Of its 8 epochs a client and look, fedavg has done no more than 12 after one look.
+    one = found.contrasts[Contrast("base", "braintorrent", "local_epochs", "mean")]
+    assert one.mean == pytest.approx(0.5)
+    assert found.amounts["base", "local_epochs"] == 12.0
 
 
 @pytest.mark.parametrize(

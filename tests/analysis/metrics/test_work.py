@@ -12,6 +12,7 @@ from analysis.metrics.work import (
     epochs_per_round,
     lost_by_cause,
     not_after,
+    round_lengths,
     with_work,
     work_lost,
 )
@@ -259,3 +260,19 @@ def test_the_last_look_that_is_not_after_the_least_of_all() -> None:
     assert every.loc[every["protocol"] == "swarm", "bytes"].tolist() == [0.0, 1 + 1e-12]
     with pytest.raises(ResultError, match="curves: lacks the column rounds"):
         not_after(curves, "rounds")
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "expected"),
+    [
+        ({"local_epochs": 2}, {}, ("local epochs", {"a": 2.0, "b": 2.0})),
+        ({"local_epochs": 2}, {"local_epochs": 5}, ("local epochs", {"a": 2.0, "b": 5.0})),
+        ({"local_steps": 8}, {"learning_rate": 1}, ("local steps", {"a": 8.0, "b": 8.0})),
+        ({"local_epochs": 2}, {"local_steps": 8}, ("local rounds", {"a": 1.0, "b": 1.0})),
+    ],
+)
+def test_local_work_is_counted_in_what_all_protocols_have(
+    common: dict[str, int], own: dict[str, int], expected: tuple[str, dict[str, float]]
+) -> None:
+    settings = {"training": common, "protocols": {"a": {}, "b": {"training": own}}}
+    assert round_lengths(settings) == expected

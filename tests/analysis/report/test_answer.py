@@ -27,7 +27,7 @@ def test_a_run_that_tells(tmp_path: Path) -> None:
     results = a_run(tmp_path, turning, changes=[f"protocols={PEERS}", SEEDS])
     assert said(results) == (
         "At the end, the accuracy of braintorrent's mean client is better than fedavg's, by "
-        "+0.100 ±0.000 (models as received, 3 seeds)."
+        "+0.100 ±0.000 (models as received, equal virtual time, 3 seeds)."
     )
 
 
@@ -44,7 +44,7 @@ def test_a_sweep_names_its_points(tmp_path: Path) -> None:
     assert said(results) == (
         "At the end, by the accuracy of its mean client, braintorrent is ahead of fedavg at churn "
         "failure rate 3 / h, behind fedavg at churn failure rate 1 / h, not told apart from fedavg "
-        "at churn failure rate 5 / h (models as received, 2 seeds)."
+        "at churn failure rate 5 / h (models as received, equal virtual time, 2 seeds)."
     )
 
 

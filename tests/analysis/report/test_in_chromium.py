@@ -80,7 +80,7 @@ def test_a_switch_hides_all_of_a_protocol_and_shows_it_again(
     window: Page, sweep_page: Path
 ) -> None:
     window.open(sweep_page)
-    for figure, count in (("end", 1), ("time", 3)):
+    for figure, count in (("end", 1), ("time", 4)):
         button = f"#{figure} .switch[data-name=local]"
         pressed = f"document.querySelector('{button}').getAttribute('aria-pressed')"
         assert window.value(SHOWN.format(figure, "local")) == [True] * count
@@ -97,8 +97,8 @@ def test_what_is_hidden_stays_hidden_at_another_point(window: Page, sweep_page: 
     window.open(sweep_page)
     click(window, "#time .switch[data-name=local]")
     choose(window, "time", 0, "churn failure rate 3 / h")
-    assert window.value(SHOWN.format("time", "local")) == [False] * 3
-    assert window.value(SHOWN.format("time", "fedavg")) == [True] * 3
+    assert window.value(SHOWN.format("time", "local")) == [False] * 4
+    assert window.value(SHOWN.format("time", "fedavg")) == [True] * 4
 
 
 def test_buttons_zoom(window: Page, run_page: Path) -> None:

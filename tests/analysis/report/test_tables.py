@@ -7,9 +7,9 @@ import pytest
 
 from analysis.comparison import compared
 from analysis.loading import load
-from analysis.report.tables import readable, settings_tables, table
+from analysis.report.tables import Table, readable, settings_tables, table, tables_of
 from analysis.results import Results
-from sim.record.rows import TraceRow
+from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import RATE, Run, described, score, trace, two_looks, write_run
 
@@ -32,22 +32,56 @@ def test_a_run(tmp_path: Path) -> None:
     results = a_run(
         tmp_path, events=work, changes=["evaluation.target={metric: accuracy, value: 0.42}"]
     )
-    found = table(results, compared(results))
+    found, differences, done = tables_of(results, compared(results))
     assert (found.caption, found.heads) == (CAPTION, 1)
-    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
-    # Seeds 0.3 and 0.35, 0.4 and 0.45; of two values t is 12.706 standard errors of 0.025.
-    assert rows[0] == {
-        **{"protocol": "local", "seeds": "2 of 2", "mean client": "0.325 two seeds"},
-        **{"minus fedavg's": "−0.100 two seeds (worse)", "worst client": "0.000 two seeds"},
-        **{"aggregate": "–", "time to target": "not reached (0 of 2)"},
-        **{"local rounds": "0", "rounds lost": "0", "lost work": "–", "received": "0 B"},
-    }
-    assert rows[1] == {
-        **{"protocol": "fedavg", "seeds": "2 of 2", "mean client": "0.425 two seeds"},
-        **{"minus fedavg's": "–", "worst client": "0.000 two seeds", "aggregate": "–"},
-        **{"time to target": "1 min (1 of 2)", "local rounds": "2", "rounds lost": "1"},
-        **{"lost work": "33.3 %", "received": "2 kB"},
-    }
+    assert by_name(found) == [
+        {
+            **{"protocol": "local", "seeds": "2 of 2", "mean client": "0.325 two seeds"},
+            **{"minus fedavg's": "−0.100 two seeds (worse)", "worst client": "0.000 two seeds"},
+        },
+        {
+            **{"protocol": "fedavg", "seeds": "2 of 2", "mean client": "0.425 two seeds"},
+            **{"minus fedavg's": "–", "worst client": "0.000 two seeds"},
+        },
+    ]
+    # At equal time alone: local does no rounds and receives nothing.
+    row = by_name(differences)[0]
+    assert (row["at equal"], row["mean client, as received"]) == ("time", "−0.100 two seeds*")
+    assert differences.caption.startswith("Accuracy minus fedavg's, paired by seed; ")
+    assert by_name(done) == [
+        {
+            **{"protocol": "local", "time to target": "not reached (0 of 2)", "local rounds": "0"},
+            **{"rounds lost": "0", "lost work": "–", "received": "0 B", "computing": "0.0 %"},
+            **{"sending, receiving": "0.0 %", "waiting": "100.0 %", "down": "0.0 %"},
+        },
+        {
+            **{"protocol": "fedavg", "time to target": "1 min (1 of 2)", "local rounds": "2"},
+            **{"rounds lost": "1", "lost work": "33.3 %", "received": "2 kB"},
+            # Of two clients over a minute: 3 s of training, and 1 s of sending.
+            **{"computing": "2.5 %", "sending, receiving": "0.8 %", "waiting": "96.7 %"},
+            "down": "0.0 %",
+        },
+    ]
+
+
+def by_name(found: Table) -> list[dict[str, str]]:
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def test_both_stages_stand_beside_each_other(tmp_path: Path) -> None:
+    def rows(run: Run) -> tuple[Sequence[ScoreRow], Sequence[TraceRow]]:
+        more = 0.1 * (run[1] == "fedavg")
+        received = score(run, 60.0, "client_0", 0.2 + more)
+        return [received, score(run, 60.0, "client_0", 0.6 - more, stage="trained")], []
+
+    results = load(write_run(tmp_path, described("seeds=[0, 1, 2]"), rows))
+    scores, differences, _ = tables_of(results, compared(results))
+    assert by_name(scores)[1]["mean client"] == "0.300 ±0.000"
+    assert by_name(scores)[1]["mean client, as trained"] == "0.500 ±0.000"
+    row = by_name(differences)[0]
+    assert (row["mean client, as received"], row["mean client, as trained"]) == (
+        *("−0.100 ±0.000*", "+0.100 ±0.000*"),
+    )
 
 
 def test_a_sweep_s_rows_begin_with_what_is_varied(tmp_path: Path) -> None:

@@ -55,11 +55,11 @@ accuracy minus that of fedavg, paired by seed
  protocol     at equal    mean client    mean client       own site       own site          model
  ────────────────────────────────────────────────────────────────────────────────────────────────
  braintorrent time     +0.200 ±0.000* +0.185 ±0.021* +0.200 ±0.000* +0.185 ±0.021* +0.200 ±0.000*
-              rounds   +0.175 ±0.080* +0.173 ±0.027* +0.175 ±0.080* +0.173 ±0.027* +0.175 ±0.080*
+              epochs   +0.175 ±0.080* +0.173 ±0.027* +0.175 ±0.080* +0.173 ±0.027* +0.175 ±0.080*
               bytes     −0.050 ±0.205  +0.000 ±0.205  −0.050 ±0.205  +0.000 ±0.205 +0.100 ±0.000*
 
 global model: the server's, or the aggregate where there is no server
-at equal: each at its last look not after the least of all, in time, local rounds per client (1) or
+at equal: each at its last look not after the least of all, in time, local epochs per client (2) or
 bytes received by all nodes (1 kB)
 of 15 differences 0.8 would be expected to exceed their 95 % interval by chance; *: holds after
 Holm's correction over all of them
@@ -104,13 +104,13 @@ accuracy minus that of fedavg, paired by seed
  failure_rate packet_loss protocol     at equal    mean client
  ─────────────────────────────────────────────────────────────
         0 / h           0 braintorrent time     +0.100 ±0.000*
-                                       rounds   +0.100 ±0.000*
+                                       epochs   +0.100 ±0.000*
         0 / h        0.25 braintorrent time     +0.100 ±0.000*
-                                       rounds   +0.100 ±0.000*
+                                       epochs   +0.100 ±0.000*
       0.5 / h           0 braintorrent time     +0.100 ±0.000*
-                                       rounds   +0.100 ±0.000*
+                                       epochs   +0.100 ±0.000*
 
-at equal: each at its last look not after the least of all, in time, local rounds per client or
+at equal: each at its last look not after the least of all, in time, local epochs per client or
 bytes received by all nodes
 of 6 differences 0.3 would be expected to exceed their 95 % interval by chance; *: holds after
 Holm's correction over all of them
@@ -216,13 +216,13 @@ def test_json_of_a_run_says_what_its_intervals_are(run_folder: Path) -> None:
         **{"low": pytest.approx(0.65 - half_width), "high": pytest.approx(0.65 + half_width)},
     }
     told = ours["differences"]
-    assert list(told) == ["time", "local_rounds", "bytes"] and theirs["differences"] == {}
+    assert list(told) == ["time", "local_epochs", "bytes"] and theirs["differences"] == {}
     assert told["time"]["mean"]["mean"] == pytest.approx(0.2)
     # Steps of 0.01 have a standard error of 0.00645.
     trained = told["time"]["mean_trained"]
     assert (trained["mean"], trained["count"]) == (pytest.approx(0.185), 4)
     assert trained["p"] == pytest.approx(2 * stdtr(3, -0.185 / (0.01 * math.sqrt(5 / 3) / 2)))
-    assert (told["local_rounds"]["at"], told["bytes"]["at"]) == (1.0, 1000.0)
+    assert (told["local_epochs"]["at"], told["bytes"]["at"]) == (2.0, 1000.0)
     # All that fedavg receives, braintorrent has received at its first look.
     assert told["bytes"]["mean"]["mean"] == pytest.approx(0.4 - 0.45)
     assert ours["time_to_target_s"] == {"median_s": 60.0, "count": 4, "reached": 3}

@@ -1,6 +1,6 @@
 """Times and sizes in words, on both sides of each unit's beginning."""
 
-from sim.record.words import bytes_text, time_text
+from sim.record.words import amount_text, bytes_text, time_text
 
 
 def test_times_read_as_people_say_them() -> None:
@@ -14,4 +14,11 @@ def test_times_read_as_people_say_them() -> None:
 def test_sizes_read_as_people_say_them() -> None:
     assert [bytes_text(size) for size in (0, 12, 1500, 2e6, 130_048_512, 3.25e9, 4e12)] == [
         *("0 B", "12 B", "1.5 kB", "2 MB", "130 MB", "3.2 GB", "4 TB")
+    ]
+
+
+def test_amounts_of_settings() -> None:
+    amounts = ((90.0, "s"), (1500.0, "B"), (2 / 3600, "1/s"), (2.5e6, "B/s"), (0.3333, ""))
+    assert [amount_text(*one) for one in amounts] == [
+        *("1.5 min", "1.5 kB", "2 / h", "20 Mbit/s", "0.333")
     ]
