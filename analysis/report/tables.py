@@ -164,7 +164,7 @@ _WORDS = {
     "such a word cannot be told from zero with these seeds, which is not to say that it is zero. "
     "Differences are of pairs under the same seed, which met the same failures",
     "at equal": "each protocol at its last look not after the least of all, in virtual time, in "
-    "local epochs (or rounds) per client, or in bytes received by all nodes",
+    "local epochs per client (steps or rounds where it says so), or in bytes received by all nodes",
     "global model": "the server's, or the aggregate where there is no server",
     "computing, sending, waiting, down": "shares of the clients' time; who waits is up "
     "and does neither",
