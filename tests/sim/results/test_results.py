@@ -88,6 +88,7 @@ def test_columns_have_the_documented_names_and_types(tmp_path: Path) -> None:
         "seed": "int64",
         "time_s": "double",
         "node": text,
+        "stage": text,
         "local_round": "int64",
         "version": "int64",
         "staleness": "double",
@@ -120,7 +121,7 @@ def test_what_does_not_apply_is_null(tmp_path: Path) -> None:
     assert rows[1]["peers"] == ["client_1", "x"]
 
 
-@pytest.mark.parametrize(("text", "found"), [("{}", 1), ('{"format": 3}', 3)])
+@pytest.mark.parametrize(("text", "found"), [("{}", 1), ('{"format": 2}', 2)])
 def test_a_folder_of_another_format_is_refused(tmp_path: Path, text: str, found: int) -> None:
     folder = written(tmp_path / "out", runs([], []))
     (folder / "run.json").write_text(text)
@@ -133,7 +134,7 @@ def test_a_folder_of_another_format_is_refused(tmp_path: Path, text: str, found:
         with pytest.raises(ScenarioError) as error:
             reads()
         assert str(error.value) == (
-            f"{folder}/run.json: is of format {found}, not 2; "
+            f"{folder}/run.json: is of format {found}, not 3; "
             f"allowed: the same results made anew: {again}"
         )
 

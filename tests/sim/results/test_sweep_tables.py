@@ -62,13 +62,13 @@ def types(path: Path) -> Mapping[str, str]:
 
 
 def test_the_scores_of_all_points_behind_their_values(tmp_path: Path) -> None:
-    swept = sweep(f"{RATE}=0 / h,3.6 / h", "clients.count=2,3", "protocols.fedavg.retries=1")
+    swept = sweep(f"{RATE}=0 / h,3.6 / h", "clients.count=2,3", "protocols.fedavg.close_at=0.5")
     write_tables(finish(tmp_path, swept), swept)
     assert list(types(tmp_path / "scores.parquet").items())[:5] == [
         ("point", TEXT),
         (RATE, "double"),
         ("clients.count", "double"),
-        ("protocols.fedavg.retries", "double"),
+        ("protocols.fedavg.close_at", "double"),
         ("protocol", TEXT),
     ]
     rows = read(tmp_path / "scores.parquet")

@@ -7,7 +7,7 @@ from sim.scenario.changes import changes
 
 CASES = [
     (["duration=20 min"], ["duration: 1200.0 s was 1800.0 s"]),
-    (["seeds=[0, 1]"], ["seeds: [0, 1] was [0, 1, 2]"]),
+    (["seeds=[0, 1]"], ["seeds: [0, 1] was [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"]),
     (["faults.server_crash.node=client_1"], ["faults.server_crash.node: client_1 was server"]),
     (["faults={}"], ["faults.server_crash: {kind: crash, node: server, at: 600.0... is gone"]),
     (

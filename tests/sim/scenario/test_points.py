@@ -52,7 +52,7 @@ def test_several_paths_are_crossed_and_the_last_changes_fastest() -> None:
 
 
 def test_a_setting_at_its_default_and_one_in_a_list_may_be_varied() -> None:
-    sweep = grid("churn", vary=["protocols.fedavg.retries=1,2", "model.hidden.0=8,16"])
+    sweep = grid("churn", vary=["protocols.braintorrent.peers=1,2", "model.hidden.0=8,16"])
     assert [list(point.values.values()) for point in sweep.points] == [
         *([1, 8], [1, 16], [2, 8], [2, 16])
     ]
@@ -157,7 +157,10 @@ def test_data_mistakes_of_a_point_name_the_option() -> None:
     assert str(mistake) == "--vary clients.count=9999: task.partition: no; allowed: yes"
 
 
-SETTINGS = "duration, task, model, training, clients, network, server, faults, protocols"
+SETTINGS = (
+    "duration, task, model, training, clients, network, server, failure_detection, faults, "
+    "protocols, evaluation, stop_when, output"
+)
 MISTAKES = [
     (["x"], "--vary x: (top): varies nothing; allowed: PATH=V1,V2,..."),
     (["=1"], "--vary =1: (top): varies nothing"),
@@ -189,7 +192,7 @@ MISTAKES = [
     (["duration=*a"], "--vary duration=*a: duration: '*a' is no YAML value"),
     (
         ["network.packet_loss=0:2:0.5"],
-        "--vary network.packet_loss=1.5: network.packet_loss: 1.5 is too large; allowed: at most",
+        "--vary network.packet_loss=1: network.packet_loss: 1 is too large; allowed: less than 1.0",
     ),
     (
         ["clients.count=1", "duration=1 s,0 s"],
