@@ -21,7 +21,8 @@ from sim.scenario import Scenario, restricted
 from tests.tables import read_scores, read_traces
 
 KEPT = Path(__file__).with_name("golden.json")
-# Every fault at once; each client and the server is down for a while, and messages are lost.
+# Every fault at once; each client and the server is down for a while, packets and whole models are
+# lost, detectors err, and updates come late.
 SCENARIO: dict[str, Any] = {
     "name": "golden",
     "duration": "4 min",
@@ -40,8 +41,10 @@ SCENARIO: dict[str, Any] = {
         "uplink": "1 Mbit/s",
         "downlink": "4 Mbit/s",
         "packet_loss": 0.02,
+        "transfer_loss": 0.02,
     },
     "server": {"uplink": "8 Mbit/s", "downlink": "8 Mbit/s", "aggregation_time": "1 s"},
+    "failure_detection": {"kind": "heartbeat", "interval": "2 s", "timeout": "5 s"},
     "faults": {
         "server_crash": {
             "kind": "crash", "node": "server", "at": "1 min", "recovers_after": "30 s",
@@ -68,7 +71,10 @@ SCENARIO: dict[str, Any] = {
         "braintorrent": {"max_senders": 2},
         "random_initiator": {"kind": "braintorrent", "schedule": "random_initiator"},
         "lockstep": {"kind": "braintorrent", "schedule": "lockstep"},
-        "fedavg": {"deadline": "40 s", "participation": 0.75},
+        "fedavg": {
+            "deadline": "40 s", "participation": 0.75, "close_at": 0.6,
+            "late_updates": "next_round", "training": {"learning_rate": 0.05},
+        },
         "pooled": {},
         "local": {},
     },
