@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 
 from sim.faults.fault import KIND, LOSES_STORAGE, Fault, listed
 from sim.record.errors import Path, Refusal
-from sim.record.settings.nodes import Selector, selects
-from sim.record.settings.quantities import PerSecond, PositiveSeconds
+from sim.record.settings import PerSecond, PositiveSeconds, Selector, selects
 from sim.world import Behaviour, Node, Tie, World
 
 

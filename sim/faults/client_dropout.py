@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from sim.faults.fault import KIND, Fault, listed
 from sim.record.errors import Path, Refusal
-from sim.record.settings.nodes import Selector, selects
+from sim.record.settings import Selector, selects
 from sim.world import World
 
 

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from sim.faults.fault import KIND, LOSES_STORAGE, Fault
 from sim.record.errors import Path
-from sim.record.settings.nodes import NodeName
-from sim.record.settings.quantities import PositiveSeconds, Seconds
+from sim.record.settings import NodeName, PositiveSeconds, Seconds
 from sim.world import Behaviour, Node, Tie, World
 
 

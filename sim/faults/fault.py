@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
 from sim.record.errors import Path
-from sim.record.settings.base import Settings
+from sim.record.settings import Settings
 from sim.world import World
 
 KIND = "the fault's kind"

@@ -10,8 +10,7 @@ from pydantic import Field, model_validator
 
 from sim.faults.fault import KIND, Fault
 from sim.record.errors import Path, Refusal
-from sim.record.settings.nodes import NodeName
-from sim.record.settings.quantities import PositiveSeconds, Seconds
+from sim.record.settings import NodeName, PositiveSeconds, Seconds
 from sim.world import World
 
 

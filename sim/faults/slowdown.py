@@ -7,8 +7,7 @@ from pydantic import Field
 
 from sim.faults.fault import KIND, Fault, listed
 from sim.record.errors import Path
-from sim.record.settings.nodes import Selector, selects
-from sim.record.settings.quantities import PositiveSeconds, Seconds
+from sim.record.settings import PositiveSeconds, Seconds, Selector, selects
 from sim.world import Behaviour, Tie, World
 
 

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Floats, Protocol, Running
 from sim.record.errors import Refusal
-from sim.record.settings.quantities import PositiveSeconds
+from sim.record.settings import PositiveSeconds
 from sim.world import INCARNATION, Behaviour, History, LossCause, Node, Tie, Transfer, World
 
 Ints = npt.NDArray[np.int64]

@@ -19,7 +19,7 @@ from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Protocol, Running, Seen
 from sim.record.errors import Refusal
 from sim.record.rows import RECEIVED
-from sim.record.settings.quantities import PositiveSeconds
+from sim.record.settings import PositiveSeconds
 from sim.world import Behaviour, LossCause, Node, Tie, Transfer, World
 
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -14,7 +14,7 @@ from pydantic import Field
 from models.training import TrainingChanges
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
-from sim.record.settings.base import Settings
+from sim.record.settings import Settings
 from sim.world import Behaviour, Node, World
 
 Floats = npt.NDArray[np.float64]

@@ -15,9 +15,8 @@ from sim.protocols import Running
 from sim.record.errors import Path, Refusal
 from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
-from sim.record.settings.quantities import SHORTEST_S
+from sim.record.settings import SHORTEST_S
 from sim.scenario import Scenario
-from sim.scenario.sections import one_way
 from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
 
 
@@ -83,7 +82,7 @@ def check_timeouts(scenario: Scenario) -> None:
 
 def _check_timeouts(scenario: Scenario, seed: int) -> None:
     names, clients = scenario.node_names, scenario.clients.count
-    latency_s, _ = one_way(scenario.network.latency, names, Streams(seed).stream)
+    latency_s, _ = scenario.network.one_way(names, Streams(seed).stream)
     among_clients_s = latency_s[:clients, :clients]
     checks: list[tuple[Path, Callable[[], None]]] = [
         (("failure_detection",), partial(scenario.failure_detection.check, float(latency_s.max())))
@@ -141,7 +140,7 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
 
 
 def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) -> Wiring:
-    latency_s, symmetric = one_way(scenario.network.latency, tuple(machines), streams.stream)
+    latency_s, symmetric = scenario.network.one_way(tuple(machines), streams.stream)
     return Wiring(
         tuple(machines),
         latency_s,

@@ -18,7 +18,6 @@ from sim.record.metrics import (
 )
 from sim.record.rows import AGGREGATE, ScoreRow
 from sim.scenario import Scenario
-from sim.scenario.sections import GoalSettings
 from sim.world import Behaviour, Tie, World
 
 
@@ -80,7 +79,7 @@ class Observer:
             yield clock.at(min(number * every_s, end_s), Tie.OBSERVER)
             stops = clock.now >= end_s
             self.latest = self._seen(last if stops else TEST)
-            if self._goal is not None and (yield from self._reached(self._goal)):
+            if (yield from self._reached()):
                 if not stops:
                     self.latest = self._seen(last)
                 clock.stop()
@@ -110,8 +109,11 @@ class Observer:
             validation,
         )
 
-    def _reached(self, goal: GoalSettings) -> simpy.events.ProcessGenerator:
-        """Whether the metric is reached: needs numbers, so virtual time waits for them."""
+    def _reached(self) -> simpy.events.ProcessGenerator:
+        """Whether the goal is reached: that needs numbers, so virtual time waits for them."""
+        goal = self._goal
+        if goal is None:
+            return False
         found = {
             look.node: look.validation
             for look, _ in self.latest

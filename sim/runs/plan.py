@@ -18,10 +18,9 @@ from models.parameters import Vector
 from sim.compute import Graph, Models, Pretence, Store, one_thread
 from sim.record.metrics import FINAL, TEST, VALIDATION
 from sim.runs.data import Data, learner_spec, mistakes_placed
-from sim.runs.playing import play
+from sim.runs.playing import RunProgress, play
 from sim.runs.session import check_data
 from sim.scenario import Scenario
-from sim.world import World
 
 WORKER_BYTES = 250e6
 """What a worker process takes that has imported PyTorch, without its data."""
@@ -109,7 +108,7 @@ async def _played(scenario: Scenario, protocol: str, graph: Graph, data: Data) -
     return local_rounds, kept
 
 
-def _untold(world: World) -> None:
+def _untold(progress: RunProgress) -> None:
     """A dry run shows no progress."""
 
 

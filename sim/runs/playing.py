@@ -4,13 +4,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sim.compute import Graph, ModelRef
-from sim.record.metrics import LabelShares
 from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
-from sim.runs.build import build
+from sim.runs.build import Facts, build
 from sim.runs.data import Data
 from sim.runs.observer import Look, Observer, score_rows
 from sim.scenario import Scenario
 from sim.world import World
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far one run's clock is."""
+
+    run: str
+    """For example `fedavg seed 0`."""
+    virtual_s: float
+    duration_s: float
+    local_rounds: int
+    """Finished on virtual time."""
+    up: int
+    down: int
 
 
 @dataclass(frozen=True)
@@ -24,12 +37,12 @@ class Played:
     traces: list[TraceRow]
     looks: list[Look]
     final: list[tuple[FinalModel, ModelRef]]
-    label_shares: LabelShares | None
+    facts: Facts
 
     async def scores(self) -> list[ScoreRow]:
         """The score table's rows. Raises ComputeError if a real operation failed."""
-        record = self.record
-        return await score_rows(self.looks, record.protocol, record.seed, self.label_shares)
+        record, shares = self.record, self.facts.label_shares
+        return await score_rows(self.looks, record.protocol, record.seed, shares)
 
 
 async def play(
@@ -38,7 +51,7 @@ async def play(
     seed: int,
     graph: Graph,
     data: Data,
-    tell: Callable[[World], None],
+    tell: Callable[[RunProgress], None],
     *,
     stops: bool = True,
 ) -> Played:
@@ -53,12 +66,12 @@ async def play(
     observer = Observer(world, running, scenario, stops=stops)
 
     async def between_steps() -> None:
-        tell(world)
+        tell(_progress(world, protocol, seed, scenario.duration))
         await graph.throttle()
 
     await world.clock.run_until(scenario.duration, throttle=between_steps)
     in_flight = world.network.end()
-    tell(world)
+    tell(_progress(world, protocol, seed, scenario.duration))
     record = RunRecord(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
@@ -67,7 +80,19 @@ async def play(
         for look, model in observer.latest
         if scenario.output.keeps(look.stage)
     ]
-    return Played(record, world.trace.rows, observer.looks, final, facts.label_shares)
+    return Played(record, world.trace.rows, observer.looks, final, facts)
+
+
+def _progress(world: World, protocol: str, seed: int, duration_s: float) -> RunProgress:
+    up = sum(node.up for node in world.nodes)
+    return RunProgress(
+        run=f"{protocol} seed {seed}",
+        virtual_s=world.clock.now,
+        duration_s=duration_s,
+        local_rounds=world.trace.counts["train"],
+        up=up,
+        down=len(world.nodes) - up,
+    )
 
 
 def _final_model(protocol: str, seed: int, look: Look, model: ModelRef) -> FinalModel:

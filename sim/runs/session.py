@@ -15,17 +15,15 @@ from pathlib import Path
 from sim.compute import ComputeError, Engine, Graph, Models, Store, Vectors, engine_for
 from sim.record.folder import STORE_FOLDER
 from sim.record.rows import FAILED, Operations, RunRecord
-from sim.record.words import time_text
 from sim.results import folder as results
 from sim.results import kept, under_way
 from sim.results.folder import RunTables
 from sim.runs.build import check_timeouts, local_rounds
 from sim.runs.cautions import cautions, evidence
-from sim.runs.data import Data, learner_spec
-from sim.runs.playing import Played, play
+from sim.runs.data import Data, learner_spec, mistakes_placed
+from sim.runs.playing import Played, RunProgress, play
 from sim.runs.training import Training
-from sim.scenario import MOST_EVENTS, Scenario
-from sim.world import World
+from sim.scenario import Scenario, check_events
 
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
 CLOCKS_WAITING_AT_MOST = 32
@@ -45,20 +43,6 @@ class PointFolder:
     def runs(self) -> int:
         """Protocols times seeds."""
         return len(self.scenario.protocols) * len(self.scenario.seeds)
-
-
-@dataclass(frozen=True)
-class RunProgress:
-    """How far one run's clock is."""
-
-    run: str
-    """For example `fedavg seed 0`."""
-    virtual_s: float
-    duration_s: float
-    local_rounds: int
-    """Finished on virtual time."""
-    up: int
-    down: int
 
 
 @dataclass(frozen=True)
@@ -123,10 +107,9 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
         for protocol in scenario.protocols:
             for seed in scenario.seeds:
                 rounds = local_rounds(scenario, seed, data.facts(scenario, protocol, seed))
-                if rounds > MOST_EVENTS:
-                    what = f"about {rounds:.1g} local rounds in {time_text(scenario.duration)}"
-                    allowed = f"at most {MOST_EVENTS:,} in a run"
-                    raise scenario.mistake(("clients", "step_time"), what, allowed)
+                with mistakes_placed(scenario, seed):
+                    path = ("clients", "step_time")
+                    check_events(rounds, "local rounds", scenario.duration, path)
     return data
 
 
@@ -224,16 +207,8 @@ class _Runs:
     ) -> RunTables:
         scenario = point.scenario
 
-        def tell(world: World) -> None:
-            up = sum(node.up for node in world.nodes)
-            self._latest = RunProgress(
-                run=f"{protocol} seed {seed}",
-                virtual_s=world.clock.now,
-                duration_s=scenario.duration,
-                local_rounds=world.trace.counts["train"],
-                up=up,
-                down=len(world.nodes) - up,
-            )
+        def tell(progress: RunProgress) -> None:
+            self._latest = progress
 
         record = RunRecord(protocol, seed, 0.0, 0, {})
         try:

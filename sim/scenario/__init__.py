@@ -1,8 +1,7 @@
 """From YAML to a validated, frozen scenario, and to the points of a sweep."""
 
-from sim.record.errors import ScenarioError
 from sim.scenario.changes import changes
-from sim.scenario.faults import MOST_EVENTS
+from sim.scenario.faults import check_events
 from sim.scenario.loading import dump, load, schema, shipped, validated
 from sim.scenario.points import (
     Point,
@@ -16,12 +15,11 @@ from sim.scenario.points import (
 from sim.scenario.scenario import Scenario
 
 __all__ = [
-    "MOST_EVENTS",
     "Point",
     "Scenario",
-    "ScenarioError",
     "Sweep",
     "changes",
+    "check_events",
     "dump",
     "dump_sweep",
     "folder_record",

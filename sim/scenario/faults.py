@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from sim.faults import Fault
-from sim.record.errors import Refusal
+from sim.record.errors import Path, Refusal
 from sim.record.rows import CLIENT, SERVER, client_name
 from sim.record.words import time_text
 
@@ -24,10 +24,17 @@ def check_faults(faults: Mapping[str, Fault], nodes: Sequence[str], duration_s: 
         except Refusal as refusal:
             raise refusal.below("faults", name) from None
     events = {name: fault.events(duration_s, nodes) for name, fault in faults.items()}
-    if (total := sum(events.values())) > MOST_EVENTS:
-        what = f"about {total:.1g} failures and repairs in {time_text(duration_s)}"
+    if events:
         most = max(events, key=lambda name: events[name])
-        raise Refusal(what, f"at most {MOST_EVENTS:,} in a run", ("faults", most))
+        what = "failures and repairs"
+        check_events(sum(events.values()), what, duration_s, ("faults", most))
+
+
+def check_events(number: float, what: str, duration_s: float, path: Path) -> None:
+    """Raise Refusal if so many of `what` within `duration_s` are more than can be played."""
+    if number > MOST_EVENTS:
+        what = f"about {number:.1g} {what} in {time_text(duration_s)}"
+        raise Refusal(what, f"at most {MOST_EVENTS:,} in a run", path)
 
 
 def _check_named(fault: Fault, clients: int) -> None:

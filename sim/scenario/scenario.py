@@ -25,12 +25,9 @@ from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Place, Refusal, ScenarioError, scenario_error, shown
 from sim.record.rows import SERVER, STAGES, client_name
-from sim.record.settings.base import Seed, Settings
-from sim.record.settings.kinds import OneOf
-from sim.record.settings.quantities import PositiveSeconds
-from sim.record.words import time_text
+from sim.record.settings import OneOf, PositiveSeconds, Seed, Settings
 from sim.scenario import ranges
-from sim.scenario.faults import MOST_EVENTS, check_faults, idle_faults
+from sim.scenario.faults import check_events, check_faults, idle_faults
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -211,9 +208,8 @@ class Scenario(Settings):
             if protocol.needs_server and self.server is None:
                 what = f"is missing, but protocols.{name} has a server"
                 raise Refusal(what, "uplink, downlink and aggregation_time", ("server",))
-            if (events := protocol.events(self.duration)) > MOST_EVENTS:
-                what = f"about {events:.1g} rounds in {time_text(self.duration)}"
-                raise Refusal(what, f"at most {MOST_EVENTS:,} in a run", ("protocols", name))
+            events = protocol.events(self.duration)
+            check_events(events, "rounds", self.duration, ("protocols", name))
             try:
                 protocol.check(unreliable=self.is_unreliable)
             except Refusal as refusal:

@@ -11,9 +11,15 @@ from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from sim.record.errors import Refusal
 from sim.record.rows import AGGREGATE, RECEIVED, client_name
-from sim.record.settings.base import Count, Settings
-from sim.record.settings.distributions import Duration
-from sim.record.settings.quantities import LONGEST_S, BytesPerSecond, PositiveSeconds, Seconds
+from sim.record.settings import (
+    LONGEST_S,
+    BytesPerSecond,
+    Count,
+    Duration,
+    PositiveSeconds,
+    Seconds,
+    Settings,
+)
 
 Floats = NDArray[np.float64]
 Stream = Callable[..., np.random.Generator]
@@ -88,25 +94,6 @@ def check_size(latency: Latency, clients: int, has_server: bool) -> None:
         raise Refusal(what, allowed, ("network", "latency", "matrix"))
 
 
-def one_way(latency: Latency, names: tuple[str, ...], stream: Stream) -> tuple[Floats, bool]:
-    """The latencies [n, n] in seconds of nodes, clients first, and whether they are symmetric.
-
-    A pair's draw is the later node's, so that it stays the same whoever joins.
-    """
-    if isinstance(latency, LatencyMatrix):
-        return latency.seconds()[: len(names), : len(names)], False
-    seconds = np.zeros((len(names), len(names)))
-    for later in range(1, len(names)):
-        seconds[later, :later] = latency.draw(stream("latency", names[later]), later)
-    # Mirrored by blocks that fit into the processor's cache.
-    for start in range(0, len(seconds), _BLOCK):
-        rows = seconds[start : start + _BLOCK, : start + _BLOCK]
-        square = rows[:, start:]
-        square += np.triu(square.T, 1)
-        seconds[:start, start : start + _BLOCK] = rows[:, :start].T
-    return seconds, True
-
-
 class ClientsSettings(Settings):
     """Who learns, and how fast each of them computes."""
 
@@ -154,6 +141,24 @@ class NetworkSettings(Settings):
     stall_timeout: PositiveSeconds = Field(
         default=30.0, description="a transfer has failed when nothing has come for so long"
     )
+
+    def one_way(self, names: tuple[str, ...], stream: Stream) -> tuple[Floats, bool]:
+        """The latencies [n, n] in seconds of nodes, clients first, and whether they are symmetric.
+
+        A pair's draw is the later node's, so that it stays the same whoever joins.
+        """
+        if isinstance(self.latency, LatencyMatrix):
+            return self.latency.seconds()[: len(names), : len(names)], False
+        seconds = np.zeros((len(names), len(names)))
+        for later in range(1, len(names)):
+            seconds[later, :later] = self.latency.draw(stream("latency", names[later]), later)
+        # Mirrored by blocks that fit into the processor's cache.
+        for start in range(0, len(seconds), _BLOCK):
+            rows = seconds[start : start + _BLOCK, : start + _BLOCK]
+            square = rows[:, start:]
+            square += np.triu(square.T, 1)
+            seconds[:start, start : start + _BLOCK] = rows[:, :start].T
+        return seconds, True
 
 
 class ServerSettings(Settings):

@@ -19,8 +19,7 @@ import simpy
 from pydantic import Field
 
 from sim.record.errors import Refusal
-from sim.record.settings.base import Settings
-from sim.record.settings.quantities import PositiveSeconds
+from sim.record.settings import PositiveSeconds, Settings
 from sim.record.words import time_text
 from sim.world.clock import Tie
 from sim.world.medium import Medium

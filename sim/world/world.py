@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sim.compute import Lineage, ModelRef
-from sim.record.settings.nodes import selects
+from sim.record.settings import selects
 from sim.world.clock import Clock
 from sim.world.detection import Detector
 from sim.world.network import Network

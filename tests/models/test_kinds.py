@@ -17,8 +17,7 @@ from models.networks import NETWORKS, ModelSettings
 from models.partitions import PARTITIONS
 from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
-from sim.record.settings.base import Settings
-from sim.record.settings.kinds import OneOf
+from sim.record.settings import OneOf, Settings
 from tests.outside.forgetful import Forgetful
 from tests.outside.halves import Halves
 from tests.outside.turns import Turns

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from sim.faults import Fault
-from sim.record.settings.quantities import PositiveSeconds, Seconds
+from sim.record.settings import PositiveSeconds, Seconds
 from sim.world import Behaviour, Tie, World
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from sim.protocols import Protocol, Running, Seen
 from sim.record.rows import RECEIVED
-from sim.record.settings.quantities import PositiveSeconds
+from sim.record.settings import PositiveSeconds
 from sim.world import Behaviour, Node, Tie, World
 
 

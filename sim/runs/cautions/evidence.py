@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.record.metrics import is_rising
-from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, Caution
+from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, STAGES, Caution
 from sim.results.folder import RunTables
 from sim.runs.build import Facts
 from sim.scenario import Scenario, run_record
@@ -82,6 +83,10 @@ class Run:
         sums = np.bincount(looks, found["value"].to_numpy()[learners], len(times))
         return sums / np.maximum(1, np.bincount(looks, minlength=len(times)))
 
+    def is_finite(self, metric: str) -> bool:
+        """Whether its mean over learners is a number at every look, whatever the stage."""
+        return all(np.isfinite(self.curve(metric, stage)).all() for stage in STAGES)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -106,6 +111,13 @@ class Evidence:
     def clients(self) -> tuple[str, ...]:
         """All clients' names."""
         return self.scenario.client_names
+
+    def bandwidths(self, link: Literal["uplink", "downlink"]) -> dict[str, float]:
+        """Of each node the bytes per second that its link carries."""
+        server, each = self.scenario.server, getattr(self.scenario.network, link)
+        clients = np.broadcast_to(each, len(self.clients)).tolist()
+        rates = dict(zip(self.clients, clients, strict=True))
+        return rates if server is None else {**rates, SERVER: getattr(server, link)}
 
 
 def evidence(

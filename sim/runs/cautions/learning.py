@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim.record.rows import RECEIVED, TRAINED
 from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
 LEARNED = 0.05
@@ -17,14 +16,10 @@ def diverged(evidence: Evidence) -> Found:
     """Scores that are no numbers."""
     for name, runs in evidence.runs.items():
         for metric in evidence.scenario.task.metrics:
-            found = [run for run in runs if not _is_finite(run, metric)]
+            found = [run for run in runs if not run.is_finite(metric)]
             if found:
                 text = f"{metric} became infinite or no number: training diverged"
                 yield caution("diverged", name, text, found)
-
-
-def _is_finite(run: Run, metric: str) -> bool:
-    return all(np.isfinite(run.curve(metric, stage)).all() for stage in (RECEIVED, TRAINED))
 
 
 def never_merged(evidence: Evidence) -> Found:

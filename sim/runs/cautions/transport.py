@@ -1,10 +1,9 @@
 """Cautions about the way between nodes: what came too late, was given up, or filled a link."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
 
-import numpy as np
-
-from sim.record.rows import SERVER
 from sim.record.words import time_text
 from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
@@ -13,6 +12,11 @@ MANY_GIVEN_UP = 0.02
 FULL = 0.5
 GIVEN_UP = ("timeout", "abandoned")
 """Causes of a lost transfer that are somebody's decision, and no fault."""
+LINKS: tuple[tuple[Literal["uplink", "downlink"], str], ...] = (
+    ("uplink", "node"),
+    ("downlink", "peer"),
+)
+"""Each with the column that names whose it is."""
 
 
 def missed_deadline(evidence: Evidence) -> Found:
@@ -80,11 +84,12 @@ def full_links(evidence: Evidence) -> Found:
     if evidence.scenario.network.sharing == "none":
         return
     for name, runs in evidence.compared.items():
-        for link, column in (("uplink", "node"), ("downlink", "peer")):
+        for link, column in LINKS:
+            rates = evidence.bandwidths(link)
             shares = {
                 (run, node): share
                 for run in runs
-                for node, share in _busy(evidence, run, link, column).items()
+                for node, share in _busy(run, rates, column).items()
                 if share > FULL
             }
             if shares:
@@ -95,13 +100,8 @@ def full_links(evidence: Evidence) -> Found:
                 yield caution("full links", name, text, (run for run, _ in shares))
 
 
-def _busy(evidence: Evidence, run: Run, link: str, column: str) -> dict[str, float]:
+def _busy(run: Run, rates: Mapping[str, float], column: str) -> dict[str, float]:
     """Of each node the share of the time for which delivered models filled its link."""
-    scenario = evidence.scenario
-    clients = np.broadcast_to(getattr(scenario.network, link), scenario.clients.count)
-    rates = dict(zip(evidence.clients, clients.tolist(), strict=True))
-    if scenario.server is not None:
-        rates[SERVER] = getattr(scenario.server, link)
     return {
         node: size_bytes / (rates[node] * run.record.virtual_s)
         for node, size_bytes in run.bytes_by(column).items()

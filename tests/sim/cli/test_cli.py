@@ -16,7 +16,8 @@ from sim.cli import app
 from sim.record.errors import ResultError, ScenarioError
 from sim.record.rows import Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
-from sim.runs.session import Done, PointFolder, Progress, RunProgress, Session
+from sim.runs.playing import RunProgress
+from sim.runs.session import Done, PointFolder, Progress, Session
 from sim.scenario import Scenario
 from tests.analysis.folders import described, write_run
 
@@ -227,7 +228,10 @@ def test_check_goes_through_all_scenarios_and_reports_each_mistake(
     assert second.startswith("missing.yaml:")
 
 
-def test_check_says_what_can_come_to_nothing() -> None:
+def test_check_says_what_can_come_to_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     late = SCENARIO.replace("at: 5 min", "at: 10 min")
     Path("late.yaml").write_text(late, encoding="utf-8")
     result = invoke("check", "late.yaml")

@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import Console
 
 from sim.cli.progress import NOT_YET, Remaining, plain_lines, progress_display
-from sim.runs.session import Progress, RunProgress
+from sim.runs.playing import RunProgress
+from sim.runs.session import Progress
 
 
 def progress(

@@ -297,7 +297,8 @@ def test_what_ctrl_c_ends_counts_as_not_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sim.runs.session.SECONDS_BETWEEN_REPORTS", 0)  # To see every step.
-    scenario, told = load("churn", ["duration=4 min"]), list[Progress]()
+    scenario = load("churn", ["duration=4 min", "seeds=[0, 1, 2]"])
+    told: list[Progress] = []
     session = Session(tmp_path, 0, 1 << 30, print, told.append)
 
     async def interrupted() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from models.tasks import NiftiSettings
-from sim.scenario import Scenario, ScenarioError, dump, load
+from sim.record.errors import ScenarioError
+from sim.scenario import Scenario, dump, load
 
 TASK = "task={name: nifti, scans: data/scans.csv, label_map: ../map.csv}"
 

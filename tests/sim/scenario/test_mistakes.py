@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.scenario import ScenarioError, load
+from sim.record.errors import ScenarioError
+from sim.scenario import load
 
 SCENARIO = """\
 # Does training survive the loss of the server?

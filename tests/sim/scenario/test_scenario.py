@@ -15,8 +15,9 @@ from sim.faults.churn import Churn
 from sim.faults.crash import Crash
 from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.fedavg import FedAvg
-from sim.record.settings.distributions import Constant, Lognormal
-from sim.scenario import Scenario, ScenarioError, dump, load, schema, shipped
+from sim.record.errors import ScenarioError
+from sim.record.settings import Constant, Lognormal
+from sim.scenario import Scenario, dump, load, schema, shipped
 from sim.scenario.catalogue import SECTIONS
 from sim.scenario.sections import LatencyMatrix
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sim.record.settings.distributions import Constant, Exponential, Lognormal, Uniform
+from sim.record.settings import Constant, Exponential, Lognormal, Uniform
 from sim.world.random_streams import Ints, Streams
 
 PINNED = [0.061184733749924725, 0.38105186960357074, 0.4127470060646269, 0.6329041115658316]
