@@ -2,8 +2,10 @@
 
 import pytest
 
+from sim.compute import ModelRef
 from sim.protocols.fedavg import FedAvg
 from sim.record.errors import Refusal
+from sim.world.world import World
 from tests.sim import tiny
 from tests.sim.protocols.serving import crash, rounds, serving
 
@@ -12,6 +14,14 @@ NEXT = {"late_updates": "next_round"}
 # Client 1's first round takes 3.25 s, so that its first update is there at 7.25, and the second
 # follows the order that it has at 8.25: trained at 10.5, there at 13.
 SLOW = {"kind": "slowdown", "nodes": ["client_1"], "factor": 2.0, "at": "1.5 s", "lasts": "2 s"}
+
+
+def averaged_with_the_late(world: World) -> ModelRef:
+    """Client 0's second model and client 1's first one, by their samples."""
+    lineage = world.lineage
+    first = lineage.trained(lineage.initial(), 0, 0)
+    fresh, late = lineage.trained(first, 0, 1), lineage.trained(lineage.initial(), 1, 0)
+    return lineage.averaged((fresh, late), (0.25, 0.75))
 
 
 def test_round_closes_at_the_share_of_the_updates() -> None:
@@ -40,10 +50,7 @@ def test_late_update_is_averaged_into_the_next_round() -> None:
         (6.25, 0.0, "server", "update_late", "client_1", "round=0"),
         (5.75, 6.0, "server", "round", "", "round=1 asked=2 updates=1"),
     ]
-    lineage = world.lineage
-    first = lineage.trained(lineage.initial(), 0, 0)
-    fresh, late = lineage.trained(first, 0, 1), lineage.trained(lineage.initial(), 1, 0)
-    assert protocol.global_model is lineage.averaged((fresh, late), (0.25, 0.75))
+    assert protocol.global_model is averaged_with_the_late(world)
 
 
 def test_fresh_update_of_the_same_client_wins() -> None:
@@ -78,10 +85,7 @@ def test_late_update_outlives_a_round_that_fails() -> None:
         (6.75, 6.5, "server", "round_failed", "", "round=1 asked=2 updates=0"),
         (13.25, 7.0, "server", "round", "", "round=1 asked=2 updates=1"),
     ]
-    lineage = world.lineage
-    first = lineage.trained(lineage.initial(), 0, 0)
-    fresh, late = lineage.trained(first, 0, 1), lineage.trained(lineage.initial(), 1, 0)
-    assert protocol.global_model is lineage.averaged((fresh, late), (0.25, 0.75))
+    assert protocol.global_model is averaged_with_the_late(world)
 
 
 def test_update_that_is_sent_twice_counts_once() -> None:

@@ -150,25 +150,21 @@ def test_delay_by_loss_is_as_rare_as_the_loss_says() -> None:
         assert abs(arrivals.count(at_s) / 4000 - chance) < bound
 
 
-def test_copy_that_gets_through_is_held_by_a_partition() -> None:
-    # The first copy is lost; the second, of 1 s, waits for the healing at 5.
+@pytest.mark.parametrize(
+    ("cut_s", "arrives_s"),
+    [
+        (0.5, 5.25),  # The first copy is lost before; the second, of 1 s, is held until 5.
+        (0.0, 6.25),  # The first is held and lost all the same; the second follows after 1 s.
+    ],
+)
+def test_partition_holds_a_copy_whether_it_is_lost_or_not(cut_s: float, arrives_s: float) -> None:
     streams = tiny.scripted(lucks={("message", 0, 1): 0.3})
     network = tiny.network(0.25, [16.0, 16.0], streams=streams, packet_loss=0.5)
-    network.split("cut", 0.5, 5.0, np.array([0, 1]))
+    network.split("cut", cut_s, 5.0, np.array([0, 1]))
     arrivals: list[float] = []
     send(network, 0, arrivals)
     tiny.run(network.clock, 100.0)
-    assert arrivals == [5.25]
-
-
-def test_what_a_partition_has_held_may_still_be_lost() -> None:
-    streams = tiny.scripted(lucks={("message", 0, 1): 0.3})
-    network = tiny.network(0.25, [16.0, 16.0], streams=streams, packet_loss=0.5)
-    network.split("cut", 0.0, 5.0, np.array([0, 1]))
-    arrivals: list[float] = []
-    send(network, 0, arrivals)
-    tiny.run(network.clock, 100.0)
-    assert arrivals == [6.25]
+    assert arrivals == [arrives_s]
 
 
 def test_a_transfer_may_go_missing_as_a_whole() -> None:
