@@ -62,7 +62,7 @@ def work_of(*scenarios: Scenario) -> Work:
     async def scene() -> None:
         graph = Graph(engine, Store(None, 1 << 40, (), print), Models())
         for scenario, protocol, seed in runs:
-            played = await play(scenario, protocol, seed, graph, data, lambda world: None)
+            played = await play(scenario, protocol, seed, graph, data, lambda progress: None)
             await played.scores()
 
     asyncio.run(scene())
