@@ -15,7 +15,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## what a server crash does to learning with a server, and without one
-	@$(RUN) braintorrent run server_crash
+	@$(RUN) braintorrent run server_crash --seed 0 --seed 1 --seed 2 --out results/demo
 
 test: $(READY) ## the quick tests
 	$(RUN) pytest $(TEST_ARGS)
