@@ -8,14 +8,14 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow notebooks pictures lint format types floors benchmark check clean
+.PHONY: help demo test slow notebooks findings pictures lint format types floors benchmark check clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.11]"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## what a server crash does to learning with a server, and without one
-	@$(RUN) braintorrent run server_crash
+	@$(RUN) braintorrent run server_crash --seed 0 --seed 1 --seed 2 --out results/demo
 
 test: $(READY) ## the quick tests
 	$(RUN) pytest $(TEST_ARGS)
@@ -26,21 +26,42 @@ slow: $(READY) ## the tests that take longer
 notebooks: $(READY) ## run the notebooks of analysis/, and what they need
 	$(RUN) pytest --nbmake --nbmake-timeout 900 --durations 3 analysis
 
-pictures: $(READY) ## the README's pictures anew, from the shipped scenarios (over an hour)
-	$(RUN) braintorrent run server_crash
-	$(RUN) braintorrent sweep failure_rate_sweep
-	$(RUN) braintorrent plot results/server_crash --out analysis/pictures/server_crash.png
-	$(RUN) braintorrent plot results/failure_rate_sweep_sweep --out analysis/pictures/failure_rate.png
-	$(RUN) braintorrent run brains_quick
-	$(RUN) braintorrent subjects brains_quick --out analysis/pictures/brains_subjects.png
-	$(RUN) braintorrent predict results/brains_quick --protocol braintorrent --out results/brains_quick/prediction.nii.gz
-	cp results/brains_quick/prediction.png analysis/pictures/brains_prediction.png
-	$(RUN) braintorrent run brains_paper
-	$(RUN) braintorrent run brains_server_crash
-	$(RUN) braintorrent sweep brains_clients
-	$(RUN) braintorrent plot results/brains_paper --figure structures --out analysis/pictures/brains_structures.png
-	$(RUN) braintorrent plot results/brains_server_crash --out analysis/pictures/brains_server_crash.png
-	$(RUN) braintorrent plot results/brains_clients_sweep --out analysis/pictures/brains_clients.png
+# Each command stands in docs/findings.md too, beside what came of it. Folders that are there are kept.
+FOUND := results/findings
+RUNS := $(RUN) braintorrent run
+SWEEP := $(RUN) braintorrent sweep
+PLOT := $(RUN) braintorrent plot
+TWO := --protocol braintorrent --protocol fedavg
+
+findings: $(READY) ## the runs behind docs/findings.md, and every picture of the documents (hours)
+	$(RUNS) server_crash --out $(FOUND)/server_crash
+	$(RUNS) no_faults --out $(FOUND)/no_faults
+	$(RUNS) no_faults --set "task.partition={kind: iid}" --out $(FOUND)/no_faults_iid
+	$(SWEEP) failure_rate_sweep --vary failure_detection.kind=none,heartbeat,perfect --out $(FOUND)/detection
+	$(SWEEP) two_rates --out $(FOUND)/two_rates
+	$(RUNS) rough --out $(FOUND)/rough
+	$(SWEEP) no_faults --vary protocols.braintorrent.schedule=independent,random_initiator,lockstep $(TWO) --out $(FOUND)/schedule
+	$(SWEEP) no_faults --vary network.packet_loss=0,0.01,0.05,0.2 $(TWO) --out $(FOUND)/loss
+	$(SWEEP) no_faults --vary training.learning_rate=0.02,0.05,0.1,0.2 --tune training.learning_rate $(TWO) --out $(FOUND)/tuned
+	$(RUNS) stragglers --out $(FOUND)/stragglers
+	$(RUNS) server_recovers --out $(FOUND)/server_recovers
+	$(SWEEP) no_faults --vary clients.count=5,10,20 $(TWO) --out $(FOUND)/clients
+	$(SWEEP) failure_rate_sweep --vary "faults.churn.failure_rate=4 / h" --vary failure_detection.kind=none,heartbeat --vary "protocols.fedavg.deadline=45 s,2 min" --out $(FOUND)/deadline
+	$(SWEEP) rough --vary "failure_detection.timeout=8 s,60 s" --vary "protocols.fedavg.deadline=40 s,2 min" --seeds 5 $(TWO) --out $(FOUND)/patience
+	$(RUNS) partition --out $(FOUND)/partition
+	$(RUNS) churn --out $(FOUND)/churn
+	$(RUNS) brains_quick --out $(FOUND)/brains_quick
+	$(MAKE) pictures
+
+pictures: $(READY) ## the documents' pictures anew, from the folders of `make findings`
+	$(PLOT) $(FOUND)/server_crash --out docs/pictures/server_crash.png
+	$(PLOT) $(FOUND)/no_faults --stage both --out docs/pictures/no_faults.png
+	$(PLOT) $(FOUND)/detection --out docs/pictures/detection.png
+	$(PLOT) $(FOUND)/two_rates --baseline fedavg --out docs/pictures/two_rates.png
+	$(PLOT) $(FOUND)/rough --out docs/pictures/rough.png
+	$(RUN) braintorrent subjects brains_quick --out docs/pictures/brains_subjects.png
+	$(RUN) braintorrent predict $(FOUND)/brains_quick --protocol braintorrent --out $(FOUND)/brains_quick/prediction.nii.gz
+	cp $(FOUND)/brains_quick/prediction.png docs/pictures/brains_prediction.png
 
 lint: $(READY) ## ruff: rules and format
 	$(RUN) ruff check .

@@ -200,17 +200,21 @@ def _listed(record: Record, path: Path) -> dict[tuple[str, int], dict[str, Any]]
     return {(run["protocol"], run["seed"]): run for run in runs}
 
 
-def load_or_run(folder: str | Path, scenario: str) -> Results:
+def load_or_run(folder: str | Path, scenario: str, *, seeds: int | None = None) -> Results:
     """The results in a folder; a relative one begins at the working directory, as for `load`.
 
     A folder `results/<scenario>` or `results/<scenario>_sweep`, wherever `results` is, is run, or
-    swept, first if it isn't finished. Any other folder is taken as it is. Raises ResultError as
-    `load` does, or with what the command says.
+    swept, first if it isn't finished. `seeds`: with so many seeds from 0 on instead, and
+    the folder's name ends in `_<seeds>_seeds`. Any other folder is taken as it is. Raises
+    ResultError as `load` does, or with what the command says.
     """
     place = Path(folder).resolve()
-    command = {scenario: "run", f"{scenario}_sweep": "sweep"}.get(place.name)
+    end, options = "", []
+    if seeds is not None:
+        end, options = f"_{seeds}_seeds", ["--set", f"seeds={list(range(seeds))}"]
+    command = {f"{scenario}{end}": "run", f"{scenario}_sweep{end}": "sweep"}.get(place.name)
     if command and place.parent.name == "results" and not _is_finished(place):
-        _start(command, scenario, place)
+        _start([command, scenario, *options], place)
     return load(place)
 
 
@@ -221,10 +225,10 @@ def _is_finished(folder: Path) -> bool:
         return False
 
 
-def _start(command: str, scenario: str, folder: Path) -> None:
+def _start(command: list[str], folder: Path) -> None:
     # -P: what lies in the working directory is data, not code to import.
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "braintorrent", command, scenario, "--out", str(folder)],
+        [sys.executable, "-P", "-m", "braintorrent", *command, "--out", str(folder)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -232,4 +236,4 @@ def _start(command: str, scenario: str, folder: Path) -> None:
     )
     if done.returncode not in _READABLE:
         said = done.stderr.strip().splitlines() or ["it says nothing"]
-        raise ResultError(f"{command} {scenario}: {said[-1]}")
+        raise ResultError(f"{' '.join(command[:2])}: {said[-1]}")

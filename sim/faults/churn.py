@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, LOSES_STORAGE, Fault, listed
+from sim.faults.fault import KIND, LOSES_STORAGE, SEED, Fault, listed
 from sim.record.errors import Path, Refusal
-from sim.record.settings import PerSecond, PositiveSeconds, Selector, selects
+from sim.record.settings import PerSecond, PositiveSeconds, Seed, Selector, selects
 from sim.world import Behaviour, Node, Tie, World
 
 
@@ -26,6 +26,7 @@ class Churn(Fault):
     )
     mean_time_to_repair: PositiveSeconds = Field(description="mean time down")
     loses_storage: bool = Field(default=False, description=LOSES_STORAGE)
+    seed: Seed | None = Field(default=None, description=SEED)
 
     @model_validator(mode="after")
     def _one_rate(self) -> Churn:
@@ -61,8 +62,8 @@ class Churn(Fault):
         """
         rate = self.rate_per_s
 
-        def live(node: Node) -> Behaviour:
-            draws = world.streams.stream("churn", name, node.name)
+        def live(node: Node, key: str) -> Behaviour:
+            draws = world.streams.stream("churn", key, node.name)
             while True:
                 up, down = draws.standard_exponential(2)
                 yield world.clock.after(float(up) / rate, Tie.FAULT)
@@ -70,6 +71,7 @@ class Churn(Fault):
                 yield world.clock.after(float(down) * self.mean_time_to_repair, Tie.FAULT)
                 node.recover(name)
 
-        if rate > 0:
-            for node in world.select(self.nodes):
-                world.clock.process(live(node))
+        for node in world.select(self.nodes):
+            key = world.luck_key("churn", node, self.seed)
+            if rate > 0:
+                world.clock.process(live(node, key))

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, Fault, listed
+from sim.faults.fault import KIND, SEED, Fault, listed
 from sim.record.errors import Path, Refusal
-from sim.record.settings import Selector, selects
+from sim.record.settings import Seed, Selector, selects
 from sim.world import World
 
 
@@ -21,6 +21,7 @@ class ClientDropout(Fault):
         description="chance that one attempt at a local round fails"
     )
     nodes: Selector = Field(default="clients", description="the clients concerned")
+    seed: Seed | None = Field(default=None, description=SEED)
 
     @model_validator(mode="after")
     def _clients_only(self) -> ClientDropout:
@@ -39,4 +40,5 @@ class ClientDropout(Fault):
     def start(self, name: str, world: World) -> None:
         """See Fault; there is no process: it is drawn by the node, at each attempt."""
         for node in world.select(self.nodes):
-            node.dropouts[name] = self.probability
+            key = world.luck_key("client_dropout", node, self.seed)
+            node.dropouts[name] = (self.probability, key)

@@ -9,6 +9,7 @@ from sim.record.settings import Settings
 from sim.world import World
 
 KIND = "the fault's kind"
+SEED = "draws of its own; if left out, the node's own for faults of this kind"
 LOSES_STORAGE = "whether a crash also loses what the node has stored"
 
 

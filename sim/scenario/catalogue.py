@@ -15,10 +15,12 @@ from models.tasks import TASKS
 from sim.faults import FAULTS
 from sim.protocols import PROTOCOLS
 from sim.scenario.loading import first_comment
+from sim.world import DETECTORS
 
 SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "protocols": PROTOCOLS,
     "faults": FAULTS,
+    "failure detection": DETECTORS,
     "tasks": TASKS,
     "networks": NETWORKS,
     "partitions": PARTITIONS,

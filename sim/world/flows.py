@@ -7,7 +7,7 @@ that happens at it. Finish times wait in a heap whose stale entries are recognis
 
 import heapq
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from sim.world.clock import Clock, Tie
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Sharing = Literal["max_min", "equal", "none"]
 
 
@@ -35,19 +37,22 @@ class Flow:
     stamp: int = 0
 
 
-class Flows:
-    """All flows that run now.
+def flows_on(clock: Clock, uplink: Floats, downlink: Floats, sharing: Sharing) -> "Flows":
+    """No flows yet, on links of so many bytes per second for each node [n].
 
-    `uplink`, `downlink`: bytes per second of each node [n]. `sharing`: `max_min` fair rates,
-    `equal` (min of the two links' equal shares) or `none` (each flow has both links alone).
+    `sharing`: `max_min` fair rates, `equal` (the least of the links' equal shares) or `none` (each
+    flow has its links alone).
     """
+    if sharing == "equal":
+        return EqualFlows(clock, uplink, downlink)
+    return Flows(clock, uplink, downlink, shared=sharing == "max_min")
+
+
+class Flows:
+    """All flows that run now; `uplink`, `downlink`: bytes per second of each node [n]."""
 
     def __init__(
-        self,
-        clock: Clock,
-        uplink: npt.NDArray[np.float64],
-        downlink: npt.NDArray[np.float64],
-        sharing: Sharing,
+        self, clock: Clock, uplink: Floats, downlink: Floats, *, shared: bool = True
     ) -> None:
         self._clock = clock
         self._count = len(uplink)
@@ -55,11 +60,11 @@ class Flows:
         self._capacity: list[float] = [*uplink.tolist(), *downlink.tolist()]
         # Dicts, not sets: iteration is in the order of insertion, on every machine.
         self._on_link: list[dict[Flow, None]] = [{} for _ in self._capacity]
-        self._sharing = sharing
+        self._shared = shared
         self._changed: dict[int, None] = {}
         self._heap: list[tuple[float, int, int, Flow]] = []
         self._free_links: list[int] = []
-        self._carried: npt.NDArray[np.float64] = np.zeros(len(self._capacity))
+        self._carried: Floats = np.zeros(len(self._capacity))
         self._started = 0
         self._running: dict[Flow, None] = {}
         self._wake_s = np.inf
@@ -71,7 +76,7 @@ class Flows:
         return len(self._running)
 
     @property
-    def carried(self) -> npt.NDArray[np.float64]:
+    def carried(self) -> Floats:
         """Bytes that have crossed each uplink, then each downlink [2n], up to now."""
         carried = self._carried.copy()
         for flow in self._running:
@@ -98,25 +103,35 @@ class Flows:
         self._started += 1
         self._running[flow] = None
         self.most_running = max(self.most_running, self.running)
-        if self._sharing == "none":
-            self._set_rate(flow, min(self._capacity[link] for link in flow.links))
-            self._wake()
-        else:
+        self._begin(flow)
+        return flow
+
+    def _begin(self, flow: Flow) -> None:
+        if self._shared:
             for link in flow.links:
                 self._on_link[link][flow] = None
             self._touch(flow)
-        return flow
+        else:
+            self._set_rate(flow, min(self._capacity[link] for link in flow.links))
+            self._wake()
 
     def stop(self, flow: Flow) -> None:
         """Take the flow off its links; `flow.remaining` bytes have not come through."""
         del self._running[flow]
         self._advance(flow)
+        self._end(flow)
+        self._free_links.extend(flow.links[2:])
+
+    def rate_of(self, flow: Flow) -> float:
+        """Bytes per second that it gets now."""
+        return flow.rate
+
+    def _end(self, flow: Flow) -> None:
         flow.stamp = -1
-        if self._sharing != "none":
+        if self._shared:
             for link in flow.links:
                 del self._on_link[link][flow]
             self._touch(flow)
-        self._free_links.extend(flow.links[2:])
 
     def _own_link(self, capacity: float) -> int:
         if self._free_links:
@@ -149,16 +164,10 @@ class Flows:
 
     def _settle(self) -> None:
         changed, self._changed = self._changed, {}
-        share = self._equal if self._sharing == "equal" else self._max_min
-        for flow, rate in share(changed):
+        for flow, rate in self._max_min(changed):
             if rate != flow.rate:
                 self._set_rate(flow, rate)
         self._wake()
-
-    def _equal(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
-        capacity, on_link = self._capacity, self._on_link
-        for flow in {flow: None for link in changed for flow in on_link[link]}:
-            yield flow, min(capacity[link] / len(on_link[link]) for link in flow.links)
 
     def _max_min(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
         """Progressive filling (Bertsekas & Gallager, Data Networks, 6.5.2) of the component."""
@@ -206,22 +215,131 @@ class Flows:
 
     def _wake(self) -> None:
         """See to it that the clock stops at the next finish."""
-        heap = self._heap
-        while heap and heap[0][2] != heap[0][3].stamp:
-            heapq.heappop(heap)
-        if heap and heap[0][0] < self._wake_s:
-            self._wake_s = heap[0][0]
-            event = self._clock.at(self._wake_s, Tie.ARRIVAL)
+        next_s = self._next_s()
+        if next_s < self._wake_s:
+            self._wake_s = next_s
+            event = self._clock.at(next_s, Tie.ARRIVAL)
             event.callbacks.append(lambda _: self._finish())
 
     def _finish(self) -> None:
         if self._clock.now != self._wake_s:
             return  # An earlier finish was scheduled since; this instant belongs to nobody.
         self._wake_s = np.inf
+        for flow in self._ended():
+            self.stop(flow)
+            flow.finished()
+        self._wake()
+
+    def _next_s(self) -> float:
+        """When the next flow finishes, at the rates that there are."""
+        heap = self._heap
+        while heap and heap[0][2] != heap[0][3].stamp:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else np.inf
+
+    def _ended(self) -> Iterator[Flow]:
+        """Those whose last byte is through now, in the order of their start."""
         heap = self._heap
         while heap and heap[0][0] <= self._clock.now:
             _, _, stamp, flow = heapq.heappop(heap)
             if stamp == flow.stamp:
-                self.stop(flow)
-                flow.finished()
+                yield flow
+
+
+class EqualFlows(Flows):
+    """Each flow gets the least of its links' equal shares.
+
+    When one of the thousand flows on a server's link ends, the rates of all others change: they are
+    rows of arrays, looked at in one vector operation, and there is no heap of finish times.
+    """
+
+    def __init__(self, clock: Clock, uplink: Floats, downlink: Floats) -> None:
+        super().__init__(clock, uplink, downlink)
+        self._room: Floats = np.array(self._capacity)
+        self._crowd: Floats = np.zeros(len(self._room))  # Flows on each link.
+        self._rows: dict[Flow, int] = {}
+        self._rows_on: list[dict[Flow, int]] = [{} for _ in self._room]
+        self._flows: list[Flow | None] = []
+        self._free_rows: list[int] = []
+        self._links: Ints = np.zeros((0, 3), dtype=np.int64)
+        self._remaining, self._since_s, self._rate, self._finish_s = np.zeros((4, 0))
+
+    def rate_of(self, flow: Flow) -> float:
+        return float(self._rate[self._rows[flow]])
+
+    def _begin(self, flow: Flow) -> None:
+        row = self._free_rows.pop() if self._free_rows else self._new_row()
+        self._rows[flow], self._flows[row] = row, flow
+        # A flow without a bound of its own crosses its uplink twice: the least share is the same.
+        self._links[row] = (*flow.links, flow.links[0])[:3]
+        self._remaining[row], self._since_s[row] = flow.remaining, flow.since_s
+        self._rate[row], self._finish_s[row] = 0.0, np.inf
+        for link in flow.links:
+            self._rows_on[link][flow] = row
+            self._crowd[link] += 1
+        self._touch(flow)
+
+    def _new_row(self) -> int:
+        self._flows.append(None)
+        if len(self._flows) > len(self._links):
+            more = max(64, len(self._links))
+            self._links = np.concatenate([self._links, np.zeros((more, 3), dtype=np.int64)])
+            self._remaining, self._since_s, self._rate, self._finish_s = (
+                np.concatenate([column, np.full(more, np.inf)])
+                for column in (self._remaining, self._since_s, self._rate, self._finish_s)
+            )
+        return len(self._flows) - 1
+
+    def _own_link(self, capacity: float) -> int:
+        link = super()._own_link(capacity)
+        if link == len(self._room):
+            self._room, self._crowd = np.append(self._room, 0.0), np.append(self._crowd, 0.0)
+            self._rows_on.append({})
+        self._room[link] = capacity
+        return link
+
+    def _passed(self, flow: Flow) -> float:
+        row = self._rows[flow]
+        passed_s = self._clock.now - self._since_s[row]
+        return float(min(self._remaining[row], passed_s * self._rate[row]))
+
+    def _end(self, flow: Flow) -> None:
+        row = self._rows.pop(flow)
+        for link in flow.links:
+            del self._rows_on[link][flow]
+            self._crowd[link] -= 1
+        self._flows[row], self._finish_s[row] = None, np.inf
+        self._free_rows.append(row)
+        self._touch(flow)
+
+    def _advance(self, flow: Flow) -> None:
+        flow.remaining = float(self._remaining[self._rows[flow]])
+        super()._advance(flow)
+
+    def _settle(self) -> None:
+        changed, self._changed = self._changed, {}
+        touched = np.zeros(len(self._flows), dtype=np.bool_)
+        for link in changed:
+            touched[list(self._rows_on[link].values())] = True
+        rows = np.flatnonzero(touched)
+        links = self._links[rows]
+        rates = (self._room[links] / self._crowd[links]).min(axis=1, initial=np.inf)
+        moved = rates != self._rate[rows]
+        rows, rates, now = rows[moved], rates[moved], self._clock.now
+        passed = np.minimum(self._remaining[rows], (now - self._since_s[rows]) * self._rate[rows])
+        self._remaining[rows] -= passed
+        self._since_s[rows], self._rate[rows] = now, rates
+        self._finish_s[rows] = now + self._remaining[rows] / rates
+        for side in (0, 1):
+            np.add.at(self._carried, self._links[rows, side], passed)
         self._wake()
+
+    def _next_s(self) -> float:
+        return float(self._finish_s[: len(self._flows)].min(initial=np.inf))
+
+    def _ended(self) -> Iterator[Flow]:
+        rows = np.flatnonzero(self._finish_s[: len(self._flows)] <= self._clock.now)
+        ended = [flow for row in rows if (flow := self._flows[row]) is not None]
+        for flow in sorted(ended, key=lambda flow: flow.number):
+            if flow in self._rows:  # Another's end may have taken it off.
+                yield flow

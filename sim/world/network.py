@@ -20,7 +20,7 @@ import simpy
 
 from sim.world.clock import Clock, Tie
 from sim.world.detection import Detector, FailureDetection, NoDetection
-from sim.world.flows import Flow, Flows
+from sim.world.flows import Flow, flows_on
 from sim.world.medium import Ints, LossCause, Medium, Wiring
 from sim.world.pings import Ping
 from sim.world.random_streams import Streams
@@ -63,7 +63,7 @@ class Network(Medium):
         detection: FailureDetection | None = None,
     ) -> None:
         super().__init__(clock, trace, streams, wiring)
-        self.flows = Flows(clock, wiring.uplink, wiring.downlink, wiring.sharing)
+        self.flows = flows_on(clock, wiring.uplink, wiring.downlink, wiring.sharing)
         self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._unheard: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._pings: dict[Ping, None] = {}

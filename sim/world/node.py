@@ -87,8 +87,8 @@ class Node:
         self.rounds = 0
         """Finished local rounds, for good: a crash that takes the storage doesn't undo them."""
         self.attempts = 0  # Counts on through crashes and lost storage: it keys the dropouts.
-        self.dropouts: dict[str, float] = {}
-        """By fault, the chance that an attempt at a local round fails."""
+        self.dropouts: dict[str, tuple[float, str]] = {}
+        """By fault, the chance that an attempt at a local round fails, and what names its luck."""
         self.behave: Callable[[], Behaviour] | None = None
         self.inbox: list[Transfer] = []
         self._mail: simpy.Event = self.clock.event()
@@ -225,8 +225,8 @@ class Node:
     def _dropout(self, attempt: int) -> tuple[str, float]:
         """Which fault ends the attempt, and after which fraction of it ("" and 1: none does)."""
         first = ("", 1.0)
-        for fault, probability in self.dropouts.items():
-            luck, fraction = self.streams.stream("dropout", fault, self.name, attempt).random(2)
+        for fault, (probability, key) in self.dropouts.items():
+            luck, fraction = self.streams.stream("dropout", key, self.name, attempt).random(2)
             if luck < probability and fraction < first[1]:
                 first = (fault, float(fraction))
         return first

@@ -1,6 +1,7 @@
 """One run's world: the nodes, and the shared things that a protocol and the faults act on."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from sim.compute import Lineage, ModelRef
 from sim.record.settings import selects
@@ -31,6 +32,7 @@ class World:
     merge_s: float = 0.0
     aggregation_s: float = 0.0
     checkpoint_every: int = 1
+    _drawn: Counter[tuple[str, str]] = field(default_factory=Counter, init=False)
 
     @property
     def nodes(self) -> list[Node]:
@@ -45,6 +47,18 @@ class World:
     def select(self, selector: str | tuple[str, ...]) -> list[Node]:
         """The nodes of this world that a selector means; a reference's own machine is none."""
         return [node for node in self.nodes if selects(selector, node.name)]
+
+    def luck_key(self, kind: str, node: Node, seed: int | None) -> str:
+        """Names what a fault of that kind draws for a node, whatever the fault is called.
+
+        So a node's life is the same in every scenario with such a fault. Its second fault of the
+        kind draws something else; `seed` sets what one draws apart from all order.
+        """
+        if seed is not None:
+            return f"seed {seed}"
+        number = self._drawn[kind, node.name]
+        self._drawn[kind, node.name] += 1
+        return str(number)
 
     def averaged(self, models: dict[int, ModelRef]) -> ModelRef:
         """The average of clients' models by sample size; rows in the order of node index."""

@@ -280,6 +280,19 @@ def test_a_shipped_scenario_is_run_once(
     assert started == [["-P", "-m", "braintorrent", command, "churn", "--out", str(place)]]
 
 
+@pytest.mark.parametrize(("end", "command"), [("", "run"), ("_sweep", "sweep")])
+def test_with_fewer_seeds_it_has_a_folder_of_its_own(
+    project: Path, started: list[list[str]], end: str, command: str
+) -> None:
+    place = project / "results" / f"churn{end}_3_seeds"
+    assert load_or_run(place, "churn", seeds=3).folder == place
+    asked = [command, "churn", "--set", "seeds=[0, 1, 2]", "--out", str(place)]
+    assert started == [["-P", "-m", "braintorrent", *asked]]
+    for other in (f"churn{end}", f"churn{end}_4_seeds"):
+        with pytest.raises(ResultError, match="no such folder"):
+            load_or_run(place.with_name(other), "churn", seeds=3)
+
+
 def test_an_unfinished_one_is_continued(project: Path, started: list[list[str]]) -> None:
     place = project / "results" / "churn_sweep"
     write_sweep(place, swept(f"{RATE}=1 / h,2 / h"), unfinished=["churn.failure_rate-2perh"])

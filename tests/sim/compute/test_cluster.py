@@ -400,5 +400,6 @@ def test_a_run_that_loses_a_worker_gives_the_same_bytes(own: Cluster, tmp_path: 
     assert sorted(worker.poll() is None for worker in own.workers.values()) == [False, True]
     asyncio.run(run("here", None))
     assert content("cluster") == content("here")
-    assert len(content("here")) == len(TABLES) + 2 * (6 + 7 + 6 + 2)
+    # Of two seeds: clients at both stages, the aggregate, and a server; then the references.
+    assert len(content("here")) == len(TABLES) + 2 * (11 + 12 + 6 + 2)
     assert list((tmp_path / "cluster" / "store" / "models").iterdir()) == []

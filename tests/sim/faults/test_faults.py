@@ -159,6 +159,27 @@ def test_adding_a_client_leaves_the_others_outages_alone() -> None:
     assert len(met) == CLIENTS + 1
 
 
+def test_a_node_s_luck_is_its_own_whatever_its_faults_are_called() -> None:
+    one = churn(30.0, 10.0)["churn"]
+    renamed = suffering({"other": one})
+    apart = suffering(
+        {"few": {**one, "nodes": ["client_0"]}, "all": {**one, "nodes": ["client_1"]}}
+    )
+    seeded = suffering({"churn": {**one, "seed": 1}})
+    twice = suffering({"first": one, "second": {**one, "nodes": ["client_0"]}})
+    usual = suffering({"churn": one})
+    for world in (renamed, apart, seeded, twice, usual):
+        tiny.run(world.clock, 500.0)
+    met = outages(usual)
+    assert outages(renamed) == met
+    assert outages(apart) == {name: met[name] for name in ("client_0", "client_1")}
+    assert outages(seeded).keys() == met.keys() and outages(seeded) != met
+    # A second fault of the kind draws something else, and leaves other nodes alone.
+    both = outages(twice)
+    assert len(both["client_0"]) > len(met["client_0"])
+    assert {**both, "client_0": met["client_0"]} == met
+
+
 def test_zero_failure_rate_never_fails() -> None:
     fault = {"kind": "churn", "nodes": "all", "failure_rate": "0 / h", "mean_time_to_repair": "1 s"}
     world = suffering({"churn": fault}, "fedavg")

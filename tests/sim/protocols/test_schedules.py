@@ -111,7 +111,7 @@ def test_lockstep_merges_a_merge_on_where_its_training_failed() -> None:
     node = world.clients[0]
     until(world, lambda: of(world, "client_0", "ping"))
     # It is client 0's turn; the rounds that follow it fail, until it has had one more.
-    node.dropouts["fails"] = 1.0
+    node.dropouts["fails"] = (1.0, "0")
     until(world, lambda: node.storage.is_merge_newer)
     merged, rounds = node.storage.received, node.rounds
     assert node.storage.newest is merged

@@ -1,13 +1,14 @@
 """Fluid sharing of links, against rates worked out by hand."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sim.world.clock import Clock
-from sim.world.flows import Flow, Flows, Sharing
+from sim.world.flows import Flow, Flows, Sharing, flows_on
 from tests.sim import tiny
 
 SHARING: tuple[Sharing, ...] = ("max_min", "equal")
@@ -18,7 +19,7 @@ class Pipes:
 
     def __init__(self, uplink: list[float], downlink: list[float], sharing: Sharing) -> None:
         self.clock = Clock()
-        self.flows = Flows(self.clock, np.array(uplink), np.array(downlink), sharing)
+        self.flows = flows_on(self.clock, np.array(uplink), np.array(downlink), sharing)
         self.finished: dict[str, float] = {}
 
     def start(
@@ -88,7 +89,8 @@ def test_equal_shares_leave_what_others_cannot_use() -> None:
         "c": pipes.start("c", 1, 2, 40.0),
     }
     tiny.run(pipes.clock, 0.0)
-    assert {name: flow.rate for name, flow in flows.items()} == {"a": 6.0, "b": 2.0, "c": 8.0}
+    rates = {name: pipes.flows.rate_of(flow) for name, flow in flows.items()}
+    assert rates == {"a": 6.0, "b": 2.0, "c": 8.0}
     assert pipes.run() == {"c": 5.0, "a": 10.0, "b": 20.0}
 
 
@@ -133,7 +135,7 @@ def test_a_bound_is_held_and_leaves_the_rest_to_others(sharing: Sharing, free: f
     pipes = Pipes([16.0] * 3, [16.0] * 3, sharing)
     bound, other = pipes.start("bound", 0, 2, 16.0, 2.0), pipes.start("other", 1, 2, 1e6)
     tiny.run(pipes.clock, 0.0)
-    assert (bound.rate, other.rate) == (2.0, free)
+    assert tuple(map(pipes.flows.rate_of, (bound, other))) == (2.0, free)
     # When the first is done, its own link serves the next one with another bound.
     pipes.at(8.0, lambda: pipes.start("next", 0, 2, 16.0, 4.0))
     assert pipes.run(100.0) == {"bound": 8.0, "next": 12.0}
@@ -163,6 +165,49 @@ def test_what_links_carry_is_what_came_through(sharing: Sharing) -> None:
     pipes.run()
     assert stopped.remaining == 960.0
     assert pipes.flows.carried.tolist() == [104.0, 0, 0, 0, 64.0, 40.0]
+
+
+class EqualOneByOne(Flows):
+    """The rule as it is said, flow by flow."""
+
+    def _max_min(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
+        for flow in {flow: None for link in changed for flow in self._on_link[link]}:
+            shares = (self._capacity[link] / len(self._on_link[link]) for link in flow.links)
+            yield flow, min(shares)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_shares_are_those_of_the_rule_flow_by_flow(seed: int) -> None:
+    def finished(one_by_one: bool) -> tuple[dict[str, float], list[float]]:
+        draws = np.random.default_rng(seed)
+        uplink, downlink = draws.uniform(1.0, 20.0, size=(2, 6)).tolist()
+        pipes = Pipes(uplink, downlink, "equal")
+        if one_by_one:
+            pipes.flows = EqualOneByOne(pipes.clock, np.array(uplink), np.array(downlink))
+        for number in range(150):
+            source, target = draws.choice(6, size=2, replace=False).tolist()
+            size, at_most = draws.uniform(1.0, 100.0), draws.choice([math.inf, 2.0, 0.5])
+            begin_s, stops = draws.integers(0, 40) / 2, draws.random() < 0.2
+            name = f"{number} {source}>{target}"
+
+            def begin(
+                arguments: Any = (name, source, target, size, at_most), stops: Any = stops
+            ) -> None:
+                flow = pipes.start(*arguments)
+                if stops:
+                    pipes.at(pipes.clock.now + 1.0, lambda: stop(flow))
+
+            def stop(flow: Flow) -> None:
+                if flow in pipes.flows._running:
+                    pipes.flows.stop(flow)
+
+            pipes.at(begin_s, begin)
+        done = pipes.run(60.0)
+        return done, pipes.flows.carried.tolist()
+
+    (times_s, carried), (expected_s, expected) = finished(False), finished(True)
+    assert times_s == expected_s
+    assert carried == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -198,7 +198,7 @@ def test_loss_bounds_the_rate_of_a_transfer_and_leaves_the_rest_to_others() -> N
         far, other = network.send(0, 2, 2**30), network.send(1, 2, 2**30)
         tiny.run(network.clock, 1.0)
         assert far.flow is not None and other.flow is not None
-        assert (far.flow.rate, other.flow.rate) == (bound, near)
+        assert tuple(map(network.flows.rate_of, (far.flow, other.flow))) == (bound, near)
 
 
 @pytest.mark.parametrize("purpose", ["ask", "update", "acknowledgement"])

@@ -169,11 +169,11 @@ def test_storage_lost_while_down() -> None:
 def test_dropout_loses_the_attempt_and_not_the_node() -> None:
     streams = Streams(0)
     node = learner(streams=streams)
-    node.dropouts["flaky"] = 0.5
+    node.dropouts["flaky"] = (0.5, "0")
     events = history(node, 100.0)
     now, rounds = 0.0, 0
     for attempt, event in enumerate(events):
-        luck, fraction = streams.stream("dropout", "flaky", "client_0", attempt).random(2)
+        luck, fraction = streams.stream("dropout", "0", "client_0", attempt).random(2)
         lost = luck < 0.5
         spent = 4.0 * fraction if lost else 4.0
         assert event[2] == ("train_lost" if lost else "train")
@@ -194,7 +194,7 @@ def test_earliest_of_several_dropouts_ends_the_attempt() -> None:
     }
     first = min(fractions, key=fractions.__getitem__)
     node = learner(streams=streams)
-    node.dropouts |= {"flaky": 1.0, "moody": 1.0}
+    node.dropouts |= {name: (1.0, name) for name in fractions}
     event = history(node, 4.0)[0]
     assert event == (0.0, 4.0 * fractions[first], "train_lost", f"round=0 attempt=0 cause={first}")
 
@@ -202,7 +202,7 @@ def test_earliest_of_several_dropouts_ends_the_attempt() -> None:
 def test_higher_dropout_probability_fails_a_superset() -> None:
     def lost(probability: float) -> set[int]:
         node = tiny.lone_node(Machine(1.0, 0, 100, 4))
-        node.dropouts["flaky"] = probability
+        node.dropouts["flaky"] = (probability, "0")
         return {attempt for attempt in range(300) if node._dropout(attempt)[0]}
 
     sets = [lost(probability) for probability in (0.0, 0.1, 0.3, 0.9, 1.0)]
