@@ -221,7 +221,7 @@ def test_round_in_which_all_fail_starts_again_when_the_last_has_said_so() -> Non
     world, _ = serving(detection="none", faults={"fails": fails})
     tiny.run(world.clock, 4.5)
     ends = [
-        order_s + work_s * Streams(0).stream("dropout", "fails", f"client_{i}", 0).random(2)[1]
+        order_s + work_s * Streams(0).stream("dropout", "0", f"client_{i}", 0).random(2)[1]
         for i, (order_s, work_s) in enumerate(((1.25, 2.0), (1.5, 2.25)))
     ]
     told_s = max(ends[0] + 0.25, ends[1] + 0.5)
