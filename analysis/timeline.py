@@ -241,7 +241,7 @@ def _scores_over_time(scores: pd.DataFrame, metric: str) -> Iterator[Sample]:
     clients, aggregate = over_clients(chosen), of_model(chosen, AGGREGATE)
     values = clients[["time_s", "mean"]].merge(aggregate[["time_s", "value"]], on="time_s")
     for time_s, mean, value in values.itertuples(index=False, name=None):
-        named = {"mean client": mean, "aggregate": value}
+        named = {"mean client, as received": mean, "aggregate": value}
         finite = {name: float(one) for name, one in named.items() if np.isfinite(one)}
         if finite:
             yield Sample(_us(time_s), metric, finite)

@@ -161,6 +161,6 @@ def _log_files(client: MlflowClient, run_id: str, results: Results, run: Tracked
     choice: dict[str, Any] = {"protocols": run.protocol, "seeds": run.seed}
     choice["points"] = run.point or None
     with TemporaryDirectory() as folder:
-        results.scores(**choice).to_parquet(Path(folder, SCORES_FILE), index=False)
+        results.scores(**choice, stage=None).to_parquet(Path(folder, SCORES_FILE), index=False)
         results.trace(**choice).to_parquet(Path(folder, TRACE_FILE), index=False)
         client.log_artifacts(run_id, folder)

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.files import flat
 from analysis.metrics import over_clients
 from analysis.results import Results
-from sim.record.rows import AGGREGATE, FINISHED, SERVER
+from sim.record.rows import AGGREGATE, FINISHED, SERVER, STAGES
 
 Value = str | int | float | bool
 _OF_CLIENTS = {"mean": "mean_client", "worst": "worst_client"}
@@ -62,11 +62,21 @@ def tracked_runs(results: Results) -> Iterator[TrackedRun]:
 
 
 def _curves(results: Results, point: str) -> pd.DataFrame:
-    """protocol, seed, time_s, name, value: the clients' mean and worst, and the two models."""
-    scores = results.scores(points=point)
+    """protocol, seed, time_s, name, value: the clients' mean and worst at each stage, as in
+    `accuracy/mean_client_received`, and the two models.
+    """
+    scores = results.scores(points=point, stage=None)
     keys = ["protocol", "seed", "time_s", "metric"]
-    clients = over_clients(scores).melt(keys, list(_OF_CLIENTS), var_name="of")
-    clients["of"] = clients["of"].map(_OF_CLIENTS)
+    # A reference's clients have no stage, and no ending.
+    of_stages = {f"_{stage}": scores[scores["stage"] == stage] for stage in STAGES}
+    of_stages[""] = scores[scores["stage"].isna()]
+    parts = [
+        over_clients(few).melt(keys, list(_OF_CLIENTS), var_name="of").assign(ending=ending)
+        for ending, few in of_stages.items()
+        if len(few)
+    ]
+    clients = pd.concat(parts, ignore_index=True)
+    clients["of"] = clients["of"].map(_OF_CLIENTS) + clients.pop("ending")
     models = scores.loc[scores["node"].isin([AGGREGATE, SERVER]), [*keys, "node", "value"]]
     models = models.rename(columns={"node": "of"}).astype({"of": "str"})
     found = pd.concat([clients, models], ignore_index=True)

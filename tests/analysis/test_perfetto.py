@@ -51,13 +51,13 @@ def test_a_transfer_is_two_slices_and_an_arrow_between_them() -> None:
             **{"ph": "X", "ts": 0, "dur": 2_000_000, "pid": 1, "tid": 1},
             **{"name": "train", "cat": "train", "args": {"round": 0, "attempt": 0}},
         },
-        {**curve, "ts": 0, "args": {"mean client": 0.25, "aggregate": 0.5}},
+        {**curve, "ts": 0, "args": {"mean client, as received": 0.25, "aggregate": 0.5}},
         {"ph": "C", "ts": 0, "pid": 1, "name": "nodes", "args": {"up": 2}},
         {**under_way, "tid": 2, "name": "to client_1", "args": {"bytes": 64}},
         {"ph": "s", "ts": 2_000_000, "tid": 2, **arrow},
         {**under_way, "tid": 4, "name": "from client_0", "args": {"bytes": 64}},
         {"ph": "f", "ts": 2_499_999, "tid": 4, "bp": "e", **arrow},
-        {**curve, "ts": 60_000_000, "args": {"mean client": 0.5, "aggregate": 0.625}},
+        {**curve, "ts": 60_000_000, "args": {"mean client, as received": 0.5, "aggregate": 0.625}},
     ]
 
 
@@ -191,7 +191,7 @@ def test_what_is_no_number_leaves_a_gap_in_its_curve() -> None:
     }
     curves = [event for event in checked(text(values=values)) if event["name"] == "accuracy"]
     assert [(one["ts"], one["args"]) for one in curves] == [
-        (0, {"mean client": 0.25, "aggregate": 0.25}),
+        (0, {"mean client, as received": 0.25, "aggregate": 0.25}),
         (60_000_000, {"aggregate": 0.5}),
     ]
 

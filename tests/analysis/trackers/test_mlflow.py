@@ -69,7 +69,7 @@ def test_each_run_is_there_with_its_tags_and_settings(logged: Path) -> None:
 def test_scores_come_back_over_virtual_time(logged: Path) -> None:
     run = runs(address(logged))["local/seed_0"]
     history = MlflowClient(tracking_uri=address(logged)).get_metric_history(
-        run.info.run_id, "accuracy/mean_client"
+        run.info.run_id, "accuracy/mean_client_received"
     )
     assert [(one.step, one.timestamp - run.info.start_time, one.value) for one in history] == [
         (0, 0, 0.125),
@@ -78,7 +78,7 @@ def test_scores_come_back_over_virtual_time(logged: Path) -> None:
     assert set(run.data.metrics) == {
         f"{metric}/{of}"
         for metric in ("accuracy", "loss")
-        for of in ("aggregate", "mean_client", "worst_client")
+        for of in ("aggregate", "mean_client_received", "worst_client_received")
     }
 
 

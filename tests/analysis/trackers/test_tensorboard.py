@@ -30,9 +30,12 @@ def test_scores_come_back_with_virtual_seconds_as_steps_and_times(folder: Path) 
     assert sorted(found.Tags()["scalars"]) == [
         f"{metric}/{of}"
         for metric in ("accuracy", "loss")
-        for of in ("aggregate", "mean_client", "worst_client")
+        for of in ("aggregate", "mean_client_received", "worst_client_received")
     ]
-    events = [(one.step, one.wall_time, one.value) for one in found.Scalars("accuracy/mean_client")]
+    events = [
+        (one.step, one.wall_time, one.value)
+        for one in found.Scalars("accuracy/mean_client_received")
+    ]
     assert events == [(0, 0.0, 0.125), (60, 60.0, 0.375)]
 
 

@@ -92,18 +92,18 @@ def test_curves_are_the_clients_and_the_models(tmp_path: Path) -> None:
     local, fedavg = tracked_runs(load(folder))
     assert local.curves.to_numpy().tolist() == [
         [0.0, "accuracy/aggregate", 0.5],
-        [0.0, "accuracy/mean_client", 0.125],
-        [0.0, "accuracy/worst_client", 0.0],
+        [0.0, "accuracy/mean_client_received", 0.125],
+        [0.0, "accuracy/worst_client_received", 0.0],
         [0.0, "loss/aggregate", 0.5],
-        [0.0, "loss/mean_client", 0.125],
+        [0.0, "loss/mean_client_received", 0.125],
         # The worst loss is the largest.
-        [0.0, "loss/worst_client", 0.25],
+        [0.0, "loss/worst_client_received", 0.25],
         [60.0, "accuracy/aggregate", 0.75],
-        [60.0, "accuracy/mean_client", 0.375],
-        [60.0, "accuracy/worst_client", 0.25],
+        [60.0, "accuracy/mean_client_received", 0.375],
+        [60.0, "accuracy/worst_client_received", 0.25],
         [60.0, "loss/aggregate", 0.75],
-        [60.0, "loss/mean_client", 0.375],
-        [60.0, "loss/worst_client", 0.5],
+        [60.0, "loss/mean_client_received", 0.375],
+        [60.0, "loss/worst_client_received", 0.5],
     ]
     assert [60.0, "accuracy/server", 0.5] in fedavg.curves.to_numpy().tolist()
     assert len(fedavg.curves) == len(local.curves) + 1
