@@ -4,7 +4,7 @@ from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.fedavg import FedAvg
 from sim.protocols.local import Local
 from sim.protocols.pooled import Pooled
-from sim.protocols.protocol import Protocol, Running, Seen
+from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
@@ -13,4 +13,4 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "local": Local,
 }
 
-__all__ = ["PROTOCOLS", "Protocol", "Running", "Seen"]
+__all__ = ["PROTOCOLS", "Fastest", "Protocol", "Running", "Seen"]

@@ -15,8 +15,8 @@ import simpy
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from sim.compute import ModelRef
-from sim.protocols.protocol import KIND, Floats, Protocol, Running
-from sim.record.errors import Refusal
+from sim.protocols.protocol import KIND, Fastest, Protocol, Running
+from sim.record.errors import Refusal, check_least
 from sim.record.settings import PositiveSeconds
 from sim.world import INCARNATION, Behaviour, History, LossCause, Node, Tie, Transfer, World
 
@@ -61,13 +61,13 @@ class BrainTorrent(Protocol):
         description="longest time for one transfer, however it goes on; none if left out",
     )
 
-    def check_latencies(self, latency_s: Floats) -> None:
-        if self.ping_timeout is None or len(latency_s) < 2:
-            return
-        round_trips_s = (latency_s + latency_s.T)[~np.eye(len(latency_s), dtype=np.bool_)]
-        if self.ping_timeout < (fastest_s := float(round_trips_s.min())):
+    def check_times(self, fastest: Fastest) -> None:
+        if self.ping_timeout is not None:
             what = "is shorter than any round trip: no ping would ever be answered"
-            raise Refusal(what, f"more than {1e3 * fastest_s:.3g} ms", ("ping_timeout",))
+            check_least(self.ping_timeout, fastest.round_trip_s, what, "ping_timeout")
+        if self.transfer_timeout is not None:
+            what = "is shorter than any transfer: no model would ever be fetched"
+            check_least(self.transfer_timeout, fastest.fetch_s, what, "transfer_timeout")
 
     def run(self, world: World) -> Running:
         return SCHEDULES[self.schedule](self, world)

@@ -16,8 +16,8 @@ import simpy
 from pydantic import Field
 
 from sim.compute import ModelRef
-from sim.protocols.protocol import KIND, Protocol, Running, Seen
-from sim.record.errors import Refusal
+from sim.protocols.protocol import KIND, Fastest, Protocol, Running, Seen
+from sim.record.errors import Refusal, check_least
 from sim.record.rows import RECEIVED
 from sim.record.settings import PositiveSeconds
 from sim.world import Behaviour, LossCause, Node, Tie, Transfer, World
@@ -69,6 +69,14 @@ class FedAvg(Protocol):
         if self.close_at < self.minimum_fraction:
             what = "closes rounds with fewer updates than minimum_fraction asks for"
             raise Refusal(what, "at least minimum_fraction", ("close_at",))
+
+    def check_times(self, fastest: Fastest) -> None:
+        if self.transfer_timeout is not None:
+            what = "is shorter than any transfer: no model would ever arrive"
+            check_least(self.transfer_timeout, fastest.transfer_s, what, "transfer_timeout")
+        if self.deadline is not None:
+            what = "is shorter than any client's way from order to update: every round would fail"
+            check_least(self.deadline, fastest.server_round_s, what, "deadline")
 
     def events(self, duration_s: float) -> float:
         return duration_s / self.deadline if self.deadline else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -19,6 +20,58 @@ from sim.world import Behaviour, Node, World
 
 Floats = npt.NDArray[np.float64]
 KIND = "the protocol's kind; the name in the scenario if left out"
+
+
+@dataclass(frozen=True)
+class Fastest:
+    """What is fastest in a protocol's world, each worked out only where somebody asks.
+
+    `latency_s` [n, n] one way, from row to column; `uplink`, `downlink` [n] bytes per second:
+    clients first, and last the server of a protocol that has one. `round_s` [clients]: a local
+    round. Without data models weigh nothing and rounds take no time.
+    """
+
+    latency_s: Floats
+    uplink: Floats
+    downlink: Floats
+    model_bytes: int
+    round_s: Floats
+
+    @property
+    def round_trip_s(self) -> float:
+        """A message and its answer, between two that talk to each other."""
+        return self._least(self.latency_s + self.latency_s.T)
+
+    @property
+    def transfer_s(self) -> float:
+        """A model."""
+        return self._least(self._model_s)
+
+    @property
+    def fetch_s(self) -> float:
+        """A model that is asked for first."""
+        return self._least(self._model_s + self.latency_s.T)
+
+    @property
+    def server_round_s(self) -> float:
+        """An order, a local round and an update."""
+        model_s = self._model_s
+        return float((model_s[-1, :-1] + self.round_s + model_s[:-1, -1]).min())
+
+    @property
+    def _model_s(self) -> Floats:
+        """Of a model's way from row to column [n, n]."""
+        rates = np.minimum(self.uplink[:, None], self.downlink)
+        seconds: Floats = self.latency_s + self.model_bytes / rates
+        return seconds
+
+    def _least(self, seconds: Floats) -> float:
+        """The least of what there is [n, n] between two nodes; 0 if nobody is there to talk to."""
+        count = len(seconds)
+        talk = ~np.eye(count, dtype=np.bool_)
+        if count > len(self.round_s):
+            talk[:-1, :-1] = False  # Clients talk to their server alone.
+        return float(seconds[talk].min()) if talk.any() else 0.0
 
 
 class Protocol(Settings):
@@ -45,8 +98,8 @@ class Protocol(Settings):
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
 
-    def check_latencies(self, latency_s: Floats) -> None:
-        """Raise Refusal if a time-out can't be met; `latency_s` [n, n] one way among clients."""
+    def check_times(self, fastest: Fastest) -> None:
+        """Raise Refusal if a time-out is shorter than what it waits for can ever take."""
 
     def events(self, duration_s: float) -> float:
         """About how many events its own waits cause within `duration_s`, if they may be short."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from sim.record.words import least_text
+
 _LONGEST = 60
 
 Path = tuple[str | int, ...]
@@ -75,6 +77,12 @@ class ResultError(ScenarioError):
 
     Its text is one line: which folder, file or column, what is wrong with it, what is allowed.
     """
+
+
+def check_least(seconds: float, least_s: float, what: str, *path: str) -> None:
+    """Raise Refusal, saying `what` is wrong with the time at `path`, if it is shorter."""
+    if seconds < least_s:
+        raise Refusal(what, f"at least {least_text(least_s)}", path)
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -1,15 +1,27 @@
 """Times and sizes as people read them: the same on a terminal, in a table and on a page."""
 
+from decimal import ROUND_CEILING, Context, Decimal
+
 # Each unit with its size, and from where it is used. Minutes stay minutes up to two hours, because
 # that is how long a simulated run lasts.
 _TIMES = (("h", 3600.0, 7200.0), ("min", 60.0, 60.0), ("s", 1.0, 0.0))
 _SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+_DIGITS = 6
 
 
 def time_text(seconds: float) -> str:
     """A time of zero or more, for example `12.5 min`, `1.7 min`, `30 s`."""
     unit, size = next((unit, size) for unit, size, least in _TIMES if seconds >= least)
     return f"{_rounded(seconds / size)} {unit}"
+
+
+def least_text(seconds: float) -> str:
+    """The shortest time that is allowed, never rounded down, for example `5.05 s`, `37.5 ms`."""
+    exact = Decimal(repr(seconds))
+    amount, unit = (exact, "s") if exact >= 1 else (1000 * exact, "ms")
+    rounded = Context(prec=_DIGITS, rounding=ROUND_CEILING).create_decimal(amount)
+    return f"{rounded.normalize():f} {unit}"
 
 
 def bytes_text(size_bytes: float) -> str:

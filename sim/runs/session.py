@@ -110,6 +110,7 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
                 with mistakes_placed(scenario, seed):
                     path = ("clients", "step_time")
                     check_events(rounds, "local rounds", scenario.duration, path)
+        check_timeouts(scenario, data.facts)
     return data
 
 

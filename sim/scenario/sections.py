@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, check_least
 from sim.record.rows import AGGREGATE, RECEIVED, client_name
 from sim.record.settings import (
     LONGEST_S,
@@ -141,6 +141,11 @@ class NetworkSettings(Settings):
     stall_timeout: PositiveSeconds = Field(
         default=30.0, description="a transfer has failed when nothing has come for so long"
     )
+
+    def check(self, round_trip_s: float) -> None:
+        """Raise Refusal if transfers would fail where the longest round trip takes so long."""
+        what = "is shorter than the longest round trip: an answer takes longer"
+        check_least(self.stall_timeout, round_trip_s, what, "stall_timeout")
 
     def one_way(self, names: tuple[str, ...], stream: Stream) -> tuple[Floats, bool]:
         """The latencies [n, n] in seconds of nodes, clients first, and whether they are symmetric.

@@ -18,9 +18,8 @@ import numpy.typing as npt
 import simpy
 from pydantic import Field
 
-from sim.record.errors import Refusal
+from sim.record.errors import check_least
 from sim.record.settings import PositiveSeconds, Settings
-from sim.record.words import time_text
 from sim.world.clock import Tie
 from sim.world.medium import Medium
 
@@ -152,11 +151,8 @@ class Heartbeat(FailureDetection):
     )
 
     def check(self, slowest_s: float) -> None:
-        least_s = self.interval + slowest_s
-        if self.timeout < least_s:
-            what = "would suspect nodes that are up, between two of their heartbeats"
-            allowed = f"at least interval + latency, {time_text(least_s)}"
-            raise Refusal(what, allowed, ("timeout",))
+        what = "is shorter than interval + latency: it would suspect nodes that are up"
+        check_least(self.timeout, self.interval + slowest_s, what, "timeout")
 
     def detector(self, network: Medium) -> Detector:
         return Heartbeats(self, network)

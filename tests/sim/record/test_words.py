@@ -1,6 +1,6 @@
 """Times and sizes in words, on both sides of each unit's beginning."""
 
-from sim.record.words import amount_text, bytes_text, time_text
+from sim.record.words import amount_text, bytes_text, least_text, time_text
 
 
 def test_times_read_as_people_say_them() -> None:
@@ -9,6 +9,18 @@ def test_times_read_as_people_say_them() -> None:
         *("0 s", "0.2 s", "30 s", "59.9 s", "1 min", "1.7 min", "12.5 min", "60 min"),
         *("2 h", "2.5 h"),
     ]
+
+
+def test_the_least_that_is_allowed_is_never_said_to_be_less() -> None:
+    for seconds, text in (
+        (5.05, "5.05 s"),
+        (5.05000001, "5.05001 s"),
+        (0.0505, "50.5 ms"),
+        (0.0375, "37.5 ms"),
+        (1.0, "1 s"),
+        (1e12, "1000000000000 s"),
+    ):
+        assert least_text(seconds) == text
 
 
 def test_sizes_read_as_people_say_them() -> None:

@@ -1,12 +1,14 @@
 """The physics that a world is built with."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sim.record.errors import ScenarioError
-from sim.runs.build import Facts, build, local_rounds
+from sim.record.words import least_text
+from sim.runs.build import Facts, build, check_timeouts, local_rounds
 from sim.runs.plan import plan
 from sim.runs.session import check_data
 from sim.scenario import Scenario
@@ -47,6 +49,69 @@ def test_more_local_rounds_than_can_be_played_are_refused_before_the_clock_start
             ScenarioError, match="step_time: about 2e\\+09 local rounds in 16.7 min"
         ):
             start(tiny.scenario([[0.0]], [1e-8], {"local": {}}))
+
+
+# Between clients 0.25 s one way, to and from the server 0.5 s. Client 1 is twice as fast.
+PAIRS = [[0.0 if i == j else 0.5 if 3 in (i, j) else 0.25 for j in range(4)] for i in range(4)]
+# A model of 1,024 B takes 1 s, from a client or to one; local rounds take 8, 4 and 8 s.
+FACTS = Facts((100,) * 3, (4,) * 3, 300, 12, 256)
+SERVER = {"uplink": "4096 B/s", "downlink": "4096 B/s", "aggregation_time": "0 s"}
+
+
+def timed(protocols: dict[str, Any], **more: Any) -> Scenario:
+    return tiny.scenario(PAIRS, [2.0, 1.0, 2.0], protocols, server=SERVER, **more)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "setting", "least_s", "unknown_s"),
+    [
+        ("braintorrent", "ping_timeout", 0.5, 0.5),
+        ("braintorrent", "transfer_timeout", 1.5, 0.5),
+        ("fedavg", "transfer_timeout", 1.5, 0.5),
+        ("fedavg", "deadline", 7.0, 1.0),
+    ],
+)
+def test_a_time_out_that_nothing_can_meet_is_refused(
+    protocol: str, setting: str, least_s: float, unknown_s: float
+) -> None:
+    def check(seconds: float, facts: Callable[..., Facts] | None) -> None:
+        check_timeouts(timed({protocol: {setting: f"{seconds} s"}}), facts)
+
+    for least, facts in ((least_s, lambda *run: FACTS), (unknown_s, None)):
+        check(least, facts)
+        with pytest.raises(ScenarioError) as mistake:
+            check(least - 0.001, facts)
+        text = str(mistake.value)
+        assert f": protocols.{protocol}.{setting}: is shorter than any " in text
+        assert text.endswith(f"(seed 0); allowed: at least {least_text(least)}")
+
+
+def test_a_silence_that_is_shorter_than_a_round_trip_is_refused() -> None:
+    links = {"uplink": "1024 B/s", "downlink": "1024 B/s"}
+    check_timeouts(timed({"local": {}}, links=links | {"stall_timeout": "1 s"}))
+    with pytest.raises(ScenarioError) as mistake:
+        check_timeouts(timed({"local": {}}, links=links | {"stall_timeout": "999 ms"}))
+    assert str(mistake.value).endswith(
+        ": network.stall_timeout: is shorter than the longest round trip: an answer takes longer "
+        "(seed 0); allowed: at least 1 s"
+    )
+
+
+def test_what_luck_can_meet_is_not_refused() -> None:
+    clients = {"count": 3, "step_time": ["2 s", "1 s", "2 s"], "round_jitter": 0.1}
+    scenario = timed({"fedavg": {"deadline": "6.5 s"}}, clients=clients)
+    check_timeouts(scenario, lambda *run: FACTS)
+    # Of a client that is alone nobody waits.
+    alone = {"braintorrent": {"ping_timeout": "1 ms", "transfer_timeout": "1 ms"}, "pooled": {}}
+    check_timeouts(tiny.scenario([[0.0]], [1.0], alone))
+
+
+def test_it_is_refused_with_the_data_before_the_clock_starts() -> None:
+    # The latencies allow it; 1,024 B/s don't.
+    scenario = timed({"braintorrent": {"transfer_timeout": "2 s"}})
+    check_timeouts(scenario)
+    with pytest.raises(ScenarioError, match="transfer_timeout: is shorter than any transfer"):
+        check_data([scenario], pytest.fail)
 
 
 @pytest.mark.parametrize("protocol", ["braintorrent", "fedavg", "local"])
