@@ -5,6 +5,7 @@ Whatever a user can get wrong is found here, before the clock starts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -23,7 +24,8 @@ from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
-from sim.record.errors import Place, Refusal, ScenarioError, scenario_error, shown
+from sim.record.errors import Place, Refusal, ScenarioError, check_least, scenario_error, shown
+from sim.record.metrics import limits
 from sim.record.rows import SERVER, STAGES, client_name
 from sim.record.settings import OneOf, PositiveSeconds, Seed, Settings
 from sim.scenario import ranges
@@ -220,9 +222,13 @@ class Scenario(Settings):
             if goal.metric not in self.task.metrics:
                 what = f"{goal.metric!r} is none of the task's metrics"
                 raise Refusal(what, ", ".join(self.task.metrics), (*path, "metric"))
-        if self.duration / self.evaluation.every > _MOST_EVALUATIONS:
-            least = f"at least {self.duration / _MOST_EVALUATIONS:g} s for this duration"
-            raise Refusal("evaluates too often", least, ("evaluation", "every"))
+            low, high = limits(goal.metric, self.task.bounds)
+            if not low <= goal.value <= high:
+                allowed = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+                raise Refusal(f"{goal.value:g} can't be reached", allowed, (*path, "value"))
+        least_s = self.duration / _MOST_EVALUATIONS
+        what = "evaluates too often for this duration"
+        check_least(self.evaluation.every, least_s, what, "evaluation", "every")
 
     def _goals(self) -> dict[tuple[str, ...], GoalSettings]:
         goals = {("evaluation", "target"): self.evaluation.target, ("stop_when",): self.stop_when}

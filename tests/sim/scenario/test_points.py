@@ -200,7 +200,7 @@ MISTAKES = [
     ),
     (
         ["clients.count=1", "evaluation.every=1 ms"],
-        "--vary evaluation.every=1 ms: evaluation.every: evaluates too often; allowed: at least",
+        "--vary evaluation.every=1 ms: evaluation.every: evaluates too often for this duration; ",
     ),
     (
         ["faults.churn.mean_time_to_failure=1 h"],
