@@ -308,6 +308,8 @@ def _session(
         with progress_display(console(stderr=True)) as progress:
             yield Session(folder, _worker_count(workers), limit_bytes, say, progress, scheduler)
     except KeyboardInterrupt:
+        if not folder.exists():
+            raise  # Before anything was written.
         say(f"interrupted: what is done is kept in {folder}; the same command continues")
         raise typer.Exit(EXIT_INTERRUPTED) from None
 

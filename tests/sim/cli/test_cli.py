@@ -216,6 +216,15 @@ def test_ctrl_c_exits_with_130_and_says_what_is_kept(scenario: str, simulation: 
     assert invoke("run", scenario).exit_code == 0
 
 
+def test_ctrl_c_before_anything_was_written_says_so(scenario: str, simulation: FakeWork) -> None:
+    simulation.failure = KeyboardInterrupt()
+    for command in (("run", scenario), ("sweep", scenario, "--vary", "clients.count=2,3")):
+        result = invoke(*command)
+        assert (result.exit_code, result.stdout) == (130, "")
+        assert result.stderr == "interrupted before anything was written\n"
+    assert not Path("results").exists()
+
+
 def test_check_goes_through_all_scenarios_and_reports_each_mistake(
     scenario: str, tmp_path: Path
 ) -> None:
