@@ -21,11 +21,16 @@ def caution_lines(results: Results) -> Iterator[str]:
 
 
 def _where(results: Results, alike: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Under which seeds the first of them holds, if not all; at which points they hold."""
+    """Under which seeds the first of them holds, if not all; at which point, and at how many more.
+
+    A number in its text is that of the first point.
+    """
     first = alike[0]
     if len(first["seeds"]) < len(results.seeds):
         several = "seeds" if len(first["seeds"]) > 1 else "seed"
         yield f"{several} {', '.join(map(str, first['seeds']))}"
     points = len({each["point"] for each in alike})
     if results.is_sweep:
-        yield f"at {first['point']}" + (f" and {points - 1} more" if points > 1 else "")
+        yield f"at {first['point']}"
+        if points > 1:
+            yield f"likewise at {points - 1} more point" + ("s" if points > 2 else "")

@@ -34,8 +34,11 @@ def test_a_sweep_says_each_once_and_where(tmp_path: Path) -> None:
     names = [f"clients.count-{number}" for number in (2, 3, 4)]
     few = caution(names[1], "few", seeds=[0])
     assert told(results, *map(caution, names), few) == [
-        "caution: late (at clients.count-2 and 2 more)",
+        "caution: late (at clients.count-2; likewise at 2 more points)",
         "caution: few (seed 0; at clients.count-3)",
+    ]
+    assert told(results, *map(caution, names[1:])) == [
+        "caution: late (at clients.count-3; likewise at 1 more point)"
     ]
 
 
