@@ -15,6 +15,7 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     learning.unused_data,
     learning.never_left_chance,
     learning.failed_rounds,
+    learning.unused_work,
     transport.missed_deadline,
     transport.late_updates,
     transport.given_up,

@@ -21,7 +21,7 @@ def unequal_work(evidence: Evidence) -> Found:
         rounds = ", ".join(f"{name} {number:,.0f}" for name, number in done.items())
         text = (
             f"local rounds done per seed: {rounds}; equal time is not equal work here, so look at "
-            "equal local rounds, too"
+            "equal epochs and bytes, too"
         )
         yield caution("unequal work", None, text, itertools.chain(*evidence.compared.values()))
 

@@ -1,5 +1,6 @@
 """What cautions are drawn from: the rows of one point's runs, counted by kind, node and cause."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,22 @@ class Run:
     def trained(self) -> Counter[str]:
         """How many local rounds each node finished."""
         return self.count("train")
+
+    def ends_s(self, kind: str) -> Floats:
+        """When what the rows of one kind tell was over [rows]."""
+        rows = self.rows(kind)
+        ends_s: Floats = rows["time_s"].to_numpy() + rows["duration_s"].to_numpy()
+        return ends_s
+
+    @property
+    def open_since_s(self) -> float:
+        """Since when the last server round has been open at the end; infinite if it was lost."""
+        if self.count("crash")[SERVER] > self.count("recover")[SERVER]:
+            return math.inf
+        back = self.rows("recover")
+        back_s = back.filter(pc.equal(_decoded(back["node"]), SERVER))["time_s"].to_numpy()
+        closed = (self.ends_s(kind) for kind in ("round", "round_failed"))
+        return float(np.concatenate([back_s, *closed]).max(initial=0.0))
 
     def median_s(self, kind: str) -> dict[str, float]:
         """Of each node the median of the virtual seconds that its rows of one kind took."""

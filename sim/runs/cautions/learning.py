@@ -4,12 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow.compute as pc
 
 from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
 LEARNED = 0.05
 """Whoever came by less than this share of the way to a perfect score has learned nothing."""
 MANY_FAILED_ROUNDS = 0.1
+MUCH_UNUSED = 0.1
 
 
 def diverged(evidence: Evidence) -> Found:
@@ -44,8 +46,7 @@ def never_merged(evidence: Evidence) -> Found:
 def never_took_part(evidence: Evidence) -> Found:
     """Clients that trained, but to whom nobody listened."""
     for name, runs in evidence.compared.items():
-        settings = evidence.scenario.protocols[name].model_dump(mode="json")
-        late_count = settings.get("late_updates", "discard") != "discard"
+        late_count = _late_count(evidence, name)
         found: dict[str, dict[str, list[Run]]] = defaultdict(dict)
         for run in runs:
             for client, why in _unheard(run, evidence.clients, late_count=late_count).items():
@@ -58,6 +59,12 @@ def never_took_part(evidence: Evidence) -> Found:
                 f"{share:.0%} of the training samples went into no other model"
             )
             yield caution("never took part", name, text, concerned)
+
+
+def _late_count(evidence: Evidence, protocol: str) -> bool:
+    """Whether an update that comes when its server round has closed counts in a later one."""
+    settings = evidence.scenario.protocols[protocol].model_dump(mode="json")
+    return bool(settings.get("late_updates", "discard") != "discard")
 
 
 def _unheard(run: Run, clients: Sequence[str], *, late_count: bool) -> dict[str, str]:
@@ -152,3 +159,31 @@ def failed_rounds(evidence: Evidence) -> Found:
                 f"of updates; what the clients had trained for them is lost"
             )
             yield caution("failed rounds", name, text, runs)
+
+
+def unused_work(evidence: Evidence) -> Found:
+    """Finished local rounds whose updates no average of the server holds."""
+    for name, runs in evidence.compared.items():
+        late_count = _late_count(evidence, name)
+        # Only of a server that tells how many updates went into its rounds.
+        telling = [run for run in runs if _averaged(run)]
+        done = sum(run.number("train") for run in telling)
+        unused = sum(_unused(run, late_count=late_count) for run in telling)
+        if unused > MUCH_UNUSED * done:
+            text = (
+                f"{unused:,} of {done:,} finished local rounds ({unused / done:.0%}) went into no "
+                "server round: their round was lost with the server, failed, or had closed"
+            )
+            yield caution("unused work", name, text, telling)
+
+
+def _averaged(run: Run) -> int:
+    """How many updates came in time, by what the server rounds tell."""
+    return int(pc.sum(run.rows("round")["updates"]).as_py() or 0)
+
+
+def _unused(run: Run, *, late_count: bool) -> int:
+    """How many finished local rounds nobody averaged, nor could have at the run's end."""
+    used = _averaged(run) + (run.number("update_late") if late_count else 0)
+    under_way = int(np.count_nonzero(run.ends_s("train") > run.open_since_s))
+    return max(0, run.number("train") - under_way - used)

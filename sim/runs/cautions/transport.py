@@ -10,7 +10,10 @@ from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 MANY_LATE = 0.1
 MANY_GIVEN_UP = 0.02
 FULL = 0.5
-GIVEN_UP = ("timeout", "abandoned")
+GIVEN_UP = {
+    "timeout": "took longer than transfer_timeout",
+    "abandoned": "were abandoned (their round was over, or the other end was suspected)",
+}
 """Causes of a lost transfer that are somebody's decision, and no fault."""
 LINKS: tuple[tuple[Literal["uplink", "downlink"], str], ...] = (
     ("uplink", "node"),
@@ -68,13 +71,12 @@ def given_up(evidence: Evidence) -> Found:
         for run in runs:
             lost += run.count("transfer_lost", "cause")
         sent = sum(lost.values()) + sum(run.number("transfer") for run in runs)
-        ended = {cause: lost[cause] for cause in GIVEN_UP if lost[cause]}
-        number = sum(ended.values())
+        number = sum(lost[cause] for cause in GIVEN_UP)
         if number > MANY_GIVEN_UP * sent or (nothing_fails and lost["timeout"]):
-            causes = ", ".join(f"{cause} {count:,}" for cause, count in ended.items())
+            causes = (f"{lost[cause]:,} {why}" for cause, why in GIVEN_UP.items() if lost[cause])
             text = (
-                f"{number:,} of {sent:,} transfers ({number / sent:.0%}) were given up ({causes}): "
-                "time-outs and deadlines decide here, not faults alone"
+                f"{number:,} of {sent:,} transfers ({number / sent:.0%}) were given up: "
+                + " and ".join(causes)
             )
             yield caution("given up", name, text, runs)
 

@@ -189,6 +189,45 @@ def test_server_rounds_that_failed() -> None:
     assert said("failed rounds", [*merges(), *rounds() * 9, failed]) == []
 
 
+def worked(*ends_s: float, updates: int, closed_s: float, kind: str = "round") -> list[TraceRow]:
+    """Local rounds that end at `ends_s`, and the server round from 0 to `closed_s`."""
+    return [
+        *(row("fedavg", "train", "client_0", end_s - 4.0) for end_s in ends_s),
+        row("fedavg", kind, "server", duration_s=closed_s, asked=3, updates=updates),
+    ]
+
+
+def test_local_rounds_that_went_into_no_server_round() -> None:
+    def unused(*rows: TraceRow, **settings: Any) -> list[str]:
+        both = {**BOTH, "fedavg": {"deadline": "30 s", **settings}}
+        return said("unused work", [*merges(), *rows], scenario=described(both))
+
+    def told(lost: int, done: int, share: str) -> list[str]:
+        return [
+            f"fedavg: {lost} of {done} finished local rounds ({share}) went into no server round: "
+            "their round was lost with the server, failed, or had closed"
+        ]
+
+    late = row("fedavg", "update_late", "server", peer="client_0")
+    closed = worked(5.0, 6.0, 20.0, updates=2, closed_s=20.0)
+    assert unused(*closed, late) == told(1, 3, "33%")
+    assert unused(*closed, late, late_updates="next_round") == []
+    # One of ten is not much, and what was trained for a round that is still open isn't lost.
+    assert unused(*worked(*range(5, 15), updates=9, closed_s=20.0)) == []
+    assert unused(*worked(5.0, 6.0, 20.25, updates=2, closed_s=20.0)) == []
+    failed = worked(25.0, updates=0, closed_s=30.0, kind="round_failed")
+    assert unused(*worked(5.0, 6.0, updates=2, closed_s=20.0), *failed) == told(1, 3, "33%")
+    # With the server its round is gone, whether it comes back or not; another's crash is nothing.
+    after = worked(5.0, 6.0, 25.0, updates=2, closed_s=20.0)
+    crash = row("fedavg", "crash", "server", 22.0)
+    assert unused(*after, crash) == told(1, 3, "33%")
+    assert unused(*after, crash, row("fedavg", "recover", "server", 26.0)) == told(1, 3, "33%")
+    assert unused(*after, crash, row("fedavg", "recover", "server", 24.0)) == []
+    assert unused(*after, crash._replace(node="client_1")) == []
+    # A server that never averaged, or doesn't tell of how many: another caution's matter.
+    assert unused(*worked(5.0, updates=0, closed_s=20.0, kind="round_failed")) == []
+
+
 def test_a_deadline_that_nobody_can_meet() -> None:
     slow = row("fedavg", "train", "client_2", duration_s=45.0)
     assert said("missed deadline", [*merges(), *rounds(2), slow]) == [
@@ -207,12 +246,22 @@ def test_updates_that_came_late() -> None:
     assert said("late updates", [*merges(), *rounds() * 10, *late]) == []
 
 
-@pytest.mark.parametrize("cause", ["timeout", "abandoned"])
+REASONS = {
+    "timeout": "took longer than transfer_timeout",
+    "abandoned": "were abandoned (their round was over, or the other end was suspected)",
+}
+
+
+@pytest.mark.parametrize("cause", list(REASONS))
 def test_transfers_that_were_given_up(cause: str) -> None:
     lost = [row("braintorrent", "transfer_lost", "client_0", peer="client_1", cause=cause)]
     assert said("given up", [*SOUND, *lost]) == [
-        f"braintorrent: 1 of 4 transfers (25%) were given up ({cause} 1): time-outs and deadlines "
-        "decide here, not faults alone"
+        f"braintorrent: 1 of 4 transfers (25%) were given up: 1 {REASONS[cause]}"
+    ]
+    both = [each._replace(cause=other) for other in REASONS for each in lost]
+    assert said("given up", [*SOUND, *both, both[1]]) == [
+        "braintorrent: 3 of 6 transfers (50%) were given up: "
+        f"1 {REASONS['timeout']} and 2 {REASONS['abandoned']}"
     ]
     rare = [*merges() * 20, *rounds(), *lost]  # 1 of 61; without any fault it is odd.
     assert len(said("given up", rare)) == (cause == "timeout")
@@ -240,7 +289,7 @@ def test_links_that_are_full() -> None:
 def test_unequal_work() -> None:
     assert said("unequal work", [*merges() * 3, *rounds()]) == [
         "local rounds done per seed: braintorrent 9, fedavg 3; equal time is not equal work here, "
-        "so look at equal local rounds, too"
+        "so look at equal epochs and bytes, too"
     ]
     assert said("unequal work", [*merges() * 2, *rounds()]) == []
     # A reference need not do as much.
