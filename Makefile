@@ -34,34 +34,31 @@ PLOT := $(RUN) braintorrent plot
 TWO := --protocol braintorrent --protocol fedavg
 
 findings: $(READY) ## the runs behind docs/findings.md, and every picture of the documents (hours)
-	$(RUNS) server_crash --out $(FOUND)/server_crash
 	$(RUNS) no_faults --out $(FOUND)/no_faults
 	$(RUNS) no_faults --set "task.partition={kind: iid}" --out $(FOUND)/no_faults_iid
-	$(SWEEP) failure_rate_sweep --vary failure_detection.kind=none,heartbeat,perfect --out $(FOUND)/detection
-	$(SWEEP) two_rates --out $(FOUND)/two_rates
-	$(RUNS) rough --out $(FOUND)/rough
-	$(SWEEP) no_faults --vary protocols.braintorrent.schedule=independent,random_initiator,lockstep $(TWO) --out $(FOUND)/schedule
-	$(SWEEP) no_faults --vary network.packet_loss=0,0.01,0.05,0.2 $(TWO) --out $(FOUND)/loss
-	$(SWEEP) no_faults --vary training.learning_rate=0.02,0.05,0.1,0.2 --tune training.learning_rate $(TWO) --out $(FOUND)/tuned
-	$(RUNS) stragglers --out $(FOUND)/stragglers
+	$(RUNS) server_crash --out $(FOUND)/server_crash
 	$(RUNS) server_recovers --out $(FOUND)/server_recovers
-	$(SWEEP) no_faults --vary clients.count=5,10,20 $(TWO) --out $(FOUND)/clients
+	$(SWEEP) two_rates --out $(FOUND)/two_rates
+	$(SWEEP) failure_rate_sweep --vary failure_detection.kind=none,heartbeat,perfect --out $(FOUND)/detection
 	$(SWEEP) failure_rate_sweep --vary "faults.churn.failure_rate=4 / h" --vary failure_detection.kind=none,heartbeat --vary "protocols.fedavg.deadline=45 s,2 min" --out $(FOUND)/deadline
-	$(SWEEP) rough --vary "failure_detection.timeout=8 s,60 s" --vary "protocols.fedavg.deadline=40 s,2 min" --seeds 5 $(TWO) --out $(FOUND)/patience
-	$(RUNS) partition --out $(FOUND)/partition
-	$(RUNS) churn --out $(FOUND)/churn
-	$(RUNS) brains_quick --out $(FOUND)/brains_quick
+	$(RUNS) rough --out $(FOUND)/rough
+	$(SWEEP) no_faults --vary network.packet_loss=0,0.01,0.05,0.2 $(TWO) --out $(FOUND)/loss
+	$(RUNS) stragglers $(TWO) --out $(FOUND)/stragglers
+	$(SWEEP) no_faults --vary protocols.braintorrent.schedule=independent,random_initiator,lockstep $(TWO) --out $(FOUND)/schedule
+	$(SWEEP) no_faults --vary clients.count=5,10,20 $(TWO) --out $(FOUND)/clients
+	$(SWEEP) no_faults --vary training.learning_rate=0.05,0.1,0.2,0.4,0.8,1.6 --tune training.learning_rate $(TWO) --out $(FOUND)/tuned
+	$(SWEEP) brains_quick --set task.data_seed=run --set "faults={server_crash: {kind: crash, node: server, at: 1 h}}" --set "protocols.fedavg={deadline: 2 min}" --vary "faults.server_crash.at=200 s,1 h" --seeds 5 --out $(FOUND)/brains_crash
 	$(MAKE) pictures
 
 pictures: $(READY) ## the documents' pictures anew, from the folders of `make findings`
-	$(PLOT) $(FOUND)/server_crash --out docs/pictures/server_crash.png
 	$(PLOT) $(FOUND)/no_faults --stage both --out docs/pictures/no_faults.png
-	$(PLOT) $(FOUND)/detection --out docs/pictures/detection.png
+	$(PLOT) $(FOUND)/server_crash --out docs/pictures/server_crash.png
 	$(PLOT) $(FOUND)/two_rates --baseline fedavg --out docs/pictures/two_rates.png
+	$(PLOT) $(FOUND)/detection --where failure_detection.kind=heartbeat --out docs/pictures/detection.png
 	$(PLOT) $(FOUND)/rough --out docs/pictures/rough.png
 	$(RUN) braintorrent subjects brains_quick --out docs/pictures/brains_subjects.png
-	$(RUN) braintorrent predict $(FOUND)/brains_quick --protocol braintorrent --out $(FOUND)/brains_quick/prediction.nii.gz
-	cp $(FOUND)/brains_quick/prediction.png docs/pictures/brains_prediction.png
+	$(RUN) braintorrent predict $(FOUND)/brains_crash --point server_crash.at-1h --protocol braintorrent --seed 0 --out $(FOUND)/brains_crash/prediction.nii.gz
+	cp $(FOUND)/brains_crash/prediction.png docs/pictures/brains_prediction.png
 
 lint: $(READY) ## ruff: rules and format
 	$(RUN) ruff check .
