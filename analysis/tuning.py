@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from analysis.frames import ordered
 from analysis.metrics import LOOK, final, score_curves, score_name
@@ -73,10 +74,19 @@ def tuned(results: Results) -> Results:
         chosen_values=chosen[["point", *_RUN]]
         .reset_index(drop=True)
         .join(values.reset_index(drop=True)),
+        grid_ends={path: _ends(results, path) for path in results.tune},
         _folders={name: results.folder_at(point) for name, point in firsts.items()},
         _parts=_parts(results, chosen),
         _types={**results._types, "point": kind},
     )
+
+
+def _ends(results: Results, path: str) -> frozenset[str]:
+    values = results.points[path]
+    if not is_numeric_dtype(values):
+        return frozenset()
+    at_ends = values.isin([values.min(), values.max()]).to_numpy()
+    return frozenset(results.written.loc[at_ends, path].astype("str"))
 
 
 def _runs(results: Results, new: Mapping[str, str], kind: pd.CategoricalDtype) -> pd.DataFrame:

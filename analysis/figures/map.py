@@ -92,7 +92,7 @@ def difference_map(
     bar.outline.set_visible(False)
     labels = (scale_of(results, path).label(path_name(path)) for path in (first, second))
     look.name_outer(axes, *(textwrap.fill(label, _LETTERS) for label in labels))
-    what = f"difference to {baseline} at the end; blue: better than {baseline}"
+    what = f"difference to {baseline} at the end, at equal time; blue: better than {baseline}"
     look.title(figure, results, what, stage=stage, points=chosen_points(results, points))
     look.legend(figure, list(_keys(found)))
     return figure

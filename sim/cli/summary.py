@@ -36,6 +36,7 @@ def as_dict(results: Results, found: Comparison) -> dict[str, Any]:
     return content | {
         "paths": list(results.paths),
         "tuned": list(results.tune),
+        "grid_ends": {path: sorted(ends) for path, ends in results.grid_ends.items()},
         "level_with_baseline": {
             name: [_finite_dict(asdict(one)) for one in own]
             for name, own in overtaking(results, found).items()

@@ -1,6 +1,7 @@
 """The closing tables of runs and sweeps."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from analysis.comparison import (
     NONE,
     PROGRESS,
     TIME,
+    TWO,
     Arrival,
     Comparison,
     Contrast,
@@ -26,8 +28,11 @@ from analysis.comparison import (
     difference_text,
     holding,
     median_text,
+    over_text,
     overtaking,
     score_text,
+    shown_contrasts,
+    without_bytes,
 )
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.metrics.stages import GLOBAL
@@ -36,7 +41,7 @@ from analysis.statistics import Interval
 from sim.record.points import tails
 from sim.record.words import bytes_text, time_text
 
-_WIDEST_NAME = 15
+_WIDEST_NAME, _WIDEST_PATH = 15, 18
 _NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 0)
 _HEADS = {
     **{"mean": "received:\nmean client", "own_site": "received:\nown site"},
@@ -82,10 +87,7 @@ def _scores(results: Results, found: Comparison) -> Iterator[Table | Text]:
     complete = all(done[key] == runs for key, runs in expected.items())
     if results.paths or not complete:
         columns["runs"] = lambda key: f"{done[key]}/{expected[key]}"
-    seeds = len(results.seeds)
-    over = "1 seed" if seeds == 1 else f"mean ± 95 % interval over {seeds} seeds"
-    title = f"{results.name}: final {results.metric}, {over}"
-    yield Text(title)
+    yield Text(f"{results.name}: final {results.metric}, {over_text(results)}")
     yield _filled(results, columns)
     notes = _meanings(columns)
     if any(one.is_reference for one in results.about.values()) and len(found.stages) > 1:
@@ -96,11 +98,7 @@ def _scores(results: Results, found: Comparison) -> Iterator[Table | Text]:
 
 
 def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
-    shown = {
-        contrast: one
-        for contrast, one in found.contrasts.items()
-        if contrast.score in (_OF_SWEEP if results.paths else _CONTRASTED)
-    }
+    shown = shown_contrasts(results, found)
     if not shown:
         return
     kept = holding(shown)
@@ -118,7 +116,8 @@ def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
     for labels, line in zip(_labels(results, lines), lines, strict=True):
         cells = (cell(*line, name) for name in heads.values())
         table.add_row(*map(Text, (*labels, equals[line[2]], *cells)))
-    yield Text(f"{results.metric} minus that of {found.baseline}, paired by seed")
+    over = ", mean of two seeds" if len(results.seeds) == TWO else ""
+    yield Text(f"{results.metric} minus that of {found.baseline}, paired by seed{over}")
     yield table
     yield _note(_difference_notes(results, found, shown))
 
@@ -131,12 +130,15 @@ def _difference_notes(
     yield "at equal: each at its last look not after the least of all, in time, " + " or ".join(
         f"{text}{amount}" for text, amount in _amounts(results, found)
     )
+    if names := without_bytes(results, found):
+        why = f"since it or {found.baseline} received nothing"
+        yield f"no row at equal bytes of {', '.join(names)}, {why}"
     yield chance_text(shown)
     if places := overtaking(results, found):
         (path,) = results.paths
         (name,), unit = tails([path]), results.units[path]
         texts = [f"{protocol}: {crossing_text(own, unit)}" for protocol, own in places.items()]
-        yield f"level with {found.baseline} at a {name} of: {'; '.join(texts)}"
+        yield f"level with {found.baseline} at equal time at a {name} of: {'; '.join(texts)}"
 
 
 def _amounts(results: Results, found: Comparison) -> Iterator[tuple[str, str]]:
@@ -173,7 +175,7 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
         whose = target.of if target.of == "aggregate" else f"{target.of} client ({target.stage})"
         yield (
             f"time to {target.value:g}: when half of the seeds had their {whose} there in "
-            f"{target.metric} on validation data, and how many ever had"
+            f"{target.metric} on validation data, and how many ever had, if only some"
         )
         if found.arrivals and not any(one.reached for one in found.arrivals.values()):
             yield "nobody reached it"
@@ -188,7 +190,8 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
     if results.chosen_values is not None:
         yield (
             f"tuned: {', '.join(results.tune)}, for each protocol and seed the value that was best "
-            "on validation data, and how many seeds chose the one that is shown"
+            "on validation data, and how many seeds chose the one that is shown; end: the grid's "
+            "smallest or largest value, beyond which there may be a better one"
         )
 
 
@@ -209,11 +212,12 @@ def _tuned_columns(results: Results) -> dict[str, _Cell]:
             if not values:
                 return NONE
             most = max(dict.fromkeys(values), key=values.count)
-            return f"{most} ({values.count(most)} of {len(values)})"
+            edge = ", end" if most in results.grid_ends[path] else ""
+            return f"{most} ({values.count(most)} of {len(values)}){edge}"
 
         return text
 
-    names = (tail.replace(".", ".\n") for tail in tails(results.tune))
+    names = map(_broken, tails(results.tune))
     return {f"tuned\n{name}": cell(path) for name, path in zip(names, results.tune, strict=True)}
 
 
@@ -229,14 +233,23 @@ def _begun(results: Results, heads: Iterable[str], *more: str) -> Table:
     """A table without rows: its first columns are the varied paths, the protocol and `more`."""
     table = Table(box=box.SIMPLE_HEAD, padding=0)
     for tail in tails(results.paths):
-        # A heading may break after each of its dots.
-        heading = Text(tail.replace(".", ".\n"))
-        table.add_column(heading, overflow="fold", max_width=_WIDEST_NAME, justify="right")
+        heading = Text(_broken(tail))
+        table.add_column(heading, overflow="fold", max_width=_WIDEST_PATH, justify="right")
     for name in ("protocol", *more):
         table.add_column(name, overflow="fold", max_width=_WIDEST_NAME)
     for head in heads:
         table.add_column(Text(head), justify="right", overflow="fold")
     return table
+
+
+def _broken(path: str) -> str:
+    """A path in lines: a new one after each dot, and after underscores where it would be wide."""
+    lines = [""]
+    for part in re.findall(r"[^._]*[._]?", path):
+        if lines[-1].endswith(".") or len(lines[-1] + part) > _WIDEST_PATH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _labels(results: Results, lines: Iterable[tuple[str, ...]]) -> Iterator[list[str]]:
