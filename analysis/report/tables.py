@@ -27,6 +27,7 @@ from analysis.comparison import (
     shown_contrasts,
     without_bytes,
 )
+from analysis.disturbances import struck_text
 from analysis.figures.choices import stages_of
 from analysis.figures.scale import path_name, size_scale
 from analysis.files import flat
@@ -107,7 +108,10 @@ def _work(results: Results, found: Comparison) -> Table:
     if any(one is not None for one in results.targets.values()):
         columns["time to target"] = lambda key: _arrival_text(found.arrivals.get(key))
     columns |= {head: partial(_amount_of, found, *work) for head, work in _WORK.items()}
-    return _filled(results, found, "Work behind it, means over seeds", columns)
+    caption = "Work behind it, means over seeds"
+    if not results.paths and (struck := struck_text(results, str(results.points["point"].iloc[0]))):
+        caption += f"; struck: {struck}"
+    return _filled(results, found, caption, columns)
 
 
 def _filled(

@@ -34,6 +34,7 @@ from analysis.comparison import (
     shown_contrasts,
     without_bytes,
 )
+from analysis.disturbances import struck_text
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
@@ -162,7 +163,11 @@ def _work(results: Results, found: Comparison) -> Iterator[Table | Text]:
     }
     columns |= {head: _share_cell(found, name) for name, head in _SHARES.items()}
     if _has_crash(results, found):
-        columns["after\ncrash"] = lambda key: _plain_difference(mean_of(found, PROGRESS, key))
+        columns["after\ncrash"] = lambda key: (
+            NONE
+            if results.about[key[1]].is_reference
+            else _plain_difference(mean_of(found, PROGRESS, key))
+        )
     columns |= _tuned_columns(results)
     yield Text("work, mean over seeds")
     yield _filled(results, columns)
@@ -181,6 +186,8 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
             yield "nobody reached it"
     yield "rounds: local ones of all clients; lost: ended by a crash or a dropout"
     yield "compute, talk (a model comes or goes), wait (neither), down: shares of the clients' time"
+    if not results.paths and (struck := struck_text(results, str(results.points["point"].iloc[0]))):
+        yield f"struck: {struck}"
     if _has_crash(results, found):
         when = time_text(results.crash_s or 0.0)
         yield (

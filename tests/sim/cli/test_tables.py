@@ -209,6 +209,7 @@ def test_json_of_a_run_says_what_its_intervals_are(run_folder: Path) -> None:
         "target": {"metric": "accuracy", "value": 0.55, "of": "mean", "stage": "received"},
         **{"crash_s": 30.0, "crash_node": "server", "seeds": [0, 1, 2, 3], "baseline": "fedavg"},
         "cautions": [],
+        "struck": "",
     }
     ours, theirs = lines
     # The tables' quantile for 3 degrees of freedom times the standard error of four steps of 0.1.
