@@ -107,6 +107,7 @@ def struck_text(results: Results, point: str) -> str:
     found = found.assign(stop_s=found["stop_s"].fillna(end_s))
     shares = {"client_down": len(results.clients), "slow": len(results.clients)}
     texts: dict[str, list[str]] = {}
+    shared: set[str] = set()
     for (cause, kind), rows in found.groupby(["cause", "kind"], dropna=False, sort=False):
         spans = _spans(rows) if rows["is_fixed"].all() else []
         if kind == "storage_lost":
@@ -117,14 +118,24 @@ def struck_text(results: Results, point: str) -> str:
             all_s = end_s * seeds * shares.get(str(kind), 1)
             share = (rows["stop_s"] - rows["start_s"]).sum() / all_s
             said = f"{_ALL[str(kind)]} {100 * share:.0f} % of the time"
+            shared.add(str(cause))
         texts.setdefault(str(cause), []).append(said)
-    return "; ".join(f"{cause}: {', '.join(said)}" for cause, said in texts.items())
+    # A fault's name says more only where it struck at more than a few times.
+    return "; ".join(
+        (f"{cause}: " if cause in shared else "") + ", ".join(said) for cause, said in texts.items()
+    )
 
 
 def _spans(rows: pd.DataFrame) -> list[str]:
     """When they were, each once."""
     pairs = dict.fromkeys(rows[["start_s", "stop_s"]].itertuples(index=False, name=None))
-    return [f"{time_text(start_s)} to {time_text(stop_s)}" for start_s, stop_s in pairs]
+    return [_span_text(time_text(start_s), time_text(stop_s)) for start_s, stop_s in pairs]
+
+
+def _span_text(start: str, stop: str) -> str:
+    """A unit that both have stands once."""
+    number, unit = start.split()
+    return f"{number if unit == stop.split()[1] else start} to {stop}"
 
 
 def _whose(rows: pd.DataFrame, kind: object) -> str:

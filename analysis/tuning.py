@@ -6,7 +6,7 @@ trials; a run of which a trial is missing has no best value, and is missing itse
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from sim.record.metrics import validation_metric
 from sim.record.points import point_names
 from sim.record.rows import FINISHED, MISSING, RECEIVED, TRAINED
 
+END_NOTE = "end: the grid's smallest or largest value, beyond which there may be a better one"
 _RUN = ["protocol", "seed"]
 _COLUMNS = [*LOOK, "node", "stage", "value", "up"]
 
@@ -79,6 +80,23 @@ def tuned(results: Results) -> Results:
         _parts=_parts(results, chosen),
         _types={**results._types, "point": kind},
     )
+
+
+def chosen_texts(results: Results, path: str) -> dict[tuple[str, str], str]:
+    """Of a tuned view, by point and protocol the value that most seeds chose, and how many."""
+    chosen = results.chosen_values
+    if chosen is None:
+        return {}
+    values: dict[tuple[str, str], list[str]] = {}
+    rows = chosen[["point", "protocol", path]].astype("str").itertuples(index=False, name=None)
+    for point, protocol, value in rows:
+        values.setdefault((point, protocol), []).append(value)
+    return {key: _chosen_text(own, results.grid_ends[path]) for key, own in values.items()}
+
+
+def _chosen_text(values: Sequence[str], ends: Collection[str]) -> str:
+    most = max(dict.fromkeys(values), key=values.count)
+    return f"{most} ({values.count(most)} of {len(values)})" + ", end" * (most in ends)
 
 
 def _ends(results: Results, path: str) -> frozenset[str]:

@@ -34,7 +34,9 @@ from analysis.files import flat
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
+from analysis.tuning import END_NOTE, chosen_texts
 from sim.record.metrics import is_rising
+from sim.record.points import tails
 from sim.record.units import quantity
 from sim.record.words import bytes_text
 
@@ -109,6 +111,10 @@ def _work(results: Results, found: Comparison) -> Table:
         columns["time to target"] = lambda key: _arrival_text(found.arrivals.get(key))
     columns |= {head: partial(_amount_of, found, *work) for head, work in _WORK.items()}
     caption = "Work behind it, means over seeds"
+    if results.chosen_values is not None:
+        for tail, path in zip(tails(results.tune), results.tune, strict=True):
+            columns[f"tuned {tail}"] = partial(_chosen, chosen_texts(results, path))
+        caption += f"; tuned: the value that was best on validation data, {END_NOTE}"
     if not results.paths and (struck := struck_text(results, str(results.points["point"].iloc[0]))):
         caption += f"; struck: {struck}"
     return _filled(results, found, caption, columns)
@@ -129,6 +135,10 @@ def _filled(
 
 def _score(found: Comparison, name: str, key: Key) -> str:
     return score_text(found.means[name][key])
+
+
+def _chosen(texts: Mapping[Key, str], key: Key) -> str:
+    return texts.get(key, NONE)
 
 
 def _amount_of(found: Comparison, name: str, text: Callable[[float], str], key: Key) -> str:

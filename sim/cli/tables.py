@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from rich import box
 from rich.console import Group
@@ -39,6 +40,7 @@ from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
 from analysis.statistics import Interval
+from analysis.tuning import END_NOTE, chosen_texts
 from sim.record.points import tails
 from sim.record.words import bytes_text, time_text
 
@@ -190,15 +192,16 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
         yield f"struck: {struck}"
     if _has_crash(results, found):
         when = time_text(results.crash_s or 0.0)
+        has_reference = any(one.is_reference for one in results.about.values())
+        but = "; not told of references" if has_reference else ""
         yield (
             "after crash: what the mean client gained from the last look before the crash of "
-            f"{results.crash_node} at {when}"
+            f"{results.crash_node} at {when}{but}"
         )
     if results.chosen_values is not None:
         yield (
             f"tuned: {', '.join(results.tune)}, for each protocol and seed the value that was best "
-            "on validation data, and how many seeds chose the one that is shown; end: the grid's "
-            "smallest or largest value, beyond which there may be a better one"
+            f"on validation data, and how many seeds chose the one that is shown; {END_NOTE}"
         )
 
 
@@ -208,24 +211,17 @@ def _has_crash(results: Results, found: Comparison) -> bool:
 
 
 def _tuned_columns(results: Results) -> dict[str, _Cell]:
-    chosen = results.chosen_values
-    if chosen is None:
+    if results.chosen_values is None:
         return {}
-    keys = list(chosen[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None))
-
-    def cell(path: str) -> _Cell:
-        def text(key: Key) -> str:
-            values = [str(one) for own, one in zip(keys, chosen[path], strict=True) if own == key]
-            if not values:
-                return NONE
-            most = max(dict.fromkeys(values), key=values.count)
-            edge = ", end" if most in results.grid_ends[path] else ""
-            return f"{most} ({values.count(most)} of {len(values)}){edge}"
-
-        return text
-
+    texts = [chosen_texts(results, path) for path in results.tune]
     names = map(_broken, tails(results.tune))
-    return {f"tuned\n{name}": cell(path) for name, path in zip(names, results.tune, strict=True)}
+    return {
+        f"tuned\n{name}": partial(_text_of, own) for name, own in zip(names, texts, strict=True)
+    }
+
+
+def _text_of(texts: Mapping[Key, str], key: Key) -> str:
+    return texts.get(key, NONE)
 
 
 def _filled(results: Results, columns: Mapping[str, _Cell]) -> Table:

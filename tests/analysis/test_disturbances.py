@@ -55,8 +55,8 @@ def test_a_line_tells_of_all_of_it(tmp_path: Path) -> None:
     values = {**linear(("base", "local", 0)), "server": [0.0] * 3}
     results = a_run(tmp_path, lambda run: values, struck)
     assert struck_text(results, "base") == (
-        "slow: client_0 slow 5 s to 8 s; churn: clients down 8 % of the time, storage lost; "
-        "cut: network in parts 30 s to 40 s; boom: server down 50 s to 1 min"
+        "client_0 slow 5 to 8 s; churn: clients down 8 % of the time, storage lost; "
+        "network in parts 30 to 40 s; server down 50 s to 1 min"
     )
 
 

@@ -194,6 +194,17 @@ def test_the_table_of_a_run(run_folder: Path) -> None:
     assert table_text(run_folder) == RUN_TABLE
 
 
+def test_a_reference_has_not_gained_after_a_crash(tmp_path: Path) -> None:
+    protocols = "{fedavg: {deadline: 1 min}, local: {}}"
+    folder = write_run(tmp_path, described("seeds=[0, 1]", CRASH, protocols=protocols), busy)
+    text = table_text(folder)
+    rows = [line.split() for line in text.splitlines()[text[: text.index("work, ")].count("\n") :]]
+    assert [row[-1] for row in rows if row and row[0] in ("fedavg", "local")] == ["−0.050", "–"]
+    assert "before the crash of server at 30 s; not" in text
+    # Of two seeds the caption says so, and the cells have the means alone.
+    assert "final accuracy, mean of two seeds" in text and "±" not in text
+
+
 def test_a_narrow_terminal_gets_all_of_it(run_folder: Path) -> None:
     text = table_text(run_folder, width=80)
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
