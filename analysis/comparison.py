@@ -23,7 +23,7 @@ from analysis.metrics import (
     work_lost,
 )
 from analysis.metrics.common import POINT_AND_PROTOCOL, told_alike
-from analysis.metrics.stages import SCORES, reached_target, score_curves
+from analysis.metrics.stages import GLOBAL, SCORES, reached_target, score_curves
 from analysis.results import Results
 from analysis.statistics import (
     UNBOUNDED,
@@ -64,6 +64,8 @@ _TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "peer", "bytes",
 _KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS)))
 # A server's model is compared as the global one; another protocol has none to subtract.
 _CONTRASTED = tuple(name for name in SCORES if name != SERVER)
+_SHOWN_OF_RUN = ("mean", "mean_trained", "own_site", "own_site_trained", GLOBAL)
+_SHOWN_OF_SWEEP = ("mean", "mean_trained", GLOBAL)
 
 
 class Contrast(NamedTuple):
@@ -182,6 +184,21 @@ def overtaking(results: Results, found: Comparison) -> dict[str, tuple[Crossing,
         protocol: crossings([x for x, _ in line], [one for _, one in line])
         for protocol, line in lines.items()
     }
+
+
+def shown_contrasts(results: Results, found: Comparison) -> dict[Contrast, Interval]:
+    """Those that tables show, on a terminal and on a page: what holds is told among all of them."""
+    scores = _SHOWN_OF_SWEEP if results.paths else _SHOWN_OF_RUN
+    return {one: own for one, own in found.contrasts.items() if one.score in scores}
+
+
+def without_bytes(results: Results, found: Comparison) -> list[str]:
+    """The protocols, but references, that at some point aren't compared at equal bytes, because
+    they or the baseline received nothing.
+    """
+    had = {(one.point, one.protocol) for one in found.contrasts if one.equal == BYTES}
+    lacking = dict.fromkeys(name for point, name in found.differences if (point, name) not in had)
+    return [name for name in lacking if not results.about[name].is_reference]
 
 
 def is_told(difference: Interval) -> bool:
@@ -307,7 +324,7 @@ def _keys(frame: pd.DataFrame) -> list[Key]:
 def score_text(score: Interval) -> str:
     """A mean with its interval, as Student's t has it before bounds cut it off.
 
-    Of two seeds, whose interval would be ten times too wide to tell anything, a word.
+    Of two seeds, whose interval would be ten times too wide to tell anything, the mean alone.
     """
     return _text(f"{score.mean:.3f}", score)
 
@@ -321,11 +338,16 @@ def difference_text(difference: Interval) -> str:
 def _text(mean: str, one: Interval) -> str:
     if not math.isfinite(one.mean):
         return NONE
-    if not math.isfinite(one.low):
+    if not math.isfinite(one.low) or one.count == TWO:
         return mean
-    if one.count == TWO:
-        return f"{mean} two seeds"
     return f"{mean} ±{max(one.high - one.mean, one.mean - one.low):.3f}"
+
+
+def over_text(results: Results) -> str:
+    """What numbers of several seeds are: `score_text` and `difference_text` of them."""
+    count = len(results.seeds)
+    told = {1: "1 seed", TWO: "mean of two seeds"}
+    return told.get(count, f"mean ± 95 % interval over {count} seeds")
 
 
 def chance_text(differences: Mapping[K, Interval]) -> str:
@@ -337,8 +359,8 @@ def chance_text(differences: Mapping[K, Interval]) -> str:
         return "*: its 95 % interval leaves no zero"
     expected = f"{LEVEL * count:.1f}".removesuffix(".0")
     return (
-        f"of {count} differences {expected} would be expected to exceed their 95 % interval by "
-        "chance; *: holds after Holm's correction over all of them"
+        f"of {count} differences {expected} would have a 95 % interval without zero by chance; "
+        "*: holds after Holm's correction over all of them"
     )
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from analysis.metrics import OUTAGE_KINDS, RUN, outages
 from analysis.results import Results, Seeds
-from sim.record.rows import SERVER
+from sim.record.rows import FINISHED, SERVER
+from sim.record.words import time_text
 
 KINDS = ("server_down", "client_down", "storage_lost", "partition", "slow")
 _TRACE_KINDS = (*OUTAGE_KINDS, "storage_lost", "partition", "heal", "slowdown")
@@ -16,6 +17,17 @@ _SCORE_COLUMNS = [*RUN, "time_s", "node"]
 # By what a trace calls its beginning or its end.
 _LASTING = {"partition": "partition", "heal": "partition", "slowdown": "slow"}
 _KEYS = ["seed", "kind", "node", "cause", "start_s"]
+
+MOST_SPANS = 3
+"""More than these are told as a share of the time."""
+_ONE = {
+    **{"server_down": "{} down", "client_down": "{} down", "slow": "{} slow"},
+    "partition": "network in parts",
+}
+_ALL = {
+    **{"server_down": "server down", "client_down": "clients down", "slow": "clients slow"},
+    "partition": "network in parts",
+}
 
 _Struck = tuple[str, str | None, str]
 """Kind, node and cause."""
@@ -79,3 +91,54 @@ def _others(trace: pd.DataFrame) -> pd.DataFrame:
                 begun[protocol, seed, struck] = time_s
     rows += [(seed, struck, start_s, math.nan) for (_, seed, struck), start_s in begun.items()]
     return _frame(rows)
+
+
+def struck_text(results: Results, point: str) -> str:
+    """What struck all protocols of a point alike, by fault; empty if nothing did.
+
+    When it did where that is the same under all seeds, and not too often; else for how much of the
+    time, as a mean over the seeds: of a client's, where clients are meant.
+    """
+    found = disturbances(results, point)
+    if found.empty:
+        return ""
+    runs = results.runs[(results.runs["point"] == point) & (results.runs["status"] == FINISHED)]
+    end_s, seeds = float(runs["virtual_s"].max()), runs["seed"].nunique()
+    found = found.assign(stop_s=found["stop_s"].fillna(end_s))
+    shares = {"client_down": len(results.clients), "slow": len(results.clients)}
+    texts: dict[str, list[str]] = {}
+    shared: set[str] = set()
+    for (cause, kind), rows in found.groupby(["cause", "kind"], dropna=False, sort=False):
+        spans = _spans(rows) if rows["is_fixed"].all() else []
+        if kind == "storage_lost":
+            said = "storage lost"
+        elif 0 < len(spans) <= MOST_SPANS:
+            said = f"{_whose(rows, kind)} {' and '.join(spans)}"
+        else:
+            all_s = end_s * seeds * shares.get(str(kind), 1)
+            share = (rows["stop_s"] - rows["start_s"]).sum() / all_s
+            said = f"{_ALL[str(kind)]} {100 * share:.0f} % of the time"
+            shared.add(str(cause))
+        texts.setdefault(str(cause), []).append(said)
+    # A fault's name says more only where it struck at more than a few times.
+    return "; ".join(
+        (f"{cause}: " if cause in shared else "") + ", ".join(said) for cause, said in texts.items()
+    )
+
+
+def _spans(rows: pd.DataFrame) -> list[str]:
+    """When they were, each once."""
+    pairs = dict.fromkeys(rows[["start_s", "stop_s"]].itertuples(index=False, name=None))
+    return [_span_text(time_text(start_s), time_text(stop_s)) for start_s, stop_s in pairs]
+
+
+def _span_text(start: str, stop: str) -> str:
+    """A unit that both have stands once."""
+    number, unit = start.split()
+    return f"{number if unit == stop.split()[1] else start} to {stop}"
+
+
+def _whose(rows: pd.DataFrame, kind: object) -> str:
+    nodes = rows["node"].dropna().unique()
+    who = nodes[0] if len(nodes) == 1 else f"{len(nodes)} clients"
+    return _ONE[str(kind)].format(who)

@@ -139,6 +139,7 @@ def _results(
         ),
         _folders={name: place for name, (place, _) in found.items()},
         chosen_values=None,
+        grid_ends={},
         _parts={
             name: (Part(place, record["rows"]),)
             for name, (place, record) in found.items()

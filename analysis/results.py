@@ -92,6 +92,9 @@ class Results:
     chosen_values: pd.DataFrame | None
     """Of a tuned view, by point, protocol and seed, the values that were chosen, as written: a
     column per tuned path. See `analysis.tuning`."""
+    grid_ends: Mapping[str, frozenset[str]]
+    """Of a tuned view, by tuned path, its smallest and its largest value, as written; none of text,
+    which has no order."""
     _folders: Mapping[str, Path] = field()
     _parts: Mapping[str, Sequence[Part]] = field()
     _types: Mapping[str, pd.CategoricalDtype] = field()

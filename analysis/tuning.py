@@ -6,11 +6,12 @@ trials; a run of which a trial is missing has no best value, and is missing itse
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from analysis.frames import ordered
 from analysis.metrics import LOOK, final, score_curves, score_name
@@ -20,6 +21,7 @@ from sim.record.metrics import validation_metric
 from sim.record.points import point_names
 from sim.record.rows import FINISHED, MISSING, RECEIVED, TRAINED
 
+END_NOTE = "end: the grid's smallest or largest value, beyond which there may be a better one"
 _RUN = ["protocol", "seed"]
 _COLUMNS = [*LOOK, "node", "stage", "value", "up"]
 
@@ -73,10 +75,36 @@ def tuned(results: Results) -> Results:
         chosen_values=chosen[["point", *_RUN]]
         .reset_index(drop=True)
         .join(values.reset_index(drop=True)),
+        grid_ends={path: _ends(results, path) for path in results.tune},
         _folders={name: results.folder_at(point) for name, point in firsts.items()},
         _parts=_parts(results, chosen),
         _types={**results._types, "point": kind},
     )
+
+
+def chosen_texts(results: Results, path: str) -> dict[tuple[str, str], str]:
+    """Of a tuned view, by point and protocol the value that most seeds chose, and how many."""
+    chosen = results.chosen_values
+    if chosen is None:
+        return {}
+    values: dict[tuple[str, str], list[str]] = {}
+    rows = chosen[["point", "protocol", path]].astype("str").itertuples(index=False, name=None)
+    for point, protocol, value in rows:
+        values.setdefault((point, protocol), []).append(value)
+    return {key: _chosen_text(own, results.grid_ends[path]) for key, own in values.items()}
+
+
+def _chosen_text(values: Sequence[str], ends: Collection[str]) -> str:
+    most = max(dict.fromkeys(values), key=values.count)
+    return f"{most} ({values.count(most)} of {len(values)})" + ", end" * (most in ends)
+
+
+def _ends(results: Results, path: str) -> frozenset[str]:
+    values = results.points[path]
+    if not is_numeric_dtype(values):
+        return frozenset()
+    at_ends = values.isin([values.min(), values.max()]).to_numpy()
+    return frozenset(results.written.loc[at_ends, path].astype("str"))
 
 
 def _runs(results: Results, new: Mapping[str, str], kind: pd.CategoricalDtype) -> pd.DataFrame:

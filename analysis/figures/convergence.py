@@ -98,7 +98,7 @@ def convergence(
         _draw(axis, results, found[found["point"] == name], thin[thin["point"] == name], scale)
         end_s = float(found.loc[found["point"] == name, "time_s"].max())
         bars.draw(axis, struck[name], end_s, scale.factor)
-        axis.set_title(title, pad=bars.title_pad_pt(struck[name]))
+        bars.put_title(axis, title, struck[name])
     shown = metric or results.metric
     look.name_outer(axes, scale.label(what), shown)
     what = f"the clients' {shown}{_left_out(found)}"

@@ -7,7 +7,7 @@ from analysis.figures import look, overtaking
 from analysis.figures.choices import baseline_of, chosen_points, curves, paired, varied_path
 from analysis.figures.rates import draw_lines, rate_axis
 from analysis.figures.scale import path_name
-from analysis.metrics import final
+from analysis.metrics import not_after
 from analysis.results import Names, Results
 from sim.record.errors import ResultError
 from sim.record.rows import RECEIVED
@@ -24,13 +24,13 @@ def difference_data(
 ) -> pd.DataFrame:
     """One row per protocol but the baseline and value of the varied `path`, sorted by both.
 
-    `baseline`: that of the results, if none is named. Columns: point, protocol,
-    `varied` (base units), and the mean client's last score minus the baseline's: mean, low, high
+    `baseline`: that of the results, if none is named. Columns: point, protocol, `varied` (base
+    units), and the mean client's last score minus the baseline's at equal time: mean, low, high
     (95 %, over pairs of one seed), std, count, left_out, unpaired.
     """
     path = varied_path(results, path, points)
     baseline = baseline_of(results, baseline)
-    last = final(curves(results, points=points, metric=metric, stage=stage))
+    last = not_after(curves(results, points=points, metric=metric, stage=stage), "time_s")
     found = paired(results, last, "mean", metric, baseline)
     if found.empty:
         raise ResultError(f"{results.folder}: no protocol but {baseline} has a finished run")
@@ -61,7 +61,7 @@ def difference(
     overtaking.draw(axis, results, found, scale)
     shown = metric or results.metric
     axis.set_ylabel(f"mean client's {shown}, minus {baseline}'s")
-    what = f"difference to {baseline} at the end, by {path_name(path)}"
+    what = f"difference to {baseline} at the end, at equal time, by {path_name(path)}"
     said = overtaking.said(results, found, baseline, shown, scale)
     look.title(figure, results, what, stage=stage, points=chosen_points(results, points), said=said)
     bars = look.keys_of(results, found, bars=True, interval="95 % interval over pairs of one seed")

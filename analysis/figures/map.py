@@ -14,7 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from analysis.figures import look
 from analysis.figures.choices import baseline_of, chosen_points, curves, paired, varied_pair
 from analysis.figures.scale import Scale, path_name, scale_of
-from analysis.metrics import final
+from analysis.metrics import not_after
 from analysis.results import Names, Results
 from sim.record.errors import ResultError
 from sim.record.metrics import is_rising
@@ -40,14 +40,14 @@ def map_data(
     """One row per protocol but the baseline and references, and pair of values, sorted by these.
 
     Columns: point, protocol; `across`, `up`, the values of the two varied paths in their order
-    (base units); the mean client's last score minus the baseline's: mean, low, high (95 %, over
-    pairs of one seed; of two seeds their own values), std, count, left_out, unpaired. Raises
-    ResultError unless two numbers and nothing else differ among the points, and where there is
-    nobody to compare.
+    (base units); the mean client's last score minus the baseline's at equal time: mean, low, high
+    (95 %, over pairs of one seed; of two seeds their own values), std, count, left_out, unpaired.
+    Raises ResultError unless two numbers and nothing else differ among the points, and where there
+    is nobody to compare.
     """
     first, second = varied_pair(results, points)
     baseline = baseline_of(results, baseline)
-    last = final(curves(results, points=points, metric=metric, stage=stage))
+    last = not_after(curves(results, points=points, metric=metric, stage=stage), "time_s")
     found = paired(results, last, "mean", metric, baseline)
     others = [name for name, one in results.about.items() if not one.is_reference]
     found = found[found["protocol"].isin([name for name in others if name != baseline])]
@@ -92,7 +92,7 @@ def difference_map(
     bar.outline.set_visible(False)
     labels = (scale_of(results, path).label(path_name(path)) for path in (first, second))
     look.name_outer(axes, *(textwrap.fill(label, _LETTERS) for label in labels))
-    what = f"difference to {baseline} at the end; blue: better than {baseline}"
+    what = f"difference to {baseline} at the end, at equal time; blue: better than {baseline}"
     look.title(figure, results, what, stage=stage, points=chosen_points(results, points))
     look.legend(figure, list(_keys(found)))
     return figure

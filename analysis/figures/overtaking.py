@@ -71,7 +71,7 @@ def said(
         is_ahead = (first > 0) == is_rising(metric, results.directions)
         if not places:
             side = "equals" if first == 0 else "is ahead of" if is_ahead else "is behind"
-            yield f"{name} {side} {baseline} at all values"
+            yield f"{name} {side} {baseline} at equal time at all values"
         elif len(places) == 1:
             turn = "falls behind" if is_ahead else "overtakes"
             yield f"{name} {turn} {baseline} at {_place(places[0], scale)}"

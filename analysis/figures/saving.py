@@ -1,7 +1,7 @@
 """Figures as files: the same bytes for the same results, and whole or not there."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from analysis.loading import load
 from analysis.tuning import tuned
 from analysis.where import where
 from sim.record.errors import ResultError
+from sim.record.points import portable, shortened, tails
 
 # By a file's ending the metadata that would differ from day to day, or between versions.
 FORMATS: dict[str, dict[str, Any]] = {
@@ -43,16 +44,16 @@ def plot(
     folder: Path,
     *,
     figure: str | None = None,
-    conditions: Iterable[str] = (),
+    conditions: Sequence[str] = (),
     out: Path | None = None,
     **choices: Any,
 ) -> Path:
     """Draw one figure of the results in `folder`; returns its file's path.
 
-    Without `figure` it is `default_figure`; without `out` a PNG in the folder. `conditions` choose
-    points, see `where`. `choices` are the
-    figure's keywords of `OPTIONS`; None leaves one open. Raises ResultError for an unknown figure
-    or ending, for a choice that the figure doesn't have, and where it can't show the results.
+    Without `figure` it is `default_figure`; without `out` a PNG in the folder, named after the
+    figure and what was chosen. `conditions` choose points, see `where`. `choices` are the figure's
+    keywords of `OPTIONS`; None leaves one open. Raises ResultError for an unknown figure or ending,
+    for a choice that the figure doesn't have, and where it can't show the results.
     """
     if figure is not None and figure not in figures.FIGURES:
         raise ResultError(f"--figure {figure}: unknown; allowed: {', '.join(figures.FIGURES)}")
@@ -62,7 +63,8 @@ def plot(
     name = figure or default_figure(results)
     made = {choice: value for choice, value in choices.items() if value is not None}
     _check_choices(name, made)
-    target = out or folder / f"{name}.png"
+    told = "_".join((name, *_where(conditions), *_chosen(name, made)))
+    target = out or folder / f"{shortened(told)}.png"
     save(figures.FIGURES[name](results, **made), target)
     return target
 
@@ -73,6 +75,26 @@ def _check_choices(figure: str, made: Mapping[str, Any]) -> None:
         if figure not in having:
             what = f"{OPTIONS[choice]}: the figure {figure} has no such choice"
             raise ResultError(f"{what}; allowed with: {', '.join(having)}")
+
+
+def _where(conditions: Sequence[str]) -> Iterator[str]:
+    parts = [condition.partition("=") for condition in conditions]
+    paths = [path.strip() for path, _, _ in parts]
+    ends = dict(zip(dict.fromkeys(paths), tails(list(dict.fromkeys(paths))), strict=True))
+    for path, (_, _, value) in zip(paths, parts, strict=True):
+        yield f"{ends[path]}-{portable(value)}"
+
+
+def _chosen(figure: str, made: Mapping[str, Any]) -> Iterator[str]:
+    """What tells the file from that of the default choices, which has the figure's bare name."""
+    for choice, value in made.items():
+        if value == _keywords(figure)[choice].default:
+            continue
+        if isinstance(value, int | float):
+            yield f"{OPTIONS[choice].lstrip('-')}-{value:g}"
+        else:
+            texts = [value] if isinstance(value, str) else value
+            yield "+".join(map(portable, texts))
 
 
 def _keywords(figure: str) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ PALE = " (darker: more)"
 MOST_LINES = 10
 """More beginnings and ends than these would hide the curves."""
 _LANE_PT, _BAR_PT, _FIRST_PT = 6.0, 4.5, 3.5
-_LINE_PT = 11.0
+_LINE_PT, _TITLE_PT, _BLANK_PT = 11.0, 6.0, 10.0
 _LEAST_ALPHA = 0.25
 
 
@@ -77,9 +77,11 @@ def draw(axis: Axes, found: pd.DataFrame, end_s: float, factor: float) -> None:
         axis.axvline(time_s * factor, color=look.GREY, linewidth=0.9, linestyle=(0, (2, 2)))
 
 
-def title_pad_pt(found: pd.DataFrame) -> float:
-    """How far above a panel with bars its title stands."""
-    return 6.0 + _LANE_PT * len(lanes_of(found))
+def put_title(axis: Axes, title: str, found: pd.DataFrame) -> None:
+    """Put a panel's title above its bars, which have their room also without one."""
+    pad_pt = _TITLE_PT + _LANE_PT * len(lanes_of(found))
+    # Without a letter there would be no room at all, and the bars would lie over other texts.
+    axis.set_title(title or " ", pad=pad_pt if title else pad_pt - _BLANK_PT)
 
 
 def above_in(found: pd.DataFrame, titles: Sequence[str]) -> float:

@@ -160,7 +160,7 @@ def timeline(
     axis.set_xlim(start_s * scale.factor, stop_s * scale.factor)
     struck = _within(disturbances(results, point, seeds=number), start_s, stop_s)
     bars.draw(axis, struck, stop_s, scale.factor)
-    axis.set_title(" ", pad=bars.title_pad_pt(struck) - 10.0)  # Room for them.
+    bars.put_title(axis, "", struck)
     axis.set_ylim(len(nodes) - 0.4, -0.6)
     axis.set_yticks(range(len(nodes)), [_row_name(one, scores) for one in nodes])
     axis.set_xlabel(scale.label("virtual time"))

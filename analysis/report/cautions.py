@@ -57,9 +57,10 @@ def _recorded(results: Results) -> Iterator[Caution]:
             f"{_where(results, one['point'])}{_of_seeds(results, one)}" for one in (first, *others)
         ]
         points = len({one["point"] for one in (first, *others)})
-        whose = f" of {first['protocol']}" if first["protocol"] else ""
+        kind, whose = first["kind"], first["protocol"]
+        head = f"{whose}: {kind}" if whose else kind.capitalize()
         yield Caution(
-            f"{first['kind'].capitalize()}{whose}, at {points} of {len(results.points)} points.",
+            f"{head}, at {points} of {len(results.points)} points.",
             tuple(details),
         )
 
@@ -95,9 +96,10 @@ def _more_seeds(difference: Interval) -> str:
         return "equal in all seeds" if difference.std == 0 else "no number of seeds would do"
     needed = seeds_needed(difference.std, abs(difference.mean))
     if needed > MANY_SEEDS:
-        return f"more than {MANY_SEEDS:,} seeds would be needed"
+        return f"more than {MANY_SEEDS:,} seeds would be needed for this difference alone"
     more = needed - difference.count
-    return f"about {more} more seed{'' if more == 1 else 's'} would be needed"
+    seeds = f"{more} more seed{'' if more == 1 else 's'}"
+    return f"about {seeds} would be needed for this difference alone"
 
 
 def _where(results: Results, point: object) -> str:

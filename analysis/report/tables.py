@@ -1,7 +1,7 @@
 """The page's tables: what each protocol came to at each point, and the scenario's settings."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from analysis.comparison import (
     EPOCHS,
     NONE,
     TIME,
+    TWO,
     Arrival,
     Comparison,
     Contrast,
@@ -19,18 +20,23 @@ from analysis.comparison import (
     count_text,
     difference_text,
     holding,
-    is_told,
     median_text,
+    over_text,
     score_text,
     share_text,
+    shown_contrasts,
+    without_bytes,
 )
+from analysis.disturbances import struck_text
 from analysis.figures.choices import stages_of
 from analysis.figures.scale import path_name, size_scale
 from analysis.files import flat
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
+from analysis.tuning import END_NOTE, chosen_texts
 from sim.record.metrics import is_rising
+from sim.record.points import tails
 from sim.record.units import quantity
 from sim.record.words import bytes_text
 
@@ -90,12 +96,13 @@ def table(results: Results, found: Comparison) -> Table:
         "mean client": lambda key: score_text(done[key]),
     }
     if found.baseline:
-        columns[f"minus {found.baseline}'s"] = lambda key: _difference(results, found, key)
+        kept = holding(shown_contrasts(results, found))
+        columns[f"minus {found.baseline}'s"] = lambda key: _difference(results, found, kept, key)
     for name, head in _SCORES.items():
         if name != found.headline and any(one.count for one in found.means[name].values()):
             columns[head] = partial(_score, found, name)
     what = f"{results.metric.capitalize()} at the end, models as {stages_of(results)[0]}"
-    return _filled(results, found, f"{what}, means over seeds ± 95 % interval", columns)
+    return _filled(results, found, f"{what}, {over_text(results)}", columns)
 
 
 def _work(results: Results, found: Comparison) -> Table:
@@ -103,7 +110,14 @@ def _work(results: Results, found: Comparison) -> Table:
     if any(one is not None for one in results.targets.values()):
         columns["time to target"] = lambda key: _arrival_text(found.arrivals.get(key))
     columns |= {head: partial(_amount_of, found, *work) for head, work in _WORK.items()}
-    return _filled(results, found, "Work behind it, means over seeds", columns)
+    caption = "Work behind it, means over seeds"
+    if results.chosen_values is not None:
+        for tail, path in zip(tails(results.tune), results.tune, strict=True):
+            columns[f"tuned {tail}"] = partial(_chosen, chosen_texts(results, path))
+        caption += f"; tuned: the value that was best on validation data, {END_NOTE}"
+    if not results.paths and (struck := struck_text(results, str(results.points["point"].iloc[0]))):
+        caption += f"; struck: {struck}"
+    return _filled(results, found, caption, columns)
 
 
 def _filled(
@@ -123,13 +137,17 @@ def _score(found: Comparison, name: str, key: Key) -> str:
     return score_text(found.means[name][key])
 
 
+def _chosen(texts: Mapping[Key, str], key: Key) -> str:
+    return texts.get(key, NONE)
+
+
 def _amount_of(found: Comparison, name: str, text: Callable[[float], str], key: Key) -> str:
     return text(found.means[name][key].mean)
 
 
 def _differences(results: Results, found: Comparison) -> Table:
     """A row for each point, protocol and what is made equal; marked is what holds beside all."""
-    shown = {one: own for one, own in found.contrasts.items() if one.score in _CONTRASTED}
+    shown = shown_contrasts(results, found)
     kept = holding(shown)
     known = [name for name in _CONTRASTED if any(one.score == name for one in shown)]
     written = results.written.set_index("point")
@@ -144,10 +162,13 @@ def _differences(results: Results, found: Comparison) -> Table:
             cells.append(text + "*" * (contrast in kept))
         rows.append((*map(str, written.loc[point]), protocol, equals[equal], *cells))
     heads = (*map(path_name, results.paths), "protocol", "at equal")
-    caption = f"{results.metric.capitalize()} minus {found.baseline}'s, paired by seed"
-    chance = chance_text(shown)
+    over = ", mean of two seeds" if len(results.seeds) == TWO else ""
+    caption = f"{results.metric.capitalize()} minus {found.baseline}'s, paired by seed{over}"
+    lacking = ", ".join(without_bytes(results, found))
+    why = lacking and f"no row at equal bytes of {lacking}, since it or the other received nothing"
     columns = (*heads, *(_CONTRASTED[name] for name in known))
-    return Table(f"{caption}; {chance}" if chance else caption, columns, tuple(rows), len(heads))
+    told = "; ".join(filter(None, (caption, chance_text(shown), why)))
+    return Table(told, columns, tuple(rows), len(heads))
 
 
 _NEEDS_BASELINE = ("better, worse", "at equal", "global model")
@@ -160,9 +181,10 @@ _WORDS = {
     "lost work": "their share of all training time",
     "received": "the bytes of models that arrived, at all nodes",
     "time to target": "when half of the seeds were there, and how many ever got there",
-    "better, worse": "the 95 % interval of the difference leaves out zero; a difference without "
-    "such a word cannot be told from zero with these seeds, which is not to say that it is zero. "
-    "Differences are of pairs under the same seed, which met the same failures",
+    "better, worse": "the difference holds after Holm's correction over all differences of the "
+    "next table; one without such a word cannot be told from zero with these seeds, which is not "
+    "to say that it is zero. Differences are of pairs under the same seed, which met the same "
+    "failures",
     "at equal": "each protocol at its last look not after the least of all, in virtual time, in "
     "local epochs per client (steps or rounds where it says so), or in bytes received by all nodes",
     "global model": "the server's, or the aggregate where there is no server",
@@ -184,11 +206,11 @@ def words(found: Comparison) -> tuple[tuple[str, str], ...]:
     return tuple(shown.items())
 
 
-def _difference(results: Results, found: Comparison, here: Key) -> str:
+def _difference(results: Results, found: Comparison, kept: Collection[Contrast], here: Key) -> str:
     if here not in found.differences:
         return NONE
     one = found.differences[here]
-    if not is_told(one):
+    if Contrast(*here, TIME, found.headline) not in kept:
         return difference_text(one)
     is_better = (one.mean > 0) == is_rising(results.metric, results.directions)
     return f"{difference_text(one)} ({'better' if is_better else 'worse'})"

@@ -146,7 +146,10 @@ def plot(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A .png, .svg or .pdf. Default: DIR/<figure>.png."),
+        typer.Option(
+            metavar="FILE",
+            help="A .png, .svg or .pdf. Default: DIR/<figure>.png, its name with what was chosen.",
+        ),
     ] = None,
 ) -> None:
     """Draw a figure of the results."""

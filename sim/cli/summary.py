@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.comparison import EQUALS, PROGRESS, Comparison, Key, overtaking
+from analysis.disturbances import struck_text
 from analysis.metrics import SCORES, SHARES
 from analysis.results import Results
 from analysis.statistics import Interval, p_value
@@ -31,11 +32,16 @@ def as_dict(results: Results, found: Comparison) -> dict[str, Any]:
         "cautions": list(results.cautions),
     }
     if not results.is_sweep:
-        return content | {"protocols": lines}
-    places = [_place(results, point) for point, _ in expected_runs(results)]
+        (point,) = results.points["point"]
+        return content | {"struck": struck_text(results, str(point)), "protocols": lines}
+    struck = {str(point): struck_text(results, str(point)) for point in results.points["point"]}
+    places = [
+        _place(results, point) | {"struck": struck[point]} for point, _ in expected_runs(results)
+    ]
     return content | {
         "paths": list(results.paths),
         "tuned": list(results.tune),
+        "grid_ends": {path: sorted(ends) for path, ends in results.grid_ends.items()},
         "level_with_baseline": {
             name: [_finite_dict(asdict(one)) for one in own]
             for name, own in overtaking(results, found).items()

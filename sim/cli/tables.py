@@ -1,8 +1,10 @@
 """The closing tables of runs and sweeps."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from rich import box
 from rich.console import Group
@@ -16,6 +18,7 @@ from analysis.comparison import (
     NONE,
     PROGRESS,
     TIME,
+    TWO,
     Arrival,
     Comparison,
     Contrast,
@@ -26,17 +29,22 @@ from analysis.comparison import (
     difference_text,
     holding,
     median_text,
+    over_text,
     overtaking,
     score_text,
+    shown_contrasts,
+    without_bytes,
 )
+from analysis.disturbances import struck_text
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
 from analysis.statistics import Interval
+from analysis.tuning import END_NOTE, chosen_texts
 from sim.record.points import tails
 from sim.record.words import bytes_text, time_text
 
-_WIDEST_NAME = 15
+_WIDEST_NAME, _WIDEST_PATH = 15, 18
 _NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 0)
 _HEADS = {
     **{"mean": "received:\nmean client", "own_site": "received:\nown site"},
@@ -82,10 +90,7 @@ def _scores(results: Results, found: Comparison) -> Iterator[Table | Text]:
     complete = all(done[key] == runs for key, runs in expected.items())
     if results.paths or not complete:
         columns["runs"] = lambda key: f"{done[key]}/{expected[key]}"
-    seeds = len(results.seeds)
-    over = "1 seed" if seeds == 1 else f"mean ± 95 % interval over {seeds} seeds"
-    title = f"{results.name}: final {results.metric}, {over}"
-    yield Text(title)
+    yield Text(f"{results.name}: final {results.metric}, {over_text(results)}")
     yield _filled(results, columns)
     notes = _meanings(columns)
     if any(one.is_reference for one in results.about.values()) and len(found.stages) > 1:
@@ -96,11 +101,7 @@ def _scores(results: Results, found: Comparison) -> Iterator[Table | Text]:
 
 
 def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
-    shown = {
-        contrast: one
-        for contrast, one in found.contrasts.items()
-        if contrast.score in (_OF_SWEEP if results.paths else _CONTRASTED)
-    }
+    shown = shown_contrasts(results, found)
     if not shown:
         return
     kept = holding(shown)
@@ -118,7 +119,8 @@ def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
     for labels, line in zip(_labels(results, lines), lines, strict=True):
         cells = (cell(*line, name) for name in heads.values())
         table.add_row(*map(Text, (*labels, equals[line[2]], *cells)))
-    yield Text(f"{results.metric} minus that of {found.baseline}, paired by seed")
+    over = ", mean of two seeds" if len(results.seeds) == TWO else ""
+    yield Text(f"{results.metric} minus that of {found.baseline}, paired by seed{over}")
     yield table
     yield _note(_difference_notes(results, found, shown))
 
@@ -131,12 +133,15 @@ def _difference_notes(
     yield "at equal: each at its last look not after the least of all, in time, " + " or ".join(
         f"{text}{amount}" for text, amount in _amounts(results, found)
     )
+    if names := without_bytes(results, found):
+        why = f"since it or {found.baseline} received nothing"
+        yield f"no row at equal bytes of {', '.join(names)}, {why}"
     yield chance_text(shown)
     if places := overtaking(results, found):
         (path,) = results.paths
         (name,), unit = tails([path]), results.units[path]
         texts = [f"{protocol}: {crossing_text(own, unit)}" for protocol, own in places.items()]
-        yield f"level with {found.baseline} at a {name} of: {'; '.join(texts)}"
+        yield f"level with {found.baseline} at equal time at a {name} of: {'; '.join(texts)}"
 
 
 def _amounts(results: Results, found: Comparison) -> Iterator[tuple[str, str]]:
@@ -160,7 +165,11 @@ def _work(results: Results, found: Comparison) -> Iterator[Table | Text]:
     }
     columns |= {head: _share_cell(found, name) for name, head in _SHARES.items()}
     if _has_crash(results, found):
-        columns["after\ncrash"] = lambda key: _plain_difference(mean_of(found, PROGRESS, key))
+        columns["after\ncrash"] = lambda key: (
+            NONE
+            if results.about[key[1]].is_reference
+            else _plain_difference(mean_of(found, PROGRESS, key))
+        )
     columns |= _tuned_columns(results)
     yield Text("work, mean over seeds")
     yield _filled(results, columns)
@@ -173,22 +182,26 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
         whose = target.of if target.of == "aggregate" else f"{target.of} client ({target.stage})"
         yield (
             f"time to {target.value:g}: when half of the seeds had their {whose} there in "
-            f"{target.metric} on validation data, and how many ever had"
+            f"{target.metric} on validation data, and how many ever had, if only some"
         )
         if found.arrivals and not any(one.reached for one in found.arrivals.values()):
             yield "nobody reached it"
     yield "rounds: local ones of all clients; lost: ended by a crash or a dropout"
     yield "compute, talk (a model comes or goes), wait (neither), down: shares of the clients' time"
+    if not results.paths and (struck := struck_text(results, str(results.points["point"].iloc[0]))):
+        yield f"struck: {struck}"
     if _has_crash(results, found):
         when = time_text(results.crash_s or 0.0)
+        has_reference = any(one.is_reference for one in results.about.values())
+        but = "; not told of references" if has_reference else ""
         yield (
             "after crash: what the mean client gained from the last look before the crash of "
-            f"{results.crash_node} at {when}"
+            f"{results.crash_node} at {when}{but}"
         )
     if results.chosen_values is not None:
         yield (
             f"tuned: {', '.join(results.tune)}, for each protocol and seed the value that was best "
-            "on validation data, and how many seeds chose the one that is shown"
+            f"on validation data, and how many seeds chose the one that is shown; {END_NOTE}"
         )
 
 
@@ -198,23 +211,17 @@ def _has_crash(results: Results, found: Comparison) -> bool:
 
 
 def _tuned_columns(results: Results) -> dict[str, _Cell]:
-    chosen = results.chosen_values
-    if chosen is None:
+    if results.chosen_values is None:
         return {}
-    keys = list(chosen[POINT_AND_PROTOCOL].astype("str").itertuples(index=False, name=None))
+    texts = [chosen_texts(results, path) for path in results.tune]
+    names = map(_broken, tails(results.tune))
+    return {
+        f"tuned\n{name}": partial(_text_of, own) for name, own in zip(names, texts, strict=True)
+    }
 
-    def cell(path: str) -> _Cell:
-        def text(key: Key) -> str:
-            values = [str(one) for own, one in zip(keys, chosen[path], strict=True) if own == key]
-            if not values:
-                return NONE
-            most = max(dict.fromkeys(values), key=values.count)
-            return f"{most} ({values.count(most)} of {len(values)})"
 
-        return text
-
-    names = (tail.replace(".", ".\n") for tail in tails(results.tune))
-    return {f"tuned\n{name}": cell(path) for name, path in zip(names, results.tune, strict=True)}
+def _text_of(texts: Mapping[Key, str], key: Key) -> str:
+    return texts.get(key, NONE)
 
 
 def _filled(results: Results, columns: Mapping[str, _Cell]) -> Table:
@@ -229,14 +236,23 @@ def _begun(results: Results, heads: Iterable[str], *more: str) -> Table:
     """A table without rows: its first columns are the varied paths, the protocol and `more`."""
     table = Table(box=box.SIMPLE_HEAD, padding=0)
     for tail in tails(results.paths):
-        # A heading may break after each of its dots.
-        heading = Text(tail.replace(".", ".\n"))
-        table.add_column(heading, overflow="fold", max_width=_WIDEST_NAME, justify="right")
+        heading = Text(_broken(tail))
+        table.add_column(heading, overflow="fold", max_width=_WIDEST_PATH, justify="right")
     for name in ("protocol", *more):
         table.add_column(name, overflow="fold", max_width=_WIDEST_NAME)
     for head in heads:
         table.add_column(Text(head), justify="right", overflow="fold")
     return table
+
+
+def _broken(path: str) -> str:
+    """A path in lines: a new one after each dot, and after underscores where it would be wide."""
+    lines = [""]
+    for part in re.findall(r"[^._]*[._]?", path):
+        if lines[-1].endswith(".") or len(lines[-1] + part) > _WIDEST_PATH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _labels(results: Results, lines: Iterable[tuple[str, ...]]) -> Iterator[list[str]]:

@@ -137,8 +137,7 @@ def point_names(paths: Sequence[str], combinations: Sequence[Sequence[str]]) -> 
     """
     ends = tails(paths)
     names = [
-        ",".join(f"{tail}-{_portable(text)}" for tail, text in zip(ends, texts, strict=True))
-        or BASE
+        ",".join(f"{tail}-{portable(text)}" for tail, text in zip(ends, texts, strict=True)) or BASE
         for texts in combinations
     ]
     counts = Counter(name.casefold() for name in names)
@@ -148,6 +147,13 @@ def point_names(paths: Sequence[str], combinations: Sequence[Sequence[str]]) -> 
         else f"{name[:_LONGEST]}-{_hash(paths, texts)}"
         for name, texts in zip(names, combinations, strict=True)
     ]
+
+
+def shortened(name: str) -> str:
+    """A file's name that every file system takes; one that is cut off ends in digits of a hash."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[:_LONGEST]}-{_digits(name)}"
 
 
 def tails(paths: Sequence[str]) -> list[str]:
@@ -160,11 +166,16 @@ def tails(paths: Sequence[str]) -> list[str]:
     return list(paths)
 
 
-def _portable(text: str) -> str:
+def portable(text: str) -> str:
+    """What a user wrote as a part of a file's name: `2 / h` is `2perh`."""
     joined = re.sub(r"\s+", "", text).replace("/", "per")
     return re.sub(r"[^A-Za-z0-9.+-]+", "_", joined).strip("._")
 
 
 def _hash(paths: Sequence[str], texts: Sequence[str]) -> str:
     meaning = "\n".join(f"{path}={text}" for path, text in zip(paths, texts, strict=True))
+    return _digits(meaning)
+
+
+def _digits(meaning: str) -> str:
     return hashlib.sha256(meaning.encode()).hexdigest()[:8]

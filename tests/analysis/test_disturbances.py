@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.disturbances import disturbances
+from analysis.disturbances import disturbances, struck_text
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, linear
 from tests.analysis.folders import Run, trace
@@ -50,5 +50,29 @@ def test_each_seed_has_its_own(tmp_path: Path) -> None:
     assert down[["seed", "start_s"]].values.tolist() == [[0, 10.0], [1, 15.0]]
 
 
+def test_a_line_tells_of_all_of_it(tmp_path: Path) -> None:
+    """Of two clients over a minute: one is down for 10 s under either seed, not at equal times."""
+    values = {**linear(("base", "local", 0)), "server": [0.0] * 3}
+    results = a_run(tmp_path, lambda run: values, struck)
+    assert struck_text(results, "base") == (
+        "client_0 slow 5 to 8 s; churn: clients down 8 % of the time, storage lost; "
+        "network in parts 30 to 40 s; server down 50 s to 1 min"
+    )
+
+
+def test_what_strikes_often_is_told_as_a_share(tmp_path: Path) -> None:
+    def often(run: Run) -> Sequence[TraceRow]:
+        return [
+            trace(run, 10.0 * place + 3.0 * down, "", kind, cause="cut")
+            for place in range(5)
+            for down, kind in enumerate(("partition", "heal"))
+        ]
+
+    text = struck_text(a_run(tmp_path, events=often), "base")
+    assert text == "cut: network in parts 25 % of the time"
+
+
 def test_nothing_has_struck(tmp_path: Path) -> None:
-    assert disturbances(a_run(tmp_path), "base").empty
+    results = a_run(tmp_path)
+    assert disturbances(results, "base").empty
+    assert struck_text(results, "base") == ""

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from analysis.comparison import compared
 from analysis.loading import load
+from analysis.report.tables import tables_of
 from analysis.results import Results
-from analysis.tuning import tuned
+from analysis.tuning import chosen_texts, tuned
 from sim.record.errors import ResultError
 from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.folders import (
@@ -55,6 +57,17 @@ def made(
     sweep = swept(*vary, f"{LEARNING}={','.join(VALUES)}", protocols=BOTH)
     write_sweep(folder, sweep, rows, failed=failed, unfinished=unfinished)
     return load(tuned_by(LEARNING, folder))
+
+
+def test_a_choice_at_the_end_of_the_grid_says_so(tmp_path: Path) -> None:
+    results = tuned(made(tmp_path, by_best))
+    assert results.grid_ends == {LEARNING: {"0.01", "1"}}
+    assert chosen_texts(results, LEARNING) == {
+        ("base", "braintorrent"): "0.1 (1 of 2)",
+        ("base", "fedavg"): "1 (2 of 2), end",
+    }
+    *_, work = tables_of(results, compared(results))
+    assert [row[-1] for row in work.rows] == ["0.1 (1 of 2)", "1 (2 of 2), end"]
 
 
 def test_each_run_has_its_best_value(tmp_path: Path) -> None:

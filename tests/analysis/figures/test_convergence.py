@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from analysis.figures.convergence import Over, convergence, convergence_data
 from analysis.loading import load
@@ -107,6 +108,17 @@ def test_all_that_struck_is_marked(tmp_path: Path) -> None:
     # An upright line only where all seeds have the same: the server's crash and its recovery.
     upright = [xs(line).tolist() for line in figure.axes[0].get_lines() if len(xs(line)) == 2]
     assert upright == [[20.0, 20.0], [30.0, 30.0]]
+
+
+def test_bars_have_room_below_the_figure_s_title(tmp_path: Path) -> None:
+    values = {**linear(("base", "local", 0)), "server": [0.0, 0.0, 0.0]}
+    figure = drawn(convergence(a_run(tmp_path, lambda run: values, struck)))
+    (bars, *_), title = figure.axes[0].collections[-2:], figure.texts[0]
+    assert figure.get_suptitle() == title.get_text()
+    bottom = title.get_window_extent().y0
+    # Each lane is a 12th of an inch above the one below it; the top of the highest one counts.
+    top = figure.axes[0].get_window_extent().y1 + (3.5 + 6.0 + 4.5 / 2) / 72 * figure.dpi
+    assert isinstance(bars, LineCollection) and top < bottom
 
 
 def test_over_other_than_time_nothing_is_marked(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_signs_and_doubts_are_drawn(tmp_path: Path) -> None:
     assert keys(figure) == ["the sign changes", "the seeds disagree"]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "3", "9"]
     title = figure.get_suptitle()
-    assert "difference to fedavg" in title and "as received" in title
+    assert "difference to fedavg at the end, at equal time" in title and "as received" in title
 
 
 def test_against_any_protocol(tmp_path: Path) -> None:

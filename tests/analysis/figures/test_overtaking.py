@@ -28,7 +28,9 @@ def test_it_is_drawn_and_said(tmp_path: Path) -> None:
 def test_nobody_overtakes(tmp_path: Path) -> None:
     results = a_sweep(tmp_path, f"{RATE}=3 / h,5 / h", values=turning, protocols=PEERS)
     figure = drawn(failure_rate(results))
-    assert figure.get_suptitle().endswith("braintorrent is ahead of fedavg at all values")
+    assert figure.get_suptitle().endswith(
+        "braintorrent is ahead of fedavg at equal time at all values"
+    )
     assert not any("overtaking" in key for key in keys(figure))
 
 
@@ -36,4 +38,4 @@ def test_a_smaller_loss_is_ahead(tmp_path: Path) -> None:
     target = "evaluation.target.value=1,3"
     results = a_sweep(tmp_path, target, values=lambda run: {"client_0": [1.0] * 3}, protocols=PEERS)
     figure = drawn(failure_rate(results))
-    assert figure.get_suptitle().endswith("braintorrent equals fedavg at all values")
+    assert figure.get_suptitle().endswith("braintorrent equals fedavg at equal time at all values")

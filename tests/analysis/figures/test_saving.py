@@ -31,10 +31,24 @@ def test_the_default_is_what_the_results_were_made_for(tmp_path: Path) -> None:
     assert plot(tmp_path / "run") == tmp_path / "run" / "convergence.png"
     two = (f"{RATE}=1 / h,3 / h", "task.partition.alpha=0.1,0.5")
     a_sweep(tmp_path / "both", *two, protocols="{braintorrent: {}, fedavg: {deadline: 1 min}}")
-    assert plot(tmp_path / "both", baseline="braintorrent") == tmp_path / "both" / "map.png"
+    assert plot(tmp_path / "both") == tmp_path / "both" / "map.png"
     assert plot(tmp_path / "sweep") == tmp_path / "sweep" / "failure_rate.png"
     # It still is a run's folder.
     assert (tmp_path / "run" / "scenario.yaml").is_file()
+
+
+def test_other_choices_have_files_of_their_own(tmp_path: Path) -> None:
+    run, sweep = tmp_path / "run", tmp_path / "sweep"
+    a_run(run)
+    a_sweep(sweep, f"{RATE}=1 / h,2 / h")
+    assert plot(run, stage="received", over="time").name == "convergence.png"
+    assert plot(run, over="local_rounds").name == "convergence_local_rounds.png"
+    timeline = plot(run, figure="timeline", protocol="fedavg", seed=1, from_s=20.0)
+    assert timeline.name == "timeline_fedavg_seed-1_from-20.png"
+    clients = plot(run, figure="clients", nodes=["client_0", "client_1"])
+    assert clients.name == "clients_client_0+client_1.png"
+    one = plot(sweep, figure="convergence", conditions=[f"{RATE}= 2 / h"])
+    assert one.name == "convergence_churn.failure_rate-2perh.png"
 
 
 def test_mistakes(tmp_path: Path) -> None:

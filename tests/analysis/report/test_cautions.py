@@ -69,7 +69,7 @@ def test_what_returns_at_other_points_is_told_once(tmp_path: Path) -> None:
     for point in list(results.points["point"])[1:]:
         told(results.folder_at(point), LATE)
     (found,) = said(load(tmp_path))
-    assert found.text == "Late updates of fedavg, at 2 of 3 points."
+    assert found.text == "fedavg: late updates, at 2 of 3 points."
     assert found.details[0] == "churn failure rate 1 / h: fedavg: 3 came late (seed 1)"
 
 
@@ -87,12 +87,17 @@ def test_too_few_seeds_and_how_many_more(tmp_path: Path) -> None:
     )
     # 0.15 with a standard deviation of 0.1 / sqrt 2: t of 3 degrees, 3.18, times 0.0354 is enough.
     assert seeds_needed(0.1 / math.sqrt(2), 0.15) == 4
-    assert found.details == ("local: +0.150 two seeds; about 2 more seeds would be needed",)
+    assert found.details == (
+        "local: +0.150; about 2 more seeds would be needed for this difference alone",
+    )
 
 
 @pytest.mark.parametrize(
     ("second", "words"),
-    [(-0.1, "no number of seeds would do"), (-0.0999, "more than 1,000 seeds would be needed")],
+    [
+        (-0.1, "no number of seeds would do"),
+        (-0.0999, "more than 1,000 seeds would be needed for this difference alone"),
+    ],
 )
 def test_no_difference_needs_no_seeds(tmp_path: Path, second: float, words: str) -> None:
     def values(run: Run) -> Mapping[str, Sequence[float]]:
@@ -104,7 +109,7 @@ def test_no_difference_needs_no_seeds(tmp_path: Path, second: float, words: str)
 
 def test_equal_in_all_seeds(tmp_path: Path) -> None:
     (found,) = said(a_run(tmp_path, lambda run: {"client_0": [0.5] * 3}))
-    assert found.details == ("local: +0.000 two seeds; equal in all seeds",)
+    assert found.details == ("local: +0.000; equal in all seeds",)
 
 
 def test_a_sweep_s_points_are_named(tmp_path: Path) -> None:

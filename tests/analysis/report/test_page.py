@@ -54,7 +54,7 @@ def test_a_run_s_page(tmp_path: Path) -> None:
     page = Read(target)
     assert results.question in page.texts
     assert list(page.figures) == ["time", "nodes"]
-    assert "0.325 two seeds" in page.texts
+    assert "0.325" in page.texts
     assert f"braintorrent run {tmp_path}/scenario.yaml --out FOLDER" in page.texts
     assert f"braintorrent report {tmp_path}" in page.texts
     assert page.all("html") == [{"lang": "en"}]

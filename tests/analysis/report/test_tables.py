@@ -13,7 +13,7 @@ from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import RATE, Run, described, score, trace, two_looks, write_run
 
-CAPTION = "Accuracy at the end, models as received, means over seeds ± 95 % interval"
+CAPTION = "Accuracy at the end, models as received, mean of two seeds"
 
 
 def work(run: Run) -> Sequence[TraceRow]:
@@ -36,18 +36,20 @@ def test_a_run(tmp_path: Path) -> None:
     assert (found.caption, found.heads) == (CAPTION, 1)
     assert by_name(found) == [
         {
-            **{"protocol": "local", "seeds": "2 of 2", "mean client": "0.325 two seeds"},
-            **{"minus fedavg's": "−0.100 two seeds (worse)", "worst client": "0.000 two seeds"},
+            **{"protocol": "local", "seeds": "2 of 2", "mean client": "0.325"},
+            **{"minus fedavg's": "−0.100 (worse)", "worst client": "0.000"},
         },
         {
-            **{"protocol": "fedavg", "seeds": "2 of 2", "mean client": "0.425 two seeds"},
-            **{"minus fedavg's": "–", "worst client": "0.000 two seeds"},
+            **{"protocol": "fedavg", "seeds": "2 of 2", "mean client": "0.425"},
+            **{"minus fedavg's": "–", "worst client": "0.000"},
         },
     ]
     # At equal time alone: local does no rounds and receives nothing.
     row = by_name(differences)[0]
-    assert (row["at equal"], row["mean client, as received"]) == ("time", "−0.100 two seeds*")
-    assert differences.caption.startswith("Accuracy minus fedavg's, paired by seed; ")
+    assert (row["at equal"], row["mean client, as received"]) == ("time", "−0.100*")
+    assert differences.caption.startswith(
+        "Accuracy minus fedavg's, paired by seed, mean of two seeds; "
+    )
     assert by_name(done) == [
         {
             **{"protocol": "local", "time to target": "not reached (0 of 2)", "local rounds": "0"},
@@ -100,7 +102,7 @@ def test_without_a_server_the_first_protocol_is_the_reference(tmp_path: Path) ->
     results = a_run(tmp_path, changes=["protocols={local: {}, braintorrent: {}}"])
     found = table(results, compared(results))
     assert found.columns[3] == "minus local's"
-    assert [row[3] for row in found.rows] == ["–", "+0.000 two seeds"]
+    assert [row[3] for row in found.rows] == ["–", "+0.000"]
 
 
 def test_a_protocol_alone_has_no_reference(tmp_path: Path) -> None:
@@ -117,7 +119,7 @@ def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
     )
     results = load(folder)
     found = table(results, compared(results))
-    assert found.rows[0][3] == "−1.000 two seeds (better)"
+    assert found.rows[0][3] == "−1.000 (better)"
 
 
 def test_without_the_reference_there_is_no_difference(tmp_path: Path) -> None:

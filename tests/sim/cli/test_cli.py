@@ -106,8 +106,8 @@ def test_run_writes_the_folder_and_prints_the_table(scenario: str, simulation: F
     result = invoke("run", scenario, "--workers", "0")
     assert result.exit_code == 0, result.output
     assert simulation.calls == [(("braintorrent", "local"), (3, 5), 0)]
-    assert "0.750 two seeds" in result.stdout and "10 min" in result.stdout
-    assert "+0.000 two seeds" in result.stdout and "+0.250" in result.stdout
+    assert "0.750" in result.stdout and "10 min" in result.stdout
+    assert "+0.000" in result.stdout and "+0.250" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 100
     assert "4/4 runs, 14 of 14 trainings and 28 of 28 evaluations done" in result.stderr
     assert "results in results/tiny" in result.stderr
@@ -345,7 +345,7 @@ def test_a_tracker_that_fails_leaves_the_results(
 
     monkeypatch.setitem(trackers.TRACKERS, "mlflow", trackers.Tracker((), fail))
     result = invoke("run", scenario, "--track", "mlflow")
-    assert result.exit_code == 2 and "0.750 two seeds" in result.stdout
+    assert result.exit_code == 2 and "0.750" in result.stdout
     assert result.stderr.endswith("--track mlflow: cannot log to x: no\n")
     assert "finished already" in invoke("run", scenario).stderr
 

@@ -12,6 +12,7 @@ from scipy.special import stdtr
 
 from analysis.comparison import compared
 from analysis.loading import load
+from analysis.report.tables import tables_of
 from analysis.tuning import tuned
 from sim.cli.summary import INTERVAL, as_dict
 from sim.cli.tables import closing_tables
@@ -61,8 +62,8 @@ accuracy minus that of fedavg, paired by seed
 global model: the server's, or the aggregate where there is no server
 at equal: each at its last look not after the least of all, in time, local epochs per client (2) or
 bytes received by all nodes (1 kB)
-of 15 differences 0.8 would be expected to exceed their 95 % interval by chance; *: holds after
-Holm's correction over all of them
+of 15 differences 0.8 would have a 95 % interval without zero by chance; *: holds after Holm's
+correction over all of them
 
 work, mean over seeds
 
@@ -73,7 +74,7 @@ work, mean over seeds
  fedavg       not reached 1/4      2      0     1 kB  2 %  2 % 97 %  0 % +0.050
 
 time to 0.55: when half of the seeds had their mean client (received) there in accuracy on
-validation data, and how many ever had
+validation data, and how many ever had, if only some
 rounds: local ones of all clients; lost: ended by a crash or a dropout
 compute, talk (a model comes or goes), wait (neither), down: shares of the clients' time
 after crash: what the mean client gained from the last look before the crash of server at 30 s
@@ -112,8 +113,9 @@ accuracy minus that of fedavg, paired by seed
 
 at equal: each at its last look not after the least of all, in time, local epochs per client or
 bytes received by all nodes
-of 6 differences 0.3 would be expected to exceed their 95 % interval by chance; *: holds after
-Holm's correction over all of them
+no row at equal bytes of braintorrent, since it or fedavg received nothing
+of 6 differences 0.3 would have a 95 % interval without zero by chance; *: holds after Holm's
+correction over all of them
 
 work, mean over seeds
 
@@ -130,7 +132,7 @@ work, mean over seeds
                           fedavg             –      –      –        –    –    –    –    –
 
 time to 0.9: when half of the seeds had their mean client (received) there in accuracy on validation
-data, and how many ever had
+data, and how many ever had, if only some
 rounds: local ones of all clients; lost: ended by a crash or a dropout
 compute, talk (a model comes or goes), wait (neither), down: shares of the clients' time
 """
@@ -192,6 +194,17 @@ def test_the_table_of_a_run(run_folder: Path) -> None:
     assert table_text(run_folder) == RUN_TABLE
 
 
+def test_a_reference_has_not_gained_after_a_crash(tmp_path: Path) -> None:
+    protocols = "{fedavg: {deadline: 1 min}, local: {}}"
+    folder = write_run(tmp_path, described("seeds=[0, 1]", CRASH, protocols=protocols), busy)
+    text = table_text(folder)
+    rows = [line.split() for line in text.splitlines()[text[: text.index("work, ")].count("\n") :]]
+    assert [row[-1] for row in rows if row and row[0] in ("fedavg", "local")] == ["−0.050", "–"]
+    assert "before the crash of server at 30 s; not" in text
+    # Of two seeds the caption says so, and the cells have the means alone.
+    assert "final accuracy, mean of two seeds" in text and "±" not in text
+
+
 def test_a_narrow_terminal_gets_all_of_it(run_folder: Path) -> None:
     text = table_text(run_folder, width=80)
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
@@ -207,6 +220,7 @@ def test_json_of_a_run_says_what_its_intervals_are(run_folder: Path) -> None:
         "target": {"metric": "accuracy", "value": 0.55, "of": "mean", "stage": "received"},
         **{"crash_s": 30.0, "crash_node": "server", "seeds": [0, 1, 2, 3], "baseline": "fedavg"},
         "cautions": [],
+        "struck": "",
     }
     ours, theirs = lines
     # The tables' quantile for 3 degrees of freedom times the standard error of four steps of 0.1.
@@ -296,6 +310,27 @@ def test_the_table_of_a_sweep_over_two_paths(tmp_path: Path) -> None:
     assert found["level_with_baseline"] == {}
 
 
+def test_a_page_has_the_same_stars_as_a_terminal(tmp_path: Path) -> None:
+    """Of scores on own sites, which a sweep's tables don't show, none counts."""
+
+    def rows(run: Run) -> Rows:
+        more = (0.12, 0.16, 0.22)[run[2]] * (run[1] == "braintorrent")
+        metrics = ("accuracy", "accuracy_own_site")
+        return [score(run, 0.0, "client_0", 0.5 + more, metric=name) for name in metrics], []
+
+    folder = write_sweep(tmp_path, swept(f"{RATE}=0 / h,1 / h", seeds=3, protocols=BOTH), rows)
+    _, page, _ = tables_of(results := load(folder), compared(results))
+    assert "of 4 differences 0.2 would" in page.caption
+    assert "of 4 differences 0.2 would" in table_text(folder)
+
+
+def test_a_heading_breaks_between_words(tmp_path: Path) -> None:
+    sweep = swept("failure_detection.kind=perfect,none")
+    folder = write_sweep(tmp_path, sweep, one_client(lambda run: 0.5))
+    lines = [line.split()[:1] for line in table_text(folder).splitlines()]
+    assert ["failure_detection."] in lines and ["kind"] in lines
+
+
 def test_a_sweep_over_one_number_says_where_protocols_are_level(tmp_path: Path) -> None:
     """Braintorrent loses 0.1 from 0 to 2 per hour, and begins 0.05 ahead."""
 
@@ -308,7 +343,8 @@ def test_a_sweep_over_one_number_says_where_protocols_are_level(tmp_path: Path) 
     folder = write_sweep(tmp_path, sweep, rows)
     # Means 0.06 and -0.04, each ± 2.484 standard deviations of 0.01: zero at 0.0352 and beyond 2.
     said = (
-        "level with fedavg at a churn.failure_rate of: braintorrent: 1.2 / h (not told apart from"
+        "level with fedavg at equal time at a churn.failure_rate of: braintorrent: 1.2 / h "
+        "(not told apart from"
     )
     assert f"{said} 0.703 / h to 1.7 / h)" in table_text(folder, width=200)
     ((one,),) = content(folder)["level_with_baseline"].values()
@@ -327,10 +363,11 @@ def test_a_tuned_sweep_shows_the_values_that_were_best(tmp_path: Path) -> None:
     folder = tuned_by(LEARNING, write_sweep(tmp_path, sweep, rows))
     text = table_text(folder)
     assert "0.400 ±0.000" in text and "0.900" not in text
-    assert text.count("0.01 (2 of 3)") == 2 and text.count("0.1 (3 of 3)") == 2
+    assert text.count("0.01 (2 of 3), end") == 2 and text.count("0.1 (3 of 3), end") == 2
     assert f"tuned: {LEARNING}, for each protocol and seed" in text
     found = content(folder)
     assert (found["paths"], found["tuned"]) == ([RATE], [LEARNING])
+    assert found["grid_ends"] == {LEARNING: ["0.01", "0.1"]}
     assert found["lines"][0]["tuned"] == {"seeds": [0, 1, 2], LEARNING: ["0.1", "0.01", "0.01"]}
 
 
