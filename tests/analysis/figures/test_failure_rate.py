@@ -29,7 +29,7 @@ def test_rates_are_shown_per_hour(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("values", "whole"), [("2,4,5", True), ("2,3.5", False)])
 def test_whole_numbers_have_whole_ticks(tmp_path: Path, values: str, whole: bool) -> None:
-    (axis,) = failure_rate(a_sweep(tmp_path, f"evaluation.target.value={values}")).axes
+    (axis,) = failure_rate(a_sweep(tmp_path, f"training.learning_rate={values}")).axes
     ticks = axis.get_xticks()
     assert np.allclose(ticks, ticks.round()) == whole
 

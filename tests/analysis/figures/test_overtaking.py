@@ -35,7 +35,7 @@ def test_nobody_overtakes(tmp_path: Path) -> None:
 
 
 def test_a_smaller_loss_is_ahead(tmp_path: Path) -> None:
-    target = "evaluation.target.value=1,3"
+    target = "training.learning_rate=1,3"
     results = a_sweep(tmp_path, target, values=lambda run: {"client_0": [1.0] * 3}, protocols=PEERS)
     figure = drawn(failure_rate(results))
     assert figure.get_suptitle().endswith("braintorrent equals fedavg at equal time at all values")
