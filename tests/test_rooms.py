@@ -10,8 +10,7 @@ from tests.rooms import ROOT, circle, crossing, edges
 MOST_FILES, MOST_TEST_FILES = 12, 20
 # One file a kind: there may be as many as there are kinds.
 KINDS = {f"sim/{name}" for name in ("protocols", "faults")} | {
-    *(f"models/{name}" for name in ("tasks", "networks", "partitions")),
-    "analysis/figures",
+    f"models/{name}" for name in ("tasks", "networks", "partitions")
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from analysis.figures.choices import default_figure as default_figure
+from analysis.canvas.choices import default_figure as default_figure
 from analysis.figures.clients import clients as clients
 from analysis.figures.convergence import convergence as convergence
 from analysis.figures.difference import difference as difference

@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import look
-from analysis.figures.choices import means, only_point, scores_of
-from analysis.figures.scale import time_scale
+from analysis.canvas import look
+from analysis.canvas.choices import means, only_point, scores_of
+from analysis.canvas.scale import time_scale
 from analysis.frames import listed
 from analysis.results import Names, Results
 from sim.record.errors import ResultError

@@ -6,11 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.canvas import look
+from analysis.canvas import struck as bars
+from analysis.canvas.choices import few_points, means, scores_of
+from analysis.canvas.scale import Scale, panel_names, size_scale, time_scale
 from analysis.disturbances import disturbances
-from analysis.figures import look
-from analysis.figures import struck as bars
-from analysis.figures.choices import few_points, means, scores_of
-from analysis.figures.scale import Scale, panel_names, size_scale, time_scale
 from analysis.frames import listed
 from analysis.metrics import WORK_KINDS, cumulated, epochs_per_round, over_clients, with_work
 from analysis.results import Names, Results

@@ -3,10 +3,10 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import look, overtaking
-from analysis.figures.choices import baseline_of, chosen_points, curves, paired, varied_path
-from analysis.figures.rates import draw_lines, rate_axis
-from analysis.figures.scale import path_name
+from analysis.canvas import look, overtaking
+from analysis.canvas.choices import baseline_of, chosen_points, curves, paired, varied_path
+from analysis.canvas.rates import draw_lines, rate_axis
+from analysis.canvas.scale import path_name
 from analysis.metrics import not_after
 from analysis.results import Names, Results
 from sim.record.errors import ResultError

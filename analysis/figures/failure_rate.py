@@ -3,11 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import look, overtaking
-from analysis.figures.choices import chosen_points, curves, means, varied_path
+from analysis.canvas import look, overtaking
+from analysis.canvas.choices import chosen_points, curves, means, varied_path
+from analysis.canvas.rates import draw_lines, rate_axis
+from analysis.canvas.scale import path_name
 from analysis.figures.difference import difference_data
-from analysis.figures.rates import draw_lines, rate_axis
-from analysis.figures.scale import path_name
 from analysis.metrics import final
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.results import Names, Results

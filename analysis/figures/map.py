@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch, Rectangle
 
-from analysis.figures import look
-from analysis.figures.choices import baseline_of, chosen_points, curves, paired, varied_pair
-from analysis.figures.scale import Scale, path_name, scale_of
+from analysis.canvas import look
+from analysis.canvas.choices import baseline_of, chosen_points, curves, paired, varied_pair
+from analysis.canvas.scale import Scale, path_name, scale_of
 from analysis.metrics import not_after
 from analysis.results import Names, Results
 from sim.record.errors import ResultError

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import look
-from analysis.figures.choices import only_point, only_protocol
+from analysis.canvas import look
+from analysis.canvas.choices import only_point, only_protocol
 from analysis.results import Names, Results
 from sim.record.errors import ResultError
 from sim.record.rows import CLIENT, FINISHED

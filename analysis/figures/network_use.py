@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import look
-from analysis.figures.choices import few_points, scores_of, shown
-from analysis.figures.scale import panel_names, size_scale, time_scale
+from analysis.canvas import look
+from analysis.canvas.choices import few_points, scores_of, shown
+from analysis.canvas.scale import panel_names, size_scale, time_scale
 from analysis.metrics import RUN
 from analysis.metrics.common import runs_of
 from analysis.results import Names, Results

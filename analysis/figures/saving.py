@@ -9,8 +9,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from analysis import figures
-from analysis.figures import look
-from analysis.figures.choices import default_figure
+from analysis.canvas import look
+from analysis.canvas.choices import default_figure
 from analysis.files import whole_file
 from analysis.loading import load
 from analysis.tuning import tuned

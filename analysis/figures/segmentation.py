@@ -19,7 +19,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.figures import look
+from analysis.canvas import look
 
 _RAINBOW = (
     *("#D1BBD7", "#BA8DB4", "#AA6F9E", "#994F88", "#882E72", "#1965B0", "#5289C7", "#7BAFDE"),

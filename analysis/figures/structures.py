@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import look
-from analysis.figures.choices import finished, means, only_point
+from analysis.canvas import look
+from analysis.canvas.choices import finished, means, only_point
 from analysis.frames import ordered
 from analysis.metrics import final, over_clients
 from analysis.results import Names, Results, Seeds

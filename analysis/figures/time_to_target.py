@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import look
-from analysis.figures.choices import curves, few_points, finished
-from analysis.figures.scale import Scale, panel_names, time_scale
+from analysis.canvas import look
+from analysis.canvas.choices import curves, few_points, finished
+from analysis.canvas.scale import Scale, panel_names, time_scale
 from analysis.frames import listed
 from analysis.metrics import reached_target, to_target
 from analysis.metrics.common import POINT_AND_PROTOCOL as BOTH

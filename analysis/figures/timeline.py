@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.canvas import look
+from analysis.canvas import struck as bars
+from analysis.canvas.choices import only_point, only_protocol
+from analysis.canvas.scale import Scale, time_scale
 from analysis.disturbances import disturbances
-from analysis.figures import look
-from analysis.figures import struck as bars
-from analysis.figures.choices import only_point, only_protocol
-from analysis.figures.scale import Scale, time_scale
 from analysis.metrics import RUN, STATE_KINDS
 from analysis.metrics.common import is_client, nodes_of
 from analysis.results import Names, Results

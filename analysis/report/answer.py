@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
+from analysis.canvas.choices import stages_of
+from analysis.canvas.scale import point_name
 from analysis.comparison import (
     BYTES,
     EPOCHS,
@@ -15,8 +17,6 @@ from analysis.comparison import (
     is_told,
     shown_contrasts,
 )
-from analysis.figures.choices import stages_of
-from analysis.figures.scale import point_name
 from analysis.results import Results
 from analysis.statistics import Interval
 from sim.record.metrics import is_rising

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.canvas.look import seeds_text
+from analysis.canvas.scale import point_name
 from analysis.comparison import Comparison, difference_text, is_told
-from analysis.figures.look import seeds_text
-from analysis.figures.scale import point_name
 from analysis.results import Results
 from analysis.statistics import Interval, seeds_needed
 from sim.record.rows import FAILED

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.canvas import look
+from analysis.canvas.choices import curves, means, numeric_paths, stages_of, varying
+from analysis.canvas.scale import Scale, path_name, point_name, scale_of, time_scale
 from analysis.comparison import score_text
 from analysis.disturbances import disturbances
-from analysis.figures import look
-from analysis.figures.choices import curves, means, numeric_paths, stages_of, varying
 from analysis.figures.convergence import convergence_data
-from analysis.figures.scale import Scale, path_name, point_name, scale_of, time_scale
 from analysis.metrics import final
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.report.drawing import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures import look
+from analysis.canvas import look
 from analysis.results import Results
 
 Trace = dict[str, Any]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures import look
-from analysis.figures.scale import Scale
-from analysis.figures.struck import LANES, alpha_of, edges_s, lanes_of, once
+from analysis.canvas import look
+from analysis.canvas.scale import Scale
+from analysis.canvas.struck import LANES, alpha_of, edges_s, lanes_of, once
 from analysis.report.drawing import Switch, Trace, escaped, plain
 
 MOST_BARS = 400

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.figures.scale import Scale, point_name, time_scale
+from analysis.canvas.scale import Scale, point_name, time_scale
 from analysis.figures.timeline import BARS, timeline_data
 from analysis.frames import listed
 from analysis.metrics.common import nodes_of

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from analysis.canvas.choices import scores_of
 from analysis.comparison import compared
-from analysis.figures.choices import scores_of
 from analysis.files import whole_file
 from analysis.loading import load
 from analysis.report import curves, nodes

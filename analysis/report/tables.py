@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from analysis.canvas.choices import stages_of
+from analysis.canvas.scale import path_name, size_scale
 from analysis.comparison import (
     BYTES,
     EPOCHS,
@@ -28,8 +30,6 @@ from analysis.comparison import (
     without_bytes,
 )
 from analysis.disturbances import struck_text
-from analysis.figures.choices import stages_of
-from analysis.figures.scale import path_name, size_scale
 from analysis.files import flat
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.metrics.stages import GLOBAL

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from analysis.figures import look
-from analysis.figures.look import REFERENCE_STYLES, STYLES
+from analysis.canvas import look
+from analysis.canvas.look import REFERENCE_STYLES, STYLES
 from analysis.loading import load
 from analysis.report import curves
 from analysis.report.curves import at_the_end, over_time

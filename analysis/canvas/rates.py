@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import look
-from analysis.figures.scale import Scale, path_name, scale_of
+from analysis.canvas import look
+from analysis.canvas.scale import Scale, path_name, scale_of
 from analysis.results import Results
 
 _APART = 0.006

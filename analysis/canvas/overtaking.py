@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import look
-from analysis.figures.scale import Scale
+from analysis.canvas import look
+from analysis.canvas.scale import Scale
 from analysis.results import Results
 from analysis.statistics import Crossing, crossings, intervals_of
 from sim.record.metrics import is_rising

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.figures.scale import held
+from analysis.canvas.scale import held
 from analysis.results import Results
 from sim.record.rows import RECEIVED, TRAINED
 

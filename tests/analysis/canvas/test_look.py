@@ -5,9 +5,9 @@ from pathlib import Path
 import matplotlib
 import pytest
 
+from analysis.canvas.look import REFERENCE_STYLES, STYLES, panels, styles
+from analysis.canvas.scale import Scale, path_name, size_scale, time_scale
 from analysis.figures import FIGURES
-from analysis.figures.look import REFERENCE_STYLES, STYLES, panels, styles
-from analysis.figures.scale import Scale, path_name, size_scale, time_scale
 from tests.analysis.figures.looked_at import a_run
 
 PROTOCOLS = (

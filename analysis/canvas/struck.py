@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.transforms import ScaledTranslation
 
+from analysis.canvas import look
 from analysis.disturbances import KINDS
-from analysis.figures import look
 
 LANES = {
     "server_down": ("server down", "#222222"),
