@@ -60,6 +60,14 @@ class FedAvg(Protocol):
         default=30.0, description="its longest wait; each wait doubles up to here"
     )
 
+    @property
+    def round_ends_s(self) -> float | None:
+        return self.deadline
+
+    @property
+    def late_updates_count(self) -> bool:
+        return self.late_updates == "next_round"
+
     def check(self, *, unreliable: bool) -> None:
         if self.deadline is None and unreliable:
             what = "is missing, but faults or loss can stall a round"
@@ -261,7 +269,7 @@ class ServerRounds(Running):
             peer=self.world.clients[client].name,
             round=server_round,
         )
-        if self.settings.late_updates == "next_round":
+        if self.settings.late_updates_count:
             self._late[client] = update
 
     def _aggregate(self, current: Round) -> Behaviour:
@@ -332,7 +340,7 @@ class ServerRounds(Running):
     def _is_pointless(self, node: Node) -> bool:
         report: Report = node.storage.unreported
         newer = self._newest_order(node, report.order.attempt)
-        return newer is not None and self.settings.late_updates == "discard"
+        return newer is not None and not self.settings.late_updates_count
 
     def _uploaded(self, node: Node) -> Generator[simpy.Event, Any, bool]:
         """One try: ends when it has arrived, can't, or needn't any longer."""

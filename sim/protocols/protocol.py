@@ -95,6 +95,16 @@ class Protocol(Settings):
         """
         return (*clients, SERVER) if self.needs_server else clients
 
+    @property
+    def round_ends_s(self) -> float | None:
+        """When a server round closes, whoever is missing; None if it has no such end."""
+        return None
+
+    @property
+    def late_updates_count(self) -> bool:
+        """Whether an update that comes when its server round has closed counts in a later one."""
+        return False
+
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
 

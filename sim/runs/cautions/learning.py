@@ -46,7 +46,7 @@ def never_merged(evidence: Evidence) -> Found:
 def never_took_part(evidence: Evidence) -> Found:
     """Clients that trained, but to whom nobody listened."""
     for name, runs in evidence.compared.items():
-        late_count = _late_count(evidence, name)
+        late_count = evidence.scenario.protocols[name].late_updates_count
         found: dict[str, dict[str, list[Run]]] = defaultdict(dict)
         for run in runs:
             for client, why in _unheard(run, evidence.clients, late_count=late_count).items():
@@ -59,12 +59,6 @@ def never_took_part(evidence: Evidence) -> Found:
                 f"{share:.0%} of the training samples went into no other model"
             )
             yield caution("never took part", name, text, concerned)
-
-
-def _late_count(evidence: Evidence, protocol: str) -> bool:
-    """Whether an update that comes when its server round has closed counts in a later one."""
-    settings = evidence.scenario.protocols[protocol].model_dump(mode="json")
-    return bool(settings.get("late_updates", "discard") != "discard")
 
 
 def _unheard(run: Run, clients: Sequence[str], *, late_count: bool) -> dict[str, str]:
@@ -164,7 +158,7 @@ def failed_rounds(evidence: Evidence) -> Found:
 def unused_work(evidence: Evidence) -> Found:
     """Finished local rounds whose updates no average of the server holds."""
     for name, runs in evidence.compared.items():
-        late_count = _late_count(evidence, name)
+        late_count = evidence.scenario.protocols[name].late_updates_count
         # Only of a server that tells how many updates went into its rounds.
         telling = [run for run in runs if _averaged(run)]
         done = sum(run.number("train") for run in telling)

@@ -25,7 +25,7 @@ LINKS: tuple[tuple[Literal["uplink", "downlink"], str], ...] = (
 def missed_deadline(evidence: Evidence) -> Found:
     """Clients that can't be back by the time their server stops waiting."""
     for name, runs in evidence.compared.items():
-        deadline_s = getattr(evidence.scenario.protocols[name], "deadline", None)
+        deadline_s = evidence.scenario.protocols[name].round_ends_s
         if deadline_s is None:
             continue
         typical = {
@@ -52,9 +52,12 @@ def late_updates(evidence: Evidence) -> Found:
             sent += run.count("transfer")
         many = [client for client in evidence.clients if late[client] > MANY_LATE * sent[client]]
         if many:
-            settings = evidence.scenario.protocols[name].model_dump(mode="json")
-            said = settings.get("late_updates", "discard")
-            effect = "count for nothing" if said == "discard" else "count in a later round"
+            counts = evidence.scenario.protocols[name].late_updates_count
+            effect, said = (
+                ("count in a later round", "next_round")
+                if counts
+                else ("count for nothing", "discard")
+            )
             number, all_sent = (sum(each[client] for client in many) for each in (late, sent))
             text = (
                 f"{number:,} of {all_sent:,} updates of {listed(many)} came after their server "
