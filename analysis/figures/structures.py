@@ -11,10 +11,11 @@ from analysis.frames import ordered
 from analysis.metrics import final, over_clients
 from analysis.results import Names, Results, Seeds
 from sim.record.errors import ResultError
+from sim.record.metrics import OWN_SITE, validation_metric
 from sim.record.rows import RECEIVED
 
 _PREFIX = "dice_"
-_NO_STRUCTURES = ("dice_own_site",)
+_NO_STRUCTURES = (f"{_PREFIX}{OWN_SITE}", validation_metric("dice"))
 """Metrics that begin like a structure's."""
 _ROW_HEIGHT_IN, _AXIS_HEIGHT_IN = 0.25, 0.35
 _ROW_FILLED = 0.6

@@ -19,7 +19,7 @@ from analysis.metrics.common import PerPoint, per_point
 from analysis.results import Names, Results
 from analysis.statistics import kaplan_meier
 from sim.record.errors import ResultError
-from sim.record.metrics import VALIDATION
+from sim.record.metrics import validation_metric
 from sim.record.points import TargetRecord
 from sim.record.rows import AGGREGATE, RECEIVED
 
@@ -63,7 +63,7 @@ def _arrivals(
         return to_target(curves(results, points=names, stage=stage or RECEIVED), values)
     parts = []
     for name, one in _targets(results, names, stage).items():
-        metric = f"{one.metric}_{VALIDATION}"
+        metric = validation_metric(one.metric)
         scores = results.scores(points=name, stage=None, metric=metric)
         parts.append(reached_target(finished(results, scores), one))
     found = pd.concat(parts, ignore_index=True)
