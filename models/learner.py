@@ -3,8 +3,11 @@
 It is all that the simulator sees of this tower, in its own process or in a worker's.
 """
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -14,13 +17,16 @@ from models.arithmetic.batched import GROUP_LIMIT as GROUP_LIMIT
 from models.arithmetic.batched import Group, Member
 from models.arithmetic.exact import fine_tune
 from models.bits import devices, generator
-from models.bits.fingerprint import modules_of
-from models.networks import ModelSettings, network
+from models.bits.fingerprint import Outside, outside_of
+from models.networks import NETWORKS, ModelSettings, network, own_network
 from models.parameters import FlatModule, Vector
+from models.tasks import TASKS
 from models.tasks.settings import TaskSettings, Tell
 from models.tasks.task import HeldOut, Task
 from models.training import ALL_CLIENTS, TrainingSettings, steps_per_round
 from sim.record.metrics import FINAL, TEST, VALIDATION, LabelShares
+from sim.record.settings.base import Settings
+from sim.record.settings.kinds import OneOf
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,16 @@ class LearnerSpec:
         return tuple(dict.fromkeys((*self.task.libraries, *self.model.libraries)))
 
     @property
-    def modules(self) -> tuple[str, ...]:
-        """Names of those outside the project that define its task, network and partition."""
-        return modules_of(self.task, self.model)
+    def outside(self) -> Outside:
+        """What a user adds to its task, network and partition."""
+        return outside_of(self.task, self.model)
+
+    def sealed(self) -> LearnerSpec | Sealed:
+        """What to send of it: where it is read, a user's classes need not be known yet."""
+        if not self.outside.definitions:
+            return self
+        kinds = _Kinds(task=self.task, model=self.model).model_dump_json()
+        return Sealed(kinds, self.training, self.clients, self.seed)
 
     @property
     def together(self) -> Hashable | None:
@@ -55,6 +68,28 @@ class LearnerSpec:
             return None
         data = self.task.model_copy(update={"data_seed": 0}).data_key(self.clients)
         return data, self.model, training.optimizer, training.batch_size, training.device
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A learner's description with its kinds in words, JSON; equal if the descriptions are."""
+
+    kinds: str
+    training: TrainingSettings
+    clients: int
+    seed: int
+
+    def opened(self) -> LearnerSpec:
+        """The description, in the user's code that is active. Raises Refusal if it isn't there."""
+        kinds = _Kinds.model_validate_json(self.kinds)
+        return LearnerSpec(kinds.task, kinds.model, self.training, self.clients, self.seed)
+
+
+class _Kinds(Settings):
+    """What may be a user's own in a description."""
+
+    task: Annotated[TaskSettings, OneOf(TASKS, "name")]
+    model: Annotated[ModelSettings, OneOf(NETWORKS, "name", own_network)]
 
 
 class Learner:

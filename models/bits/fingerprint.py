@@ -1,9 +1,12 @@
 """What decides the bits of a model beside its learner's description: one name for all of it."""
 
+from __future__ import annotations
+
 import functools
 import importlib
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,27 +14,50 @@ import torch
 
 from models.arithmetic.compiled import compiler_version
 from models.bits import devices
-from models.bits.code import digest, library_version
+from models.bits.code import digest, distribution, library_version
 from models.training import TrainingSettings
+from sim.record.code import NO_CODE, OURS, Code, active, is_own, meaning
 from sim.record.errors import Refusal
 from sim.record.settings.base import Settings
 
 _TOWER = Path(__file__).parents[1]
-_OURS = ("models", "sim")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What computes and isn't this tower's.
+
+    `definitions`: the names of those in the user's `code`; `modules`: of the Python files of kinds
+    that were added to a registry.
+    """
+
+    definitions: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    code: Code = NO_CODE
+
+    def __or__(self, other: Outside) -> Outside:
+        definitions = sorted({*self.definitions, *other.definitions})
+        modules = sorted({*self.modules, *other.modules})
+        return Outside(tuple(definitions), tuple(modules), self.code or other.code)
+
+
+NOTHING = Outside()
 
 
 def fingerprint(
-    training: TrainingSettings, libraries: Sequence[str], modules: Sequence[str] = ()
+    training: TrainingSettings, libraries: Sequence[str], outside: Outside = NOTHING
 ) -> str:
     """Names what decides bits beside a learner's description: code, libraries, CPU, compiler.
 
-    `libraries`: the names of those that compute; `modules`: of the Python files outside this tower
-    that do (see `modules_of`).
+    `libraries`: the names of those that compute, but for those that a user's code imports itself.
 
     Raises Refusal if the machine lacks the device or, in batched arithmetic, a compiler.
     """
-    found = sha256(_code(tuple(modules)))
-    for library in libraries:
+    found = sha256(_tower())
+    found.update(_added(outside.modules))
+    does = meaning(outside.code, outside.definitions)
+    found.update(does.digest.encode())
+    for library in (*libraries, *map(distribution, does.libraries)):
         found.update(library_version(library).encode())
     compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
     found.update(
@@ -43,15 +69,15 @@ def fingerprint(
 
 
 def environment(
-    trainings: Sequence[TrainingSettings], libraries: Sequence[str], modules: Sequence[str] = ()
+    trainings: Sequence[TrainingSettings], libraries: Sequence[str], outside: Outside = NOTHING
 ) -> dict[str, str]:
     """What decides bits, in words that people can compare, by what it is.
 
     Equal in two processes if the same operation gives the same bits in both. `trainings`: those
     that will be done here; device and compiler matter only as far as they use them. `libraries`,
-    `modules`: as in `fingerprint`. Raises Refusal as it does.
+    `outside`: as in `fingerprint`. Raises Refusal as it does.
     """
-    prints = sorted({fingerprint(training, libraries, modules)[:12] for training in trainings})
+    prints = sorted({fingerprint(training, libraries, outside)[:12] for training in trainings})
     return {
         "Python": ".".join(platform.python_version_tuple()[:2]),
         **{name: library_version(name) for name in libraries},
@@ -60,20 +86,30 @@ def environment(
     }
 
 
-def modules_of(*settings: Settings) -> tuple[str, ...]:
-    """The modules outside the project that define these kinds and those chosen within them."""
+def outside_of(*settings: Settings) -> Outside:
+    """What computes these kinds, and those chosen within them, outside of this tower."""
     classes = {one for each in settings for one in type(each).__mro__ if issubclass(one, Settings)}
-    modules = {one.__module__ for one in classes if one.__module__.partition(".")[0] not in _OURS}
+    of_users = {f"{one.__module__}.{one.__qualname__}" for one in classes if is_own(one)}
+    modules = {one.__module__ for one in classes if not is_own(one)}
+    added = {name for name in modules if name.partition(".")[0] not in OURS}
+    code = active() if of_users else NO_CODE
+    found = Outside(tuple(sorted(of_users)), tuple(sorted(added)), code)
     within = [value for each in settings for _, value in each if isinstance(value, Settings)]
-    return tuple(sorted(modules.union(modules_of(*within) if within else ())))
+    return found | outside_of(*within) if within else found
 
 
 @functools.cache
-def _code(modules: tuple[str, ...]) -> bytes:
+def _tower() -> bytes:
     found = sha256()
     for path in sorted(_TOWER.rglob("*.py"), key=lambda path: path.relative_to(_TOWER).as_posix()):
         found.update(path.relative_to(_TOWER).as_posix().encode())
         found.update(digest(path))
+    return found.digest()
+
+
+@functools.cache
+def _added(modules: tuple[str, ...]) -> bytes:
+    found = sha256()
     for name in modules:
         for path in _files(name):
             found.update(f"{name} {path.name}".encode())
@@ -87,5 +123,5 @@ def _files(module: str) -> list[Path]:
     file = getattr(found, "__file__", None)
     if file is None or module == "__main__":
         what = f"a kind is defined in {module}, which worker processes can't import"
-        raise Refusal(what, "a module of its own", ("task", "name"))
+        raise Refusal(what, "a file of its own, given by --code", ("task", "name"))
     return sorted(Path(file).parent.rglob("*.py")) if found.__package__ else [Path(file)]

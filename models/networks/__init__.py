@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from models.networks.cnn import CnnSettings
 from models.networks.mlp import MlpSettings
+from models.networks.own import own_network
 from models.networks.quicknat import QuicknatSettings
 from models.networks.settings import ModelSettings
 from models.networks.unet import UnetSettings
@@ -55,4 +56,5 @@ __all__ = [
     "UnetSettings",
     "check_fit",
     "network",
+    "own_network",
 ]

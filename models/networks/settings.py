@@ -19,6 +19,9 @@ class ModelSettings(Settings):
     beside the task's that compute it.
     """
 
+    AS_OWN: ClassVar[str] = (
+        "a function or class with a parameter `outputs` that gives a torch.nn.Module"
+    )
     per_pixel: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
 

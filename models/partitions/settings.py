@@ -1,6 +1,7 @@
 """What every partition answers, and how those that draw shares do so."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ REDRAWS = 1_000
 class PartitionSettings(Settings):
     """How training samples fall to the clients: each sample to exactly one of them."""
 
+    AS_OWN: ClassVar[str] = "a subclass of Partition"
     kind: str
 
     @abstractmethod

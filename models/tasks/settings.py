@@ -41,6 +41,7 @@ class TaskSettings(Settings):
     """
 
     metrics: ClassVar[Mapping[str, Better]]
+    AS_OWN: ClassVar[str] = "a subclass of TaskSettings"
     final_metrics: ClassVar[Mapping[str, Better]] = {}
     bounds: ClassVar[Mapping[str, Bounds]] = {}
     segments: ClassVar[bool] = False

@@ -27,11 +27,13 @@ from sim.cli.terminal import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_MISTAKE,
+    CodeFiles,
     Overrides,
     ScenarioName,
     console,
     mistakes_reported,
     say,
+    use_code,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +106,12 @@ _Scheduler = Annotated[
         help="Train on a Dask cluster: its scheduler's tcp:// or tls:// address, or its file.",
     ),
 ]
+_AcceptCode = Annotated[
+    bool,
+    typer.Option(
+        "--accept-code", help="If your code has changed since, make the folder's tables anew."
+    ),
+]
 _Track = Annotated[
     list[str] | None,
     typer.Option(
@@ -119,6 +127,8 @@ _Json = Annotated[
 def run(
     scenario: ScenarioName,
     overrides: Overrides = None,
+    code: CodeFiles = None,
+    accept_code: _AcceptCode = False,
     protocol: _Protocols = None,
     seed: _Seeds = None,
     workers: _Workers = None,
@@ -135,6 +145,7 @@ def run(
         from sim.scenario import load, restricted
 
         check_trackers(track)
+        use_code(code)
         wanted = restricted(load(scenario, overrides or ()), protocol or (), seed or ())
         if wanted.sweep or wanted.tune:
             say("what the scenario says of a sweep is left out; `braintorrent sweep` runs it")
@@ -142,7 +153,7 @@ def run(
         folder = out or Path("results") / wanted.name
         from sim.runs.sweep import run_one
 
-        with _session(folder, workers, store_limit, scheduler) as session:
+        with _session(folder, workers, store_limit, scheduler, accept_code) as session:
             done = run_one(wanted, session)
         show_results(folder, as_json)
         say(f"results in {folder}")
@@ -171,6 +182,8 @@ def sweep(
         int | None, typer.Option(metavar="N", min=1, help="Use the seeds 0 to N-1.")
     ] = None,
     overrides: Overrides = None,
+    code: CodeFiles = None,
+    accept_code: _AcceptCode = False,
     protocol: _Protocols = None,
     workers: _Workers = None,
     store_limit: _StoreLimit = STORE_LIMIT,
@@ -190,6 +203,7 @@ def sweep(
         from sim.scenario import grid
 
         check_trackers(track)
+        use_code(code)
         wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or (), tune=tune or ())
         folder = out or Path("results") / f"{wanted.base.name}_sweep"
         if dry_run:
@@ -197,7 +211,7 @@ def sweep(
             return
         from sim.runs.sweep import run_sweep
 
-        with _session(folder, workers, store_limit, scheduler) as session:
+        with _session(folder, workers, store_limit, scheduler, accept_code) as session:
             done = run_sweep(wanted, session)
         show_results(folder, as_json)
         say(f"results in {folder}")
@@ -214,6 +228,7 @@ def check(
             "--data", help="Load and partition the data, and fit the network to them (slower)."
         ),
     ] = False,
+    code: CodeFiles = None,
 ) -> None:
     """Validate scenarios without running them."""
     from sim.record.errors import ScenarioError
@@ -222,6 +237,7 @@ def check(
 
     mistakes = 0
     with mistakes_reported():
+        use_code(code)
         for name in scenarios:
             try:
                 loaded = load(name)
@@ -250,12 +266,14 @@ def check(
 
 
 @app.command(name="list")
-def list_choices() -> None:
+def list_choices(code: CodeFiles = None) -> None:
     """List protocols, faults, tasks, networks and partitions with their settings."""
     from sim.scenario.catalogue import catalogue
 
-    for line in catalogue():
-        typer.echo(line)
+    with mistakes_reported():
+        use_code(code)
+        for line in catalogue():
+            typer.echo(line)
 
 
 @app.command()
@@ -283,16 +301,22 @@ app.command()(subjects)
 
 
 @app.command()
-def schema() -> None:
+def schema(code: CodeFiles = None) -> None:
     """Print the JSON Schema of a scenario, for editors."""
     from sim import scenario
 
-    typer.echo(json.dumps(scenario.schema(), indent=2))
+    with mistakes_reported():
+        use_code(code)
+        typer.echo(json.dumps(scenario.schema(), indent=2))
 
 
 @contextmanager
 def _session(
-    folder: Path, workers: int | None, store_limit: str, scheduler: str | None
+    folder: Path,
+    workers: int | None,
+    store_limit: str,
+    scheduler: str | None,
+    accept_code: bool,
 ) -> "Iterator[Session]":
     """How work is done from here: with progress on the terminal, and a word when interrupted."""
     from sim.cli.progress import progress_display
@@ -306,7 +330,15 @@ def _session(
         raise ScenarioError(f"--store-limit {store_limit}: {mistake}") from None
     try:
         with progress_display(console(stderr=True)) as progress:
-            yield Session(folder, _worker_count(workers), limit_bytes, say, progress, scheduler)
+            yield Session(
+                folder,
+                _worker_count(workers),
+                limit_bytes,
+                say,
+                progress,
+                scheduler,
+                accept_code,
+            )
     except KeyboardInterrupt:
         if not folder.exists():
             raise  # Before anything was written.

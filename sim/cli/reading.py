@@ -11,11 +11,13 @@ import typer
 
 from sim.cli.terminal import (
     EXIT_INTERRUPTED,
+    CodeFiles,
     Overrides,
     ScenarioName,
     console,
     mistakes_reported,
     say,
+    use_code,
 )
 from sim.record.errors import Refusal, ScenarioError
 from sim.record.units import parse
@@ -203,6 +205,7 @@ def predict(
         str | None, typer.Option(metavar="NAME", help="Default: the first that is held out.")
     ] = None,
     point: _Point = None,
+    code: CodeFiles = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .nii.gz. Default: in DIR, named after the model."),
@@ -214,6 +217,7 @@ def predict(
         from analysis.figures.segmentation import Column, segmentation, slices_shown
         from sim.runs.prediction import Choice, segmented
 
+        use_code(code)
         done = segmented(folder, Choice(point, protocol, seed, node, stage, subject), out, say)
         images, truth = done.subject.images, done.subject.labels
         columns = (
@@ -230,6 +234,7 @@ def predict(
 def subjects(
     scenario: ScenarioName,
     overrides: Overrides = None,
+    code: CodeFiles = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .png, .svg or .pdf. Default: <name>_subjects.png."),
@@ -242,6 +247,7 @@ def subjects(
         from sim.runs.prediction import cohort_in
         from sim.scenario import load
 
+        use_code(code)
         wanted = load(scenario, overrides or ())
         cohort = cohort_in(wanted, wanted.seeds[0], say)
         sites = range(min(wanted.clients.count, SITES_SHOWN))

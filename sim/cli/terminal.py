@@ -22,6 +22,24 @@ Overrides = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change one setting of the scenario."),
 ]
 
+CodeFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--code",
+        metavar="FILE",
+        help="Python code of your own that the scenario names: a file, a folder or a module; "
+        "repeatable.",
+    ),
+]
+
+
+def use_code(files: list[str] | None) -> None:
+    """Let scenarios name what is in the user's code. Raises ScenarioError if it can't be read."""
+    if files:
+        from sim.record.code import activate, read
+
+        activate(read(files))
+
 
 def say(message: str) -> None:
     """A line on standard error, since standard output may be somebody's JSON."""

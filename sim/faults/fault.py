@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from sim.record.errors import Path
 from sim.record.settings import Settings
@@ -20,6 +21,7 @@ class Fault(Settings):
     protocol and of the other faults: a higher rate brings the same failures, earlier or more.
     """
 
+    AS_OWN: ClassVar[str] = "a subclass of Fault"
     kind: str
 
     @abstractmethod

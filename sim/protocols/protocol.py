@@ -77,6 +77,7 @@ class Fastest:
 class Protocol(Settings):
     """The settings of one kind of protocol, and what it asks of a world."""
 
+    AS_OWN: ClassVar[str] = "a subclass of Protocol"
     needs_server: ClassVar[bool] = False
     is_reference: ClassVar[bool] = False
     """Whether it is there to measure the others by, and need not do as much work as they."""

@@ -10,7 +10,8 @@ from models.parameters import Layout, Tensor, Vector
 from models.tasks.settings import TaskSettings, Tell
 from models.training import ALL_CLIENTS
 from sim.compute import Graph, Lineage, one_thread
-from sim.record.errors import Refusal
+from sim.record.code import whose_fault
+from sim.record.errors import Refusal, ScenarioError
 from sim.runs.build import Facts
 from sim.scenario import Scenario
 
@@ -52,7 +53,7 @@ class Data:
         """The names of the models that this run's learner makes."""
         spec, facts = learner_spec(scenario, protocol, seed), self.facts(scenario, protocol, seed)
         steps = dict(enumerate(facts.steps)) | {ALL_CLIENTS: facts.pooled_steps}
-        return Lineage(graph, spec, self._names[spec], spec.together, steps)
+        return Lineage(graph, spec.sealed(), self._names[spec], spec.together, steps)
 
     def prepare(self, scenario: Scenario) -> None:
         """Compile what the scenario's training needs, once for all; nothing in exact arithmetic.
@@ -98,6 +99,10 @@ def mistakes_placed(scenario: Scenario, seed: int) -> Iterator[None]:
     except Refusal as mistake:
         when = f" (seed {seed})" if mistake.path == ("task", "partition") else ""
         raise scenario.mistake(mistake.path, f"{mistake.what}{when}", mistake.allowed) from None
+    except Exception as error:
+        if (cause := whose_fault(error)) is None:
+            raise
+        raise ScenarioError(cause) from None
 
 
 def _facts(learner: Learner) -> Facts:
@@ -120,6 +125,6 @@ def _content_name(spec: LearnerSpec, data_digest: str) -> str:
         str(spec.clients),
         str(spec.seed),
         data_digest,
-        fingerprint(spec.training, spec.libraries, spec.modules),
+        fingerprint(spec.training, spec.libraries, spec.outside),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

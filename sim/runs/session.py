@@ -5,7 +5,9 @@ once, whoever shares it, or found in the store.
 """
 
 import asyncio
+import functools
 import math
+import operator
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sim.compute import ComputeError, Engine, Graph, Models, Store, Vectors, engine_for
+from sim.record.code import whose_fault
 from sim.record.folder import STORE_FOLDER
 from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
@@ -77,6 +80,7 @@ class Session:
 
     `home`: the folder with the store. `workers`: processes, 0 for none beside this one.
     `scheduler`: a Dask cluster's address, or its scheduler file, to work there instead.
+    `accept_code`: whether tables may be made anew where the user's code has changed.
     `tell` gets what the user should know, `progress` how far it is, several times a second.
     """
 
@@ -86,6 +90,7 @@ class Session:
     tell: Callable[[str], None]
     progress: Callable[[Progress], None]
     scheduler: str | None = None
+    accept_code: bool = False
 
 
 @dataclass
@@ -167,7 +172,7 @@ def _training(points: Sequence[PointFolder]) -> Training:
     return Training(
         tuple(dict.fromkeys(spec.training for spec in specs)),
         tuple(dict.fromkeys(name for spec in specs for name in spec.libraries)),
-        tuple(dict.fromkeys(name for spec in specs for name in spec.modules)),
+        functools.reduce(operator.or_, (spec.outside for spec in specs)),
     )
 
 
@@ -220,12 +225,20 @@ class _Runs:
             await self._keep(point, played)
             scores = await played.scores()
         except ComputeError as failure:
-            record = replace(record, status=FAILED, cause=str(failure))
-            self.failed.append(record)
-            self._finished += 1
-            return results.run_tables(record, [], [])
+            return self._failure(record, str(failure))
+        except Exception as failure:
+            # What a user's protocol or fault is to blame for ends its own run and no other.
+            if (cause := whose_fault(failure)) is None:
+                raise
+            return self._failure(record, cause)
         self._finished += 1  # Not where Ctrl-C ends it: then nothing has come of it.
         return results.run_tables(record, scores, played.traces)
+
+    def _failure(self, record: RunRecord, cause: str) -> RunTables:
+        failed = replace(record, status=FAILED, cause=cause)
+        self.failed.append(failed)
+        self._finished += 1
+        return results.run_tables(failed, [], [])
 
     async def _keep(self, point: PointFolder, played: Played) -> None:
         """Write the run's final models, but for those that an earlier session has written."""

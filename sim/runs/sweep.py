@@ -6,7 +6,7 @@ finished stays, and the store has what was computed of the rest.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from sim.record.errors import ScenarioError
 from sim.record.folder import (
     POINTS_FILE,
+    RUN_FILE,
     RUNS_FOLDER,
     SCENARIO_FILE,
     SWEEP_FILE,
@@ -21,6 +22,7 @@ from sim.record.folder import (
     write_record,
 )
 from sim.results import folder as results
+from sim.results import own_code
 from sim.results.folder_lock import locked
 from sim.results.sweep_tables import write_tables
 from sim.runs.data import with_pinned_files
@@ -35,10 +37,15 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     """
     (scenario,) = with_pinned_files([scenario])
     text = dump(scenario)
-    if results.is_finished(session.home, text):
+    code = own_code.used([scenario])
+    changed = own_code.changed(session.home, code, accept=session.accept_code)
+    if not changed and results.is_finished(session.home, text):
         return None
     data = prepared([scenario], session.tell)
     with _writing(session.home, SCENARIO_FILE, text):
+        own_code.keep(session.home, code)
+        if changed:
+            _begin_anew([session.home], changed, session)
         return asyncio.run(run_points([PointFolder(scenario, session.home)], session, data))
 
 
@@ -57,14 +64,21 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         PointFolder(scenario, runs / point.name)
         for scenario, point in zip(scenarios, sweep.points, strict=True)
     ]
+    code = own_code.used(scenarios)
+    changed = own_code.changed(session.home, code, accept=session.accept_code)
     missing = [
-        point for point in points if not results.is_finished(point.folder, dump(point.scenario))
+        point
+        for point in points
+        if changed or not results.is_finished(point.folder, dump(point.scenario))
     ]
     if not missing and begun and begun["finished"]:
         return None
     data = prepared([point.scenario for point in missing], session.tell)
     told = folder_record(sweep).as_dict()
     with _writing(session.home, SWEEP_FILE, text):
+        own_code.keep(session.home, code)
+        if changed:
+            _begin_anew([point.folder for point in points], changed, session)
         # Before its first point has a folder: a reader knows what the sweep is to become.
         write_record(session.home / POINTS_FILE, told | {"finished": False})
         for point in missing:
@@ -74,6 +88,13 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         finished = _finished(session, done, time.monotonic() - started_s)
         write_record(session.home / POINTS_FILE, told | {"finished": True} | finished)
         return done
+
+
+def _begin_anew(folders: Iterable[Path], changed: Sequence[str], session: Session) -> None:
+    """Let runs be made again with code that has changed; what was computed stays in the store."""
+    for folder in folders:
+        (folder / RUN_FILE).unlink(missing_ok=True)
+    session.tell(f"{own_code.told(changed)}: tables are made anew")
 
 
 @contextmanager

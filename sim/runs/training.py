@@ -3,34 +3,39 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from models.bits.fingerprint import environment
-from models.learner import GROUP_LIMIT, Learner, LearnerSpec, trained_together
+from models.bits.fingerprint import NOTHING, Outside, environment
+from models.learner import GROUP_LIMIT, Learner, LearnerSpec, Sealed, trained_together
 from models.parameters import Vector
 from models.training import TrainingSettings
+from sim.record.code import activate
 
 
 @dataclass(frozen=True)
 class Training:
     """The data plane that workers do their operations with: real learners.
 
-    `settings`: all ways of training that the learners will use; `libraries` and `modules`: what
+    `settings`: all ways of training that the learners will use; `libraries` and `outside`: what
     computes them, see LearnerSpec.
     """
 
     settings: tuple[TrainingSettings, ...] = ()
     libraries: tuple[str, ...] = ()
-    modules: tuple[str, ...] = ()
+    outside: Outside = NOTHING
 
     @property
     def group_limit(self) -> int:
         return GROUP_LIMIT
 
+    def enter(self) -> None:
+        if self.outside.code:
+            activate(self.outside.code)
+
     def environment(self) -> dict[str, str]:
-        return environment(self.settings, self.libraries, self.modules)
+        return environment(self.settings, self.libraries, self.outside)
 
     def learner(self, spec: Hashable) -> Learner:
-        assert isinstance(spec, LearnerSpec)
-        return Learner(spec)
+        assert isinstance(spec, LearnerSpec | Sealed)
+        return Learner(spec.opened() if isinstance(spec, Sealed) else spec)
 
     def trained_together(self, jobs: Sequence[tuple[Learner, Vector, int, int]]) -> list[Vector]:
         return trained_together(jobs)

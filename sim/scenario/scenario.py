@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from models.networks import NETWORKS, ModelSettings, check_fit
+from models.networks import NETWORKS, ModelSettings, check_fit, own_network
 from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
@@ -87,7 +87,7 @@ class Scenario(Settings):
     task: Annotated[TaskSettings, OneOf(TASKS, "name")] = Field(
         description="the data and what is learned from it"
     )
-    model: Annotated[ModelSettings, OneOf(NETWORKS, "name")] = Field(
+    model: Annotated[ModelSettings, OneOf(NETWORKS, "name", own_network)] = Field(
         description="the network that is trained"
     )
     training: TrainingSettings = Field(

@@ -100,6 +100,9 @@ class Segmenting:
     def group_limit(self) -> int:
         return 1
 
+    def enter(self) -> None:
+        """Nothing of a user's to get ready."""
+
     def environment(self) -> Mapping[str, str]:
         return {}
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from models.bits import fingerprint
+from models.bits.fingerprint import Outside
 from models.learner import Learner, LearnerSpec
 from models.networks import NETWORKS, ModelSettings
 from models.partitions import PARTITIONS
@@ -74,7 +75,7 @@ def test_random_layers_draw_the_same_whoever_asks_and_whatever_went_before(
 def test_the_code_of_kinds_from_outside_is_in_the_name(
     spec: LearnerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert spec.modules == (
+    assert spec.outside.modules == (
         "tests.outside.forgetful",
         "tests.outside.halves",
         "tests.outside.turns",
@@ -82,13 +83,14 @@ def test_the_code_of_kinds_from_outside_is_in_the_name(
     inside = Described.model_validate(
         {"task": {"name": "digits", "partition": {"kind": "turns"}}, "model": {"name": "mlp"}}
     )
-    assert fingerprint.modules_of(inside.task, inside.model) == ("tests.outside.turns",)
+    found = fingerprint.outside_of(inside.task, inside.model)
+    assert found == Outside(modules=("tests.outside.turns",))
     monkeypatch.syspath_prepend(tmp_path)
 
     def named(code: str) -> str:
         (tmp_path / "a_kind.py").write_text(code)
-        fingerprint._code.cache_clear()
-        return fingerprint.fingerprint(TRAINING, (), ("a_kind",))
+        fingerprint._added.cache_clear()
+        return fingerprint.fingerprint(TRAINING, (), Outside(modules=("a_kind",)))
 
     names = [named(code) for code in ("x = 1\n", "x = 2\n", "x = 1  # one\n")]
     assert names[0] == names[2] != names[1]

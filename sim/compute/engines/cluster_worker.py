@@ -43,6 +43,7 @@ class Task:
         with _one_at_a_time:
             # At each operation, since any other task of the process may have changed it.
             torch.set_num_threads(1)
+            self.plane.enter()
             return operation(_learner(self.plane, job.spec), job, inputs)
 
 

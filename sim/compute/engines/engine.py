@@ -56,6 +56,9 @@ class DataPlane(Protocol):
     def group_limit(self) -> int:
         """How many trainings may be done together."""
 
+    def enter(self) -> None:
+        """Make this process ready to build this plane's learners; others' may have been here."""
+
     def environment(self) -> Mapping[str, str]:
         """What decides bits in this process beside a spec, by what it is; for people to read."""
 

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from sim.compute.engines.engine import DataPlane, Failure, Finished, Learner, Result, one_thread
 from sim.compute.refs import Job, Scores, Vector
 from sim.compute.store.vectors import Vectors
+from sim.record.code import whose_fault
 
 # The chain of one model mostly stays on one worker, which then has its last link at hand.
 RECENT_BYTES = 128 << 20
@@ -19,6 +20,7 @@ class Workshop:
     """Reads an operation's inputs, has its learner do it, writes the result; each learner once."""
 
     def __init__(self, plane: DataPlane, vectors: Vectors) -> None:
+        plane.enter()
         self._plane = plane
         self._vectors = vectors
         self._learners: dict[Hashable, Learner] = {}
@@ -98,7 +100,8 @@ def operation(learner: Learner, job: Job, inputs: Sequence[Vector]) -> Vector | 
 
 def failure_text(job: Job, failure: Exception) -> str:
     """Which operation failed, and of what."""
-    return f"{job.kind}{job.arguments} failed: {type(failure).__name__}: {failure}"
+    cause = whose_fault(failure) or f"{type(failure).__name__}: {failure}"
+    return f"{job.kind}{job.arguments} failed: {cause}"
 
 
 class InProcessEngine:

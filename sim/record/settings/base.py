@@ -1,6 +1,6 @@
 """What all settings share: strictness, and how a mistake says what is allowed."""
 
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,6 +12,9 @@ class Settings(BaseModel):
 
     Raises ``pydantic.ValidationError`` on construction from anything that does not fit.
     """
+
+    AS_OWN: ClassVar[str] = "a class of your own"
+    """What a user writes who adds a kind."""
 
     model_config = ConfigDict(
         frozen=True,

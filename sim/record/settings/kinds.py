@@ -1,47 +1,86 @@
 """A part of a scenario that is one of several kinds, each with settings of its own."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from sim.record.code import kinds, own
 from sim.record.errors import Refusal, shown
 from sim.record.settings.base import Settings
+
+Adapt = Callable[[str, Any], type[Settings] | None]
+"""From the name of something in a user's code, and it, to settings; None if it can't be."""
 
 
 class OneOf:
     """Annotates a field that holds settings of one of the kinds in `registry`, told by `key`.
 
     The registry is a literal dict, looked up at each validation: a kind that somebody adds to it is
-    known from then on, without any class being built anew.
+    known from then on, without any class being built anew. A name with a dot is a user's own: a
+    subclass of the field's type in the code that was given, or what `adapt` makes of it.
     """
 
-    def __init__(self, registry: Mapping[str, type[Settings]], key: str = "kind") -> None:
+    def __init__(
+        self,
+        registry: Mapping[str, type[Settings]],
+        key: str = "kind",
+        adapt: Adapt | None = None,
+    ) -> None:
         self._registry = registry
         self._key = key
+        self._adapt = adapt
+        # The annotated type, known when the field's schema is built.
+        self._base: type[Settings] = Settings
+
+    def known(self) -> Iterator[tuple[str, type[Settings]]]:
+        """All kinds by their names, ours before the user's."""
+        yield from self._registry.items()
+        yield from kinds(self._base, self._adapt)
 
     def _chosen(self, data: Any) -> Settings:
-        names = ", ".join(self._registry)
-        if isinstance(data, Settings) and type(data) in self._registry.values():
+        if isinstance(data, self._base):
             return data
+        names = ", ".join(self._registry)
         if not isinstance(data, dict):
             allowed = f"a mapping of names to values, with {self._key}: one of {names}"
             raise Refusal(f"{shown(data)} is not a mapping", allowed)
         if self._key not in data:
             raise Refusal("is missing", names, (self._key,), "missing")
-        kind = data[self._key]
-        if not isinstance(kind, str) or kind not in self._registry:
-            raise Refusal(f"{shown(kind)} is not known here", names, (self._key,), "unknown kind")
-        return self._registry[kind].model_validate(data)
+        return self._kind(data[self._key], names).model_validate(data)
 
-    def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+    def _kind(self, name: Any, names: str) -> type[Settings]:
+        if isinstance(name, str):
+            if name in self._registry:
+                return self._registry[name]
+            try:
+                if (found := own(name)) is not None:
+                    return _complete(
+                        name, self._base, self._adapt(name, found) if self._adapt else found
+                    )
+            except Refusal as refusal:
+                raise refusal.below(self._key) from None
+        raise Refusal(f"{shown(name)} is not known here", names, (self._key,), "unknown kind")
+
+    def __get_pydantic_core_schema__(self, source: Any, _: GetCoreSchemaHandler) -> CoreSchema:
+        self._base = source
         # What was chosen is written out as what it is, not as the field's declared type.
         return core_schema.no_info_before_validator_function(self._chosen, core_schema.any_schema())
 
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        kinds = self._registry.values()
-        return {"anyOf": [handler(kind.__pydantic_core_schema__) for kind in kinds]}
+        return {"anyOf": [handler(kind.__pydantic_core_schema__) for _, kind in self.known()]}
+
+
+def _complete(name: str, base: type[Settings], found: Any) -> type[Settings]:
+    """What a user's code has under that name, if it is a kind. Raises Refusal if it's not."""
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise Refusal(f"{name} can't be used here", f"{base.AS_OWN} (see braintorrent.extend)")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise Refusal(f"{name} isn't complete", f"a class that defines {missing}")
+    return found

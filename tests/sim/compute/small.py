@@ -61,6 +61,9 @@ class SmallPlane:
 
     group_limit: int = 4
 
+    def enter(self) -> None:
+        """Nothing of a user's to get ready."""
+
     def environment(self) -> dict[str, str]:
         return {"arithmetic": os.environ.get("SMALL_ARITHMETIC", "exact")}
 

@@ -1,0 +1,32 @@
+"""A user's own code: read as text, loaded under names of its own, compared by what it does."""
+
+from sim.record.code.loading import (
+    activate,
+    active,
+    is_own,
+    kinds,
+    own,
+    whose_fault,
+)
+from sim.record.code.meaning import Meaning, differences, meaning, speechless
+from sim.record.code.source import CODE_FOLDER, NO_CODE, OURS, Code, Module, kept, read
+
+__all__ = [
+    "CODE_FOLDER",
+    "NO_CODE",
+    "OURS",
+    "Code",
+    "Meaning",
+    "Module",
+    "activate",
+    "active",
+    "differences",
+    "is_own",
+    "kept",
+    "kinds",
+    "meaning",
+    "own",
+    "read",
+    "speechless",
+    "whose_fault",
+]

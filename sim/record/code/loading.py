@@ -1,0 +1,178 @@
+"""A user's code in this process: one bundle at a time is active, and its names can be looked up."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import CodeType, ModuleType
+from typing import Any, TypeVar
+
+from sim.record.code.source import NO_CODE, Code, Module
+from sim.record.errors import Refusal, ScenarioError
+
+T = TypeVar("T")
+_HOW = "--code with the Python file that defines it"
+
+
+class _Loader(importlib.abc.InspectLoader):
+    """Runs a module's text as it was read, whatever has become of its file."""
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+
+    def get_source(self, fullname: str) -> str:
+        return self._module.text
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self._module.text, self._module.path or f"<{fullname}>")
+
+    def is_package(self, fullname: str) -> bool:
+        return self._module.is_package
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules of the active code, and nothing else."""
+
+    def __init__(self) -> None:
+        self.code = NO_CODE
+        self.direct: Mapping[str, Any] = {}
+        # By digest: code that comes back is what it was, not run again.
+        self.away: dict[str, dict[str, ModuleType]] = {}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        module = self.code.by_name.get(name)
+        if module is None:
+            return None
+        spec = importlib.util.spec_from_loader(name, _Loader(module), origin=module.path)
+        assert spec is not None
+        spec.has_location = bool(module.path)
+        return spec
+
+
+_finder = _Finder()
+
+
+def active() -> Code:
+    """The code that is looked up now; empty if none was given."""
+    return _finder.code
+
+
+def activate(code: Code, direct: Mapping[str, Any] | None = None) -> None:
+    """Let names be looked up in `code`, and no longer in what was active before.
+
+    `direct`: classes that the user holds, by their names. None of the code is run before one of its
+    names is looked up.
+    """
+    if _finder not in sys.meta_path:
+        # First, so that a folder on Python's path that has modules of these names is not in the
+        # way; `read` has refused names that mean something else.
+        sys.meta_path.insert(0, _finder)
+    if direct is not None:
+        _finder.direct = dict(direct)
+    if code.digest == _finder.code.digest:
+        return
+    before = _finder.code
+    there = (name for name in before.by_name if _is_loaded(name))
+    _finder.away[before.digest] = {name: sys.modules.pop(name) for name in there}
+    for name in code.by_name:
+        sys.modules.pop(name, None)
+    _finder.code = code
+    sys.modules.update(_finder.away.pop(code.digest, {}))
+
+
+def _is_loaded(name: str) -> bool:
+    module = sys.modules.get(name)
+    return module is not None and isinstance(getattr(module, "__loader__", None), _Loader)
+
+
+def own(name: str) -> Any:
+    """What the active code defines as `module.name`, or the class of that name given directly.
+
+    None for a name that is neither: one without a dot. Raises Refusal, in words that say how code
+    is given, if there is no such thing, and ScenarioError, with file and line, if the module can't
+    be run.
+    """
+    if name in _finder.direct:
+        return _finder.direct[name]
+    module_name, dot, attribute = name.rpartition(".")
+    if not dot:
+        return None
+    code = _finder.code
+    if not code:
+        raise Refusal(f"{name} is nothing of braintorrent's own", _HOW, sort="unknown kind")
+    if module_name not in code.by_name:
+        allowed = ", ".join(f"{one}.NAME" for one in code.given)
+        raise Refusal(f"{name}: no such module was given", allowed, sort="unknown kind")
+    module = _loaded(module_name)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        names = ", ".join(_defined(code.by_name[module_name])) or "a class or function"
+        what = f"{code.by_name[module_name].path} defines no {attribute}"
+        raise Refusal(what, names, sort="unknown kind") from None
+
+
+def _loaded(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise ScenarioError(whose_fault(error) or f"--code {name}: {error}") from None
+
+
+def _defined(module: Module) -> list[str]:
+    """The names of a module's classes and functions."""
+    sorts = ast.ClassDef | ast.FunctionDef
+    found = (node.name for node in module.tree().body if isinstance(node, sorts))
+    return [name for name in found if not name.startswith("_")]
+
+
+def is_own(value: Any) -> bool:
+    """Whether a class or function comes from the active code, or was given directly."""
+    module = getattr(value, "__module__", None)
+    return module in _finder.code.by_name or any(value is one for one in _finder.direct.values())
+
+
+def kinds(
+    base: type[T], adapt: Callable[[str, Any], Any] | None = None
+) -> Iterator[tuple[str, type[T]]]:
+    """The complete subclasses of `base` that the user gave, each with the name to use it by.
+
+    `adapt` may make one of anything else that the user has defined. Runs all modules that were
+    given. Raises ScenarioError as `own` does.
+    """
+    modules = ((f"{name}.", vars(_loaded(name))) for name in _finder.code.given)
+    for start, names in (*modules, ("", _finder.direct)):
+        for name, value in list(names.items()):
+            if name.startswith("_") or not is_own(value):
+                continue
+            kind = adapt(start + name, value) if adapt else value
+            if isinstance(kind, type) and issubclass(kind, base) and not inspect.isabstract(kind):
+                yield start + name, kind
+
+
+def whose_fault(error: BaseException) -> str | None:
+    """Where in the active code an error came up and what it is, in a line; None if not there."""
+    paths = {module.path for module in _finder.code.modules}
+    seen: BaseException | None = error
+    found = None
+    while seen is not None:
+        frames = [one for one in traceback.extract_tb(seen.__traceback__) if one.filename in paths]
+        if isinstance(seen, SyntaxError) and seen.filename in paths:
+            return f"{seen.filename}:{seen.lineno}: {seen.msg}"
+        if frames:
+            last = frames[-1]
+            inside = "" if last.name == "<module>" else f" in {last.name}:"
+            text = str(seen).partition("\n")[0]
+            found = f"{last.filename}:{last.lineno}:{inside} {type(seen).__name__}: {text}"
+        # SimPy raises a copy, whose cause is the error itself.
+        seen = seen.__cause__ or seen.__context__
+    return found

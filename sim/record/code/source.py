@@ -1,0 +1,250 @@
+"""What `--code` names, as text: all modules of it, with where they stand."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.machinery
+import importlib.util
+import keyword
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sim.record.errors import ScenarioError
+
+CODE_FOLDER = "code"
+"""Of a result folder: the user's code that made it."""
+OURS = ("analysis", "braintorrent", "models", "scenarios", "sim")
+"""Names of packages that are braintorrent's own."""
+_MOST_FILES, _MOST_BYTES = 1_000, 5_000_000
+_ALLOWED = "a .py file, a folder of them, or the name of a module that is installed"
+
+
+@dataclass(frozen=True)
+class Module:
+    """One Python file: `name`, as it is imported; `path`, as messages name it; and its text."""
+
+    name: str
+    path: str
+    text: str
+    is_package: bool = False
+
+    @property
+    def file(self) -> str:
+        """Where it lies below a folder that holds all of a user's code."""
+        path = self.name.replace(".", "/")
+        return f"{path}/__init__.py" if self.is_package else f"{path}.py"
+
+    def tree(self) -> ast.Module:
+        """Its syntax, a new tree. Raises ScenarioError if it's no Python."""
+        try:
+            return ast.parse(self.text, self.path)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None) or 1
+            what = getattr(error, "msg", None) or str(error)
+            version = ".".join(map(str, sys.version_info[:2]))
+            raise ScenarioError(
+                f"{self.path}:{line}: not valid Python ({what}); allowed: Python {version}"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Code:
+    """A user's code as it was when it was read: what is sent to workers and kept with results.
+
+    `modules` by name; `given`: the names of those that the user asked for, the others only help
+    them.
+    """
+
+    modules: tuple[Module, ...] = ()
+    given: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.modules)
+
+    def __reduce__(self) -> tuple[type[Code], tuple[object, ...]]:
+        # Without what is cached here.
+        return Code, (self.modules, self.given)
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the text of it all, to the last comment."""
+        parts = (part for one in self.modules for part in (one.file, one.path, one.text))
+        return hashlib.sha256(repr((*parts, self.given)).encode()).hexdigest()
+
+    @cached_property
+    def by_name(self) -> dict[str, Module]:
+        """The modules, by their names."""
+        return {module.name: module for module in self.modules}
+
+
+NO_CODE = Code()
+
+
+def read(arguments: Sequence[str]) -> Code:
+    """The code that each argument of `--code` names: a file, a folder or an importable module.
+
+    A file brings the modules beside it that it imports, a folder with an `__init__.py` is a
+    package, any other folder holds modules. Nothing is run. Raises ScenarioError for what isn't
+    there, is no Python, or bears a name that something else has.
+    """
+    found: dict[str, Module] = {}
+    given: dict[str, None] = {}
+    for argument in arguments:
+        for name, modules in _named(argument):
+            given[name] = None
+            for module in modules:
+                if found.setdefault(module.name, module).text != module.text:
+                    raise _refusal(argument, f"{found[module.name].path} is called so, too")
+    if sum(len(module.text) for module in found.values()) > _MOST_BYTES:
+        raise _refusal(arguments[-1], f"code of more than {_MOST_BYTES} characters")
+    for module in found.values():
+        module.tree()
+    return Code(tuple(found[name] for name in sorted(found)), tuple(given))
+
+
+def kept(folder: Path) -> Code:
+    """The code that a result folder keeps; empty if it keeps none. Raises ScenarioError."""
+    modules = []
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        modules.append(_module(name, path, is_package=is_package))
+    return Code(tuple(sorted(modules, key=lambda one: one.name)))
+
+
+def _named(argument: str) -> Iterator[tuple[str, list[Module]]]:
+    """The modules that an argument names, each with those that it comes with."""
+    path = Path(argument)
+    if path.is_file():
+        if path.suffix != ".py":
+            raise _refusal(argument, "is no Python file")
+        yield from _file(argument, path)
+    elif path.is_dir():
+        yield from _folder(argument, path)
+    elif path.suffix == ".py" or not all(part.isidentifier() for part in argument.split(".")):
+        raise _refusal(argument, "no such file or folder")
+    else:
+        yield from _installed(argument)
+
+
+def _file(argument: str, path: Path) -> Iterator[tuple[str, list[Module]]]:
+    _check_name(argument, path.stem, path)
+    modules = {path.stem: _module(path.stem, path)}
+    waiting = list(modules.values())
+    while waiting:
+        for top in _tops(waiting.pop()):
+            if top in modules or top in OURS or _elsewhere(top, path.parent):
+                continue
+            beside = {one.name: one for one in _beside(argument, top, path.parent)}
+            modules |= beside
+            waiting += beside.values()
+    yield path.stem, list(modules.values())
+
+
+def _tops(module: Module) -> list[str]:
+    """The first parts of what a module imports, in order."""
+    tops = []
+    for node in ast.walk(module.tree()):
+        if isinstance(node, ast.Import):
+            tops += [alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            tops.append(node.module.partition(".")[0])
+    return tops
+
+
+def _beside(argument: str, name: str, folder: Path) -> list[Module]:
+    """The module or package of that name in a folder; empty if there is none."""
+    file, package = folder / f"{name}.py", folder / name
+    if file.is_file():
+        return [_module(name, file)]
+    return _package(argument, name, package) if (package / "__init__.py").is_file() else []
+
+
+def _folder(argument: str, folder: Path) -> Iterator[tuple[str, list[Module]]]:
+    if (folder / "__init__.py").is_file():
+        name = folder.resolve().name
+        _check_name(argument, name, folder / "__init__.py")
+        yield name, _package(argument, name, folder)
+        return
+    inside = [path for path in _entries(folder) if path.is_dir() or path.suffix == ".py"]
+    for path in inside:
+        if path.is_file():
+            _check_name(argument, path.stem, path)
+            yield path.stem, [_module(path.stem, path)]
+        elif (path / "__init__.py").is_file():
+            _check_name(argument, path.name, path / "__init__.py")
+            yield path.name, _package(argument, path.name, path)
+    if not inside:
+        raise _refusal(argument, "holds no Python file")
+
+
+def _installed(name: str) -> Iterator[tuple[str, list[Module]]]:
+    top = name.partition(".")[0]
+    if top in OURS or top in sys.stdlib_module_names:
+        raise _refusal(name, "is no code of yours")
+    spec = importlib.machinery.PathFinder.find_spec(top)
+    if spec is None or spec.origin is None:
+        raise _refusal(name, "no such file, folder or module")
+    path = Path(spec.origin)
+    is_package = spec.submodule_search_locations is not None
+    modules = _package(name, top, path.parent) if is_package else [_module(top, path)]
+    if name not in {module.name for module in modules}:
+        raise _refusal(name, f"{top} has no such module")
+    yield name, modules
+
+
+def _package(argument: str, name: str, folder: Path) -> list[Module]:
+    """All modules of a package, its own first; a folder in it is a package, too."""
+    own = folder / "__init__.py"
+    modules = [_module(name, own, is_package=True) if own.is_file() else Module(name, "", "", True)]
+    for path in _entries(folder):
+        if path.is_dir() and any(path.rglob("*.py")):
+            modules += _package(argument, f"{name}.{path.name}", path)
+        elif path.suffix == ".py" and path != own:
+            modules.append(_module(f"{name}.{path.stem}", path))
+        if len(modules) > _MOST_FILES:
+            raise _refusal(argument, f"holds more than {_MOST_FILES} Python files")
+    return modules
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds under names that can be imported, in order."""
+    return sorted(path for path in folder.iterdir() if path.stem.isidentifier())
+
+
+def _module(name: str, path: Path, *, is_package: bool = False) -> Module:
+    try:
+        # Python's own rule for a file's encoding.
+        text = importlib.util.decode_source(path.read_bytes())
+    except OSError as error:
+        raise ScenarioError(f"--code {path}: cannot be read ({error.strerror})") from None
+    except (SyntaxError, UnicodeDecodeError):
+        raise ScenarioError(f"--code {path}: is no text; allowed: Python in UTF-8") from None
+    return Module(name, str(path), text, is_package)
+
+
+def _check_name(argument: str, name: str, path: Path) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise _refusal(argument, f"{name!r} can't be a module's name", "letters, digits and _")
+    if name in OURS or _elsewhere(name, path.parent):
+        raise _refusal(argument, f"Python has another module {name}", "a name of its own")
+
+
+def _elsewhere(name: str, folder: Path) -> bool:
+    """Whether `import name` means something that doesn't lie in (or is) this folder."""
+    if name in sys.stdlib_module_names or name in sys.builtin_module_names:
+        return True
+    spec = importlib.machinery.PathFinder.find_spec(name)
+    if spec is None or spec.origin is None:
+        return False
+    file = Path(spec.origin).resolve()
+    return folder.resolve() not in (file.parent, file.parent.parent)
+
+
+def _refusal(argument: str, what: str, allowed: str = _ALLOWED) -> ScenarioError:
+    return ScenarioError(f"--code {argument}: {what}; allowed: {allowed}")
