@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from models.bits.fingerprint import NOTHING
 from sim.compute import ComputeError, Engine, Graph, Models, Store, Vectors, engine_for
 from sim.record.code import whose_fault
 from sim.record.folder import STORE_FOLDER
@@ -172,7 +173,7 @@ def _training(points: Sequence[PointFolder]) -> Training:
     return Training(
         tuple(dict.fromkeys(spec.training for spec in specs)),
         tuple(dict.fromkeys(name for spec in specs for name in spec.libraries)),
-        functools.reduce(operator.or_, (spec.outside for spec in specs)),
+        functools.reduce(operator.or_, (spec.outside for spec in specs), NOTHING),
     )
 
 
