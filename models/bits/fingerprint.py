@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,7 @@ from models.arithmetic.compiled import compiler_version
 from models.bits import devices
 from models.bits.code import digest, distribution, library_version
 from models.training import TrainingSettings
-from sim.record.code import NO_CODE, OURS, Code, active, is_own, meaning
+from sim.record.code import NO_CODE, OURS, Code, active, definition, is_direct, is_own, meaning
 from sim.record.errors import Refusal
 from sim.record.settings.base import Settings
 
@@ -87,15 +87,28 @@ def environment(
 
 
 def outside_of(*settings: Settings) -> Outside:
-    """What computes these kinds, and those chosen within them, outside of this tower."""
+    """What computes these kinds, and those chosen within them, outside of this tower.
+
+    Raises Refusal for a class that was given without its file.
+    """
     classes = {one for each in settings for one in type(each).__mro__ if issubclass(one, Settings)}
-    of_users = {f"{one.__module__}.{one.__qualname__}" for one in classes if is_own(one)}
+    _check_files(classes)
+    of_users = {definition(one) for one in classes if is_own(one)}
     modules = {one.__module__ for one in classes if not is_own(one)}
     added = {name for name in modules if name.partition(".")[0] not in OURS}
     code = active() if of_users else NO_CODE
     found = Outside(tuple(sorted(of_users)), tuple(sorted(added)), code)
     within = [value for each in settings for _, value in each if isinstance(value, Settings)]
     return found | outside_of(*within) if within else found
+
+
+def _check_files(classes: Iterable[type]) -> None:
+    """Raise Refusal unless all that decides bits has a file that tells what it does."""
+    for one in classes:
+        if is_direct(one):
+            what = f"{one.__name__} decides numbers, which are named by the code that made them"
+            allowed = "its file, whose name and its own make my_code.NAME"
+            raise Refusal(what, allowed, ("model", "name"))
 
 
 @functools.cache

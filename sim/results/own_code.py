@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.record.code import CODE_FOLDER, NO_CODE, Code, active, differences, is_own, kept, meaning
+from sim.record.code import (
+    CODE_FOLDER,
+    NO_CODE,
+    Code,
+    definition,
+    differences,
+    everything,
+    is_own,
+    kept,
+    meaning,
+)
 from sim.record.errors import ScenarioError
 from sim.record.folder import whole
 from sim.record.settings import Settings
@@ -17,7 +27,7 @@ CHANGES_TOLD = 3
 
 @dataclass(frozen=True)
 class Used:
-    """The active code, as far as scenarios use it: the names of their kinds in it."""
+    """A user's code, and the names of the scenarios' kinds in it."""
 
     code: Code
     names: tuple[str, ...]
@@ -26,14 +36,14 @@ class Used:
 def used(scenarios: Sequence[Scenario]) -> Used:
     """What the scenarios use of the active code; empty if that is nothing."""
     names = tuple(sorted({name for one in scenarios for name in _names(one)}))
-    return Used(active() if names else NO_CODE, names)
+    return Used(everything() if names else NO_CODE, names)
 
 
 def _names(part: Any) -> Iterator[str]:
     """The definitions that a part of a scenario stands for, or names."""
     if isinstance(part, Settings):
         if is_own(type(part)):
-            yield f"{type(part).__module__}.{type(part).__qualname__}"
+            yield definition(type(part))
         yield from (name for _, inner in part for name in _names(inner))
     elif isinstance(part, dict):
         yield from (name for inner in part.values() for name in _names(inner))

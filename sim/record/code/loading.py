@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
+from sim.record.code import direct
 from sim.record.code.source import NO_CODE, Code, Module
 from sim.record.errors import Refusal, ScenarioError
 
@@ -42,7 +43,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
     def __init__(self) -> None:
         self.code = NO_CODE
-        self.direct: Mapping[str, Any] = {}
+        self.direct: Mapping[str, type] = {}
         # By digest: code that comes back is what it was, not run again.
         self.away: dict[str, dict[str, ModuleType]] = {}
 
@@ -66,18 +67,40 @@ def active() -> Code:
     return _finder.code
 
 
-def activate(code: Code, direct: Mapping[str, Any] | None = None) -> None:
+def everything() -> Code:
+    """The active code and the classes given directly: what results are compared and kept by."""
+    given = direct.modules(_finder.direct)
+    return Code((*_finder.code.modules, *given), _finder.code.given) if given else _finder.code
+
+
+def definition(kind: type) -> str:
+    """The name of a user's class in `everything`."""
+    if name := _direct_name(kind):
+        return f"{name}.{kind.__qualname__}"
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def is_direct(kind: type) -> bool:
+    """Whether the class was given itself, not by its file: no worker can have it."""
+    return _direct_name(kind) is not None
+
+
+def _direct_name(kind: Any) -> str | None:
+    return next((name for name, one in _finder.direct.items() if one is kind), None)
+
+
+def activate(code: Code, classes: Mapping[str, type] | None = None) -> None:
     """Let names be looked up in `code`, and no longer in what was active before.
 
-    `direct`: classes that the user holds, by their names. None of the code is run before one of its
-    names is looked up.
+    `classes`: those that the user holds, by their names; None leaves them as they are. Nothing of
+    the code is run before one of its names is looked up.
     """
     if _finder not in sys.meta_path:
         # First, so that a folder on Python's path that has modules of these names is not in the
         # way; `read` has refused names that mean something else.
         sys.meta_path.insert(0, _finder)
-    if direct is not None:
-        _finder.direct = dict(direct)
+    if classes is not None:
+        _finder.direct = dict(classes)
     if code.digest == _finder.code.digest:
         return
     before = _finder.code
@@ -138,7 +161,7 @@ def _defined(module: Module) -> list[str]:
 def is_own(value: Any) -> bool:
     """Whether a class or function comes from the active code, or was given directly."""
     module = getattr(value, "__module__", None)
-    return module in _finder.code.by_name or any(value is one for one in _finder.direct.values())
+    return module in _finder.code.by_name or _direct_name(value) is not None
 
 
 def kinds(
@@ -161,7 +184,7 @@ def kinds(
 
 def whose_fault(error: BaseException) -> str | None:
     """Where in the active code an error came up and what it is, in a line; None if not there."""
-    paths = {module.path for module in _finder.code.modules}
+    paths = {*(module.path for module in _finder.code.modules), *direct.files(_finder.direct)}
     seen: BaseException | None = error
     found = None
     while seen is not None:
