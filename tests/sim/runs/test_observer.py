@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from braintorrent.testing.counters import Counters
 from sim.compute import Lineage, ModelRef
 from sim.protocols import Running
 from sim.record.metrics import TEST, VALIDATION, site_metric
@@ -16,7 +17,7 @@ from tests.sim import tiny
 LATENCY = [[0.0, 0.125], [0.125, 0.0]]
 
 
-class Judged(Lineage):
+class Judged(Counters):
     """Scores all models alike: 0.5 on all sites, i / 10 at site `i`; at the end one metric more.
 
     On validation data 0 is the initial model's, 0.3 an average's, and 0.6 + i / 5 that of what

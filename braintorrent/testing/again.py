@@ -1,0 +1,164 @@
+"""The same trials once more, in a process of their own: other addresses, other hashes of text.
+
+What depends on the order of a set, on `id` or `hash`, or on a generator that nobody seeded comes
+out otherwise there. They are played last one first: what one leaves behind for the next shows, too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from braintorrent.testing.trials import Trial
+from braintorrent.testing.worlds import random_world
+from sim.record.rows import TraceRow
+from sim.record.settings import Settings
+
+_CHILD = "BRAINTORRENT_TESTING_AGAIN"
+_NOT_FOUND = 3
+Rows = list[list[Any]]
+"""A trace as JSON has it: lists for tuples."""
+
+
+@contextmanager
+def again(trials: Sequence[Trial], seed: int, lasts_s: float) -> Iterator[Again]:
+    """Begin to play the trials, which must be of the random worlds of `seed` and `lasts_s`."""
+    other = Again(trials)
+    kinds = [(trial.protocol, *trial.faults.values()) for trial in trials[:1]]
+    if trials and _CHILD not in os.environ and all(map(_can_be_found, kinds[0])):
+        other.start([_described(trial) for trial in reversed(trials)], seed, lasts_s)
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+class Again:
+    """Trials that are played once more: elsewhere, or here where their code can't be found."""
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self._trials = trials
+        self._process: subprocess.Popen[str] | None = None
+        self._answers = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+
+    def start(self, trials: Sequence[Mapping[str, Any]], seed: int, lasts_s: float) -> None:
+        """Begin in another process, which reads what to play and then goes on alone."""
+        path = os.pathsep.join(filter(None, sys.path))
+        hashes = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "braintorrent.testing.again"],
+            stdin=subprocess.PIPE,
+            stdout=self._answers,
+            stderr=self._errors,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": hashes, _CHILD: "1"},
+        )
+        assert self._process.stdin is not None
+        with self._process.stdin as told:
+            json.dump({"trials": trials, "seed": seed, "lasts_s": lasts_s}, told)
+
+    def traces(self) -> list[Rows]:
+        """One trace for each trial, in order. Raises RuntimeError if the other process failed."""
+        status = _NOT_FOUND if self._process is None else self._process.wait()
+        if status == _NOT_FOUND:
+            return [as_json(trial.unwatched()) for trial in reversed(self._trials)][::-1]
+        self._answers.seek(0)
+        self._errors.seek(0)
+        if status:
+            raise RuntimeError(self._errors.read())
+        return [json.loads(line) for line in self._answers][::-1]
+
+    def close(self) -> None:
+        """End what is still under way."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._answers.close()
+        self._errors.close()
+
+
+def as_json(rows: Sequence[TraceRow]) -> Rows:
+    """The rows as they come back from another process."""
+    found: Rows = json.loads(json.dumps(rows))
+    return found
+
+
+def _can_be_found(settings: Settings) -> bool:
+    kind = type(settings)
+    return kind.__module__ != "__main__" and "<locals>" not in kind.__qualname__
+
+
+def _described(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.world.number,
+        "protocol": _kind(trial.protocol),
+        "faults": {name: _kind(fault) for name, fault in trial.faults.items()},
+    }
+
+
+def _kind(settings: Settings) -> dict[str, Any]:
+    kind = type(settings)
+    return {
+        "module": kind.__module__,
+        "file": sys.modules[kind.__module__].__file__,
+        "name": kind.__qualname__,
+        "settings": settings.model_dump(mode="json", exclude_none=True),
+    }
+
+
+# -- in the other process ----------------------------------------------------------------------
+
+
+def main() -> None:
+    """Play what is asked for on standard input; one trace a line is the answer."""
+    asked = json.load(sys.stdin)
+    for each in asked["trials"]:
+        kept = _scattered()
+        world = random_world(asked["seed"], each["number"], asked["lasts_s"])
+        faults = {name: _settings(fault) for name, fault in each["faults"].items()}
+        trial = Trial(world, _settings(each["protocol"]), faults)
+        sys.stdout.write(json.dumps(trial.unwatched()) + "\n")
+        del kept
+
+
+def _settings(told: Mapping[str, Any]) -> Any:
+    found: Any = _module(told["module"], told["file"])
+    for name in told["name"].split("."):
+        found = getattr(found, name)
+    return found.model_validate(told["settings"])
+
+
+def _module(name: str, file: str | None) -> ModuleType:
+    """The module by its name, or, as some test runners import what they find, by its file."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        spec = importlib.util.spec_from_file_location(name, file) if file else None
+        if spec is None or spec.loader is None:
+            sys.exit(_NOT_FOUND)
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+
+def _scattered() -> list[bytearray]:
+    """Leave holes of all sizes in memory, so that new objects come to lie in no order."""
+    draws = random.Random(0)
+    blocks = [bytearray(draws.randrange(512)) for _ in range(20_000)]
+    draws.shuffle(blocks)
+    return blocks[::2]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Random worlds, each from a seed and a number: who learns, how messages travel, what fails."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from braintorrent.testing.kinds import validated
+from braintorrent.testing.tiny import MODEL_BYTES
+from sim.faults import Fault
+from sim.protocols import Protocol
+from sim.runs.build import Facts
+from sim.scenario import Scenario, dump
+from sim.world import Streams
+
+# Few values on a common grid, so that much happens at the same instant.
+_TIMES = (0.0, 0.25, 1.0, 2.5, 5.0, 7.75, 13.0, 20.0, 39.5, 40.0)
+_SPANS = (10.0, 0.25, 1.0, 3.0, 5.5, 30.0)
+_BANDWIDTHS = ("8192 B/s", "1024 B/s", "2048 B/s", "4096 B/s", "512 B/s", "1 MB/s")
+_DETECTIONS = (
+    {"kind": "heartbeat", "interval": "1 s", "timeout": "3 s"},
+    {"kind": "heartbeat"},
+    {"kind": "perfect"},
+    {"kind": "none"},
+)
+
+
+@dataclass(frozen=True)
+class RandomWorld:
+    """One world, whatever is played in it.
+
+    `number`: which of the worlds of its seed; `sections`: a scenario's but its protocols;
+    `facts`: what would be known of the learner; `luck`: the seed of the run.
+    """
+
+    number: int
+    sections: Mapping[str, Any]
+    facts: Facts
+    luck: int
+
+    def scenario(self, protocol: Protocol, faults: Mapping[str, Fault]) -> Scenario:
+        """The world with a protocol called `it`, and with `faults` beside its own."""
+        sections = dict(self.sections)
+        faults = sections.pop("faults") | dict(faults)
+        return validated(
+            TypeAdapter(Scenario),
+            sections | {"faults": faults, "protocols": {"it": protocol}},
+            f"world {self.number}",
+        )
+
+    def text(self, scenario: Scenario) -> str:
+        """It as YAML, with what a scenario leaves to the data in its first lines."""
+        facts = self.facts
+        learner = f"samples {[*facts.samples]}, steps {[*facts.steps]} in a local round"
+        return f"# {learner}, {MODEL_BYTES} B a model\n{dump(scenario)}"
+
+
+def random_world(seed: int, number: int, lasts_s: float) -> RandomWorld:
+    """The world of that number: up to 11 clients and a server, for `lasts_s` seconds or less."""
+    dice = _Dice(Streams(seed).stream("world", number))
+    clients = dice.of(4, 3, 5, 7, 9, 11, 2, 1)
+    nodes = [*(f"client_{i}" for i in range(clients)), "server"]
+    luck = dice.below(2**16)
+    sections = {
+        "name": f"world_{number}",
+        "duration": f"{lasts_s * dice.of(1.0, 2 / 3, 1 / 12)} s",
+        "seeds": [luck],
+        "task": {"name": "digits", "partition": {"kind": "iid"}},
+        "model": {"name": "mlp"},
+        "training": {"learning_rate": 0.1, "batch_size": 32, "local_epochs": 1},
+        "clients": _clients(dice, clients),
+        "network": _network(dice, clients),
+        "failure_detection": dice.of(*_DETECTIONS),
+        "server": {
+            "uplink": "4 kB/s",
+            "downlink": "4 kB/s",
+            "aggregation_time": f"{dice.of(0.0, 0.5)} s",
+            "checkpoint_every": dice.of(1, 2, 3),
+        },
+        "evaluation": {"every": f"{lasts_s / 6} s"},
+        "faults": {f"fault_{i}": _fault(dice, nodes) for i in range(dice.below(5))},
+    }
+    samples = tuple(1 + dice.below(50) for _ in range(clients))
+    steps = tuple(1 + dice.below(6) for _ in range(clients))
+    facts = Facts(samples, steps, sum(samples), sum(steps), MODEL_BYTES // 4)
+    return RandomWorld(number, sections, facts, luck)
+
+
+class _Dice:
+    """Draws of one world."""
+
+    def __init__(self, draws: np.random.Generator) -> None:
+        self._draws = draws
+
+    def below(self, number: int) -> int:
+        return int(self._draws.integers(number))
+
+    def of(self, *choices: Any) -> Any:
+        return choices[self.below(len(choices))]
+
+    def span(self) -> str:
+        return f"{self.of(*_SPANS)} s"
+
+    def time(self) -> str:
+        return f"{self.of(*_TIMES)} s"
+
+    def some(self, nodes: list[str]) -> list[str]:
+        """At least one of them, and not all; in any order."""
+        number = 1 + self.below(len(nodes) - 1)
+        return [nodes[i] for i in self._draws.permutation(len(nodes))[:number]]
+
+
+def _clients(dice: _Dice, count: int) -> dict[str, Any]:
+    drawn = {"distribution": "lognormal", "median": "0.5 s", "sigma": 0.5}
+    return {
+        "count": count,
+        "step_time": dice.of("250 ms", "1 s", drawn, drawn),
+        "round_jitter": dice.of(0.0, 0.5),
+        "merge_time": f"{dice.of(0.0, 0.25)} s",
+    }
+
+
+def _network(dice: _Dice, clients: int) -> dict[str, Any]:
+    drawn = {"distribution": "uniform", "low": "10 ms", "high": "400 ms"}
+    return {
+        "latency": dice.of("0 s", "125 ms", "250 ms", drawn, drawn, drawn),
+        "uplink": [dice.of(*_BANDWIDTHS) for _ in range(clients)],
+        "downlink": [dice.of(*_BANDWIDTHS) for _ in range(clients)],
+        "sharing": dice.of("max_min", "equal", "none"),
+        "packet_loss": dice.of(0.0, 0.0, 0.02, 0.1, 0.5, 0.99),
+        "transfer_loss": dice.of(0.0, 0.0, 0.3),
+        "stall_timeout": dice.of("30 s", "2 s"),
+    }
+
+
+def _fault(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+    """One fault of any shipped kind."""
+    kind = dice.of(*_FAULTS)
+    return {"kind": kind, **_FAULTS[kind](dice, nodes)}
+
+
+def _crash(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+    return {
+        "node": dice.of(*nodes),
+        "at": dice.time(),
+        "recovers_after": dice.of(None, dice.span()),
+        "loses_storage": dice.of(False, True),
+    }
+
+
+def _churn(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+    return {
+        "nodes": dice.of("all", "clients", "server", dice.some(nodes)),
+        "mean_time_to_failure": dice.span(),
+        "mean_time_to_repair": dice.span(),
+        "loses_storage": dice.of(False, True),
+    }
+
+
+def _slowdown(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+    factor = dice.of(1.0, 2.0, 50.0)
+    return {"nodes": dice.some(nodes), "factor": factor, "at": dice.time(), "lasts": dice.span()}
+
+
+def _partition(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+    return {"groups": [dice.some(nodes)], "at": dice.time(), "heals_after": dice.span()}
+
+
+_FAULTS: Mapping[str, Callable[[_Dice, list[str]], dict[str, Any]]] = {
+    "crash": _crash,
+    "churn": _churn,
+    "client_dropout": lambda dice, nodes: {"probability": dice.of(0.3, 0.05, 0.9, 1.0)},
+    "slowdown": _slowdown,
+    "partition": _partition,
+}
