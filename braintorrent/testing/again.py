@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from braintorrent.testing.broken import Broken
 from braintorrent.testing.trials import Trial
 from braintorrent.testing.worlds import random_world
 from sim.record.rows import TraceRow
@@ -69,14 +70,15 @@ class Again:
             json.dump({"trials": trials, "seed": seed, "lasts_s": lasts_s}, told)
 
     def traces(self) -> list[Rows]:
-        """One trace for each trial, in order. Raises RuntimeError if the other process failed."""
+        """One trace for each trial, in order. Raises Broken if the other process failed."""
         status = _NOT_FOUND if self._process is None else self._process.wait()
         if status == _NOT_FOUND:
             return [as_json(trial.unwatched()) for trial in reversed(self._trials)][::-1]
         self._answers.seek(0)
         self._errors.seek(0)
         if status:
-            raise RuntimeError(self._errors.read())
+            last = self._errors.read().strip().splitlines()[-1:]
+            raise Broken(f"fails only when it runs in a process of its own: {' '.join(last)}")
         return [json.loads(line) for line in self._answers][::-1]
 
     def close(self) -> None:
@@ -95,8 +97,12 @@ def as_json(rows: Sequence[TraceRow]) -> Rows:
 
 
 def _can_be_found(settings: Settings) -> bool:
+    """Whether its class is what another process that imports its module has by that name."""
     kind = type(settings)
-    return kind.__module__ != "__main__" and "<locals>" not in kind.__qualname__
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is kind and kind.__module__ != "__main__"
 
 
 def _described(trial: Trial) -> dict[str, Any]:

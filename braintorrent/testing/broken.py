@@ -3,7 +3,9 @@
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 _LIBRARIES = {"braintorrent", "sim", "models", "simpy", "numpy", "torch", "pydantic", "pytest"}
 
@@ -16,42 +18,44 @@ class Broken(AssertionError):
     """
 
 
-def told(error: Exception, subject: type, again: str) -> Broken | None:
-    """What to say of `error`, which came up while `subject` was tried.
+@contextmanager
+def explained(subject: Any, again: Callable[[], str]) -> Iterator[None]:
+    """Let what goes wrong with `subject`, a class or a function, be Broken, and say where.
 
-    `again`: how it is met again. None if no code of the user's took part in it: the fault is ours.
+    `again`: says how it is met again. An exception that is none of the user's goes its way.
     """
-    place = next(_places(error, subject), None)
-    if place is None and not isinstance(error, Broken):
-        return None
-    what = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
-    return Broken(f"{place or _defined(subject)}: {what}\n{again}")
+    try:
+        yield
+    except Exception as error:
+        place = next(_places(error, subject.__module__), None)
+        if place is None and not isinstance(error, Broken):
+            raise
+        what = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
+        found = Broken(f"{place or _defined(subject)}: {what}\n{again()}".rstrip())
+        raise found from (None if isinstance(error, Broken) else error)
 
 
-def _places(error: BaseException | None, subject: type) -> Iterator[str]:
-    """File and line of the innermost frame of the code under test, of each error of a chain."""
+def _places(error: BaseException | None, own: str) -> Iterator[str]:
+    """File and line of the innermost frame of the code under test, of each error of a chain.
+
+    `own`: the module of what is under test; what it uses of the user's counts, too.
+    """
     while error is not None:
-        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        lines = [line for _, line in traceback.walk_tb(error.__traceback__)]
-        for frame, line in reversed(list(zip(frames, lines, strict=True))):
-            if _is_theirs(str(frame.f_globals.get("__name__", "")), subject):
+        for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+            module = str(frame.f_globals.get("__name__", ""))
+            package = module.partition(".")[0]
+            theirs = package not in _LIBRARIES and package not in sys.stdlib_module_names
+            if module == own or theirs:
                 yield f"{frame.f_code.co_filename}:{line}"
                 break
         # SimPy raises anew what came up in a process; the cause has the process's frames.
         error = error.__cause__
 
 
-def _is_theirs(module: str, subject: type) -> bool:
-    if module == subject.__module__:
-        return True
-    package = module.partition(".")[0]
-    return package not in _LIBRARIES and package not in sys.stdlib_module_names
-
-
-def _defined(subject: type) -> str:
-    """Where the class is written, as nearly as is known."""
+def _defined(subject: Any) -> str:
+    """Where it is written, as nearly as is known."""
     try:
         file, line = inspect.getsourcefile(subject), inspect.getsourcelines(subject)[1]
     except (OSError, TypeError):  # Typed into an interpreter.
-        return subject.__qualname__
+        return str(subject.__qualname__)
     return f"{file}:{line}"

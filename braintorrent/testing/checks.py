@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from braintorrent.testing.again import Rows, again, as_json
-from braintorrent.testing.broken import Broken, told
-from braintorrent.testing.kinds import chosen
+from braintorrent.testing.broken import Broken, explained
+from braintorrent.testing.kinds import FAULT, PROTOCOL, chosen
 from braintorrent.testing.trials import CUTS, STRIKES, Idle, Trial
 from braintorrent.testing.worlds import random_world
-from sim.faults import FAULTS, Fault
-from sim.protocols import PROTOCOLS, Protocol
+from sim.faults import Fault
+from sim.protocols import Protocol
 from sim.record.rows import TraceRow
 
 MINE = "mine"
@@ -56,7 +56,7 @@ def check_protocol(
     >>> counts["merge"] > 0
     True
     """
-    kind = chosen(Protocol, PROTOCOLS, protocol, settings or {})
+    kind = chosen(PROTOCOL, protocol, settings)
     numbers = range(worlds) if only is None else (only,)
     trials = [Trial(random_world(seed, number, lasts_s), kind) for number in numbers]
     call = f"check_protocol(..., seed={seed}, lasts_s={lasts_s:g}, only={{}})"
@@ -86,16 +86,16 @@ def check_fault(
     >>> check_fault("crash", {"node": "client_0", "at": "2 s"}, worlds=3)["crash"] > 0
     True
     """
-    mine = chosen(Fault, FAULTS, fault, settings or {})
+    mine = chosen(FAULT, fault, settings)
     numbers = range(worlds) if only is None else (only,)
     call = f"check_fault(..., seed={seed}, lasts_s={lasts_s:g}, only={{}})"
-    total: Counter[str] = Counter()
-    for name, how in (("braintorrent", {}), ("fedavg", {"deadline": "5 s"})):
-        protocol = chosen(Protocol, PROTOCOLS, name, how)
-        drawn = (random_world(seed, number, lasts_s) for number in numbers)
-        trials = [Trial(world, protocol, {MINE: mine}) for world in drawn]
-        total |= _checked(trials, type(mine), call, seed, lasts_s)
-    return total
+    protocols = (
+        chosen(PROTOCOL, "braintorrent", {}),
+        chosen(PROTOCOL, "fedavg", {"deadline": "5 s"}),
+    )
+    drawn = (random_world(seed, number, lasts_s) for number in numbers)
+    trials = [Trial(world, each, {MINE: mine}) for world in drawn for each in protocols]
+    return _checked(trials, type(mine), call, seed, lasts_s)
 
 
 def _checked(
@@ -106,31 +106,24 @@ def _checked(
     traces: list[Rows] = []
     with again(trials, seed, lasts_s) as other:
         for trial in trials:
-            with _explained(trial, subject, call):
+            with explained(subject, partial(_again, trial, call)):
                 rows = trial.watched()
                 _check_faults(trial, rows)
             counts.update(row.kind for row in rows if not trial.faults or row.cause == MINE)
             traces.append(as_json(rows))
-        with _explained(trials[0], subject, call):
+        with explained(subject, partial(_again, trials[0], call)):
             others = other.traces()
         for trial, first, second in zip(trials, traces, others, strict=True):
-            with _explained(trial, subject, call):
+            with explained(subject, partial(_again, trial, call)):
                 _compare(trial, first, second)
     return counts
 
 
-@contextmanager
-def _explained(trial: Trial, subject: type, call: str) -> Iterator[None]:
-    """Let what goes wrong say where, and how it is met again."""
-    try:
-        yield
-    except Exception as error:
-        number = trial.world.number
-        text = trial.world.text(trial.scenario)
-        found = told(error, subject, f"world {number}: {call.format(number)} plays it again\n{text}")
-        if found is None:
-            raise
-        raise found from (None if isinstance(error, Broken) else error)
+def _again(trial: Trial, call: str) -> str:
+    number = trial.world.number
+    return (
+        f"world {number}: {call.format(number)} plays it again\n{trial.world.text(trial.scenario)}"
+    )
 
 
 # -- faults ------------------------------------------------------------------------------------

@@ -5,7 +5,11 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from sim.record.errors import Place, ScenarioError
+from models.networks import NETWORKS, ModelSettings
+from models.partitions import PARTITIONS, PartitionSettings
+from sim.faults import FAULTS, Fault
+from sim.protocols import PROTOCOLS, Protocol
+from sim.record.errors import Place
 from sim.record.settings import OneOf, Settings
 from sim.scenario.translation import translated
 from sim.scenario.yaml_loader import Document
@@ -13,32 +17,40 @@ from sim.scenario.yaml_loader import Document
 Kind = TypeVar("Kind", bound=Settings)
 
 
+PROTOCOL: TypeAdapter[Protocol] = TypeAdapter(Annotated[Protocol, OneOf(PROTOCOLS)])
+FAULT: TypeAdapter[Fault] = TypeAdapter(Annotated[Fault, OneOf(FAULTS)])
+PARTITION: TypeAdapter[PartitionSettings] = TypeAdapter(
+    Annotated[PartitionSettings, OneOf(PARTITIONS)]
+)
+NETWORK: TypeAdapter[ModelSettings] = TypeAdapter(Annotated[ModelSettings, OneOf(NETWORKS, "name")])
+
+
 def chosen(
-    base: type[Kind],
-    registry: Mapping[str, type[Kind]],
+    one_of: TypeAdapter[Kind],
     kind: str | type[Kind] | Kind,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any] | None,
     key: str = "kind",
 ) -> Kind:
     """Settings of `kind`, with values as they are written in YAML.
 
     `key`: what the kind is called by. Raises ScenarioError for a kind or a value that isn't known.
     """
-    if isinstance(kind, Settings):
-        return kind
     if isinstance(kind, str):
-        one_of: Any = Annotated[base, OneOf(registry, key)]
-        return validated(TypeAdapter(one_of), {key: kind, **settings}, kind)
-    return validated(TypeAdapter(kind), _named(kind, key) | dict(settings), kind.__name__)
+        return validated(one_of, {key: kind, **(settings or {})}, kind)
+    if isinstance(kind, type):
+        return validated(TypeAdapter(kind), _named(kind, key) | dict(settings or {}), kind.__name__)
+    return kind
 
 
 def validated(kind: TypeAdapter[Kind], data: Any, source: str) -> Kind:
     """`data` as settings; ScenarioError, which begins with `source`, at its first mistake."""
     try:
-        return kind.validate_python(data)
+        built: Kind = kind.validate_python(data)
     except ValidationError as error:
-        document = Document(source, data, values={(): Place(source, 0)})
+        places = {path: Place(source, 0) for path in ((), *((key,) for key in data))}
+        document = Document(source, data, values=places)
         raise translated(error, document) from None
+    return built
 
 
 def _named(kind: type[Settings], key: str) -> dict[str, str]:
@@ -49,6 +61,3 @@ def _named(kind: type[Settings], key: str) -> dict[str, str]:
     if get_origin(field.annotation) is Literal:
         return {key: get_args(field.annotation)[0]}
     return {key: f"{kind.__module__}.{kind.__qualname__}"}
-
-
-__all__ = ["ScenarioError", "chosen", "validated"]

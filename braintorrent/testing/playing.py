@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from braintorrent.testing import tiny
 from braintorrent.testing.counters import Counters
-from braintorrent.testing.kinds import chosen
+from braintorrent.testing.kinds import PROTOCOL, chosen
 from braintorrent.testing.watched import Witness
 from sim.compute import ModelRef
 from sim.faults import Fault
-from sim.protocols import PROTOCOLS, Protocol, Running
+from sim.protocols import Protocol, Running
 from sim.record.rows import TraceRow
 from sim.world import Streams, World
 
@@ -92,7 +92,7 @@ def play(
     weights that don't sum to 1, uses a model that was never sent, or does what else
     `check_protocol` finds as it happens.
     """
-    kind = chosen(Protocol, PROTOCOLS, protocol, settings or {})
+    kind = chosen(PROTOCOL, protocol, settings)
     if kind.needs_server:
         sections.setdefault("server", SERVER)
     described = tiny.scenario(

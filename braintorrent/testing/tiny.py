@@ -52,6 +52,8 @@ def scripted(*lost: Name, lucks: Mapping[Name, float] | None = None) -> Scripted
     reliable transport is lost is lost for good. `lucks` chooses other values than 0; what neither
     names comes through at the first try, and heartbeats are sent at whole intervals. With a loss of
     a billionth the named draws are lost and no transfer is slowed.
+
+    >>> streams = scripted(("transfer_loss", 0, 1, 2))  # client 0's third model to client 1
     """
     streams = ScriptedStreams(0)
     object.__setattr__(streams, "lucks", dict.fromkeys(lost, 0.0) | dict(lucks or {}))

@@ -69,6 +69,7 @@ class Trial:
         """The trace of the world alone."""
         world, _, duration_s = self._built()
         run(world.clock, duration_s)
+        world.network.end()  # Open pings have a row each.
         return world.trace.rows
 
     def _built(self) -> tuple[World, Running, float]:
@@ -111,7 +112,9 @@ def _check_seen(witness: Witness, running: Running, seen: Sequence[Seen]) -> Non
 def _check_staleness(witness: Witness, staleness: Sequence[float]) -> None:
     clients = len(witness.world.clients)
     if len(staleness) != clients or not all(0 <= lag < math.inf for lag in staleness):
-        raise witness.says(f"staleness() is {staleness}; {clients} finite numbers from 0 on are due")
+        raise witness.says(
+            f"staleness() is {staleness}; {clients} finite numbers from 0 on are due"
+        )
 
 
 # -- what the whole of it shows ----------------------------------------------------------------

@@ -60,12 +60,12 @@ class RandomWorld:
 def random_world(seed: int, number: int, lasts_s: float) -> RandomWorld:
     """The world of that number: up to 11 clients and a server, for `lasts_s` seconds or less."""
     dice = _Dice(Streams(seed).stream("world", number))
-    clients = dice.of(4, 3, 5, 7, 9, 11, 2, 1)
+    clients = dice.of(4, 3, 4, 3, 5, 7, 9, 11, 2, 1)
     nodes = [*(f"client_{i}" for i in range(clients)), "server"]
     luck = dice.below(2**16)
     sections = {
         "name": f"world_{number}",
-        "duration": f"{lasts_s * dice.of(1.0, 2 / 3, 1 / 12)} s",
+        "duration": f"{lasts_s * dice.of(1.0, 1.0, 2 / 3, 2 / 3, 1 / 12)} s",
         "seeds": [luck],
         "task": {"name": "digits", "partition": {"kind": "iid"}},
         "model": {"name": "mlp"},
@@ -129,7 +129,7 @@ def _network(dice: _Dice, clients: int) -> dict[str, Any]:
         "uplink": [dice.of(*_BANDWIDTHS) for _ in range(clients)],
         "downlink": [dice.of(*_BANDWIDTHS) for _ in range(clients)],
         "sharing": dice.of("max_min", "equal", "none"),
-        "packet_loss": dice.of(0.0, 0.0, 0.02, 0.1, 0.5, 0.99),
+        "packet_loss": dice.of(0.0, 0.0, 0.0, 0.0, 0.02, 0.02, 0.1, 0.1, 0.5, 0.99),
         "transfer_loss": dice.of(0.0, 0.0, 0.3),
         "stall_timeout": dice.of("30 s", "2 s"),
     }

@@ -1,9 +1,15 @@
 """The check of a protocol finds what is wrong with each of many, and nothing with ours."""
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from braintorrent.testing import Broken, check_protocol
 from tests.braintorrent.testing import wrong
+from tests.outside.relay import Relay
+from tests.outside.ring import Ring
 
 
 @pytest.mark.parametrize(
@@ -41,8 +47,72 @@ from tests.braintorrent.testing import wrong
 )
 def test_what_is_wrong_is_found(kind: type[wrong.Wrong], says: str) -> None:
     with pytest.raises(Broken, match=says):
-        check_protocol(kind, worlds=12)
+        check_protocol(kind, worlds=8)
 
 
-def test_nothing_is_wrong_with_what_they_all_do() -> None:
-    assert check_protocol(wrong.Wrong, worlds=12)["train"] > 100
+@pytest.mark.parametrize(
+    ("kind", "settings", "does"),
+    [
+        (wrong.Wrong, {}, "train"),
+        ("local", {}, "train_lost"),
+        ("pooled", {}, "train"),
+        ("braintorrent", {}, "merge"),
+        ("braintorrent", {"schedule": "random_initiator", "peers": 2}, "merge"),
+        ("braintorrent", {"schedule": "lockstep", "max_senders": 1}, "merge"),
+        ("fedavg", {"deadline": "10 s"}, "round"),
+        ("fedavg", {"deadline": "5 s", "close_at": 0.5, "late_updates": "next_round"}, "round"),
+        (Ring, {}, "transfer"),
+        (Relay, {"patience": "5 s"}, "transfer_lost"),
+    ],
+)
+def test_nothing_is_wrong_with_ours(kind: Any, settings: dict[str, Any], does: str) -> None:
+    assert check_protocol(kind, settings, worlds=5)[does] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("braintorrent", {}), ("fedavg", {"deadline": "10 s"}), (Ring, {}), (Relay, {})],
+)
+def test_nothing_is_wrong_in_very_many_worlds(kind: Any, settings: dict[str, Any]) -> None:
+    assert check_protocol(kind, settings, worlds=500, seed=7)["transfer"] > 1000
+
+
+def test_what_is_told_begins_with_the_line_and_says_how_it_is_met_again() -> None:
+    with pytest.raises(Broken) as told:
+        check_protocol(wrong.Clumsy, worlds=5)
+    first, again, learner, *text = str(told.value).splitlines()
+    file, line, what = first.split(":", 2)
+    assert file == wrong.__file__ and what == " KeyError: 'no such key'"
+    assert "no such key" in Path(file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+    assert re.fullmatch(
+        r"world (\d+): check_protocol\(\.\.\., seed=0, lasts_s=60, only=\1\) plays it again", again
+    )
+    assert learner.startswith("# samples [")
+    assert text[0] == f"name: world_{again.split()[1][:-1]}"
+    # Of their exception the whole way is there, too.
+    assert isinstance(told.value.__cause__, KeyError)
+    number = int(again.split()[1][:-1])
+    with pytest.raises(Broken) as same:
+        check_protocol(wrong.Clumsy, only=number)
+    assert str(same.value) == str(told.value)
+
+
+def test_code_that_no_other_process_finds_is_played_again_in_this_one() -> None:
+    class Here(wrong.ByCount):
+        pass
+
+    with pytest.raises(Broken, match="another trace"):
+        check_protocol(Here, worlds=5)
+
+
+def test_an_exception_in_the_other_process_alone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    with pytest.raises(Broken, match="in a process of its own: RuntimeError: not at home"):
+        check_protocol(wrong.AtHome, worlds=2)
+
+
+def test_exceptions_that_are_not_the_users_go_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("braintorrent.testing.trials.Counters", None)
+    with pytest.raises(TypeError, match="not callable"):
+        check_protocol("local", worlds=1)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
-import simpy
 from pydantic import Field
 
 from sim.compute import ModelRef
@@ -70,7 +70,9 @@ class NosyOfStarts(Wrong):
 
 class Thief(Wrong):
     def base(self, node: Node, world: World) -> ModelRef:
-        return others(node, world)[0].storage.model if len(world.clients) > 1 else node.storage.model
+        return (
+            others(node, world)[0].storage.model if len(world.clients) > 1 else node.storage.model
+        )
 
 
 class Weightless(Wrong):
@@ -194,7 +196,7 @@ class Twofold(Wrong):
     def step(self, node: Node, world: World) -> None:
         node.spawn(self.beside(node))
 
-    def beside(self, node: Node) -> Iterator[simpy.Event]:
+    def beside(self, node: Node) -> Behaviour:
         yield from node.train(node.storage.model)
 
 
@@ -301,9 +303,19 @@ class Sleeping(Going):
 
 
 class Clumsy(Wrong):
+    numbers: ClassVar[dict[str, int]] = {}
+
     def step(self, node: Node, world: World) -> None:
         if node.rounds == 1:
-            {}["no such key"]
+            self.numbers["no such key"]
+
+
+class AtHome(Wrong):
+    """Works in the process that it was begun in."""
+
+    def step(self, node: Node, world: World) -> None:
+        if os.environ["PYTHONHASHSEED"] != "0":
+            raise RuntimeError("not at home")
 
 
 class Faulty(Fault):
@@ -342,11 +354,28 @@ class Late(Faulty):
 
 
 class Partial(Faulty):
-    """Spares who trains."""
-
-    training_matters: ClassVar[bool] = True
+    """Spares who has nothing to do."""
 
     def struck(self, name: str, world: World) -> None:
         busy = [node for node in world.clients if node.attempts > 1]
         for node in busy:
+            node.crash(name)
+
+
+class Chancy(Faulty):
+    """Strikes when nobody could know it."""
+
+    def start(self, name: str, world: World) -> None:
+        def strike() -> Behaviour:
+            yield world.clock.at(DRAWS.random(), Tie.FAULT)
+            self.struck(name, world)
+
+        world.clock.process(strike())
+
+
+class Curious(Faulty):
+    """Looks whether a node is up, as a fault may: it is the world itself."""
+
+    def struck(self, name: str, world: World) -> None:
+        for node in [node for node in world.select("clients") if node.up][:1]:
             node.crash(name)

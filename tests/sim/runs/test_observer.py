@@ -57,7 +57,7 @@ async def watched(
         model={"name": "unet"},
         duration="20 s",
         evaluation={"every": "10 s", **evaluation},
-        **({"stop_when": {"metric": "dice", **goal}} if goal else {}),
+        stop_when={"metric": "dice", **goal} if goal else None,
     )
     world, running = tiny.world(described, samples=[8, 8], steps=[1, 1])
     world.lineage = judged = Judged(world.lineage)

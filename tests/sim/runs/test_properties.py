@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from braintorrent.testing.kinds import chosen
+from braintorrent.testing.kinds import PROTOCOL, chosen
 from braintorrent.testing.trials import Trial
 from braintorrent.testing.worlds import random_world
-from sim.protocols import PROTOCOLS, Protocol, Running
+from sim.protocols import Protocol, Running
 from sim.protocols.fedavg import FedAvg
 from sim.world import Transfer, World
 
@@ -56,8 +56,10 @@ def fedavgs() -> st.SearchStrategy[dict[str, Any]]:
 @st.composite
 def protocols(draw: st.DrawFn) -> Protocol:
     alone = st.sampled_from([{"kind": "local"}, {"kind": "pooled"}])
-    described = draw(alone if draw(st.integers(0, 9)) == 9 else braintorrents() | fedavgs())
-    return chosen(Protocol, PROTOCOLS, described.pop("kind"), described)
+    described: dict[str, Any] = draw(
+        alone if draw(st.integers(0, 9)) == 9 else braintorrents() | fedavgs()
+    )
+    return chosen(PROTOCOL, str(described.pop("kind")), described)
 
 
 @settings(
@@ -92,6 +94,6 @@ def suspicious(protocol: FedAvg, world: World) -> Running:
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(fedavgs(), st.integers(0, 2**16))
 def test_nothing_is_sent_to_whom_the_sender_suspects(told: dict[str, Any], number: int) -> None:
-    protocol = chosen(Protocol, PROTOCOLS, told.pop("kind"), told)
+    protocol = chosen(PROTOCOL, str(told.pop("kind")), told)
     with patch.object(FedAvg, "run", suspicious):
         Trial(random_world(2, number, 60.0), protocol).watched()
