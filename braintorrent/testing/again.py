@@ -14,8 +14,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -31,34 +30,41 @@ Rows = list[list[Any]]
 """A trace as JSON has it: lists for tuples."""
 
 
-@contextmanager
-def again(trials: Sequence[Trial], seed: int, lasts_s: float) -> Iterator[Again]:
-    """Begin to play the trials, which must be of the random worlds of `seed` and `lasts_s`."""
-    other = Again(trials)
-    kinds = [(trial.protocol, *trial.faults.values()) for trial in trials[:1]]
-    if trials and _CHILD not in os.environ and all(map(_can_be_found, kinds[0])):
-        other.start([_described(trial) for trial in reversed(trials)], seed, lasts_s)
-    try:
-        yield other
-    finally:
-        other.close()
-
-
 class Again:
-    """Trials that are played once more: elsewhere, or here where their code can't be found."""
+    """Trials that are played once more: elsewhere, or here where their code can't be found.
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
+    They must be of the random worlds of `seed` and `lasts_s`.
+    """
+
+    def __init__(self, trials: Sequence[Trial], seed: int, lasts_s: float) -> None:
         self._trials = trials
+        self._worlds = {"seed": seed, "lasts_s": lasts_s}
+        kinds = (trials[0].protocol, *trials[0].faults.values())
+        # There, a module that checks itself when it is imported would begin all over again.
+        self._is_elsewhere = _CHILD not in os.environ and all(map(_can_be_found, kinds))
         self._process: subprocess.Popen[str] | None = None
-        self._answers = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
 
-    def start(self, trials: Sequence[Mapping[str, Any]], seed: int, lasts_s: float) -> None:
-        """Begin in another process, which reads what to play and then goes on alone."""
+    def __enter__(self) -> Again:
+        # Files, so that the other process never waits for somebody to read.
+        self._answers = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._answers.close()
+        self._errors.close()
+
+    def begin(self) -> None:
+        """Let the other process go to work, if it can and hasn't yet."""
+        if not self._is_elsewhere or self._process is not None:
+            return
         path = os.pathsep.join(filter(None, sys.path))
         hashes = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "braintorrent.testing.again"],
+            [sys.executable, "-c", f"import {__name__} as again; again.main()"],
             stdin=subprocess.PIPE,
             stdout=self._answers,
             stderr=self._errors,
@@ -66,8 +72,9 @@ class Again:
             env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": hashes, _CHILD: "1"},
         )
         assert self._process.stdin is not None
-        with self._process.stdin as told:
-            json.dump({"trials": trials, "seed": seed, "lasts_s": lasts_s}, told)
+        with self._process.stdin as asked:
+            trials = [_described(trial) for trial in reversed(self._trials)]
+            json.dump({"trials": trials, **self._worlds}, asked)
 
     def traces(self) -> list[Rows]:
         """One trace for each trial, in order. Raises Broken if the other process failed."""
@@ -80,14 +87,6 @@ class Again:
             last = self._errors.read().strip().splitlines()[-1:]
             raise Broken(f"fails only when it runs in a process of its own: {' '.join(last)}")
         return [json.loads(line) for line in self._answers][::-1]
-
-    def close(self) -> None:
-        """End what is still under way."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._answers.close()
-        self._errors.close()
 
 
 def as_json(rows: Sequence[TraceRow]) -> Rows:
@@ -129,13 +128,13 @@ def _kind(settings: Settings) -> dict[str, Any]:
 def main() -> None:
     """Play what is asked for on standard input; one trace a line is the answer."""
     asked = json.load(sys.stdin)
+    kept = _scattered()
     for each in asked["trials"]:
-        kept = _scattered()
         world = random_world(asked["seed"], each["number"], asked["lasts_s"])
         faults = {name: _settings(fault) for name, fault in each["faults"].items()}
         trial = Trial(world, _settings(each["protocol"]), faults)
         sys.stdout.write(json.dumps(trial.unwatched()) + "\n")
-        del kept
+    del kept
 
 
 def _settings(told: Mapping[str, Any]) -> Any:
@@ -158,13 +157,15 @@ def _module(name: str, file: str | None) -> ModuleType:
         return module
 
 
-def _scattered() -> list[bytearray]:
-    """Leave holes of all sizes in memory, so that new objects come to lie in no order."""
+class _Hole:
+    """As large as any object of a class without slots."""
+
+
+def _scattered() -> list[object]:
+    """Leave holes of many sizes in memory, so that new objects come to lie in no order."""
     draws = random.Random(0)
-    blocks = [bytearray(draws.randrange(512)) for _ in range(20_000)]
+    blocks = [
+        _Hole() if draws.random() < 0.5 else bytes(draws.randrange(480)) for _ in range(10**5)
+    ]
     draws.shuffle(blocks)
     return blocks[::2]
-
-
-if __name__ == "__main__":
-    main()
