@@ -4,7 +4,7 @@
 meet random ones, in which it must keep what all protocols promise. Neither trains anything: of a
 model is known whose local rounds are in it. A protocol in which each client passes its model on:
 
->>> from sim.protocols import Protocol, Running
+>>> from braintorrent.extend import Protocol, Running
 >>> class Passing(Running):
 ...     def behaviour(self, node):
 ...         world = self.world

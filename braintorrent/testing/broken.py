@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sim.record.errors import Refusal, ScenarioError
+
 _LIBRARIES = {"braintorrent", "sim", "models", "simpy", "numpy", "torch", "pydantic", "pytest"}
 
 
@@ -19,16 +21,21 @@ class Broken(AssertionError):
 
 
 @contextmanager
-def explained(subject: Any, again: Callable[[], str]) -> Iterator[None]:
+def explained(
+    subject: Any, again: Callable[[], str], *, is_all_theirs: bool = False
+) -> Iterator[None]:
     """Let what goes wrong with `subject`, a class or a function, be Broken, and say where.
 
-    `again`: says how it is met again. An exception that is none of the user's goes its way.
+    `again`: says how it is met again. An exception in which no code of theirs took part goes its
+    way, unless all that is run is; so does what says already how a user is mistaken.
     """
     try:
         yield
+    except (Refusal, ScenarioError):
+        raise
     except Exception as error:
         place = next(_places(error, subject.__module__), None)
-        if place is None and not isinstance(error, Broken):
+        if place is None and not (is_all_theirs or isinstance(error, Broken)):
             raise
         what = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
         found = Broken(f"{place or _defined(subject)}: {what}\n{again()}".rstrip())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from braintorrent.testing.broken import Broken, explained
 from braintorrent.testing.kinds import NETWORK, chosen
-from models.networks import ModelSettings
+from models.networks import ModelSettings, own_network
 from sim.compute import one_thread
+from sim.record.errors import Refusal
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +20,7 @@ BATCH = 4
 
 
 def check_network(
-    network: str | type[ModelSettings] | ModelSettings,
+    network: str | type[ModelSettings] | ModelSettings | Callable[..., nn.Module],
     settings: Mapping[str, Any] | None = None,
     *,
     input_shape: tuple[int, ...],
@@ -28,6 +29,10 @@ def check_network(
 ) -> int:
     """Build a network, with `settings` as in YAML, for a task; raise Broken if it can't learn.
 
+    `network`: a kind of ours, or what a scenario may name of your own: a function or class with a
+    parameter `outputs` that gives a torch.nn.Module. `input_shape`: of one sample; `outputs`: how
+    many classes, or numbers, it answers with.
+
     A batch [4, *input_shape] must become [4, outputs], or [4, outputs, height, width] of a network
     `per_pixel`, in training and out of it. The gradients must be finite, and not all zero; built
     and run again with equal seeds, it must have equal bits. Returns how many numbers a model has.
@@ -35,15 +40,30 @@ def check_network(
     >>> check_network("mlp", {"hidden": [8]}, input_shape=(1, 4, 4), outputs=3)
     163
 
-    Raises ScenarioError for a mistake in the settings, Refusal if the network refuses the task.
+    Raises ScenarioError for a mistake in the settings, Refusal for something that is no network, or
+    one that refuses the task.
     """
-    kind = chosen(NETWORK, network, settings, "name")
+    kind = chosen(NETWORK, _adapted(network), settings, "name")
     again = f"input_shape={input_shape}, outputs={outputs}, seed={seed}"
-    with explained(type(kind), lambda: again), one_thread():
+    subject = network if callable(network) else type(kind)
+    with explained(subject, lambda: again, is_all_theirs=True), one_thread():
         first, second = (_trained(kind, input_shape, outputs, seed) for _ in range(2))
         if first.tobytes() != second.tobytes():
             raise Broken("built and trained again with the same seed it has other weights")
         return len(first)
+
+
+def _adapted(
+    network: str | type[ModelSettings] | ModelSettings | Callable[..., nn.Module],
+) -> str | type[ModelSettings] | ModelSettings:
+    """The network as settings, as a scenario that names it would have them."""
+    if isinstance(network, (str, ModelSettings)):
+        return network
+    name = f"{network.__module__}.{network.__qualname__}"
+    found = own_network(name, network)
+    if found is None:
+        raise Refusal(f"{name} can't be used here", ModelSettings.AS_OWN, ("model", "name"))
+    return found
 
 
 def _trained(kind: ModelSettings, input_shape: tuple[int, ...], outputs: int, seed: int) -> Vector:

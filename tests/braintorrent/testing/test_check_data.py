@@ -11,7 +11,7 @@ from braintorrent.testing import Broken, check_network, check_partition
 from models.networks import ModelSettings
 from models.partitions import PartitionSettings
 from models.partitions.settings import Ints
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, ScenarioError
 from tests.outside.forgetful import Forgetful
 from tests.outside.turns import Turns
 
@@ -108,6 +108,24 @@ def test_networks_of_ours(kind: Any, settings: dict[str, Any], shape: tuple[int,
     assert check_network(kind, settings, input_shape=shape, outputs=3) > 100
 
 
+def small(input_shape: tuple[int, ...], outputs: int, *, width: int = 4) -> nn.Module:
+    return nn.Sequential(nn.Linear(input_shape[0], width), nn.ReLU(), nn.Linear(width, outputs))
+
+
+def shapeless(outputs: int) -> nn.Module:
+    return nn.Linear(3, outputs)
+
+
+def test_a_function_that_gives_a_module_is_a_network() -> None:
+    assert check_network(small, {"width": 2}, input_shape=(6,), outputs=3) == 6 * 2 + 2 + 2 * 3 + 3
+    with pytest.raises(ScenarioError, match="^small: width: 'two' is not a whole number"):
+        check_network(small, {"width": "two"}, input_shape=(6,), outputs=3)
+    with pytest.raises(Broken, match=r"test_check_data\.py:\d+: RuntimeError: mat1"):
+        check_network(shapeless, input_shape=(6,), outputs=3)
+    with pytest.raises(Refusal, match="allowed: a function or class with a parameter `outputs`"):
+        check_network(len, input_shape=(6,), outputs=3)  # type: ignore[arg-type]
+
+
 class Net(ModelSettings):
     name: str = "net"
 
@@ -116,6 +134,16 @@ class Net(ModelSettings):
 
     def last(self, outputs: int) -> nn.Module:
         raise NotImplementedError("no last layer")
+
+
+class Picky(Net):
+    def last(self, outputs: int) -> nn.Module:
+        raise Refusal("is too small", "more outputs")
+
+
+def test_a_network_may_refuse_a_task() -> None:
+    with pytest.raises(Refusal, match="is too small"):
+        check_network(Picky, input_shape=(6,), outputs=3)
 
 
 class Wide(Net):

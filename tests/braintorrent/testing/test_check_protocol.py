@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from braintorrent.testing import Broken, check_protocol
+from sim.record.errors import ScenarioError
 from tests.braintorrent.testing import wrong
 from tests.outside.relay import Relay
 from tests.outside.ring import Ring
@@ -116,3 +117,12 @@ def test_exceptions_that_are_not_the_users_go_their_way(monkeypatch: pytest.Monk
     monkeypatch.setattr("braintorrent.testing.trials.Counters", None)
     with pytest.raises(TypeError, match="not callable"):
         check_protocol("local", worlds=1)
+
+
+def test_settings_that_no_world_with_faults_allows_are_refused_in_a_line() -> None:
+    with pytest.raises(ScenarioError) as told:
+        check_protocol("fedavg", worlds=5)
+    assert str(told.value) == (
+        "world 0: protocols.it.deadline: is missing, but faults or loss can stall a round; "
+        "allowed: a duration, e.g. '2 min'"
+    )

@@ -64,12 +64,10 @@ def test_faults_losses_and_other_sections_are_as_in_a_scenario() -> None:
         (1.5, "client_1", "train_lost"),
         (2.5, "client_1", "recover"),
     ]
-    lost = scripted(("message", 0, 1, 0))
-    network = {"transfer_loss": 0.5}
-    settings = {"links": {"uplink": "1024 B/s", "downlink": "1024 B/s", **network}}
+    # Of two models from client 0 to client 1 the first is lost.
+    links = {"uplink": "1024 B/s", "downlink": "1024 B/s", "transfer_loss": 0.5}
     streams = scripted(("transfer_loss", 0, 1, 0))
-    assert lost.lucks != streams.lucks
-    ring = play(Ring, until_s=5.0, round_s=[2.0, 9.0], streams=streams, **settings)
+    ring = play(Ring, until_s=5.0, round_s=[2.0, 9.0], links=links, streams=streams)
     assert ring.of("transfer", "transfer_lost") == [
         (3.0, "client_0", "transfer_lost"),
         (5.0, "client_0", "transfer"),
