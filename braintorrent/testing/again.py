@@ -161,7 +161,7 @@ class _Hole:
     """As large as any object of a class without slots."""
 
 
-def _scattered() -> list[object]:
+def _scattered() -> Sequence[object]:
     """Leave holes of many sizes in memory, so that new objects come to lie in no order."""
     draws = random.Random(0)
     blocks = [

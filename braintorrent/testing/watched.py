@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -203,12 +203,13 @@ def models_in(value: Any, depth: int = 4) -> Iterator[ModelRef]:
 def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list, set, frozenset, deque)):
         return value
-    if type(value).__module__.startswith("sim.world"):
+    kind = type(value)
+    if kind.__module__.startswith("sim.world"):
         return ()
-    names = getattr(value, "__dataclass_fields__", ()) or getattr(value, "__dict__", ())
-    return [getattr(value, name, None) for name in names]
+    slots = getattr(kind, "__slots__", ())
+    return [getattr(value, name, None) for name in (*slots, *getattr(value, "__dict__", ()))]
 
 
 def _codes(kind: type) -> Iterator[CodeType]:
