@@ -128,13 +128,13 @@ def _kind(settings: Settings) -> dict[str, Any]:
 def main() -> None:
     """Play what is asked for on standard input; one trace a line is the answer."""
     asked = json.load(sys.stdin)
-    kept = _scattered()
     for each in asked["trials"]:
+        kept = _scattered(each["number"])
         world = random_world(asked["seed"], each["number"], asked["lasts_s"])
         faults = {name: _settings(fault) for name, fault in each["faults"].items()}
         trial = Trial(world, _settings(each["protocol"]), faults)
         sys.stdout.write(json.dumps(trial.unwatched()) + "\n")
-    del kept
+        del kept
 
 
 def _settings(told: Mapping[str, Any]) -> Any:
@@ -161,11 +161,14 @@ class _Hole:
     """As large as any object of a class without slots."""
 
 
-def _scattered() -> Sequence[object]:
-    """Leave holes of many sizes in memory, so that new objects come to lie in no order."""
-    draws = random.Random(0)
-    blocks = [
-        _Hole() if draws.random() < 0.5 else bytes(draws.randrange(480)) for _ in range(10**5)
-    ]
+def _scattered(seed: int) -> Sequence[object]:
+    """Leave holes of many sizes in memory, so that new objects come to lie in no order.
+
+    Another one each time: what one world leaves behind puts the next one's objects in much the same
+    order in any process.
+    """
+    draws = random.Random(seed)
+    blocks: list[object] = [_Hole() for _ in range(10_000)]
+    blocks += [bytes(draws.randrange(480)) for _ in range(10_000)]
     draws.shuffle(blocks)
     return blocks[::2]

@@ -48,7 +48,7 @@ from tests.outside.ring import Ring
 )
 def test_what_is_wrong_is_found(kind: type[wrong.Wrong], says: str) -> None:
     with pytest.raises(Broken, match=says):
-        check_protocol(kind, worlds=8)
+        check_protocol(kind, worlds=16)
 
 
 @pytest.mark.parametrize(
