@@ -48,7 +48,7 @@ from tests.outside.ring import Ring
 )
 def test_what_is_wrong_is_found(kind: type[wrong.Wrong], says: str) -> None:
     with pytest.raises(Broken, match=says):
-        check_protocol(kind, worlds=16)
+        check_protocol(kind, worlds=12)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,7 @@ def test_what_is_wrong_is_found(kind: type[wrong.Wrong], says: str) -> None:
         ("local", {}, "train_lost"),
         ("pooled", {}, "train"),
         ("braintorrent", {}, "merge"),
-        ("braintorrent", {"schedule": "random_initiator", "peers": 2}, "merge"),
         ("braintorrent", {"schedule": "lockstep", "max_senders": 1}, "merge"),
-        ("fedavg", {"deadline": "10 s"}, "round"),
         ("fedavg", {"deadline": "5 s", "close_at": 0.5, "late_updates": "next_round"}, "round"),
         (Ring, {}, "transfer"),
         (Relay, {"patience": "5 s"}, "transfer_lost"),
