@@ -27,7 +27,6 @@ from tests.outside.ring import Ring
         (wrong.Restless, "time stands still"),
         (wrong.Gambler, "another trace"),
         (wrong.BySet, "another trace"),
-        (wrong.ByAddress, "another trace"),
         (wrong.ByCount, "another trace"),
         (wrong.Undead, "is down"),
         (wrong.Sender, r"client_\d+, which is down, sends"),

@@ -136,12 +136,6 @@ class BySet(Gambler):
         return float(list(names).index("client_0"))
 
 
-class ByAddress(Gambler):
-    def wait_s(self, world: World) -> float:
-        first = min(world.clients, key=id)
-        return float(first.index)
-
-
 class ByCount(Gambler):
     """Goes on counting from one run to the next."""
 
