@@ -5,12 +5,16 @@ that a figure printed in grey is still readable: Okabe, Ito, "Color Universal De
 https://jfly.uni-koeln.de/color/.
 """
 
+import functools
 import itertools
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, ParamSpec
 
+import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -19,13 +23,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.canvas.scale import held
-from analysis.results import Results
+from analysis.canvas.several import Several, each, labels
+from sim.record.errors import ResultError
+from sim.record.points import ProtocolRecord
 from sim.record.rows import RECEIVED, TRAINED
 
 Line = Literal["-", "--", "-.", ":"] | tuple[float, tuple[int, ...]]
 Key = Line2D | Patch
 """What a legend consists of."""
-Draw = TypeVar("Draw", bound=Callable[..., Figure])
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -63,40 +69,113 @@ PAIR_COUNT = 2
 MEAN_WIDTH, THIN_WIDTH = 1.9, 0.9
 BAND_ALPHA = 0.18
 _PAIR_ALPHA = 0.45
-WIDTH_IN, DPI = 7.2, 125
-"""900 pixels wide, as a README shows it."""
-_LETTER_IN, _KEY_IN = 0.065, 0.75
-"""How wide a letter of a legend is, about, and what stands before and between its texts."""
-_TITLE_LETTERS = 100
+_LETTER, _KEY = 0.53, 5.6
+"""How wide a letter is, about, of its height; what stands before and between a legend's texts."""
+_TITLE_LETTER = 0.5184
+"""The same of a title, which may reach from edge to edge."""
+_LINE = 1.25
+"""How far lines of text are apart, of a letter's height."""
+_BELOW_IN = 0.4
+"""What an axis's numbers and name take of a panel's height."""
 _FEW_SEEDS = 6
 _MOST_COLUMNS = 3
-_PANEL_HEIGHT_IN, _ALONE_HEIGHT_IN, _FRAME_IN = 1.95, 3.6, 0.9
 _SETTINGS: dict[Any, Any] = {
-    "font.size": 9.0,
-    "axes.titlesize": 9.0,
-    "axes.labelsize": 9.0,
-    "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0,
-    "legend.fontsize": 8.5,
-    "figure.titlesize": 10.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#E3E3E3",
     "grid.linewidth": 0.7,
-    "lines.markersize": 4.5,
     "errorbar.capsize": 3.0,
-    "savefig.dpi": DPI,
 }
 
 
-def looked(draw: Draw) -> Draw:
+@dataclass(frozen=True)
+class Page:
+    """What figures are made for: how wide they are, and what else follows from that."""
+
+    width_in: float
+    dpi: int
+    sizes: Mapping[Any, float]
+    """Of letters and markers, in points."""
+    heights_in: tuple[float, float]
+    """Of a panel in one of several rows, and of one in a single row."""
+    frame_in: float
+    """What is left for titles and legend; 0: they get what they need."""
+
+    def letters(self, what: str, width: float) -> int:
+        """How many letters of that size and width, of their height, there are in a line."""
+        return int(self.width_in * 72 / (self.sizes[what] * width))
+
+
+_PLAIN_IN = 7.2
+_NARROWEST_IN, _WIDEST_IN = 5 / 2.54, 60 / 2.54
+SCREEN = Page(
+    _PLAIN_IN,
+    125,
+    {
+        "font.size": 9.0,
+        "axes.titlesize": 9.0,
+        "axes.labelsize": 9.0,
+        "xtick.labelsize": 8.0,
+        "ytick.labelsize": 8.0,
+        "legend.fontsize": 8.5,
+        "figure.titlesize": 10.0,
+        "lines.markersize": 4.5,
+    },
+    heights_in=(1.95, 3.6),
+    frame_in=0.9,
+)
+"""900 pixels wide, as a README shows it."""
+_PRINT_SIZES = {
+    "font.size": 8.0,
+    "axes.titlesize": 8.0,
+    "axes.labelsize": 8.0,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.5,
+    "figure.titlesize": 8.0,
+    "lines.markersize": 3.5,
+}
+"""What journals ask for: 7 to 9 points."""
+_page: ContextVar[Page] = ContextVar("page", default=SCREEN)
+
+
+def page() -> Page:
+    """What a figure that is made now is for."""
+    return _page.get()
+
+
+@contextmanager
+def printed(width_in: float) -> Iterator[None]:
+    """Figures that are made within are that wide, in print: letters of 7 to 8 points, 300 dpi.
+
+    Width in inches: a column of a journal is 3.3 to 3.5, a page 6.7 to 7.2. Raises ResultError
+    where letters would not fit, or none would be seen.
+    """
+    if not _NARROWEST_IN <= width_in <= _WIDEST_IN:
+        raise ResultError(f"--width: is {2.54 * width_in:.3g} cm; allowed: 5 cm to 60 cm")
+    alone_in = max(2.0, SCREEN.heights_in[1] * width_in / _PLAIN_IN)
+    heights_in = (min(1.75, alone_in), alone_in)
+    token = _page.set(Page(width_in, 300, _PRINT_SIZES, heights_in, frame_in=0.0))
+    try:
+        yield
+    finally:
+        _page.reset(token)
+
+
+def looked(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Let a function that makes a figure do so in this look; nobody else's settings change."""
-    return rc_context(_SETTINGS)(draw)
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with rc_context({**_SETTINGS, **page().sizes}):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
-def lines(results: Results, found: pd.DataFrame) -> Iterator[tuple[str, Style, pd.DataFrame]]:
+def lines(results: Several, found: pd.DataFrame) -> Iterator[tuple[str, Style, pd.DataFrame]]:
     """Each protocol that a frame has, with its style and its rows."""
     for name, style in styles(results).items():
         rows = found[found["protocol"] == name]
@@ -104,13 +183,13 @@ def lines(results: Results, found: pd.DataFrame) -> Iterator[tuple[str, Style, p
             yield name, style, rows
 
 
-def styles(results: Results) -> dict[str, Style]:
+def styles(results: Several) -> dict[str, Style]:
     """The style of each protocol; it does not depend on which of them a figure shows."""
     compared, measures = itertools.cycle(STYLES), itertools.cycle(REFERENCE_STYLES)
-    return {
-        name: next(measures if results.about[name].is_reference else compared)
-        for name in results.protocols
-    }
+    about: dict[str, ProtocolRecord] = {}
+    for one in each(results):
+        about |= {name: own for name, own in one.about.items() if name not in about}
+    return {name: next(measures if one.is_reference else compared) for name, one in about.items()}
 
 
 def draw_band(axis: Axes, x: Any, rows: pd.DataFrame, style: Style) -> None:
@@ -135,14 +214,18 @@ def panels(
     height_in: float | None = None,
     above_in: float = 0.0,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels with common axes; `height_in` is of each, `above_in` above it."""
-    across = min(columns, count)
-    if count == 4 and columns == _MOST_COLUMNS:
+    """A figure of `count` panels with common axes; `height_in` is of each, `above_in` above it.
+
+    `columns`: of panels at most, of a figure for the screen; a narrow one has fewer.
+    """
+    made_for = page()
+    across = min(max(1, round(columns * made_for.width_in / _PLAIN_IN)), count)
+    if count == 4 and across == _MOST_COLUMNS:
         across = 2
     down = -(-count // across)
-    each_in = height_in or (_ALONE_HEIGHT_IN if down == 1 else _PANEL_HEIGHT_IN)
-    height = (each_in + above_in) * down + _FRAME_IN
-    figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
+    each_in = height_in or made_for.heights_in[down == 1]
+    size_in = (made_for.width_in, (each_in + above_in) * down + made_for.frame_in)
+    figure = Figure(figsize=size_in, dpi=made_for.dpi, layout="constrained")
     axes = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     for left_over in axes[count:]:
         left_over.set_visible(False)
@@ -153,7 +236,7 @@ def panels(
 
 def title(
     figure: Figure,
-    results: Results,
+    results: Several,
     what: str,
     *,
     stage: str | None = None,
@@ -166,18 +249,24 @@ def title(
 
     `stage`: of the clients' models; None where none are scored. `seeds`: those shown, all if none
     are named. `among`: the protocols that met the same faults, all unless some are named. `points`:
-    those shown, whose common values are held fixed. `said`: what the figure shows, in sentences.
+    those shown, of one folder, whose common values are held fixed. `said`: what the figure shows,
+    in sentences.
     """
-    lacking = len(results.missing)
-    short = f" ({lacking} of {len(results.runs)} runs missing)" if lacking else ""
-    shown = results.seeds if seeds is None else seeds
-    compared = list(results.protocols if among is None else among)
+    several = each(results)
+    lacking, runs = sum(len(one.missing) for one in several), sum(len(one.runs) for one in several)
+    short = f" ({lacking} of {runs} runs missing)" if lacking else ""
+    asked = [seeds_text(one.seeds if seeds is None else seeds) for one in several]
+    compared = list(several[0].protocols if among is None else among)
     same = ", the same faults for all protocols" if len(compared) > 1 else ""
-    fixed = held(results, points) if points is not None else []
-    parts = [*([STAGE_WORDS[stage]] if stage else []), *fixed, f"{seeds_text(shown)}{same}"]
-    lines = [f"{results.name}: {what}{short}", "; ".join(parts), *said]
-    text = "\n".join(textwrap.fill(line, _TITLE_LETTERS) for line in lines)
+    same += " of a panel" if same and len(several) > 1 else ""
+    fixed = held(several[0], points) if points is not None else []
+    shown = f"{' or '.join(dict.fromkeys(asked))}{same}"
+    parts = [*([STAGE_WORDS[stage]] if stage else []), *fixed, shown]
+    lines = [f"{', '.join(labels(several))}: {what}{short}", "; ".join(parts), *said]
+    most = page().letters("figure.titlesize", _TITLE_LETTER)
+    text = "\n".join(textwrap.fill(line, most) for line in lines)
     figure.suptitle(text, x=0.01, ha="left")
+    _make_room(figure, "figure.titlesize", text.count("\n") + 1)
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
@@ -201,7 +290,7 @@ def key_of(name: str, style: Style, *, marker: bool = True) -> Line2D:
 
 
 def keys_of(
-    results: Results,
+    results: Several,
     found: pd.DataFrame,
     *,
     interval: str = INTERVAL,
@@ -260,15 +349,26 @@ def legend(figure: Figure, keys: Sequence[Key]) -> None:
         handles=list(keys), loc="outside lower center", ncols=_columns(keys), frameon=False,
         handlelength=3.2, columnspacing=1.6,
     )  # fmt: skip
+    _make_room(figure, "legend.fontsize", -(-len(keys) // _columns(keys)))
+
+
+def _make_room(figure: Figure, what: str, lines: int) -> None:
+    """Let lines of text take nothing from the panels."""
+    if not page().frame_in:
+        more_in = lines * _LINE * page().sizes[what] / 72
+        figure.set_figheight(figure.get_figheight() + more_in)
 
 
 def _columns(keys: Sequence[Key]) -> int:
     """As many, of four at most, as the figure's width has room for."""
+    size_in = page().sizes["legend.fontsize"] / 72
     for count in range(min(len(keys), 4), 1, -1):
-        each = -(-len(keys) // count)
-        columns = [keys[start : start + each] for start in range(0, len(keys), each)]
-        longest = [max(len(str(key.get_label())) for key in column) for column in columns]
-        if sum(longest) * _LETTER_IN + count * _KEY_IN <= WIDTH_IN:
+        # As Matplotlib deals them to columns.
+        longest = [
+            max(len(str(keys[place].get_label())) for place in column)
+            for column in np.array_split(np.arange(len(keys)), count)
+        ]
+        if (sum(longest) * _LETTER + count * _KEY) * size_in <= page().width_in:
             return count
     return 1
 
@@ -278,6 +378,15 @@ def name_outer(axes: Sequence[Axes], x_label: str, y_label: str) -> None:
     for one in axes:
         place = one.get_subplotspec()
         if place is None or place.is_first_col():
-            one.set_ylabel(y_label)
+            name_height(one, y_label)
         if one.xaxis.get_tick_params()["labelbottom"]:
             one.set_xlabel(x_label)
+
+
+def name_height(axis: Axes, label: str) -> None:
+    """Name the upright axis, in as many lines as a panel's height asks for."""
+    place = axis.get_subplotspec()
+    is_alone = place is None or place.get_gridspec().nrows == 1
+    height_in = page().heights_in[is_alone] - _BELOW_IN
+    letters = int(height_in * 72 / (page().sizes["axes.labelsize"] * _LETTER))
+    axis.set_ylabel(textwrap.fill(label, letters))

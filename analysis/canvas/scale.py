@@ -71,10 +71,13 @@ def held(results: Results, points: Sequence[str]) -> list[str]:
 def panel_names(results: Results, points: Sequence[str]) -> list[str]:
     """A title for each point's panel: what tells it from the others, a line for each value."""
     apart = _apart(results, points)
-    return [
-        "\n".join(textwrap.fill(one, _LONGEST_LINE) for one in _values(results, point, apart))
-        for point in points
-    ]
+    return ["\n".join(value_lines(results, point, apart)) for point in points]
+
+
+def value_lines(results: Results, point: str, paths: Sequence[str] | None = None) -> list[str]:
+    """The values of a point, of all that is varied or of some paths, in lines fit for a panel."""
+    chosen = results.paths if paths is None else paths
+    return [textwrap.fill(one, _LONGEST_LINE) for one in _values(results, point, chosen)]
 
 
 def _apart(results: Results, points: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from analysis.canvas.choices import default_figure as default_figure
+from analysis.canvas.look import printed as printed
 from analysis.figures.clients import clients as clients
 from analysis.figures.convergence import convergence as convergence
 from analysis.figures.difference import difference as difference
@@ -16,6 +17,8 @@ from analysis.figures.structures import structures as structures
 from analysis.figures.time_to_target import time_to_target as time_to_target
 from analysis.figures.timeline import timeline as timeline
 
+OF_SEVERAL = ("convergence",)
+"""Those that show several folders' results together."""
 # Called with results, and keyword options of its own.
 FIGURES: dict[str, Callable[..., Figure]] = {
     "convergence": convergence,

@@ -1,6 +1,7 @@
 """The clients' scores over virtual time, or over what it took: work or bytes."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,8 +9,9 @@ from matplotlib.figure import Figure
 
 from analysis.canvas import look
 from analysis.canvas import struck as bars
-from analysis.canvas.choices import few_points, means, scores_of
-from analysis.canvas.scale import Scale, panel_names, size_scale, time_scale
+from analysis.canvas.choices import means, scores_of
+from analysis.canvas.scale import Scale, size_scale, time_scale
+from analysis.canvas.several import Panel, Several, common_metric, each, panels_of
 from analysis.disturbances import disturbances
 from analysis.frames import listed
 from analysis.metrics import WORK_KINDS, cumulated, epochs_per_round, over_clients, with_work
@@ -67,52 +69,116 @@ def _work(results: Results, scores: pd.DataFrame, points: Names | None, over: Ov
     return cumulated(trace, scores, epochs_per_round=each)
 
 
+class _Curves(NamedTuple):
+    """What a panel shows: the rows of `convergence_data`, and those of the thin lines."""
+
+    found: pd.DataFrame
+    thin: pd.DataFrame
+    """With a column `thin`."""
+
+
 @look.looked
 def convergence(
-    results: Results,
+    results: Several,
     *,
     points: Names | None = None,
+    protocol: str | None = None,
     metric: str | None = None,
     stage: str = RECEIVED,
     over: Over = "time",
 ) -> Figure:
     """A line per protocol with a band over seeds, the worst client thin; a panel per point.
 
-    `stage`: received, trained, or both: then the trained models' mean is the thin line. Over time
-    there are bars above each panel for what struck the nodes and the network.
+    `results`: of one folder, or of several, whose points have panels side by side. `protocol`: only
+    this one, with a line per point in one panel. `stage`: received, trained, or both: then the
+    trained models' mean is the thin line. Over time there are bars above each panel for what struck
+    the nodes and the network. Raises ResultError for folders that are judged by different metrics.
     """
-    names = few_points(results, points)
-    first, *second = (RECEIVED, TRAINED) if stage == look.BOTH else (stage,)
-    found, *trained = (
-        convergence_data(results, points=names, metric=metric, stage=one, over=over)
-        for one in (first, *second)
-    )
-    thin = (
-        trained[0].assign(thin=trained[0]["mean"]) if trained else found.assign(thin=found["worst"])
-    )
-    struck = {name: _struck(results, name, over) for name in names}
-    every_struck, titles = pd.concat(struck.values()), panel_names(results, names)
-    figure, axes = look.panels(len(names), above_in=bars.above_in(every_struck, titles))
-    scale, what = _x_axis(over, float(found["cost"].max()))
-    for axis, name, title in zip(axes, names, titles, strict=True):
-        _draw(axis, results, found[found["point"] == name], thin[thin["point"] == name], scale)
-        end_s = float(found.loc[found["point"] == name, "time_s"].max())
-        bars.draw(axis, struck[name], end_s, scale.factor)
-        bars.put_title(axis, title, struck[name])
-    shown = metric or results.metric
-    look.name_outer(axes, scale.label(what), shown)
-    what = f"the clients' {shown}{_left_out(found)}"
-    look.title(figure, results, what, stage=stage, points=names)
-    keys = look.keys_of(results, found)
-    keys.append(look.line_key("as trained (thin)" if trained else "worst client (thin)"))
-    look.legend(figure, [*keys, *bars.keys(every_struck)])
+    shown, panels = common_metric(results, metric), panels_of(results, points)
+    curves = [_curves(panel, protocol, shown, stage, over) for panel in panels]
+    scale, x_name = _x_axis(over, max(float(one.found["cost"].max()) for one in curves))
+    thin = look.line_key("as trained (thin)" if stage == look.BOTH else "worst client (thin)")
+    if protocol is None:
+        struck = [_struck(panel, over) for panel in panels]
+        figure, axes = _side_by_side(results, panels, curves, struck, scale)
+        keys = [*look.keys_of(results, _together(curves)), thin, *bars.keys(pd.concat(struck))]
+    else:
+        figure, axes = look.panels(1)
+        keys = [*_draw_overlaid(axes[0], protocol, panels, curves, scale), thin]
+    look.name_outer(axes, scale.label(x_name), shown)
+    what = f"the clients' {shown}{_left_out(_together(curves))}"
+    look.title(
+        figure, results, f"{protocol}, {what}" if protocol else what, stage=stage,
+        among=[protocol] if protocol else None,
+        points=None if len(each(results)) > 1 else [panel.point for panel in panels],
+    )  # fmt: skip
+    look.legend(figure, keys)
     return figure
 
 
-def _struck(results: Results, point: str, over: Over) -> pd.DataFrame:
+def _curves(panel: Panel, protocol: str | None, metric: str, stage: str, over: Over) -> _Curves:
+    first, *second = (RECEIVED, TRAINED) if stage == look.BOTH else (stage,)
+    if protocol is not None:
+        panel.results.chosen("protocol", protocol, panel.results.protocols)
+    found, *trained = (
+        _of_protocol(
+            convergence_data(
+                panel.results, points=panel.point, metric=metric, stage=one, over=over
+            ),
+            protocol,
+        )
+        for one in (first, *second)
+    )
+    if trained:
+        return _Curves(found, trained[0].assign(thin=trained[0]["mean"]))
+    return _Curves(found, found.assign(thin=found["worst"]))
+
+
+def _of_protocol(found: pd.DataFrame, protocol: str | None) -> pd.DataFrame:
+    return found if protocol is None else found[found["protocol"] == protocol]
+
+
+def _together(curves: Sequence[_Curves]) -> pd.DataFrame:
+    return pd.concat([one.found.astype({"point": "str", "protocol": "str"}) for one in curves])
+
+
+def _struck(panel: Panel, over: Over) -> pd.DataFrame:
     """Nothing where the axis isn't that of time, on which it stands."""
-    found = disturbances(results, point)
+    found = disturbances(panel.results, panel.point)
     return found if over == "time" else found.head(0)
+
+
+def _side_by_side(
+    results: Several,
+    panels: Sequence[Panel],
+    curves: Sequence[_Curves],
+    struck: Sequence[pd.DataFrame],
+    scale: Scale,
+) -> tuple[Figure, list[Axes]]:
+    """A panel for each point, with a line per protocol, below what struck it."""
+    above_in = bars.above_in(pd.concat(struck), [panel.title for panel in panels])
+    figure, axes = look.panels(len(panels), above_in=above_in)
+    for axis, panel, one, hits in zip(axes, panels, curves, struck, strict=True):
+        for place, (name, style) in enumerate(look.styles(results).items()):
+            _draw_line(
+                axis, _Curves(*(_of_protocol(rows, name) for rows in one)), style, place, scale
+            )
+        bars.draw(axis, hits, float(one.found["time_s"].max()), scale.factor)
+        bars.put_title(axis, panel.title, hits)
+    return figure, axes
+
+
+def _draw_overlaid(
+    axis: Axes, protocol: str, panels: Sequence[Panel], curves: Sequence[_Curves], scale: Scale
+) -> list[look.Key]:
+    """A line for each point in one panel; returns the legend's entries."""
+    keys: list[look.Key] = []
+    for place, (panel, one) in enumerate(zip(panels, curves, strict=True)):
+        style = look.STYLES[place % len(look.STYLES)]
+        _draw_line(axis, one, style, place, scale)
+        keys.append(look.key_of(panel.title.replace("\n", ", ") or protocol, style))
+    found = _together(curves)
+    return [*keys, look.interval_key(found)] if found["low"].notna().any() else keys
 
 
 def _x_axis(over: Over, largest: float) -> tuple[Scale, str]:
@@ -123,24 +189,20 @@ def _x_axis(over: Over, largest: float) -> tuple[Scale, str]:
     return Scale(1.0, ""), f"{over.replace('_', ' ')} of all clients, mean over seeds"
 
 
-def _draw(
-    axis: Axes, results: Results, found: pd.DataFrame, thin: pd.DataFrame, scale: Scale
-) -> None:
-    for place, (name, style) in enumerate(look.styles(results).items()):
-        rows = found[found["protocol"] == name]
-        x = (rows["cost"] * scale.factor).to_numpy()
-        # Few markers, and not at the same looks, so that equal curves show both.
-        every = max(1, len(rows) // 6)
-        look.draw_band(axis, x, rows, style)
-        axis.plot(
-            x, rows["mean"], color=style.color, linestyle=style.line, linewidth=look.MEAN_WIDTH,
-            marker=style.marker, markevery=(min(place, every - 1), every),
-        )  # fmt: skip
-        others = thin[thin["protocol"] == name]
-        axis.plot(
-            others["cost"] * scale.factor, others["thin"],
-            color=style.color, linestyle=style.line, linewidth=look.THIN_WIDTH,
-        )  # fmt: skip
+def _draw_line(axis: Axes, curves: _Curves, style: look.Style, place: int, scale: Scale) -> None:
+    rows, others = curves
+    x = (rows["cost"] * scale.factor).to_numpy()
+    # Few markers, and not at the same looks, so that equal curves show both.
+    every = max(1, len(rows) // 6)
+    look.draw_band(axis, x, rows, style)
+    axis.plot(
+        x, rows["mean"], color=style.color, linestyle=style.line, linewidth=look.MEAN_WIDTH,
+        marker=style.marker, markevery=(min(place, every - 1), every),
+    )  # fmt: skip
+    axis.plot(
+        others["cost"] * scale.factor, others["thin"],
+        color=style.color, linestyle=style.line, linewidth=look.THIN_WIDTH,
+    )  # fmt: skip
 
 
 def _left_out(found: pd.DataFrame) -> str:

@@ -60,7 +60,7 @@ def difference(
     draw_lines(axis, results, found, scale)
     overtaking.draw(axis, results, found, scale)
     shown = metric or results.metric
-    axis.set_ylabel(f"mean client's {shown}, minus {baseline}'s")
+    look.name_height(axis, f"mean client's {shown}, minus {baseline}'s")
     what = f"difference to {baseline} at the end, at equal time, by {path_name(path)}"
     said = overtaking.said(results, found, baseline, shown, scale)
     look.title(figure, results, what, stage=stage, points=chosen_points(results, points), said=said)

@@ -51,7 +51,7 @@ def failure_rate(
     scale = rate_axis(axis, results, path)
     draw_lines(axis, results, found, scale)
     shown = metric or results.metric
-    axis.set_ylabel(f"mean client's {shown} at the end")
+    look.name_height(axis, f"mean client's {shown} at the end")
     what = f"the mean client's {shown} at the end, by {path_name(path)}"
     names, said = chosen_points(results, points), []
     keys = look.keys_of(results, found, bars=True)

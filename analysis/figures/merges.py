@@ -11,6 +11,9 @@ from sim.record.errors import ResultError
 from sim.record.rows import CLIENT, FINISHED
 
 _MOST_COUNTED = 16
+_HEIGHT_IN = 5.0
+_CELL_PT, _LEAST_PT = 17.0, 5.0
+"""The letters that a square takes, of an inch of it; smaller ones nobody reads."""
 
 
 def merges_data(
@@ -49,7 +52,8 @@ def merges(results: Results, *, points: Names | None = None, protocol: str | Non
     point = only_point(results, points)
     protocol = _merging(results, point, protocol)
     found = merges_data(results, points=point, protocol=protocol)
-    figure, (axis,) = look.panels(1, height_in=5.0)
+    height_in = min(_HEIGHT_IN, look.page().width_in)
+    figure, (axis,) = look.panels(1, height_in=height_in)
     axis.grid(visible=False)
     shown = found.to_numpy()
     image = axis.imshow(shown, cmap="Blues", vmin=0.0)
@@ -57,8 +61,8 @@ def merges(results: Results, *, points: Names | None = None, protocol: str | Non
     every = -(-len(names) // _MOST_COUNTED)
     for one in (axis.xaxis, axis.yaxis):
         one.set_ticks(np.arange(0, len(names), every), names[::every])
-    if every == 1:
-        size = min(8.0, 80 / len(names))
+    size = min(8.0, 80 / len(names), _CELL_PT * height_in / len(names))
+    if every == 1 and size >= _LEAST_PT:
         for row, column in np.ndindex(shown.shape):
             value = shown[row, column]
             color = "white" if value > 0.6 * shown.max() else "black"

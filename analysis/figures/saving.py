@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from matplotlib.figure import Figure
 from analysis import figures
 from analysis.canvas import look
 from analysis.canvas.choices import default_figure
+from analysis.canvas.several import labels
 from analysis.files import whole_file
 from analysis.loading import load
+from analysis.results import Results
 from analysis.tuning import tuned
 from analysis.where import where
 from sim.record.errors import ResultError
@@ -37,36 +40,62 @@ OPTIONS = {
     "until_s": "--to",
 }
 """The figures' keywords that the command line has an option for."""
-_SALT = "braintorrent"
+_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "braintorrent", "pdf.fonttype": 42, "ps.fonttype": 42}
+"""Type 42, TrueType, is what publishers take; an SVG's letters are outlines, and need no font."""
 
 
 def plot(
     folder: Path,
-    *,
+    *others: Path,
     figure: str | None = None,
     conditions: Sequence[str] = (),
     out: Path | None = None,
+    width_in: float | None = None,
     **choices: Any,
 ) -> Path:
-    """Draw one figure of the results in `folder`; returns its file's path.
+    """Draw one figure of the results in `folder`, and in `others`; returns its file's path.
 
-    Without `figure` it is `default_figure`; without `out` a PNG in the folder, named after the
-    figure and what was chosen. `conditions` choose points, see `where`. `choices` are the figure's
-    keywords of `OPTIONS`; None leaves one open. Raises ResultError for an unknown figure or ending,
-    for a choice that the figure doesn't have, and where it can't show the results.
+    Without `figure` it is `default_figure`, of several folders convergence; without `out` a PNG
+    named after the figure and what was chosen, in the folder, or here if it is of several.
+    `conditions` choose points, see `where`; of several folders, those of sweeps. `width_in`: for
+    print, see `printed`. `choices` are the figure's keywords of `OPTIONS`; None leaves one open.
+    Raises ResultError for an unknown figure or ending, for a choice that the figure doesn't have,
+    and where it can't show the results.
     """
     if figure is not None and figure not in figures.FIGURES:
         raise ResultError(f"--figure {figure}: unknown; allowed: {', '.join(figures.FIGURES)}")
     if out is not None:
         _check_ending(out)
-    results = where(tuned(load(folder)), conditions)
-    name = figure or default_figure(results)
     made = {choice: value for choice, value in choices.items() if value is not None}
+    shown: Any
+    if others:
+        name, several = figure or figures.OF_SEVERAL[0], (folder, *others)
+        _check_several(name)
+        shown, home = _chosen_of(several, conditions), Path()
+        about = ["+".join(map(portable, labels(shown)))]
+    else:
+        shown, home, about = where(tuned(load(folder)), conditions), folder, []
+        name = figure or default_figure(shown)
     _check_choices(name, made)
-    told = "_".join((name, *_where(conditions), *_chosen(name, made)))
-    target = out or folder / f"{shortened(told)}.png"
-    save(figures.FIGURES[name](results, **made), target)
+    told = "_".join((name, *about, *_where(conditions), *_chosen(name, made)))
+    target = out or home / f"{shortened(told)}.png"
+    with nullcontext() if width_in is None else look.printed(width_in):
+        drawn = figures.FIGURES[name](shown, **made)
+    save(drawn, target)
     return target
+
+
+def _check_several(figure: str) -> None:
+    if figure not in figures.OF_SEVERAL:
+        what = f"--figure {figure}: shows one folder"
+        raise ResultError(f"{what}; allowed of several: {', '.join(figures.OF_SEVERAL)}")
+
+
+def _chosen_of(folders: Sequence[Path], conditions: Sequence[str]) -> list[Results]:
+    """The results of each folder; conditions are about the sweeps among them, if there are any."""
+    loaded = [tuned(load(folder)) for folder in folders]
+    any_sweep = any(one.is_sweep for one in loaded)
+    return [where(one, conditions if one.is_sweep or not any_sweep else ()) for one in loaded]
 
 
 def _check_choices(figure: str, made: Mapping[str, Any]) -> None:
@@ -105,8 +134,8 @@ def _keywords(figure: str) -> Mapping[str, Any]:
 def save(figure: Figure, target: Path) -> None:
     """Write a figure as PNG, SVG or PDF, by the file's ending. Raises ResultError for another."""
     ending = _check_ending(target)
-    with whole_file(target) as path, rc_context({"svg.hashsalt": _SALT}):
-        figure.savefig(path, format=ending[1:], dpi=look.DPI, metadata=FORMATS[ending])
+    with whole_file(target) as path, rc_context(_SETTINGS):
+        figure.savefig(path, format=ending[1:], dpi=figure.dpi, metadata=FORMATS[ending])
 
 
 def _check_ending(target: Path) -> str:

@@ -76,7 +76,7 @@ def segmentation(
     """One row per slice, one column per `Column`; a legend of the structures that are seen."""
     width_in = _ROW_IN * len(columns) + _LEGEND_IN
     height_in = _ROW_IN * len(slices) + _HEAD_IN
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    figure = Figure(figsize=(width_in, height_in), dpi=look.page().dpi, layout="constrained")
     grid = figure.subplots(len(slices), len(columns), squeeze=False)
     for axes, number in zip(grid, slices, strict=True):
         for one, column in zip(axes, columns, strict=True):

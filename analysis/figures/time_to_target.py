@@ -25,6 +25,8 @@ from sim.record.rows import AGGREGATE, RECEIVED
 
 _APART = 0.01
 _LETTERS = 40
+_TEXT_BELOW = 0.18
+"""The room that a line of text takes, of the height between all and none."""
 
 
 def time_to_target_data(
@@ -91,16 +93,19 @@ def time_to_target(
     names = few_points(results, points)
     found, ended = time_to_target_data(results, points=names, target=target, stage=stage)
     figure, axes = look.panels(len(names))
-    scale = time_scale(results.duration_s)
+    scale, below = time_scale(results.duration_s), []
     for axis, name, title in zip(axes, names, panel_names(results, names), strict=True):
         at = (found["point"] == name, ended["point"] == name)
         _draw(axis, results, found[at[0]], ended[at[1]], scale)
         axis.set_title(title)
+        never = _never(found[at[0]])
         axis.text(
-            0.02, 0.03, _never(found[at[0]]), transform=axis.transAxes, size=8.0, va="bottom",
+            0.02, 0.03, never, transform=axis.transAxes, size=8.0, va="bottom",
             bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
-        axis.set_ylim(-0.08, 1.06)
+        below.append(_TEXT_BELOW * (1 + never.count("\n")) if never else 0.08)
+    # All have one height; a text lies below the curves.
+    axes[0].set_ylim(-max(below), 1.06)
     look.name_outer(axes, scale.label("virtual time"), "share of runs not there yet")
     aim, shown = _aim(results, names, target, stage)
     look.title(figure, results, f"time until {aim}", stage=shown, points=names)

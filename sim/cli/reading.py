@@ -25,6 +25,9 @@ from sim.record.units import parse
 SITES_SHOWN, SLICES_SHOWN = 4, 3
 
 _Folder = Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")]
+_Folders = Annotated[
+    list[Path], typer.Argument(metavar="FOLDER...", help="Folders of runs or sweeps.")
+]
 _Protocol = Annotated[
     str | None, typer.Option(metavar="NAME", help="Whose run. Default: the only one.")
 ]
@@ -41,13 +44,13 @@ _Where = Annotated[
 ]
 
 
-def _seconds(option: str) -> Callable[[str], float]:
-    """How an option's time is read; a mistake is reported as any other."""
+def _quantity(option: str, unit: str, example: str) -> Callable[[str], float]:
+    """How an option's quantity is read; a mistake is reported as any other."""
 
     def read(text: str) -> float:
         with mistakes_reported():
             try:
-                return parse(text, "s", "5 min")
+                return parse(text, unit, example)
             except Refusal as mistake:
                 raise ScenarioError(
                     f"{option}: {mistake.what}; allowed: {mistake.allowed}"
@@ -81,7 +84,7 @@ def trace(
 
 
 def plot(
-    folder: _Folder,
+    folders: _Folders,
     figure: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +99,12 @@ def plot(
     ] = None,
     where: _Where = None,
     protocol: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose run, in timeline and merges.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Whose run, in timeline and merges; in convergence only this one, "
+            "with a line per point or folder.",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Which seed, in timeline. Default: the first.")
@@ -129,14 +137,17 @@ def plot(
         typer.Option(
             "--from",
             metavar="TIME",
-            parser=_seconds("--from"),
+            parser=_quantity("--from", "s", "5 min"),
             help="Where the timeline begins, as 5 min. Default: just before the crash.",
         ),
     ] = None,
     to_time: Annotated[
         float | None,
         typer.Option(
-            "--to", metavar="TIME", parser=_seconds("--to"), help="Where it ends, as 6 min."
+            "--to",
+            metavar="TIME",
+            parser=_quantity("--to", "s", "5 min"),
+            help="Where it ends, as 6 min.",
         ),
     ] = None,
     over: Annotated[
@@ -146,21 +157,30 @@ def plot(
             help="The convergence figure's axis: time, local_rounds, local_epochs or bytes.",
         ),
     ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LENGTH",
+            parser=_quantity("--width", "in", "8.5cm"),
+            help="For print, so wide, with letters of 7 to 8 points: 8.5cm, 85mm, 3.35in, 241pt.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A .png, .svg or .pdf. Default: DIR/<figure>.png, its name with what was chosen.",
+            help="A .png, .svg or .pdf. Default: a .png in the folder, named after the figure and "
+            "what was chosen; of several folders, here.",
         ),
     ] = None,
 ) -> None:
-    """Draw a figure of the results."""
+    """Draw a figure of the results; convergence also of several folders' side by side."""
     with mistakes_reported():
         from analysis.figures import saving
 
         target = saving.plot(
-            folder, figure=figure, conditions=where or (), out=out, points=point,
-            protocol=protocol, seed=seed, nodes=node, metric=metric, stage=stage,
+            *folders, figure=figure, conditions=where or (), out=out, width_in=width,
+            points=point, protocol=protocol, seed=seed, nodes=node, metric=metric, stage=stage,
             baseline=baseline, from_s=from_time, until_s=to_time, over=over,
         )  # fmt: skip
         say(f"figure in {target}")

@@ -40,6 +40,13 @@ _UNITS = {
     for prefix, factor in {"": 1, **_PREFIXES}.items()
     for name, (size, base) in {**_PLURALS, **_NAMED}.items()
 }
+# Of paper, exactly; nobody prints kilo-inches, so they take no prefix.
+_UNITS |= {
+    "in": (Fraction(1), "in"),
+    "cm": (Fraction(100, 254), "in"),
+    "mm": (Fraction(10, 254), "in"),
+    "pt": (Fraction(1, 72), "in"),
+}
 _QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(.*)", re.ASCII)
 _UNIT = re.compile(r"(?:1\s*)?/\s*([A-Za-z]+)|([A-Za-z]+)(?:\s*/\s*([A-Za-z]+))?")
 _LONGEST = 64
@@ -47,7 +54,7 @@ _NONE = (Fraction(0), "")
 
 
 def parse(text: Any, base: str, example: str) -> float:
-    """The float number of `base` (s, B, B/s or 1/s) in `text`, rounded once from the exact value.
+    """The float number of `base` (s, B, B/s, 1/s, in) in `text`, rounded once from the exact value.
 
     Raises Refusal for anything but text with a number and a unit of the same dimension, for
     negative quantities and for those too large for a float. `example` is named as allowed.
@@ -78,7 +85,7 @@ def parse(text: Any, base: str, example: str) -> float:
 
 
 def quantity(text: str) -> tuple[float, str] | None:
-    """The number in `text` and its base unit: s, B, B/s or 1/s; None if it is no quantity."""
+    """The number in `text` and its base unit: s, B, B/s, 1/s or in; None if it is no quantity."""
     match = _QUANTITY.fullmatch(text.strip())
     base = match and _unit(match[2])[1]
     if not base:

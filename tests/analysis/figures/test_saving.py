@@ -112,8 +112,9 @@ def invoke(tmp_path: Path, *arguments: str) -> str:
             " failure_rate, difference, map, clients",
         ),
         (
-            ("--protocol", "local"),
-            "--protocol: the figure convergence has no such choice; allowed with: timeline, merges",
+            ("--figure", "clients", "--protocol", "local"),
+            "--protocol: the figure clients has no such choice; allowed with: convergence, "
+            "timeline, merges",
         ),
         (
             ("--from", "1 min"),
@@ -141,6 +142,10 @@ def invoke(tmp_path: Path, *arguments: str) -> str:
             ("--figure", "timeline", "--protocol", "x"),
             "has no protocol 'x'; allowed: local, fedavg",
         ),
+        (("--protocol", "x"), "has no protocol 'x'; allowed: local, fedavg"),
+        (("--width", "8.5"), "--width: '8.5' needs a unit; allowed: e.g. '8.5cm'"),
+        (("--width", "3 s"), "--width: 's' is not a unit that fits here; allowed: e.g. '8.5cm'"),
+        (("--width", "4cm"), "--width: is 4 cm; allowed: 5 cm to 60 cm"),
         (("--figure", "clients", "--node", "x"), "has no scores of x; allowed: client_0, client_1"),
     ],
 )
@@ -160,3 +165,80 @@ def test_the_command_reports_mistakes_in_a_line(tmp_path: Path) -> None:
     assert done.stderr == f"--figure art: unknown; allowed: {', '.join(FIGURES)}\n"
     done = CliRunner().invoke(app, ["plot", str(tmp_path / "nothing")])
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+
+
+WIDTHS = {"8.5cm": 85 / 25.4, "170 mm": 170 / 25.4, "3.35in": 3.35, "240pt": 240 / 72}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_is_as_wide_as_it_was_asked_to_be(tmp_path: Path, width: str) -> None:
+    a_run(tmp_path / "run")
+    target = tmp_path / "a.pdf"
+    arguments = ["plot", str(tmp_path / "run"), "--width", width, "--out", str(target)]
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, done.stderr) == (0, f"figure in {target}\n")
+    found = re.search(rb"/MediaBox \[ 0 0 ([0-9.]+) ", target.read_bytes())
+    assert found and float(found[1]) == pytest.approx(72 * WIDTHS[width], abs=1e-6)
+
+
+def test_print_has_fonts_that_publishers_take(tmp_path: Path) -> None:
+    a_run(tmp_path / "run")
+    content = plot(tmp_path / "run", width_in=3.35, out=tmp_path / "a.pdf").read_bytes()
+    # TrueType programs, whole glyphs, none of Matplotlib's own Type 3.
+    assert b"/FontFile2" in content and b"/Type3" not in content
+
+
+def test_a_picture_for_print_has_300_dots_an_inch(tmp_path: Path) -> None:
+    a_run(tmp_path / "run")
+    content = plot(tmp_path / "run", width_in=4.0, out=tmp_path / "a.png").read_bytes()
+    assert int.from_bytes(content[16:20]) == 1200
+
+
+def test_several_folders_are_drawn_side_by_side_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    a_run(tmp_path / "one")
+    a_sweep(tmp_path / "two", f"{RATE}=1 / h,2 / h")
+    done = CliRunner().invoke(app, ["plot", "one", "two", "--where", f"{RATE}=2 / h"])
+    assert (done.exit_code, done.stderr) == (
+        0,
+        "figure in convergence_one+two_churn.failure_rate-2perh.png\n",
+    )
+    texts = several_texts("one", "two", "--where", f"{RATE}=2 / h")
+    assert {"one", "two", "churn failure rate 2 / h"} <= texts
+    assert "churn failure rate 1 / h" not in texts
+    # All in one panel, of one protocol.
+    assert "two, churn failure rate 1 / h" in several_texts("one", "two", "--protocol", "local")
+
+
+def several_texts(*arguments: str) -> set[str]:
+    done = CliRunner().invoke(app, ["plot", *arguments, "--out", "a.svg"])
+    assert (done.exit_code, done.stderr) == (0, "figure in a.svg\n")
+    return set(re.findall("<!-- (.*?) -->", Path("a.svg").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--figure", "map"), "--figure map: shows one folder; allowed of several: convergence"),
+        (("--point", "base"), "--point: is for one folder; allowed with several: --where PATH="),
+        (("--metric", "loss"), "has no metric 'loss'; allowed: accuracy, accuracy_validation"),
+        (("--where", "x=1"), "--where x=1: x is not varied; allowed: a sweep, which varies"),
+        ((), "the folders are judged by different metrics: one by accuracy, two by loss; allowed:"),
+    ],
+)
+def test_what_several_folders_have_not_in_common(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    a_run(tmp_path / "one")
+    judged = ["evaluation.target={metric: loss, value: 1}"] if not arguments else []
+    a_run(tmp_path / "two", changes=judged)
+    done = CliRunner().invoke(app, ["plot", "one", "two", *arguments])
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert message in done.stderr
+    assert [path for path in tmp_path.iterdir() if path.suffix] == []
