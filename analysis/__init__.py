@@ -10,10 +10,11 @@ from analysis.loading import load, load_or_run, load_run, load_sweep
 from analysis.metrics import *  # noqa: F403
 from analysis.results import Results
 from analysis.statistics import *  # noqa: F403
+from analysis.tables import closing_table
 from analysis.tuning import tuned
 from sim.record.errors import ResultError
 
 __all__ = ["ResultError", "Results", "load", "load_or_run", "load_run", "load_sweep"]
-__all__ += ["tuned"]
+__all__ += ["closing_table", "tuned"]
 __all__ += metrics.__all__
 __all__ += statistics.__all__

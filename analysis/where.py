@@ -1,13 +1,26 @@
 """Points of a sweep, chosen by the values of what is varied."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from pandas.api.types import is_numeric_dtype
 
 from analysis.frames import listed
+from analysis.loading import load
 from analysis.results import Results
+from analysis.tuning import tuned
 from sim.record.errors import Refusal, ResultError
 from sim.record.units import parse
+
+
+def of_several(folders: Sequence[Path], conditions: Sequence[str]) -> list[Results]:
+    """The tuned results of each folder; conditions are about the sweeps, if there are any of them.
+
+    Raises ResultError as `load` and `where` do.
+    """
+    loaded = [tuned(load(folder)) for folder in folders]
+    any_sweep = any(one.is_sweep for one in loaded)
+    return [where(one, conditions if one.is_sweep or not any_sweep else ()) for one in loaded]
 
 
 def where(results: Results, conditions: Iterable[str]) -> Results:

@@ -15,9 +15,8 @@ from analysis.canvas.choices import default_figure
 from analysis.canvas.several import labels
 from analysis.files import whole_file
 from analysis.loading import load
-from analysis.results import Results
 from analysis.tuning import tuned
-from analysis.where import where
+from analysis.where import of_several, where
 from sim.record.errors import ResultError
 from sim.record.points import portable, shortened, tails
 
@@ -71,7 +70,7 @@ def plot(
     if others:
         name, several = figure or figures.OF_SEVERAL[0], (folder, *others)
         _check_several(name)
-        shown, home = _chosen_of(several, conditions), Path()
+        shown, home = of_several(several, conditions), Path()
         about = ["+".join(map(portable, labels(shown)))]
     else:
         shown, home, about = where(tuned(load(folder)), conditions), folder, []
@@ -89,13 +88,6 @@ def _check_several(figure: str) -> None:
     if figure not in figures.OF_SEVERAL:
         what = f"--figure {figure}: shows one folder"
         raise ResultError(f"{what}; allowed of several: {', '.join(figures.OF_SEVERAL)}")
-
-
-def _chosen_of(folders: Sequence[Path], conditions: Sequence[str]) -> list[Results]:
-    """The results of each folder; conditions are about the sweeps among them, if there are any."""
-    loaded = [tuned(load(folder)) for folder in folders]
-    any_sweep = any(one.is_sweep for one in loaded)
-    return [where(one, conditions if one.is_sweep or not any_sweep else ()) for one in loaded]
 
 
 def _check_choices(figure: str, made: Mapping[str, Any]) -> None:

@@ -82,7 +82,7 @@ def _page(results: Results, asked: _Asked) -> str:
         cautions=cautions(results, found),
         words=words(found),
         figures=figures,
-        tables=list(tables_of(results, found)),
+        tables=list(tables_of(results, found).values()),
         settings=settings_tables(results),
         source=results.source.read_text(encoding="utf-8"),
         origin=_origin(results),

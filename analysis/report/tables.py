@@ -1,7 +1,7 @@
 """The page's tables: what each protocol came to at each point, and the scenario's settings."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -77,14 +77,12 @@ class Table:
     heads: int
 
 
-def tables_of(results: Results, found: Comparison) -> Iterator[Table]:
-    """The scores of each point and protocol, what they are more than the baseline's, and the work
-    behind them.
+def tables_of(results: Results, found: Comparison) -> dict[str, Table]:
+    """The `scores` of each point and protocol, the `differences` to the baseline if there is one,
+    and the `work` behind them.
     """
-    yield table(results, found)
-    if found.contrasts:
-        yield _differences(results, found)
-    yield _work(results, found)
+    differences = {"differences": _differences(results, found)} if found.contrasts else {}
+    return {"scores": table(results, found), **differences, "work": _work(results, found)}
 
 
 def table(results: Results, found: Comparison) -> Table:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli.exporting import table
 from sim.cli.reading import (
     check_trackers,
     plot,
@@ -295,6 +296,7 @@ def status(
 
 app.command()(trace)
 app.command()(plot)
+app.command()(table)
 app.command()(report)
 app.command()(predict)
 app.command()(subjects)

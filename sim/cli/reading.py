@@ -25,7 +25,7 @@ from sim.record.units import parse
 SITES_SHOWN, SLICES_SHOWN = 4, 3
 
 _Folder = Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")]
-_Folders = Annotated[
+Folders = Annotated[
     list[Path], typer.Argument(metavar="FOLDER...", help="Folders of runs or sweeps.")
 ]
 _Protocol = Annotated[
@@ -35,7 +35,7 @@ _Seed = Annotated[int | None, typer.Option(metavar="N", help="Which seed. Defaul
 _Point = Annotated[
     str | None, typer.Option(metavar="NAME", help="Which point of a sweep. Default: the only one.")
 ]
-_Where = Annotated[
+Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATH=VALUE",
@@ -64,7 +64,7 @@ def trace(
     protocol: _Protocol = None,
     seed: _Seed = None,
     point: _Point = None,
-    where: _Where = None,
+    where: Where = None,
     file_format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="For ui.perfetto.dev: perfetto.")
     ] = "perfetto",
@@ -84,7 +84,7 @@ def trace(
 
 
 def plot(
-    folders: _Folders,
+    folders: Folders,
     figure: Annotated[
         str | None,
         typer.Option(
@@ -97,7 +97,7 @@ def plot(
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this point of a sweep; repeatable."),
     ] = None,
-    where: _Where = None,
+    where: Where = None,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -194,7 +194,7 @@ def report(
             metavar="NAME", help="The point of a sweep whose nodes are shown. Default: the last."
         ),
     ] = None,
-    where: _Where = None,
+    where: Where = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A .html. Default: DIR/report.html.")
     ] = None,

@@ -66,7 +66,7 @@ def test_a_choice_at_the_end_of_the_grid_says_so(tmp_path: Path) -> None:
         ("base", "braintorrent"): "0.1 (1 of 2)",
         ("base", "fedavg"): "1 (2 of 2), end",
     }
-    *_, work = tables_of(results, compared(results))
+    *_, work = tables_of(results, compared(results)).values()
     assert [row[-1] for row in work.rows] == ["0.1 (1 of 2)", "1 (2 of 2), end"]
 
 

@@ -32,7 +32,7 @@ def test_a_run(tmp_path: Path) -> None:
     results = a_run(
         tmp_path, events=work, changes=["evaluation.target={metric: accuracy, value: 0.42}"]
     )
-    found, differences, done = tables_of(results, compared(results))
+    found, differences, done = tables_of(results, compared(results)).values()
     assert (found.caption, found.heads) == (CAPTION, 1)
     assert by_name(found) == [
         {
@@ -77,7 +77,7 @@ def test_both_stages_stand_beside_each_other(tmp_path: Path) -> None:
         return [received, score(run, 60.0, "client_0", 0.6 - more, stage="trained")], []
 
     results = load(write_run(tmp_path, described("seeds=[0, 1, 2]"), rows))
-    scores, differences, _ = tables_of(results, compared(results))
+    scores, differences, _ = tables_of(results, compared(results)).values()
     assert by_name(scores)[1]["mean client"] == "0.300 ±0.000"
     assert by_name(scores)[1]["mean client, as trained"] == "0.500 ±0.000"
     row = by_name(differences)[0]

@@ -319,7 +319,7 @@ def test_a_page_has_the_same_stars_as_a_terminal(tmp_path: Path) -> None:
         return [score(run, 0.0, "client_0", 0.5 + more, metric=name) for name in metrics], []
 
     folder = write_sweep(tmp_path, swept(f"{RATE}=0 / h,1 / h", seeds=3, protocols=BOTH), rows)
-    _, page, _ = tables_of(results := load(folder), compared(results))
+    _, page, _ = tables_of(results := load(folder), compared(results)).values()
     assert "of 4 differences 0.2 would" in page.caption
     assert "of 4 differences 0.2 would" in table_text(folder)
 

@@ -1,0 +1,134 @@
+"""Result folders' closing tables as CSV, LaTeX or Markdown."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from analysis.canvas.several import labels
+from analysis.comparison import NONE, compared
+from analysis.report.tables import Table, tables_of
+from analysis.results import Results
+from analysis.tables.closing import closing_table
+from sim.record.errors import ResultError
+
+_LATEX = {"±": r"$\pm$", "−": r"$-$", NONE: "--"}
+"""What LaTeX has no letter for in every font."""
+
+
+def csv(several: Sequence[Results]) -> str:
+    """One row per folder, point and protocol, numbers in full; see `closing_table`."""
+    return closing_table(several).to_csv(index=False, lineterminator="\n")
+
+
+def latex(several: Sequence[Results]) -> str:
+    """A table environment for scores, differences and work each; they need booktabs."""
+    needed = "% \\usepackage{booktabs}\n"
+    return needed + "\n".join(_latex(one) for one in shown_tables(several))
+
+
+def markdown(several: Sequence[Results]) -> str:
+    """The same as tables of Markdown's pipes, each below its caption."""
+    return "\n".join(_markdown(one) for one in shown_tables(several))
+
+
+FORMATS: dict[str, Callable[[Sequence[Results]], str]] = {
+    "csv": csv,
+    "latex": latex,
+    "markdown": markdown,
+}
+
+
+def export(several: Sequence[Results], file_format: str) -> str:
+    """The tables of one folder or of several, one below the other, in one of `FORMATS`.
+
+    Raises ResultError if there is nothing to show, and where folders that are judged by different
+    metrics would stand in one column.
+    """
+    return FORMATS[file_format](several)
+
+
+def shown_tables(several: Sequence[Results]) -> list[Table]:
+    """Scores, differences and work, of several folders with the scenario's name in each row."""
+    _check(several)
+    kinds: dict[str, dict[str, Table]] = {}
+    for label, results in zip(labels(several), several, strict=True):
+        for kind, one in tables_of(results, compared(results)).items():
+            kinds.setdefault(kind, {})[label] = one
+    return [joined(parts) for parts in kinds.values()]
+
+
+def _check(several: Sequence[Results]) -> None:
+    metrics = dict.fromkeys(one.metric for one in several)
+    if len(metrics) > 1:
+        what = f"the folders are judged by different metrics: {', '.join(metrics)}"
+        raise ResultError(f"{what}; allowed: --format csv or text, or one folder at a time")
+    for one in several:
+        if len(one.missing) == len(one.runs):
+            raise ResultError(f"{one.folder}: none of its runs is finished; allowed: --format csv")
+
+
+def joined(parts: Mapping[str, Table]) -> Table:
+    """Tables below each other, by what they are of; what one of them lacks is empty there."""
+    first, *others = parts.values()
+    if not others:
+        return first
+    heads = _union(one.columns[: one.heads] for one in parts.values())
+    # The protocol stands next to what is told of it.
+    heads = [name for name in heads if name not in _LAST_HEADS] + [
+        name for name in _LAST_HEADS if name in heads
+    ]
+    columns = heads + _union(one.columns[one.heads :] for one in parts.values())
+    rows = [
+        (label, *(dict(zip(one.columns, row, strict=True)).get(name, NONE) for name in columns))
+        for label, one in parts.items()
+        for row in one.rows
+    ]
+    captions = [f"{label}: {one.caption}" for label, one in parts.items()]
+    told = {one.caption for one in parts.values()}
+    caption = first.caption if len(told) == 1 else "; ".join(captions)
+    return Table(caption, ("scenario", *columns), tuple(rows), 1 + len(heads))
+
+
+_LAST_HEADS = ("protocol", "at equal")
+
+
+def _union(names: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for own in names for name in own))
+
+
+def _latex(table: Table) -> str:
+    frame = pd.DataFrame(list(table.rows), columns=list(table.columns))
+    style = frame.style.hide(axis="index").format(_for_latex, escape="latex")
+    style = style.format_index(_for_latex, escape="latex", axis="columns")
+    sides = "l" * table.heads + "r" * (len(table.columns) - table.heads)
+    return str(
+        style.to_latex(
+            hrules=True, column_format=sides, caption=_escaped(table.caption),
+            position_float="centering",
+        )
+    )  # fmt: skip
+
+
+def _for_latex(cell: object) -> str:
+    text = str(cell)
+    for letter, command in _LATEX.items():
+        text = text.replace(letter, command)
+    return text
+
+
+def _escaped(text: str) -> str:
+    """A caption, which pandas takes as it is."""
+    for letter in "&%$#_{}":
+        text = text.replace(letter, f"\\{letter}")
+    return _for_latex(text)
+
+
+def _markdown(table: Table) -> str:
+    sides = [":--"] * table.heads + ["--:"] * (len(table.columns) - table.heads)
+    lines = (_pipes(cells) for cells in (table.columns, sides, *table.rows))
+    return f"{table.caption}\n\n" + "".join(f"{line}\n" for line in lines)
+
+
+def _pipes(cells: Iterable[str]) -> str:
+    escaped = (cell.replace("|", "\\|").replace("*", "\\*") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
