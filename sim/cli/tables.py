@@ -2,12 +2,14 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal, NamedTuple
 
 from rich import box
-from rich.console import Group
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -72,14 +74,14 @@ _Cell = Callable[[Key], str]
 
 
 def closing_tables(results: Results, found: Comparison) -> Group:
-    """What each point and protocol came to, for a terminal of 100 columns: its scores, what they
+    """What each point and protocol came to, for a terminal of any width: its scores, what they
     are more than the baseline's, and the work behind them.
     """
     parts = [*_scores(results, found), *_differences(results, found), *_work(results, found)]
     return Group(*parts)
 
 
-def _scores(results: Results, found: Comparison) -> Iterator[Table | Text]:
+def _scores(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:
     expected = expected_runs(results)
     done = {key: mean_of(found, found.headline, key).count for key in expected}
     columns = {
@@ -100,7 +102,7 @@ def _scores(results: Results, found: Comparison) -> Iterator[Table | Text]:
     yield _note(notes)
 
 
-def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
+def _differences(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:
     shown = shown_contrasts(results, found)
     if not shown:
         return
@@ -115,13 +117,11 @@ def _differences(results: Results, found: Comparison) -> Iterator[Table | Text]:
              if any(one[:3] == (*key, equal) for one in shown)]  # fmt: skip
     heads = {_HEADS[name]: name for name in _CONTRASTED if any(one.score == name for one in shown)}
     equals = {TIME: "time", EPOCHS: found.effort.split()[-1], BYTES: "bytes"}
-    table = _begun(results, heads, "at equal")
-    for labels, line in zip(_labels(results, lines), lines, strict=True):
-        cells = (cell(*line, name) for name in heads.values())
-        table.add_row(*map(Text, (*labels, equals[line[2]], *cells)))
+    cells = [[cell(*line, name) for name in heads.values()] for line in lines]
+    told = [(*line[:2], equals[line[2]]) for line in lines]
     over = ", mean of two seeds" if len(results.seeds) == TWO else ""
     yield Text(f"{results.metric} minus that of {found.baseline}, paired by seed{over}")
-    yield table
+    yield _fitting(results, ("protocol", "at equal"), heads, told, cells)
     yield _note(_difference_notes(results, found, shown))
 
 
@@ -153,7 +153,7 @@ def _amounts(results: Results, found: Comparison) -> Iterator[tuple[str, str]]:
     yield "bytes received by all nodes", "" if size is None else f" ({bytes_text(size)})"
 
 
-def _work(results: Results, found: Comparison) -> Iterator[Table | Text]:
+def _work(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:
     columns: dict[str, _Cell] = {}
     target = results.target
     if target is not None:
@@ -224,25 +224,77 @@ def _text_of(texts: Mapping[Key, str], key: Key) -> str:
     return texts.get(key, NONE)
 
 
-def _filled(results: Results, columns: Mapping[str, _Cell]) -> Table:
+def _filled(results: Results, columns: Mapping[str, _Cell]) -> "_Fitting":
     """A row for each point and protocol."""
-    table, keys = _begun(results, columns), list(expected_runs(results))
-    for labels, key in zip(_labels(results, keys), keys, strict=True):
-        table.add_row(*map(Text, (*labels, *(text(key) for text in columns.values()))))
-    return table
+    keys = list(expected_runs(results))
+    cells = [[text(key) for text in columns.values()] for key in keys]
+    return _fitting(results, ("protocol",), columns, keys, cells)
 
 
-def _begun(results: Results, heads: Iterable[str], *more: str) -> Table:
-    """A table without rows: its first columns are the varied paths, the protocol and `more`."""
-    table = Table(box=box.SIMPLE_HEAD, padding=0)
-    for tail in tails(results.paths):
-        heading = Text(_broken(tail))
-        table.add_column(heading, overflow="fold", max_width=_WIDEST_PATH, justify="right")
-    for name in ("protocol", *more):
-        table.add_column(name, overflow="fold", max_width=_WIDEST_NAME)
-    for head in heads:
-        table.add_column(Text(head), justify="right", overflow="fold")
-    return table
+def _fitting(
+    results: Results,
+    names: Sequence[str],
+    heads: Iterable[str],
+    lines: Sequence[tuple[str, ...]],
+    cells: Sequence[Sequence[str]],
+) -> "_Fitting":
+    """A row for each line: the varied values, what is called `names`, and its cells."""
+    paths = [_Column(_broken(tail), "right", _WIDEST_PATH) for tail in tails(results.paths)]
+    labels = [*paths, *(_Column(name, "left", _WIDEST_NAME) for name in names)]
+    rows = list(zip(_labels(results, lines), cells, strict=True))
+    return _Fitting(labels, [_Column(head, "right") for head in heads], rows)
+
+
+class _Column(NamedTuple):
+    """How a column is called, and where its texts stand."""
+
+    head: str
+    side: Literal["left", "right"]
+    most: int | None = None
+    """Wider texts are folded."""
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """A table; where it is wider than the terminal, several, each with the labels of its rows."""
+
+    labels: Sequence[_Column]
+    columns: Sequence[_Column]
+    rows: Sequence[tuple[Sequence[str], Sequence[str]]]
+    """The labels and the cells of each."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for places in self._groups(options.max_width):
+            yield self._table(places)
+
+    def _groups(self, width: int) -> Iterator[list[int]]:
+        """As many columns as there is room for, then as many of the others."""
+        labels = sum(
+            min(_width(one, (row[place] for row, _ in self.rows)), one.most or width) + 1
+            for place, one in enumerate(self.labels)
+        )
+        group, used = list[int](), labels
+        for place, one in enumerate(self.columns):
+            needed = _width(one, (cells[place] for _, cells in self.rows)) + 1
+            if group and used + needed >= width:
+                yield group
+                group, used = [], labels
+            group.append(place)
+            used += needed
+        yield group
+
+    def _table(self, places: Sequence[int]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, padding=0)
+        for one in (*self.labels, *(self.columns[place] for place in places)):
+            table.add_column(Text(one.head), justify=one.side, overflow="fold", max_width=one.most)
+        for labels, cells in self.rows:
+            table.add_row(*map(Text, (*labels, *(cells[place] for place in places))))
+        return table
+
+
+def _width(column: _Column, texts: Iterable[str]) -> int:
+    """What its longest line takes on a terminal."""
+    return max(map(cell_len, (*column.head.split("\n"), *texts)))
 
 
 def _broken(path: str) -> str:
@@ -258,10 +310,10 @@ def _broken(path: str) -> str:
 def _labels(results: Results, lines: Iterable[tuple[str, ...]]) -> Iterator[list[str]]:
     """The first cells of each line, which begins with a point and a protocol."""
     written, last = results.written.set_index("point"), ("", "")
-    for point, protocol, *_ in lines:
+    for point, protocol, *more in lines:
         # What a row has in common with the one above it isn't said again.
         values = [str(text) if point != last[0] else "" for text in written.loc[point]]
-        yield [*values, protocol if (point, protocol) != last else ""]
+        yield [*values, protocol if (point, protocol) != last else "", *more]
         last = (point, protocol)
 
 

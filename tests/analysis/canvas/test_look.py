@@ -58,7 +58,7 @@ def test_a_narrow_page_has_fewer_columns_and_smaller_letters() -> None:
         figure, axes = panels(4)
     place = axes[0].get_subplotspec()
     assert place is not None and place.get_gridspec().get_geometry() == (4, 1)
-    assert (figure.get_figwidth(), figure.dpi) == (pytest.approx(85 / 25.4), 300)
+    assert figure.get_figwidth() == pytest.approx(85 / 25.4) and figure.dpi == 300
     assert panels(1)[0].get_figwidth() == SCREEN.width_in
 
 

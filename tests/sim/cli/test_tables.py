@@ -206,9 +206,13 @@ def test_a_reference_has_not_gained_after_a_crash(tmp_path: Path) -> None:
 
 
 def test_a_narrow_terminal_gets_all_of_it(run_folder: Path) -> None:
-    text = table_text(run_folder, width=80)
-    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
-    assert all(shown in text for shown in ("±0.205", "2.3 GB", "3/4", "1/4"))
+    wide, narrow = (table_text(run_folder, width=width) for width in (100, 80))
+    assert max(map(len, narrow.splitlines())) <= 80 and "…" not in narrow
+    # Nothing is cut or folded, only dealt to more tables.
+    assert set(wide.replace("─", "").split()) <= set(narrow.split())
+    assert narrow.count(" protocol ") == 5 and wide.count(" protocol ") == 3
+    assert narrow.count("braintorrent 0.650 ±0.205") == 1
+    assert " braintorrent  0.500      –\n fedavg        0.500  0.300\n" in narrow
 
 
 def test_json_of_a_run_says_what_its_intervals_are(run_folder: Path) -> None:
