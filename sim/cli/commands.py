@@ -31,8 +31,11 @@ from sim.cli.terminal import (
     CodeFiles,
     Overrides,
     ScenarioName,
+    choices,
     console,
+    end_with_the_reader,
     mistakes_reported,
+    pipes_may_break,
     say,
     use_code,
 )
@@ -55,6 +58,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; the entry point of `braintorrent`."""
+    end_with_the_reader()
     app(prog_name="braintorrent")
 
 
@@ -267,13 +271,22 @@ def check(
 
 
 @app.command(name="list")
-def list_choices(code: CodeFiles = None) -> None:
-    """List protocols, faults, tasks, networks and partitions with their settings."""
-    from sim.scenario.catalogue import catalogue
-
+def list_choices(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A kind (churn, fedavg), or a section (faults, network). Default: everything.",
+            autocompletion=choices,
+        ),
+    ] = None,
+    code: CodeFiles = None,
+) -> None:
+    """List what a scenario can be made of: every kind, with its settings and their defaults."""
     with mistakes_reported():
+        from sim.scenario.catalogue import catalogue
+
         use_code(code)
-        for line in catalogue():
+        for line in catalogue(name, console().width):
             typer.echo(line)
 
 
@@ -331,7 +344,7 @@ def _session(
     except ValueError as mistake:
         raise ScenarioError(f"--store-limit {store_limit}: {mistake}") from None
     try:
-        with progress_display(console(stderr=True)) as progress:
+        with pipes_may_break(), progress_display(console(stderr=True)) as progress:
             yield Session(
                 folder,
                 _worker_count(workers),

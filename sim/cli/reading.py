@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +16,18 @@ from sim.cli.terminal import (
     ScenarioName,
     console,
     mistakes_reported,
+    pipes_may_break,
     say,
     use_code,
 )
 from sim.record.errors import Refusal, ScenarioError
 from sim.record.units import parse
 
+FIGURES = (
+    *("convergence", "failure_rate", "difference", "map", "time_to_target", "timeline"),
+    *("network_use", "clients", "merges", "structures"),
+)
+"""Their names, for help and completion, which are too quick to load what draws them."""
 SITES_SHOWN, SLICES_SHOWN = 4, 3
 
 _Folder = Annotated[Path, typer.Argument(help="The folder of a run or a sweep.")]
@@ -42,6 +48,10 @@ Where = Annotated[
         help="Only points of a sweep where this setting has this value; repeatable.",
     ),
 ]
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _quantity(option: str, unit: str, example: str) -> Callable[[str], float]:
@@ -89,8 +99,9 @@ def plot(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Which figure. Default: convergence; of a sweep over a number failure_rate, "
-            "over two numbers map.",
+            help=f"Which figure: {', '.join(FIGURES)}. Default: convergence; of a sweep over a "
+            "number failure_rate, over two numbers map.",
+            autocompletion=lambda incomplete: _beginning(FIGURES, incomplete),
         ),
     ] = None,
     point: Annotated[
@@ -323,7 +334,7 @@ def tell_trackers(names: list[str] | None, folder: Path) -> None:
 
     try:
         # Some of them print, and standard output may be somebody's JSON.
-        with locked(folder), redirect_stdout(sys.stderr):
+        with locked(folder), redirect_stdout(sys.stderr), pipes_may_break():
             from analysis import trackers
 
             for place in trackers.log(names, folder):

@@ -1,5 +1,6 @@
 """What commands share: arguments, where they print, and the exit codes."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,27 @@ EXIT_INTERRUPTED = 130
 # What a log file or a pipe gets, which have no width of their own.
 PLAIN_WIDTH = 100
 
-ScenarioName = Annotated[str, typer.Argument(help="A YAML file or a shipped one's name.")]
+
+def scenarios(incomplete: str) -> list[str]:
+    """For a shell's completion: shipped scenarios; the shell itself adds files."""
+    from importlib import resources
+
+    found = sorted(file.name for file in resources.files("scenarios").iterdir())
+    stems = (name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+    return [stem for stem in stems if stem.startswith(incomplete)]
+
+
+def choices(incomplete: str) -> list[str]:
+    """For a shell's completion: what `list` knows."""
+    from sim.scenario.catalogue import names
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
+ScenarioName = Annotated[
+    str,
+    typer.Argument(help="A YAML file or a shipped one's name.", autocompletion=scenarios),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change one setting of the scenario."),
@@ -67,3 +88,18 @@ def mistakes_reported() -> Iterator[None]:
     except KeyboardInterrupt:
         say("interrupted before anything was written")
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def end_with_the_reader() -> None:
+    """Let a closed pipe end this program, as others: `braintorrent list | head` says nothing."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+@contextmanager
+def pipes_may_break() -> Iterator[None]:
+    """Where there are workers and sockets, let one that closes be an error of its own."""
+    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)

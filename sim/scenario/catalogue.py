@@ -1,5 +1,6 @@
 """What a scenario can be made of: every kind with its one-line description and its settings."""
 
+import difflib
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -12,9 +13,20 @@ from pydantic.fields import FieldInfo
 from models.networks import NETWORKS
 from models.partitions import PARTITIONS
 from models.tasks import TASKS
+from models.training import TrainingSettings
 from sim.faults import FAULTS
 from sim.protocols import PROTOCOLS
+from sim.record.errors import ScenarioError
+from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.scenario.loading import first_comment
+from sim.scenario.sections import (
+    ClientsSettings,
+    EvaluationSettings,
+    GoalSettings,
+    NetworkSettings,
+    OutputSettings,
+    ServerSettings,
+)
 from sim.world import DETECTORS
 
 SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
@@ -24,29 +36,69 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "tasks": TASKS,
     "networks": NETWORKS,
     "partitions": PARTITIONS,
+    "distributions": DISTRIBUTIONS,
+    "parts of a scenario": {
+        "clients": ClientsSettings,
+        "network": NetworkSettings,
+        "server": ServerSettings,
+        "training": TrainingSettings,
+        "evaluation": EvaluationSettings,
+        "target": GoalSettings,
+        "output": OutputSettings,
+    },
 }
+SHIPPED = "shipped scenarios"
 
-LINE_WIDTH = 100
+NARROWEST, WIDEST = 60, 100
 # These choose the entry itself, so they are not among its settings.
-_CHOOSERS = frozenset({"kind", "name"})
+_CHOOSERS = frozenset({"kind", "name", "distribution"})
 
 
-def catalogue() -> Iterator[str]:
-    """Yield the lines of `braintorrent list`."""
-    for number, (section, registry) in enumerate(SECTIONS.items()):
-        if number:
-            yield ""
-        yield section
-        for name, settings in registry.items():
-            yield from _wrapped(f"  {name:<14} ", _first_line(settings))
-            for field, info in settings.model_fields.items():
-                if field not in _CHOOSERS:
-                    yield from _wrapped(f"    {field:<20} ", _field_text(info))
+def catalogue(name: str | None = None, width: int = WIDEST) -> Iterator[str]:
+    """Yield the lines of `braintorrent list`: of all, of one section, or of the kinds of a name.
 
-    yield ""
-    yield "shipped scenarios"
-    for name, question in _shipped():
-        yield from _wrapped(f"  {name:<16} ", question)
+    Raises ScenarioError for a name that nothing has.
+    """
+    width = min(max(width, NARROWEST), WIDEST)
+    chosen = SECTIONS if name is None or name == SHIPPED else _named(name)
+    for number, (section, registry) in enumerate(chosen.items()):
+        if name != SHIPPED:
+            yield from ["", section] if number else [section]
+            for kind, settings in registry.items():
+                yield from _kind(kind, settings, width)
+    if name in (None, SHIPPED):
+        yield from ["", SHIPPED] if name is None else [SHIPPED]
+        for scenario, question in _shipped():
+            yield from _wrapped(f"  {scenario:<16} ", question, width)
+
+
+def names() -> list[str]:
+    """What may be asked for: sections and kinds, each once."""
+    kinds = (name for registry in SECTIONS.values() for name in registry)
+    return list(dict.fromkeys((*SECTIONS, SHIPPED, *kinds)))
+
+
+def _named(name: str) -> Mapping[str, Mapping[str, type[BaseModel]]]:
+    """The section of that name, or the kinds, of which more than one section may have one."""
+    if name in SECTIONS:
+        return {name: SECTIONS[name]}
+    having = {
+        section: {name: registry[name]}
+        for section, registry in SECTIONS.items()
+        if name in registry
+    }
+    if not having:
+        near = difflib.get_close_matches(name, names(), n=1)
+        what = "nothing is called so" + (f", did you mean {near[0]}?" if near else "")
+        raise ScenarioError(f"{name}: {what}; allowed: {', '.join(names())}")
+    return having
+
+
+def _kind(name: str, settings: type[BaseModel], width: int) -> Iterator[str]:
+    yield from _wrapped(f"  {name:<14} ", _first_line(settings), width)
+    for field, info in settings.model_fields.items():
+        if field not in _CHOOSERS:
+            yield from _wrapped(f"    {field:<20} ", _field_text(info), width)
 
 
 def _shipped() -> Iterator[tuple[str, str]]:
@@ -58,8 +110,8 @@ def _shipped() -> Iterator[tuple[str, str]]:
             yield name, first_comment(file.read_text(encoding="utf-8")) or ""
 
 
-def _wrapped(start: str, text: str) -> list[str]:
-    return textwrap.wrap(text, LINE_WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
+def _wrapped(start: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=" " * len(start))
 
 
 def _first_line(settings: type[BaseModel]) -> str:

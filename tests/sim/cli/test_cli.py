@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,15 +12,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from analysis import trackers
+from analysis import figures, trackers
 from analysis.results import Results
 from sim.cli import app
+from sim.cli.reading import FIGURES
 from sim.record.errors import ResultError, ScenarioError
 from sim.record.rows import Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
 from sim.runs.playing import RunProgress
 from sim.runs.session import Done, PointFolder, Progress, Session
 from sim.scenario import Scenario
+from sim.scenario.catalogue import catalogue
 from tests.analysis.folders import described, write_run
 
 SCENARIO = """\
@@ -36,6 +40,9 @@ faults:
 protocols: {braintorrent: {}, local: {}}
 evaluation: {every: 1 min, target: {metric: accuracy, value: 0.6}}
 """
+
+
+ROOT = Path(__file__).parents[3]
 
 
 class FakeWork:
@@ -264,11 +271,69 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
     sections = [line for line in lines if line and not line.startswith(" ")]
     assert sections == [
         *("protocols", "faults", "failure detection", "tasks", "networks"),
-        *("partitions", "shipped scenarios"),
+        *("partitions", "distributions", "parts of a scenario", "shipped scenarios"),
     ]
     words = {line.split()[0] for line in lines if line.startswith("  ")}
     assert {"braintorrent", "fedavg", "churn", "digits", "cnn", "dirichlet"} <= words
+    assert {"server", "training", "output", "lognormal", "server_crash"} <= words
     assert any("retry_initial" in line and "default 1.0 s" in line for line in lines)
+
+
+def test_list_shows_one_kind_or_one_section() -> None:
+    churn = invoke("list", "churn").stdout.splitlines()
+    assert churn[0] == "faults" and churn[1].startswith("  churn ")
+    assert all(line.startswith("    ") for line in churn[2:])
+    assert any(line.split()[0] == "mean_time_to_repair" for line in churn)
+    faults = invoke("list", "faults").stdout.splitlines()
+    assert set(churn) <= set(faults) and "protocols" not in faults
+    assert invoke("list", "clients").stdout.startswith("parts of a scenario\n  clients ")
+    assert "server_crash" in invoke("list", "shipped scenarios").stdout
+
+
+@pytest.mark.parametrize(("name", "near"), [("chrun", "churn"), ("protocol", "protocols")])
+def test_list_says_what_may_have_been_meant(name: str, near: str) -> None:
+    done = invoke("list", name)
+    assert (done.exit_code, done.stdout) == (2, "")
+    said = f"{name}: nothing is called so, did you mean {near}?; allowed: protocols, faults, "
+    assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
+
+
+def test_list_is_as_wide_as_the_terminal() -> None:
+    lines = list(catalogue(width=72))
+    assert 60 < max(map(len, lines)) <= 72
+    wide = catalogue(width=100)
+    assert "".join("".join(lines).split()) == "".join("".join(wide).split())
+
+
+@pytest.mark.parametrize("command", ["list", "--help", "schema"])
+def test_a_reader_who_goes_ends_it_without_a_word(command: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = [sys.executable, "-m", "braintorrent", command]
+    done = subprocess.run(arguments, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("braintorrent run server_", ["server_crash", "server_recovers"]),
+        ("braintorrent list chu", ["churn"]),
+        ("braintorrent plot x --figure time", ["time_to_target", "timeline"]),
+        ("braintorrent tab", ["table"]),
+    ],
+)
+def test_a_shell_completes_names(words: str, found: list[str]) -> None:
+    # What the script that --install-completion writes asks for.
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    asked["_BRAINTORRENT_COMPLETE"] = "complete_bash"
+    done = CliRunner().invoke(app, prog_name="braintorrent", env=asked)
+    assert done.stdout.split() == found
+
+
+def test_figures_are_those_that_there_are() -> None:
+    assert tuple(figures.FIGURES) == FIGURES
 
 
 def test_trackers_are_told_after_the_results_are_written(
@@ -417,7 +482,7 @@ def test_quick_commands_import_neither_torch_nor_the_data_libraries(arguments: l
         [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[3],
+        cwd=ROOT,
         check=False,
     )
     assert done.returncode == 0, done.stderr
