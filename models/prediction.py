@@ -8,17 +8,21 @@ import gzip
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from models.bits.code import required
 from models.networks import ModelSettings, network
 from models.parameters import FlatModule, Tensor
-from models.tasks.cohort import Cohort, Subject
+from models.tasks.cohort import Cohort, Scanned, Subject
 from models.tasks.segmentation import HELD_OUT_BATCH, Labels, dice, segmentation
 
-__all__ = ["Cohort", "Prediction", "Subject", "predicted", "volume"]
+GridName = Literal["scan", "network"]
+
+__all__ = ["Cohort", "GridName", "Placed", "Prediction", "Subject", "placed", "predicted", "volume"]
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,36 @@ def predicted(
     return Prediction(labels, float(there.mean()) if len(there) else math.nan)
 
 
-def volume(labels: Labels, subject: Subject) -> bytes:
-    """The labels as a compressed NIfTI file in the subject's place; the same bytes each time.
+@dataclass(frozen=True)
+class Placed:
+    """Labels on a grid: `affine` [4, 4] leads from its voxels to millimetres, RAS+."""
+
+    labels: Labels
+    affine: npt.NDArray[np.float64]
+    is_scan: bool
+    """Whether the grid is that of the scan which the subject was sliced from."""
+
+
+def placed(labels: Labels, subject: Subject, grid: GridName) -> Placed:
+    """A subject's labels on its scan's own grid, or as they are: on that of the network.
+
+    A subject that no scan was read for, as one that was generated, has the network's grid alone.
+    """
+    if grid == "network" or not isinstance(subject, Scanned):
+        return Placed(labels, subject.affine, is_scan=False)
+    from models.tasks.nifti.volumes import on_scan  # stands on the libraries of `brains`
+
+    return Placed(on_scan(labels, subject), subject.scan_affine, is_scan=True)
+
+
+def volume(one: Placed) -> bytes:
+    """The labels as a compressed NIfTI file in their place; the same bytes each time.
 
     Raises Refusal without the extra `brains`.
     """
     nibabel = required("nibabel", "brains", "a NIfTI file", ("task", "name"))
-    image = nibabel.Nifti1Image(labels, subject.affine)
+    image = nibabel.Nifti1Image(one.labels, one.affine)
+    # Some viewers look at the one, some at the other.
+    image.set_qform(one.affine, code="aligned")
     image.header.set_xyzt_units("mm")
     return gzip.compress(image.to_bytes(), mtime=0)

@@ -37,6 +37,18 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Scanned(Subject):
+    """A subject sliced from a scan, whose own voxels these are not.
+
+    `scan_shape`: the scan's voxels along its own axes; `scan_affine` float64 [4, 4]: from them to
+    millimetres, RAS+, whatever way they lead.
+    """
+
+    scan_shape: tuple[int, int, int]
+    scan_affine: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Cohort:
     """All subjects of all sites, and the names of the structures that were labelled.
 

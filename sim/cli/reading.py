@@ -236,6 +236,13 @@ def predict(
         str | None, typer.Option(metavar="NAME", help="Default: the first that is held out.")
     ] = None,
     point: _Point = None,
+    grid: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The file's voxels: scan, those of the scan, which it then lies over; or network.",
+        ),
+    ] = "scan",
     code: CodeFiles = None,
     out: Annotated[
         Path | None,
@@ -249,7 +256,9 @@ def predict(
         from sim.runs.prediction import Choice, segmented
 
         use_code(code)
-        done = segmented(folder, Choice(point, protocol, seed, node, stage, subject), out, say)
+        done = segmented(
+            folder, Choice(point, protocol, seed, node, stage, subject, grid), out, say
+        )
         images, truth = done.subject.images, done.subject.labels
         columns = (
             Column("image", images),
@@ -258,7 +267,7 @@ def predict(
         )
         shown = slices_shown(truth)
         save(segmentation(columns, done.structures, shown, done.title), done.picture_file)
-        say(f"segmentation by {done.whose} in {done.volume_file}")
+        say(f"segmentation by {done.whose} in {done.volume_file}, on {done.grid}")
         say(f"what its numbers mean in {done.labels_file}, a picture in {done.picture_file}")
 
 

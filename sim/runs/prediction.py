@@ -7,8 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
-from models.prediction import Cohort, Prediction, Subject, predicted, volume
+from numpy.linalg import norm
+
+from models.prediction import (
+    Cohort,
+    GridName,
+    Placed,
+    Prediction,
+    Subject,
+    placed,
+    predicted,
+    volume,
+)
 from models.tasks import TASKS
 from sim.compute import one_thread
 from sim.record.errors import Place, Refusal, ScenarioError, scenario_error
@@ -43,6 +55,8 @@ class Choice:
     node: str | None = None
     stage: str | None = None
     subject: str | None = None
+    grid: str = "scan"
+    """On whose voxels the file has its labels, of `GridName`."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,8 @@ class Segmented:
     subject: Subject
     structures: tuple[str, ...]
     prediction: Prediction
+    written: Placed
+    """What the file holds."""
     volume_file: Path
     labels_file: Path
     picture_file: Path
@@ -66,15 +82,31 @@ class Segmented:
         return f"{node} ({stage})" if stage and node.startswith(CLIENT) else node
 
     @property
+    def grid(self) -> str:
+        """On which voxels the file has its labels."""
+        whose = "scan's own" if self.written.is_scan else "network's"
+        return f"the {whose} grid of {' x '.join(map(str, self.written.labels.shape))} voxels"
+
+    @property
     def title(self) -> str:
-        """Whose model, which subject, and how well they agree."""
+        """Whose model, which subject, and how well they agree on the network's grid."""
         model, subject, dice = self.model, self.subject, self.prediction.dice
         known = "held out" if subject.held_out else "trained on"
-        agreed = "no structure to find" if math.isnan(dice) else f"Dice {dice:.3f}"
+        agreed = (
+            "no structure to find"
+            if math.isnan(dice)
+            else f"Dice {dice:.3f} on {_spacing(subject)}"
+        )
         return (
             f"{self.scenario}: {model.protocol} seed {model.seed}, {self.whose}\n"
             f"{subject.name} (site {subject.site}, {known}): {agreed}"
         )
+
+
+def _spacing(subject: Subject) -> str:
+    """The network's grid, on which scores are taken, by the size of its voxels."""
+    sizes_mm = dict.fromkeys(f"{size:.3g}" for size in norm(subject.affine[:3, :3], axis=0))
+    return f"the network's {' x '.join(sizes_mm)} mm grid"
 
 
 def cohort_in(scenario: Scenario, seed: int, tell: Callable[[str], None]) -> Cohort:
@@ -99,19 +131,23 @@ def segmented(
 ) -> Segmented:
     """Write a subject's segmentation and, beside it, what its numbers mean (id, name).
 
+    On the grid of the subject's scan, or of the network where there is none or that is chosen.
     `out`: a .nii.gz file; by default in `folder`, named after the model and the subject. Raises
     ScenarioError for a choice that the folder doesn't have, and where nothing can be read or
     written.
     """
     if out is not None and not out.name.endswith(ENDING):
         raise ScenarioError(f"--out {out}: unknown ending; allowed: {ENDING}")
+    if choice.grid not in (known := get_args(GridName)):
+        raise ScenarioError(f"--grid {choice.grid}: unknown; allowed: {', '.join(known)}")
     scenario, place, point = _result(folder, choice.point)
     path, seed = _model_file(place, choice)
     cohort = cohort_in(scenario, seed, tell)
     with mistakes_placed(scenario, seed):
         subject = _subject(cohort, choice.subject)
         model, prediction = _prediction(scenario, path, cohort, subject)
-        content = volume(prediction.labels, subject)
+        written = placed(prediction.labels, subject, cast(GridName, choice.grid))
+        content = volume(written)
     run = [model.protocol, f"seed{model.seed}", path.stem, _plain(subject.name)]
     target = out or folder / ("-".join([*point, *run]) + ENDING)
     stem = target.name.removesuffix(ENDING)
@@ -121,6 +157,7 @@ def segmented(
         subject,
         cohort.structures,
         prediction,
+        written,
         target,
         target.with_name(f"{stem}.csv"),
         target.with_name(f"{stem}.png"),

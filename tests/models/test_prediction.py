@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import get_args
 
 import nibabel
 import numpy as np
 import pytest
 
 from models.networks import UnetSettings
-from models.prediction import predicted, volume
+from models.prediction import GridName, placed, predicted, volume
 from models.tasks.cohort import Cohort
 from tests.sim.squares import AFFINE, cohort
 
@@ -20,13 +21,17 @@ NETWORK = UnetSettings(name="unet", channels=(2, 2))
 def test_the_file_has_the_labels_in_the_subjects_place(tmp_path: Path) -> None:
     subject = cohort().subjects[0]
     file = tmp_path / "labels.nii.gz"
-    file.write_bytes(volume(subject.labels, subject))
+    # No scan was read for it, so that both grids are the network's.
+    one, other = (placed(subject.labels, subject, grid) for grid in get_args(GridName))
+    assert not one.is_scan and volume(one) == volume(other)
+    file.write_bytes(volume(one))
     image = nibabel.load(file)
     assert np.array_equal(np.asarray(image.dataobj), subject.labels)
     assert image.get_data_dtype() == np.uint8
-    assert np.array_equal(image.affine, AFFINE)
+    assert np.array_equal(image.get_sform(), AFFINE)
+    assert np.allclose(image.get_qform(), AFFINE)
     assert image.header.get_xyzt_units()[0] == "mm"
-    assert volume(subject.labels, subject) == file.read_bytes()
+    assert volume(one) == file.read_bytes()
 
 
 def test_tensors_of_another_network_are_refused() -> None:

@@ -21,7 +21,7 @@ from nibabel.affines import from_matvec, voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from models.tasks.cohort import Subject
+from models.tasks.cohort import Scanned
 from models.tasks.nifti.scans import Scan
 from models.tasks.nifti.tables import SCANS, LabelMap
 from models.tasks.settings import Tell
@@ -74,7 +74,7 @@ def subjects(
     voxel_size_mm: float,
     image_size: int,
     tell: Tell,
-) -> tuple[Subject, ...]:
+) -> tuple[Scanned, ...]:
     """The subjects in the order of `scans`, one after the other, since a scan takes much memory.
 
     A site's number is its place in `sites`.
@@ -84,7 +84,7 @@ def subjects(
     """
     checked = [opened(scan) for scan in scans]
     tell(f"nifti: slicing {len(checked)} scans")
-    done: list[Subject] = []
+    done: list[Scanned] = []
     largest, widest = 0, checked[0]
     for one in checked:
         volume = turned(one.volume(label_map), plane)
@@ -102,13 +102,16 @@ def subjects(
     return tuple(done)
 
 
-def _subject(one: Opened, slices: Volume, site: int) -> Subject:
+def _subject(one: Opened, slices: Volume, site: int) -> Scanned:
     scan = one.scan
     if not slices.labels.any():
         what = f"{scan.labels}: structures too small for task.voxel_size_mm"
         raise Refusal(what, "smaller voxels", ("task", "voxel_size_mm"))
     assert scan.split is not None
-    return Subject(scan.subject, site, scan.split, slices.image, slices.labels, slices.affine)
+    return Scanned(
+        scan.subject, site, scan.split, slices.image, slices.labels, slices.affine,
+        one.shape, one.affine,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,12 @@ class Opened:
     affine: npt.NDArray[np.float64]
     _image: nibabel.Nifti1Image
     _labels: nibabel.Nifti1Image
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The voxels along each axis of the file."""
+        first, second, third = self._image.shape[:3]
+        return first, second, third
 
     def volume(self, label_map: LabelMap) -> Volume:
         """The voxels, with the image `scaled`. Raises Refusal at what can't be used."""
@@ -264,6 +273,18 @@ def resampled(volume: Volume, grid: Grid) -> Volume:
         structures[first : last + 1],
         grid.affine @ shift,
     )
+
+
+def on_scan(labels: npt.NDArray[np.uint8], subject: Scanned) -> npt.NDArray[np.uint8]:
+    """Labels of a subject's slices at each voxel of its scan, from the nearest pixel; else 0.
+
+    The way back of `resampled`: where a label came from, it returns to.
+    """
+    slices = torchio.LabelMap(tensor=torch.from_numpy(labels)[None], affine=subject.affine)
+    with torch.random.fork_rng(devices=[]):  # As in `resampled`.
+        scan = torchio.Resample((subject.scan_shape, subject.scan_affine))(slices)
+    found: npt.NDArray[np.uint8] = scan.numpy()[0].astype(np.uint8)
+    return found
 
 
 def scaled(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from sim.cli import app
-from tests.models.tasks.nifti.phantom import write_sites
+from tests.models.tasks.nifti.phantom import SHAPE, write_sites, write_subject
 
 SCENARIO = """\
 name: heads
@@ -54,6 +56,25 @@ def test_a_run_is_of_the_scans_that_it_learned_from(home: Path) -> None:
     label_map.write_bytes(before)
     assert "heads" in command(*run).output
     assert (home / "out" / "run.json").read_bytes() == record, "it has been done again"
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LIP"])
+def test_a_segmentation_lies_over_the_scan_voxel_by_voxel(home: Path, axes: str) -> None:
+    for name in ("alpha-0", "alpha-1", "alpha-2"):
+        write_subject(home / "scans", "alpha", name, axes)
+    command("run", str(home / "heads.yaml"), "--workers=0", f"--out={home / 'out'}")
+    out = home / "it.nii.gz"
+    said = command("predict", str(home / "out"), f"--out={out}").output
+    shape = (20, 18, 24) if axes == "LIP" else SHAPE
+    assert f", on the scan's own grid of {' x '.join(map(str, shape))} voxels\n" in said
+    scan = nibabel.load(home / "scans" / "alpha" / "alpha-0" / "image.nii.gz")
+    found = nibabel.load(out)
+    assert found.shape == scan.shape == shape
+    assert np.array_equal(found.affine, scan.affine)
+    said = command("predict", str(home / "out"), f"--out={out}", "--grid=network").output
+    assert ", on the network's grid of " in said and nibabel.load(out).shape[1:] == (32, 32)
+    said = command("predict", str(home / "out"), "--grid=mine", code=2).stderr
+    assert said == "--grid mine: unknown; allowed: scan, network\n"
 
 
 def test_a_sweep_s_points_know_their_scans(home: Path) -> None:
