@@ -10,6 +10,7 @@ from analysis.loading import load
 from analysis.results import Results
 from analysis.tuning import tuned
 from sim.record.errors import Refusal, ResultError
+from sim.record.points import portable
 from sim.record.units import parse
 
 
@@ -26,9 +27,10 @@ def of_several(folders: Sequence[Path], conditions: Sequence[str]) -> list[Resul
 def where(results: Results, conditions: Iterable[str]) -> Results:
     """The results of the points that meet all conditions, each a `PATH=VALUE`.
 
-    Several values of one path are alternatives. Quantities are equal if they are the same amount,
-    `2 / h` and `48 / d`. No condition chooses all points. Raises ResultError for a path that isn't
-    varied, and a value that no point has.
+    Of a path its end will do, if no other ends so: `failure_rate`. Several values of one path are
+    alternatives. Quantities are equal if they are the same amount, `2 / h` and `48 / d`; a value
+    may also be written as points' names have it, `2perh`. No condition chooses all points. Raises
+    ResultError for a path that isn't varied, and a value that no point has.
     """
     wanted: dict[str, set[str]] = {}
     for condition in conditions:
@@ -48,12 +50,18 @@ def where(results: Results, conditions: Iterable[str]) -> Results:
 
 
 def _points_with(results: Results, condition: str) -> tuple[str, list[str]]:
-    path, is_whole, text = (part.strip() for part in condition.partition("="))
+    end, is_whole, text = (part.strip() for part in condition.partition("="))
+    ending = [path for path in results.paths if f".{path}".endswith(f".{end}")]
+    path = end if end in results.paths or len(ending) != 1 else ending[0]
     if not is_whole or path not in results.paths:
-        what = "is not PATH=VALUE" if not is_whole else f"{path} is not varied"
+        several = f"{end} may be {' or '.join(ending)}" if ending else f"{end} is not varied"
+        what = several if is_whole else "is not PATH=VALUE"
         allowed = listed(results.paths) if results.paths else "a sweep, which varies something"
         raise ResultError(f"--where {condition}: {what}; allowed: {allowed}")
     written = results.written[path].astype("str")
+    named = (written.map(portable) == text).to_numpy()
+    if named.any():
+        return path, results.points.loc[named, "point"].astype("str").tolist()
     try:
         is_meant = _equal_to(results, path, text)
     except ValueError as error:  # A Refusal is one, too.

@@ -59,6 +59,9 @@ def draw(axis: Axes, found: pd.DataFrame, end_s: float, factor: float) -> None:
 
     `found`: of one point, see `disturbances`; `end_s`: the run's; `factor`: of the axis to seconds.
     """
+    # What other runs met later would squeeze this one's curves.
+    found = found[found["start_s"] <= end_s]
+    found = found.assign(stop_s=found["stop_s"].clip(upper=end_s))
     for place, kind in enumerate(lanes_of(found)):
         rows = once(found[found["kind"] == kind])
         spans = zip(rows["start_s"] * factor, rows["stop_s"].fillna(end_s) * factor, strict=True)

@@ -27,7 +27,7 @@ _KINDS = (*STATE_KINDS, "ping")
 _BEFORE_TRAINING = ("ping", "merge", "receive")
 _ALONE = ("train", "train_lost", "recover")
 # An edge would cover what lasts a moment.
-_BRIEF = ("send", "receive")
+_BRIEF = ("send", "receive", "send_lost")
 
 
 class Bar(NamedTuple):
@@ -46,6 +46,7 @@ BARS = {
     "train_lost": Bar("trains in vain", "#E69F00", "xxxx", -0.40, 0.44),
     "send": Bar("sends", "#D55E00", "", 0.06, 0.15),
     "receive": Bar("receives", "#009E73", "", 0.23, 0.15),
+    "send_lost": Bar("sends in vain", "#E6007E", "", 0.06, 0.15),
     "open": Bar("under way at the end", "#9CC7E4", "....", -0.40, 0.44),
 }
 """By state; what a node sends is below what it does, and what it receives below that."""
@@ -60,7 +61,8 @@ def timeline_data(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the nodes of one run did, and its merges.
 
-    The first frame: node, `state` (down, train, train_lost, send, receive, open), start_s, stop_s.
+    The first frame: node, `state` (down, train, train_lost, send, receive, send_lost, open),
+    start_s, stop_s.
     `open` is a local round that the run's end cut off, of which the trace has nothing: see
     `_under_way`. The server's outages are there under a protocol without one, too, if another has
     met them. The second: time_s, `node` that merged, `peer` whose model it was. Raises ResultError
@@ -84,6 +86,7 @@ def timeline_data(
         ("train_lost", "train_lost", "node"),
         ("transfer", "send", "node"),
         ("transfer", "receive", "peer"),
+        ("transfer_lost", "send_lost", "node"),
     ):
         rows = trace[trace["kind"] == kind]
         parts.append(_part(rows[who], state, rows["time_s"], rows["time_s"] + rows["duration_s"]))

@@ -23,14 +23,20 @@ def caution_lines(results: Results) -> Iterator[str]:
 def _where(results: Results, alike: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Under which seeds the first of them holds, if not all; at which point, and at how many more.
 
-    A number in its text is that of the first point.
+    A number in its text is that of the first point alone, unless all say the same.
     """
     first = alike[0]
     if len(first["seeds"]) < len(results.seeds):
         several = "seeds" if len(first["seeds"]) > 1 else "seed"
         yield f"{several} {', '.join(map(str, first['seeds']))}"
-    points = len({each["point"] for each in alike})
-    if results.is_sweep:
-        yield f"at {first['point']}"
-        if points > 1:
-            yield f"likewise at {points - 1} more point" + ("s" if points > 2 else "")
+    texts = {each["point"]: each["text"] for each in alike}
+    more = len(texts) - 1
+    if not results.is_sweep:
+        return
+    others = f"{more} more point{'s' if more > 1 else ''}" if more else ""
+    if others and len(set(texts.values())) == 1:
+        yield f"at {first['point']} and {others}"
+        return
+    yield f"at {first['point']}"
+    if others:
+        yield f"at {others} with other numbers"

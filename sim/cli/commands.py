@@ -377,7 +377,7 @@ def _report(done: "Done | None") -> None:
 def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from sim.cli.progress import plan_lines
+    from sim.cli.progress import plan_lines, point_lines
     from sim.runs.plan import plan
 
     found = plan([point.scenario for point in sweep.points], workers)
@@ -385,9 +385,7 @@ def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
         points = [{"name": point.name, **point.values} for point in sweep.points]
         typer.echo(json.dumps({**asdict(found), "points": points}, indent=2))
         return
-    for point in sweep.points:
-        typer.echo(point.name)
-    for line in plan_lines(found):
+    for line in (*point_lines(sweep.points), *plan_lines(found)):
         typer.echo(line)
 
 

@@ -1,16 +1,18 @@
 """What is told before the end: what a sweep will take, and how far the work is."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
+from sim.record.points import tails
 from sim.record.words import bytes_text, time_text
 from sim.runs.plan import Plan
 from sim.runs.session import Progress
+from sim.scenario import Point
 
 # A log is read afterwards, where a line every few seconds tells enough.
 SECONDS_BETWEEN_LINES = 5.0
@@ -131,6 +133,16 @@ def _work_text(now: Progress) -> str:
         f"{now.trained:,} of {now.demanded:,} trainings and "
         f"{now.evaluated:,} of {now.evaluations:,} evaluations done"
     )
+
+
+def point_lines(points: Sequence[Point]) -> Iterator[str]:
+    """Yield what is varied as a table: a column for each path, a row for each point."""
+    paths = list(points[0].written)
+    rows = [["point", *tails(paths)], *([one.name, *one.written.values()] for one in points)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

@@ -1,12 +1,12 @@
 """How far a sweep or a run has come, from nothing but its folder, while another works there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE
-from sim.record.points import read_sweep
+from sim.record.points import read_sweep, tails
 from sim.record.rows import FAILED
 from sim.record.words import bytes_text
 from sim.results.folder import finished_record, holds_sweep
@@ -24,6 +24,8 @@ class Failure:
     protocol: str
     seed: int
     cause: str
+    values: Mapping[str, str]
+    """What is varied, as it was written, by path."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,10 @@ def status(folder: Path) -> Status:
     # Asked first: a process that ends while we look has then finished what we find.
     process = holder(folder)
     done = {name: place for name, place in folders.items() if (place / RUN_FILE).is_file()}
-    failures = tuple(failure for name, place in done.items() for failure in _failures(name, place))
+    values = dict(zip(folders, (point.written for point in known.points), strict=True))
+    failures = tuple(
+        failure for name, place in done.items() for failure in _failures(name, values[name], place)
+    )
     return Status(
         folder=str(folder),
         scenario=known.scenario,
@@ -107,7 +112,8 @@ def lines(found: Status) -> Iterator[str]:
     if found.points_open:
         yield from _work_lines(found)
     for failure in found.failures:
-        point = f"{failure.point} " if failure.point else ""
+        ends = zip(tails(list(failure.values)), failure.values.values(), strict=True)
+        point = "".join(f"{end} {text}, " for end, text in ends)
         yield f"failed: {point}{failure.protocol} seed {failure.seed}: {failure.cause}"
 
 
@@ -126,8 +132,8 @@ def _work_lines(found: Status) -> Iterator[str]:
         )
 
 
-def _failures(point: str, folder: Path) -> Iterator[Failure]:
+def _failures(point: str, values: Mapping[str, str], folder: Path) -> Iterator[Failure]:
     for run in finished_record(folder)["runs"]:
         if run["status"] == FAILED:
             cause = run.get("cause") or "no cause recorded"
-            yield Failure(point, run["protocol"], run["seed"], cause)
+            yield Failure(point, run["protocol"], run["seed"], cause, values)

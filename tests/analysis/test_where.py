@@ -36,6 +36,29 @@ def test_nothing_is_chosen_without_a_condition(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "condition",
+    [
+        "churn.failure_rate=2 / h", "failure_rate=48 / d",
+        # As in the point's name.
+        f"{RATE}=2perh", "failure_rate=2perh",
+    ],
+)  # fmt: skip
+def test_the_end_of_a_path_and_a_name_s_value_will_do(tmp_path: Path, condition: str) -> None:
+    results = a_sweep(tmp_path, f"{RATE}=1 / h,2 / h", f"{ALPHA}=0.1,0.5")
+    assert list(where(results, [condition]).written[RATE].unique()) == ["2 / h"]
+
+
+def test_an_end_that_two_paths_have_is_neither(tmp_path: Path) -> None:
+    uplinks = ("network.uplink=10 Mbit/s,20 Mbit/s", "server.uplink=1 Gbit/s,2 Gbit/s")
+    results = a_sweep(tmp_path, *uplinks)
+    with pytest.raises(ResultError) as mistake:
+        where(results, ["uplink=10 Mbit/s"])
+    said = "uplink may be network.uplink or server.uplink; allowed: network.uplink, server.uplink"
+    assert str(mistake.value) == f"--where uplink=10 Mbit/s: {said}"
+    assert len(where(results, ["server.uplink=1Gbitpers"]).points) == 2
+
+
+@pytest.mark.parametrize(
     ("condition", "message"),
     [
         (RATE, f"{RATE}: is not PATH=VALUE; allowed: {RATE}"),

@@ -36,6 +36,18 @@ def test_what_happened(tmp_path: Path) -> None:
     assert merged.values.tolist() == [[3.0, "client_1", "client_0"]]
 
 
+def test_a_transfer_that_is_lost_has_a_bar_of_its_own(tmp_path: Path) -> None:
+    def events(run: Run) -> Sequence[TraceRow]:
+        cut = TraceRow(run[1], run[2], 5.0, 2.0, "server", "transfer_lost", "client_0", 9)
+        return [cut] if run[1] == "fedavg" else []
+
+    results = a_run(tmp_path, events=events)
+    did, _ = timeline_data(results, protocol="fedavg")
+    assert did.values.tolist() == [["server", "send_lost", 5.0, 7.0]]
+    assert keys(drawn(timeline(results, protocol="fedavg"))) == ["sends in vain"]
+    assert keys(drawn(timeline(results, protocol="local"))) == []
+
+
 def test_only_what_is_in_the_stretch_is_drawn(tmp_path: Path) -> None:
     results = a_run(tmp_path, events=happens, changes=PEERS)
     assert keys(drawn(timeline(results)))[-1] == "is merged by"

@@ -34,11 +34,22 @@ def test_a_sweep_says_each_once_and_where(tmp_path: Path) -> None:
     names = [f"clients.count-{number}" for number in (2, 3, 4)]
     few = caution(names[1], "few", seeds=[0])
     assert told(results, *map(caution, names), few) == [
-        "caution: late (at clients.count-2; likewise at 2 more points)",
+        "caution: late (at clients.count-2 and 2 more points)",
         "caution: few (seed 0; at clients.count-3)",
     ]
     assert told(results, *map(caution, names[1:])) == [
-        "caution: late (at clients.count-3; likewise at 1 more point)"
+        "caution: late (at clients.count-3 and 1 more point)"
+    ]
+
+
+def test_numbers_of_one_point_are_not_said_of_others(tmp_path: Path) -> None:
+    results = load(write_sweep(tmp_path, swept("clients.count=2,3,4")))
+    late = [
+        caution(f"clients.count-{number}", text=f"{number} late") | {"kind": "late"}
+        for number in (2, 3, 4)
+    ]
+    assert told(results, *late) == [
+        "caution: 2 late (at clients.count-2; at 2 more points with other numbers)"
     ]
 
 

@@ -65,15 +65,20 @@ def test_a_sweep_under_way_with_failures(tmp_path: Path) -> None:
             f"another braintorrent (process {os.getpid()}) is working there\n"
             "points: 2 of 3 finished, 1 running or waiting\n"
             "runs: 7 of 12 finished, 1 failed, 4 running or waiting\n"
-            f"failed: clients.count-4 fedavg seed 1: {CAUSE}"
+            f"failed: clients.count 4, fedavg seed 1: {CAUSE}"
         )
     found = status(folder)
     assert found.process is None
-    assert found.failures == (Failure("clients.count-4", "fedavg", 1, CAUSE),)
+    assert found.failures == (
+        Failure("clients.count-4", "fedavg", 1, CAUSE, {"clients.count": "4"}),
+    )
     content = json.loads(json.dumps(as_dict(found)))
     assert (content["points_open"], content["runs_open"]) == (1, 4)
     assert content["failures"] == [
-        {"point": "clients.count-4", "protocol": "fedavg", "seed": 1, "cause": CAUSE}
+        {
+            **{"point": "clients.count-4", "protocol": "fedavg", "seed": 1, "cause": CAUSE},
+            "values": {"clients.count": "4"},
+        }
     ]
 
 

@@ -242,6 +242,11 @@ def test_a_dry_run_tells_what_the_sweep_then_does(expected: Path, tmp_path: Path
     assert [point["faults.server_crash.at"] for point in plan["points"]] == [60.0, 120.0]
     assert not (tmp_path / "none").exists()
     text = sweep(tmp_path / "none", "--dry-run").output
+    assert text.splitlines()[:3] == [
+        "point                 server_crash.at",
+        "server_crash.at-1min  1 min",
+        "server_crash.at-2min  2 min",
+    ]
     assert "2 points, 16 runs" in text
     assert "left after sharing" in text
     assert "kept in the results" not in text
