@@ -385,7 +385,8 @@ def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
         points = [{"name": point.name, **point.values} for point in sweep.points]
         typer.echo(json.dumps({**asdict(found), "points": points}, indent=2))
         return
-    for line in (*point_lines(sweep.points), *plan_lines(found)):
+    written = {point.name: point.written for point in sweep.points}
+    for line in (*point_lines(written), *plan_lines(found)):
         typer.echo(line)
 
 

@@ -1,7 +1,7 @@
 """What is told before the end: what a sweep will take, and how far the work is."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -12,7 +12,6 @@ from sim.record.points import tails
 from sim.record.words import bytes_text, time_text
 from sim.runs.plan import Plan
 from sim.runs.session import Progress
-from sim.scenario import Point
 
 # A log is read afterwards, where a line every few seconds tells enough.
 SECONDS_BETWEEN_LINES = 5.0
@@ -135,10 +134,10 @@ def _work_text(now: Progress) -> str:
     )
 
 
-def point_lines(points: Sequence[Point]) -> Iterator[str]:
-    """Yield what is varied as a table: a column for each path, a row for each point."""
-    paths = list(points[0].written)
-    rows = [["point", *tails(paths)], *([one.name, *one.written.values()] for one in points)]
+def point_lines(points: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Yield what is varied, by point and path, as a table with a column for each path."""
+    paths = list(next(iter(points.values())))
+    rows = [["point", *tails(paths)], *([name, *one.values()] for name, one in points.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
