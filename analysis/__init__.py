@@ -10,7 +10,7 @@ from analysis.loading import load, load_or_run, load_run, load_sweep
 from analysis.metrics import *  # noqa: F403
 from analysis.results import Results
 from analysis.statistics import *  # noqa: F403
-from analysis.tables import closing_table
+from analysis.tables.closing import closing_table
 from analysis.tuning import tuned
 from sim.record.errors import ResultError
 

@@ -31,7 +31,7 @@ def table(
     """Write what runs and sweeps came to: as printed at their end, for a paper, or as numbers."""
     with mistakes_reported():
         from analysis.files import whole_file
-        from analysis.tables import FORMATS, export
+        from analysis.tables.export import FORMATS, export
         from analysis.where import of_several
 
         if file_format not in (known := (TEXT, *FORMATS)):

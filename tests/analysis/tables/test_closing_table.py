@@ -8,7 +8,7 @@ import pytest
 from scipy.special import stdtrit
 
 import analysis
-from analysis.tables import closing_table
+from analysis.tables.closing import closing_table
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
 
