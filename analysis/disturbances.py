@@ -47,7 +47,7 @@ def disturbances(results: Results, point: str, *, seeds: Seeds | None = None) ->
     scores = results.scores(points=point, seeds=seeds, metric=metric, columns=_SCORE_COLUMNS)
     trace = results.trace(points=point, seeds=seeds, kinds=_TRACE_KINDS, columns=_TRACE_COLUMNS)
     if scores.empty:
-        return _frame([])
+        return _frame([]).assign(is_fixed=pd.Series([], dtype="bool"))
     found = pd.concat([_down(trace, scores), _others(trace)], ignore_index=True)
     # Where a run ended before the recovery, another may have seen it.
     found = found.groupby(_KEYS, dropna=False, sort=False)["stop_s"].max().reset_index()

@@ -95,18 +95,19 @@ def convergence(
     the nodes and the network. Raises ResultError for folders that are judged by different metrics.
     """
     shown, panels = common_metric(results, metric), panels_of(results, points)
-    curves = [_curves(panel, protocol, shown, stage, over) for panel in panels]
-    scale, x_name = _x_axis(over, max(float(one.found["cost"].max()) for one in curves))
+    curves = _curves(panels, protocol, shown, stage, over)
+    found = _together(curves)
+    scale, x_name = _x_axis(over, float(found["cost"].max()))
     thin = look.line_key("as trained (thin)" if stage == look.BOTH else "worst client (thin)")
     if protocol is None:
         struck = [_struck(panel, over) for panel in panels]
         figure, axes = _side_by_side(results, panels, curves, struck, scale)
-        keys = [*look.keys_of(results, _together(curves)), thin, *bars.keys(pd.concat(struck))]
+        keys = [*look.keys_of(results, found), thin, *bars.keys(pd.concat(struck))]
     else:
         figure, axes = look.panels(1)
         keys = [*_draw_overlaid(axes[0], protocol, panels, curves, scale), thin]
     look.name_outer(axes, scale.label(x_name), shown)
-    what = f"the clients' {shown}{_left_out(_together(curves))}"
+    what = f"the clients' {shown}{_left_out(found)}"
     look.title(
         figure, results, f"{protocol}, {what}" if protocol else what, stage=stage,
         among=[protocol] if protocol else None,
@@ -116,18 +117,38 @@ def convergence(
     return figure
 
 
-def _curves(panel: Panel, protocol: str | None, metric: str, stage: str, over: Over) -> _Curves:
-    first, *second = (RECEIVED, TRAINED) if stage == look.BOTH else (stage,)
+def _curves(
+    panels: Sequence[Panel], protocol: str | None, metric: str, stage: str, over: Over
+) -> list[_Curves]:
+    """Of each panel; empty where its point isn't finished, but others of the folder are."""
+    points: dict[Results, list[str]] = {}
+    for panel in panels:
+        points.setdefault(panel.results, []).append(panel.point)
+    read = {
+        one: _of_folder(one, names, protocol, metric, stage, over) for one, names in points.items()
+    }
+    return [
+        _Curves(*(rows[rows["point"] == panel.point] for rows in read[panel.results]))
+        for panel in panels
+    ]
+
+
+def _of_folder(
+    results: Results,
+    points: Sequence[str],
+    protocol: str | None,
+    metric: str,
+    stage: str,
+    over: Over,
+) -> _Curves:
+    stages = (RECEIVED, TRAINED) if stage == look.BOTH else (stage,)
     if protocol is not None:
-        panel.results.chosen("protocol", protocol, panel.results.protocols)
+        results.chosen("protocol", protocol, results.protocols)
     found, *trained = (
         _of_protocol(
-            convergence_data(
-                panel.results, points=panel.point, metric=metric, stage=one, over=over
-            ),
-            protocol,
+            convergence_data(results, points=points, metric=metric, stage=one, over=over), protocol
         )
-        for one in (first, *second)
+        for one in stages
     )
     if trained:
         return _Curves(found, trained[0].assign(thin=trained[0]["mean"]))

@@ -8,12 +8,23 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
+from analysis.canvas.look import styles
 from analysis.figures.convergence import Over, convergence, convergence_data
 from analysis.loading import load
 from sim.record.errors import ResultError
 from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, linear, xs
-from tests.analysis.folders import RATE, Run, described, score, trace, two_looks, write_run
+from tests.analysis.folders import (
+    RATE,
+    Run,
+    described,
+    score,
+    swept,
+    trace,
+    two_looks,
+    write_run,
+    write_sweep,
+)
 
 SEEDS = ["seeds=[0, 1, 2]"]
 
@@ -150,3 +161,44 @@ def test_mistakes(tmp_path: Path) -> None:
         convergence(results, points="x")
     with pytest.raises(ResultError, match="has no metric 'loss'"):
         convergence(results, metric="loss")
+
+
+@pytest.mark.parametrize("protocol", [None, "local"])
+def test_a_point_that_is_not_finished_leaves_its_place_empty(
+    tmp_path: Path, protocol: str | None
+) -> None:
+    wanted = swept(f"{RATE}=1 / h,2 / h")
+    results = load(write_sweep(tmp_path, wanted, unfinished=[wanted.points[1].name]))
+    figure = drawn(convergence(results, protocol=protocol))
+    drawn_of = [[line for line in axis.get_lines() if len(xs(line))] for axis in figure.axes]
+    assert [bool(lines) for lines in drawn_of] == ([True, False] if protocol is None else [True])
+
+
+def test_several_folders_have_one_scale_and_a_protocol_one_style(tmp_path: Path) -> None:
+    fast = a_run(tmp_path / "fast")
+    both = "protocols={fedavg: {deadline: 1 min}, braintorrent: {}}"
+    other = a_run(tmp_path / "other", changes=["name=slow", both])
+    figure = drawn(convergence([fast, other]))
+    one, two = figure.axes
+    assert (one.get_title(), two.get_title()) == ("churn", "slow")
+    assert one.get_ylim() == two.get_ylim() and one.get_xlim() == two.get_xlim()
+    assert keys(figure)[:3] == ["local", "fedavg", "braintorrent"]
+    colors = {
+        axis.get_title(): [line.get_color() for line in axis.get_lines()] for axis in (one, two)
+    }
+    shared = {style.color for name, style in styles([fast, other]).items() if name == "fedavg"}
+    assert shared <= set(colors["churn"]) & set(colors["slow"])
+    assert figure.get_suptitle().startswith("churn, slow: the clients' accuracy\n")
+
+
+def test_one_protocol_of_several_folders_is_one_panel(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", changes=["name=alone"])
+    sweep = a_sweep(tmp_path / "sweep", f"{RATE}=1 / h,2 / h")
+    figure = drawn(convergence([run, sweep], protocol="fedavg"))
+    assert len(figure.axes) == 1
+    assert keys(figure)[:3] == [
+        *("alone", "churn, churn failure rate 1 / h", "churn, churn failure rate 2 / h")
+    ]
+    assert figure.get_suptitle().startswith("alone, churn: fedavg, the clients' accuracy\n")
+    with pytest.raises(ResultError, match="has no protocol 'x'; allowed: local, fedavg"):
+        convergence([run, sweep], protocol="x")
