@@ -331,6 +331,11 @@ def tick_key(label: str) -> Line2D:
     return Line2D([], [], color=GREY, linestyle="", marker="|", markersize=11, label=label)
 
 
+def mark_key(label: str, marker: str, color: str) -> Line2D:
+    """The entry of a mark that no line joins to others."""
+    return Line2D([], [], color=color, linestyle="", marker=marker, label=label)
+
+
 def line_key(
     label: str,
     *,

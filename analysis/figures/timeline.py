@@ -26,8 +26,10 @@ _NODE_COLUMNS = [*RUN, "time_s", "node"]
 _KINDS = (*STATE_KINDS, "ping")
 _BEFORE_TRAINING = ("ping", "merge", "receive")
 _ALONE = ("train", "train_lost", "recover")
+LOST, _LOST_MARK = "send_lost", "x"
+"""What is lost at once has no length, so its end is marked."""
 # An edge would cover what lasts a moment.
-_BRIEF = ("send", "receive", "send_lost")
+_BRIEF = ("send", "receive", LOST)
 
 
 class Bar(NamedTuple):
@@ -46,7 +48,7 @@ BARS = {
     "train_lost": Bar("trains in vain", "#E69F00", "xxxx", -0.40, 0.44),
     "send": Bar("sends", "#D55E00", "", 0.06, 0.15),
     "receive": Bar("receives", "#009E73", "", 0.23, 0.15),
-    "send_lost": Bar("sends in vain", "#E6007E", "", 0.06, 0.15),
+    LOST: Bar("sends in vain", "#E6007E", "", 0.06, 0.15),
     "open": Bar("under way at the end", "#9CC7E4", "....", -0.40, 0.44),
 }
 """By state; what a node sends is below what it does, and what it receives below that."""
@@ -86,7 +88,7 @@ def timeline_data(
         ("train_lost", "train_lost", "node"),
         ("transfer", "send", "node"),
         ("transfer", "receive", "peer"),
-        ("transfer_lost", "send_lost", "node"),
+        ("transfer_lost", LOST, "node"),
     ):
         rows = trace[trace["kind"] == kind]
         parts.append(_part(rows[who], state, rows["time_s"], rows["time_s"] + rows["duration_s"]))
@@ -213,8 +215,10 @@ def _keys(did: pd.DataFrame, merged: pd.DataFrame) -> list[look.Key]:
     keys: list[look.Key] = [
         Patch(facecolor=bar.color, hatch=bar.hatch, edgecolor="white", label=bar.label)
         for state, bar in BARS.items()
-        if state in present
+        if state in present and state != LOST
     ]
+    if LOST in present:
+        keys.append(look.mark_key(BARS[LOST].label, _LOST_MARK, BARS[LOST].color))
     if len(merged) > _MOST_ARROWS:
         keys.append(look.line_key(f"{len(merged)} merges: too many to draw"))
     elif len(merged):
@@ -235,6 +239,10 @@ def _draw_bars(axis: Axes, did: pd.DataFrame, nodes: list[str], factor: float) -
             edgecolor="white", linewidth=0 if state in _BRIEF else 0.4, hatch=bar.hatch,
             zorder=1 if state == "down" else 2,
         )  # fmt: skip
+        if state == LOST:
+            height = place + bar.bottom + bar.height / 2
+            ends = (rows["stop_s"] * factor).to_numpy()
+            axis.plot(ends, [height] * len(ends), color=bar.color, linestyle="", marker=_LOST_MARK)
 
 
 def _draw_arrows(axis: Axes, merged: pd.DataFrame, nodes: list[str], factor: float) -> None:
