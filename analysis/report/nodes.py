@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.canvas.scale import Scale, point_name, time_scale
-from analysis.figures.timeline import BARS, timeline_data
+from analysis.figures.timeline import BARS, LOST, timeline_data
 from analysis.frames import listed
 from analysis.metrics.common import nodes_of
 from analysis.report.drawing import Figure, Switch, View, escaped, layout
@@ -164,6 +164,7 @@ def _said(run: Run, names: Sequence[str], spans: pd.DataFrame, end: float, unit:
         f"{counts.get('train_lost', 0):,} lost",
         f"{counts.get('send', 0):,} models sent",
         f"{counts.get('receive', 0):,} received",
+        f"{counts.get(LOST, 0):,} lost on their way",
         f"{counts.get('down', 0):,} outages",
     ]
     down = spans.loc[spans["state"] == "down", "node"].drop_duplicates()

@@ -47,11 +47,12 @@ def test_what_nodes_did(tmp_path: Path) -> None:
         "trains in vain": [],
         "sends": [(0, 2.0, 3.0)],
         "receives": [(1, 2.0, 3.0)],
+        "sends in vain": [],
         "under way at the end": [(1, 3.0, 60.0)],
     }
     assert view.alternative == (
         "Timeline of local, seed 0: 2 nodes over 60 s; 1 local rounds finished, 0 lost, "
-        "1 models sent, 1 received, 1 outages of client_0."
+        "1 models sent, 1 received, 0 lost on their way, 1 outages of client_0."
     )
     assert figure.note.startswith("A row a node; pale where it is up and waits. ")
     assert figure.windows == ()
