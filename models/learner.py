@@ -105,8 +105,8 @@ class Learner:
         self._spec = spec
         self._device = devices.device(spec.training.device)
         self._task = load_data(spec)
-        draws = generator(spec.seed, "data_partition")
-        self._parts = spec.task.deal(self._task, spec.clients, draws)
+        self._parts = spec.task.deal(self._task, spec.clients, self._dealing())
+        test = spec.task.tested(self._task, spec.clients, self._dealing())
         self._evaluation_seed = self._torch_seed("evaluation")
         with devices.drawing(self._torch_seed("initial_weights"), torch.device("cpu")):
             module = network(spec.model, self._task)
@@ -121,11 +121,14 @@ class Learner:
         self.pooled_steps = steps_per_round(self.pooled_samples, spec.training)
         self._held_out = {
             dataset: replace(samples, inputs=self._flat.arranged(samples.inputs))
-            for dataset, samples in ((TEST, self._task.test), (VALIDATION, self._task.validation))
+            for dataset, samples in ((TEST, test), (VALIDATION, self._task.validation))
         }
         self.group = self._shared_group()
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def _dealing(self) -> np.random.Generator:
+        return generator(self._spec.seed, "data_partition")
 
     def _torch_seed(self, purpose: str, *key: int) -> int:
         return int(generator(self._spec.seed, purpose, *key).integers(2**63))
@@ -209,7 +212,7 @@ class Learner:
         with torch.inference_mode(), devices.drawing(self._evaluation_seed, self._device):
             found = (final or held_out.metrics)(self._outputs(held_out), held_out.labels)
         if dataset == VALIDATION:
-            found = {metric: found[metric] for metric in self._spec.task.metrics}
+            found = {metric: found[metric] for metric in self._spec.task.directions}
         return found
 
     def _outputs(self, held_out: HeldOut) -> Iterator[torch.Tensor]:

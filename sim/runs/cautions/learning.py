@@ -17,7 +17,7 @@ MUCH_UNUSED = 0.1
 def diverged(evidence: Evidence) -> Found:
     """Scores that are no numbers."""
     for name, runs in evidence.runs.items():
-        for metric in evidence.scenario.task.metrics:
+        for metric in evidence.scenario.task.directions:
             found = [run for run in runs if not run.is_finite(metric)]
             if found:
                 text = f"{metric} became infinite or no number: training diverged"

@@ -1,0 +1,74 @@
+"""What a network's outputs for held-out samples come to, by the metrics of a scenario."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from models.metrics import LOSS, Target, metric
+from models.metrics.losses import Loss
+from models.metrics.metric import LossMetric, Metric, WholeLoss
+from sim.record.metrics import class_metric, site_metric
+
+Ints = npt.NDArray[np.int64]
+
+MOST_SITES = 100
+"""With more sites nobody is judged on each one's samples: every model would be, on all of them."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The metrics of one set of held-out samples, over all of them and over parts.
+
+    `sites` [n]: whose each sample is, if metrics are wanted by site; else they are given by class
+    where labels are classes. Where a metric is undefined on a part, that value is left out.
+    """
+
+    metrics: Mapping[str, Metric]
+    sites: Ints | None = None
+
+    def at(self, sites: Ints) -> Judge:
+        """The same by site, whose each sample is [n]; but not with more than MOST_SITES."""
+        return replace(self, sites=sites if len(np.unique(sites)) <= MOST_SITES else None)
+
+    def __call__(self, batches: Iterable[torch.Tensor], labels: torch.Tensor) -> dict[str, float]:
+        """By name, from outputs [n, outputs] in batches and labels [n]."""
+        outputs, labels = torch.cat(list(batches)).cpu(), labels.cpu()
+        if labels.is_floating_point():
+            outputs = outputs.reshape_as(labels)
+        finite = bool(outputs.isfinite().all())
+        found = {}
+        for name, one in self.metrics.items():
+            found[name] = one.value(outputs, labels)
+            for part, value in self._parts(name, one, outputs, labels).items():
+                # What is no number because training diverged must not pass for undefined.
+                if not (finite and math.isnan(value)):
+                    found[part] = value
+        return found
+
+    def _parts(
+        self, name: str, one: Metric, outputs: torch.Tensor, labels: torch.Tensor
+    ) -> dict[str, float]:
+        if self.sites is not None:
+            return _named(site_metric, name, one.by_group(outputs, labels, self.sites))
+        if not labels.is_floating_point():
+            return _named(class_metric, name, one.by_class(outputs, labels))
+        return {}
+
+
+def _named(
+    named: Callable[[str, int], str], metric: str, parts: Mapping[int, float]
+) -> dict[str, float]:
+    return {named(metric, part): value for part, value in parts.items()}
+
+
+def judge(names: Sequence[str], target: Target, loss: Loss, sites: Ints | None = None) -> Judge:
+    """The judge by the metrics of these names; LOSS is `loss`."""
+    of_loss = WholeLoss(loss.mean) if loss.each is None else LossMetric(loss.each)
+    known = {name: of_loss if name == LOSS else metric(name, target) for name in names}
+    return Judge(known) if sites is None else Judge(known).at(sites)
