@@ -1,7 +1,8 @@
 """What models are judged by and trained for, by name: metrics, and losses; without PyTorch."""
 
+import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from models.metrics.classes import F1, Accuracy, Auc, BalancedAccuracy
 from models.metrics.metric import FunctionMetric, Metric
@@ -27,35 +28,43 @@ LOSSES: dict[Target, tuple[str, ...]] = {"class": ("cross_entropy",), "number": 
 """Their names; the functions are in models/metrics/losses.py, which needs PyTorch."""
 
 
-def own(name: str) -> object:
-    """What the user's code calls `name`, as `my_code.focal`. Raises Refusal if there is none."""
-    raise Refusal(f"{name} is code of your own", "the names that `braintorrent list` shows")
+def own(name: str) -> Any:
+    """What the user's code calls `name`, as `my_code.focal`; None for a name without a dot.
+
+    Raises Refusal if there is no such thing.
+    """
+    if "." not in name:
+        return None
+    raise Refusal(f"{name} is nothing of braintorrent's own", "the names in `braintorrent list`")
 
 
 def metric(name: str, target: Target) -> Metric:
     """The metric called `name`, but for LOSS. Raises Refusal if there is none."""
-    if "." in name:
-        return _own_metric(name)
-    if name not in METRICS[target]:
-        names = ", ".join((*METRICS[target], LOSS))
-        raise Refusal(f"{name!r} is no metric of a {target}", f"{names}, or your own: my_code.NAME")
-    return METRICS[target][name]
-
-
-def _own_metric(name: str) -> Metric:
+    if name in METRICS[target]:
+        return METRICS[target][name]
     found = own(name)
+    if found is None:
+        allowed = f"{', '.join(METRICS[target])}, {LOSS}, or your own: my_code.NAME"
+        raise Refusal(f"{name!r} is no metric of a {target}", allowed)
     made = found() if isinstance(found, type) and issubclass(found, Metric) else found
     if not isinstance(made, Metric):
         if not callable(made):
             raise Refusal(f"{name} is no metric", "a function of outputs and labels, or a Metric")
         made = FunctionMetric(made)
-    low, high = made.bounds
-    if made.better not in ("higher", "lower") or (
-        low is not None and high is not None and not low < high
-    ):
-        what = f"{name} has better = {made.better!r} and bounds = {made.bounds!r}"
-        raise Refusal(what, "better: higher or lower; bounds: (least, most), None for no end")
+    _check_facts(name, made)
     return made
+
+
+def _check_facts(name: str, made: Metric) -> None:
+    if made.better not in ("higher", "lower"):
+        raise Refusal(f"{name} has better = {made.better!r}", "higher, lower")
+    try:
+        low, high = (math.nan if end is None else float(end) for end in made.bounds)
+    except (TypeError, ValueError):
+        low, high = 0.0, 0.0
+    if low >= high:
+        allowed = "(least, most), None where there is no end"
+        raise Refusal(f"{name} has bounds = {made.bounds!r}", allowed)
 
 
 def directions_of(names: Sequence[str], target: Target) -> dict[str, Better]:
@@ -79,13 +88,12 @@ def check_names(metrics: Sequence[str], target: Target, loss: str) -> None:
                 metric(name, target)
         except Refusal as refusal:
             raise refusal.below("metrics", index) from None
-    if "." in loss:
-        if not callable(own(loss)):
-            raise Refusal(f"{loss} is no loss", "a function of outputs and labels", ("loss",))
-    elif loss not in LOSSES[target]:
-        names = ", ".join(LOSSES[target])
-        what = f"{loss!r} is no loss for a {target}"
-        raise Refusal(what, f"{names}, or your own: my_code.NAME", ("loss",))
+    try:
+        if loss not in LOSSES[target] and not callable(own(loss)):
+            allowed = f"{', '.join(LOSSES[target])}, or a function of your own: my_code.NAME"
+            raise Refusal(f"{loss!r} is no loss of a {target}", allowed)
+    except Refusal as refusal:
+        raise refusal.below("loss") from None
 
 
 __all__ = [

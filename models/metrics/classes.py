@@ -24,11 +24,15 @@ class Accuracy(MeanMetric):
         return outputs.argmax(dim=1) == labels
 
 
-class BalancedAccuracy(Accuracy):
+class BalancedAccuracy(Metric):
     """The mean over classes of the share of a class's samples that are found: its recall."""
 
     def value(self, outputs: torch.Tensor, labels: torch.Tensor) -> float:
         return float(np.mean(list(self.by_class(outputs, labels).values())))
+
+    def by_class(self, outputs: torch.Tensor, labels: torch.Tensor) -> dict[int, float]:
+        """The recall of each class."""
+        return Accuracy().by_class(outputs, labels)
 
 
 class F1(Metric):

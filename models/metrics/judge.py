@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,29 +42,17 @@ class Judge:
         if labels.is_floating_point():
             outputs = outputs.reshape_as(labels)
         finite = bool(outputs.isfinite().all())
+        part = class_metric if self.sites is None else site_metric
         found = {}
         for name, one in self.metrics.items():
-            found[name] = one.value(outputs, labels)
-            for part, value in self._parts(name, one, outputs, labels).items():
-                # What is no number because training diverged must not pass for undefined.
-                if not (finite and math.isnan(value)):
-                    found[part] = value
+            found[name], parts = one.scored(outputs, labels, self.sites)
+            # What is no number because training diverged must not pass for undefined.
+            found |= {
+                part(name, number): value
+                for number, value in parts.items()
+                if not (finite and math.isnan(value))
+            }
         return found
-
-    def _parts(
-        self, name: str, one: Metric, outputs: torch.Tensor, labels: torch.Tensor
-    ) -> dict[str, float]:
-        if self.sites is not None:
-            return _named(site_metric, name, one.by_group(outputs, labels, self.sites))
-        if not labels.is_floating_point():
-            return _named(class_metric, name, one.by_class(outputs, labels))
-        return {}
-
-
-def _named(
-    named: Callable[[str, int], str], metric: str, parts: Mapping[int, float]
-) -> dict[str, float]:
-    return {named(metric, part): value for part, value in parts.items()}
 
 
 def judge(names: Sequence[str], target: Target, loss: Loss, sites: Ints | None = None) -> Judge:

@@ -45,7 +45,7 @@ def loss(name: str, target: Target, outputs: int) -> Loss:
     gives them or [n] where numbers are learned, and its labels [n]. It gives a tensor: each
     sample's loss [n], or one number for the batch. Raises Refusal if it gives anything else.
     """
-    return _own_loss(own(name), name, target, outputs) if "." in name else _LOSSES[name]
+    return _LOSSES.get(name) or _own_loss(own(name), name, target, outputs)
 
 
 @cache  # Equal losses are one, so that rounds trained with them may share a group.

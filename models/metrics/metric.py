@@ -48,6 +48,15 @@ class Metric(ABC):
         """Of each class that there is: on its samples alone, unless a metric says otherwise."""
         return self.by_group(outputs, labels, labels.numpy())
 
+    def scored(
+        self, outputs: torch.Tensor, labels: torch.Tensor, sites: Ints | None
+    ) -> tuple[float, dict[int, float]]:
+        """Over all samples, and by site if `sites` [n] are given, else by class."""
+        whole = self.value(outputs, labels)
+        if sites is not None:
+            return whole, self.by_group(outputs, labels, sites)
+        return whole, {} if labels.is_floating_point() else self.by_class(outputs, labels)
+
 
 class MeanMetric(Metric):
     """A mean over samples."""
@@ -57,18 +66,24 @@ class MeanMetric(Metric):
         """Of each sample [n]."""
 
     def value(self, outputs: torch.Tensor, labels: torch.Tensor) -> float:
-        values = self.values(outputs, labels).numpy()
-        # Summed class by class: the last bit depends on the order.
-        classes = np.zeros(len(values), np.int64) if labels.is_floating_point() else labels.numpy()
-        return float(np.bincount(classes, weights=values).sum()) / len(values)
+        return self.scored(outputs, labels, None)[0]
 
     def by_group(
         self, outputs: torch.Tensor, labels: torch.Tensor, groups: Ints
     ) -> dict[int, float]:
-        sizes = np.bincount(groups)
-        sums = np.bincount(groups, weights=self.values(outputs, labels).numpy())
+        return self.scored(outputs, labels, groups)[1]
+
+    def scored(
+        self, outputs: torch.Tensor, labels: torch.Tensor, sites: Ints | None
+    ) -> tuple[float, dict[int, float]]:
+        values = self.values(outputs, labels).numpy()
+        by_class = np.zeros(len(values), np.int64) if labels.is_floating_point() else labels.numpy()
+        groups = by_class if sites is None else sites
+        sums, sizes = np.bincount(groups, weights=values), np.bincount(groups)
         there = np.flatnonzero(sizes)
-        return dict(zip(there.tolist(), (sums[there] / sizes[there]).tolist(), strict=True))
+        parts = dict(zip(there.tolist(), (sums[there] / sizes[there]).tolist(), strict=True))
+        whole = float(sums.sum()) / len(values)
+        return whole, {} if sites is None and labels.is_floating_point() else parts
 
 
 class LossMetric(MeanMetric):
