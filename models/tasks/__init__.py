@@ -1,5 +1,6 @@
 """Tasks: one file, or one folder, a kind; without PyTorch until their data are loaded."""
 
+from models.tasks.arrays import ArraysSettings
 from models.tasks.brains import BrainsSettings
 from models.tasks.digits import DigitsSettings
 from models.tasks.nifti import NiftiSettings
@@ -9,6 +10,14 @@ TASKS: dict[str, type[TaskSettings]] = {
     "digits": DigitsSettings,
     "brains": BrainsSettings,
     "nifti": NiftiSettings,
+    "arrays": ArraysSettings,
 }
 
-__all__ = ["TASKS", "BrainsSettings", "DigitsSettings", "NiftiSettings", "TaskSettings"]
+__all__ = [
+    "TASKS",
+    "ArraysSettings",
+    "BrainsSettings",
+    "DigitsSettings",
+    "NiftiSettings",
+    "TaskSettings",
+]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from models.metrics import LOSSES, Target
 from models.partitions import PARTITIONS, PartitionSettings
 from models.partitions.settings import Ints
 from models.tasks.files import FilesSettings, Place
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from models.tasks.parts import Part, Parts
     from models.tasks.supervised import Samples
     from models.tasks.task import HeldOut, Task
+
+
+_OF_NUMBERS = ("mae", "mse", "r2")
 
 
 class LabelledSettings(FilesSettings, SupervisedSettings):
@@ -108,16 +112,19 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         """Of training, testing and validation, their sites by number."""
         import torch
 
-        from models.tasks.parts import site_names
+        from models.tasks.parts import numbers_of, site_names
         from models.tasks.supervised import Samples
 
+        training = parts["training"]
         names = () if self.partition else site_names(self.path, parts, clients, tell)
 
         def samples(part: Part) -> Samples:
-            sites = np.searchsorted(names, part.sites) if part.sites is not None else None
-            return Samples(torch.from_numpy(part.inputs), torch.from_numpy(part.labels), sites)
+            sites = None if part.sites is None else numbers_of(part.sites, names)
+            # A mapped array may begin at any byte. To train on, samples are copied; these are not.
+            inputs = part.inputs if part is training else np.require(part.inputs, requirements="A")
+            return Samples(torch.from_numpy(inputs), torch.from_numpy(part.labels), sites)
 
-        return samples(parts["training"]), samples(parts["test"]), samples(parts["validation"])
+        return samples(training), samples(parts["test"]), samples(parts["validation"])
 
     def deal(self, data: Task, clients: int, draws: np.random.Generator) -> Sequence[Ints]:
         """As the partition says, or the sites. Raises Refusal if it can't."""
@@ -153,3 +160,35 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         assert self.partition is not None
         labels = [each.labels.cpu().numpy() for each in (data, data.test)]
         return self.partition.deal(np.concatenate(labels), clients, draws)
+
+
+class TargetSettings(LabelledSettings):
+    """The same where labels are classes or numbers, as the scenario says."""
+
+    target: Target = Field(
+        default="class", description="what a label is, and a network is to say of a sample"
+    )
+    metrics: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = Field(
+        default=("accuracy", "loss"),
+        description="what models are judged by, first what counts: accuracy, balanced_accuracy, "
+        "f1, auc, loss; of numbers mae, mse, r2, loss (if left out mae, mse, r2); or your own: "
+        "my_code.NAME",
+    )
+    loss: str = Field(
+        default="cross_entropy",
+        description="what training makes small: cross_entropy; of numbers mse (also if left out); "
+        "or your own: my_code.NAME",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_numbers(cls, data: Any) -> Any:
+        """What is left out is another thing for numbers."""
+        if isinstance(data, dict) and data.get("target") == "number":
+            return {"metrics": _OF_NUMBERS, "loss": LOSSES["number"][0], **data}
+        return data
+
+    @property
+    def predicted(self) -> Target:
+        """As `target` says."""
+        return self.target

@@ -6,7 +6,7 @@ Files differ in how they are read, not in what can be wrong with what they say.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,14 +69,17 @@ def completed(source: str, parts: Parts, shares: Shares) -> dict[Split, Part]:
     naming `source`, if nothing is left for one of the three.
     """
     training = parts["training"]
+    if not len(training):
+        raise Refusal(f"{source}: no sample to train on", "one or more", ("task", "path"))
     wanted: dict[Split, float] = {"test": shares.test, "validation": shares.validation}
     wanted = {split: share for split, share in wanted.items() if split not in parts}
-    places = _drawn(training, wanted, shares.data_seed)
+    # What is given whole stays as it is, mapped if it was.
+    places = _drawn(training, wanted, shares.data_seed) if wanted else {}
     found = {**parts, **{split: training.chosen(each) for split, each in places.items()}}
     for split in ("training", "validation", "test"):
         if not len(found[split]):
             what = f"{source}: no sample is left for {split}"
-            raise Refusal(what, "more samples, or larger fractions held out", ("task", "path"))
+            raise Refusal(what, "more samples", ("task", "path"))
     return found
 
 
@@ -106,13 +109,14 @@ def _groups(part: Part) -> list[tuple[tuple[int, ...], Ints]]:
 
 
 def site_names(source: str, parts: Parts, clients: int, tell: Tell) -> tuple[str, ...]:
-    """The sites sorted by name; client 0 is the first of them.
+    """The sites by name, by number if all names are numbers; client 0 is the first of them.
 
     Raises Refusal unless there is one for each of `clients`, with samples to train on; `tell`s of
     those that have none to test on.
     """
     sites = {split: np.unique(_sites_of(part)).tolist() for split, part in parts.items()}
-    names = sites["training"]
+    are_numbers = all(name.isdecimal() for name in sites["training"])
+    names = sorted(sites["training"], key=int) if are_numbers else sites["training"]
     for split in ("test", "validation"):
         if unknown := [name for name in sites[split] if name not in names]:
             what = f"{source}: {_listed(unknown)} has {split} samples and none to train on"
@@ -123,6 +127,13 @@ def site_names(source: str, parts: Parts, clients: int, tell: Tell) -> tuple[str
     if lacking := [name for name in names if name not in sites["test"]]:
         tell(f"{source}: no test samples of {_listed(lacking)}: no score on their own data")
     return tuple(names)
+
+
+def numbers_of(sites: npt.NDArray[np.str_], names: Sequence[str]) -> Ints:
+    """The place of each of `sites` [n] in `names`, where they all are."""
+    numbers = {name: number for number, name in enumerate(names)}
+    found, inverse = np.unique(sites, return_inverse=True)
+    return np.array([numbers[name] for name in found.tolist()], np.int64)[inverse]
 
 
 def _sites_of(part: Part) -> npt.NDArray[np.str_]:
