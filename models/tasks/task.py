@@ -17,6 +17,8 @@ Metrics = Callable[[Iterable[torch.Tensor], torch.Tensor], dict[str, float]]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Called with a network's output and the labels."""
 
+_HASHED_AT_ONCE = 1_000
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -74,7 +76,9 @@ class Task:
         for samples in (self, self.test, self.validation):
             for tensor in (samples.inputs, samples.labels):
                 found.update(repr(tuple(tensor.shape)).encode())
-                found.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
+                # By and by: data may be mapped that main memory would not hold twice.
+                for rows in torch.split(tensor, _HASHED_AT_ONCE):
+                    found.update(np.ascontiguousarray(rows.cpu().numpy()).data)
         if self.sites is not None:
             found.update(np.ascontiguousarray(self.sites).data)
         return found.hexdigest()
