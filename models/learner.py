@@ -17,7 +17,7 @@ from models.arithmetic.batched import GROUP_LIMIT as GROUP_LIMIT
 from models.arithmetic.batched import Group, Member
 from models.arithmetic.exact import fine_tune
 from models.bits import devices, generator
-from models.bits.fingerprint import Outside, outside_of
+from models.bits.fingerprint import Outside, outside_named, outside_of
 from models.networks import NETWORKS, ModelSettings, network, own_network
 from models.parameters import FlatModule, Vector
 from models.tasks import TASKS
@@ -46,8 +46,8 @@ class LearnerSpec:
 
     @property
     def outside(self) -> Outside:
-        """What a user adds to its task, network and partition."""
-        return outside_of(self.task, self.model)
+        """What a user adds to its task, network, partition, loss and metrics."""
+        return outside_of(self.task, self.model) | outside_named(self.task.own_names)
 
     def sealed(self) -> LearnerSpec | Sealed:
         """What to send of it: where it is read, a user's classes need not be known yet."""

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from models.metrics.classes import F1, Accuracy, Auc, BalancedAccuracy
 from models.metrics.metric import FunctionMetric, Metric
 from models.metrics.numbers import R2, AbsoluteError, SquaredError
+from sim.record.code import own
 from sim.record.errors import Refusal
 from sim.record.metrics import Better, Bounds
 
@@ -26,16 +27,6 @@ LOSS = "loss"
 """The metric that is the loss trained with, whatever that is."""
 LOSSES: dict[Target, tuple[str, ...]] = {"class": ("cross_entropy",), "number": ("mse",)}
 """Their names; the functions are in models/metrics/losses.py, which needs PyTorch."""
-
-
-def own(name: str) -> Any:
-    """What the user's code calls `name`, as `my_code.focal`; None for a name without a dot.
-
-    Raises Refusal if there is no such thing.
-    """
-    if "." not in name:
-        return None
-    raise Refusal(f"{name} is nothing of braintorrent's own", "the names in `braintorrent list`")
 
 
 def metric(name: str, target: Target) -> Metric:
@@ -96,6 +87,12 @@ def check_names(metrics: Sequence[str], target: Target, loss: str) -> None:
         raise refusal.below("loss") from None
 
 
+def names_of_own(metrics: Sequence[str], target: Target, loss: str) -> tuple[str, ...]:
+    """Those of metrics and loss that are the user's own."""
+    ours = (*METRICS[target], LOSS, *LOSSES[target])
+    return tuple(name for name in (*metrics, loss) if name not in ours)
+
+
 __all__ = [
     "LOSS",
     "LOSSES",
@@ -106,5 +103,5 @@ __all__ = [
     "check_names",
     "directions_of",
     "metric",
-    "own",
+    "names_of_own",
 ]

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
-from models.metrics import Target, own
+from models.metrics import Target
+from sim.record.code import own
 from sim.record.errors import Refusal
 
 LossFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from models.metrics import Target, bounds_of, check_names, directions_of
+from models.metrics import Target, bounds_of, check_names, directions_of, names_of_own
 from models.partitions import PARTITIONS, PartitionSettings
 from models.partitions.settings import Ints
 from models.tasks.cohort import Cohort
@@ -77,6 +77,11 @@ class TaskSettings(Settings):
     def bounds(self) -> Mapping[str, Bounds]:
         """Between which values metrics lie, which no interval leaves, if they are bounded."""
         return {}
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The user's own metrics and losses among those chosen."""
+        return ()
 
     @property
     def drawn_by(self) -> int:
@@ -170,6 +175,11 @@ class SupervisedSettings(TaskSettings):
     def bounds(self) -> Mapping[str, Bounds]:
         """As the metrics chosen say."""
         return bounds_of(self.metrics, self.predicted, self.loss)
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """See TaskSettings."""
+        return names_of_own(self.metrics, self.predicted, self.loss)
 
     @model_validator(mode="after")
     def _metrics_and_loss_are_known(self) -> Self:
