@@ -24,7 +24,7 @@ class Metric(ABC):
 
     `better`: which values are the better ones; `bounds`: between which they lie, None for no end.
     Outputs are float32 [n, classes] as the network gives them, before any softmax, and labels
-    int64 [n]; where numbers are learned, both are float32 [n]. All lie in main memory.
+    int64 [n]; where numbers are learned, both are float64 [n]. All lie in main memory.
     """
 
     better: Better = "higher"

@@ -19,7 +19,7 @@ class AbsoluteError(MeanMetric):
     bounds: Bounds = (0.0, None)
 
     def values(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return (outputs.double() - labels).abs()
+        return (outputs - labels).abs()
 
 
 class SquaredError(MeanMetric):
@@ -29,7 +29,7 @@ class SquaredError(MeanMetric):
     bounds: Bounds = (0.0, None)
 
     def values(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return (outputs.double() - labels).square()
+        return (outputs - labels).square()
 
 
 class R2(Metric):
@@ -45,4 +45,4 @@ class R2(Metric):
 
         if labels.min() == labels.max() or not outputs.isfinite().all():
             return math.nan
-        return float(r2_score(labels.double().numpy(), outputs.double().numpy()))
+        return float(r2_score(labels.numpy(), outputs.numpy()))

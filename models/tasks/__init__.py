@@ -5,12 +5,14 @@ from models.tasks.brains import BrainsSettings
 from models.tasks.digits import DigitsSettings
 from models.tasks.nifti import NiftiSettings
 from models.tasks.settings import TaskSettings
+from models.tasks.table import TableSettings
 
 TASKS: dict[str, type[TaskSettings]] = {
     "digits": DigitsSettings,
     "brains": BrainsSettings,
     "nifti": NiftiSettings,
     "arrays": ArraysSettings,
+    "table": TableSettings,
 }
 
 __all__ = [
@@ -19,5 +21,6 @@ __all__ = [
     "BrainsSettings",
     "DigitsSettings",
     "NiftiSettings",
+    "TableSettings",
     "TaskSettings",
 ]

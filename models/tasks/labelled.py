@@ -64,6 +64,10 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
     def read(self, tell: Tell) -> Parts:
         """The samples in the files. Raises Refusal at the first mistake in them."""
 
+    def prepared(self, parts: Parts) -> Parts:
+        """The parts as they are learned from, by what the training part alone has told."""
+        return parts
+
     def files(self) -> str:
         """See FilesSettings."""
         return f"{self.path}: the data"
@@ -93,7 +97,7 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         parts = completed(self.path, read, shares)
         classes = check_classes(self.path, parts) if self.predicted == "class" else None
         tell_leakage(self.path, parts, tell)
-        samples = self._samples(parts, clients, tell)
+        samples = self._samples(self.prepared(parts), clients, tell)
         return supervised(self, *samples, classes=classes)
 
     def _check_whose(self, parts: Parts) -> None:

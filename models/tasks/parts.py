@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,17 @@ class Part:
     """Samples for one purpose.
 
     `inputs` float32 [n, ...]; `labels` [n], int64 classes from 0 or float32 numbers; `sites` [n]:
-    the name of the site whose each is, or None. `name(k)` is what a user calls the k-th sample.
+    the name of the site whose each is, or None. `name(k)` is what a user calls the k-th sample, and
+    `classes` what the classes are called, if not by their numbers. `categories`: before samples are
+    `prepared`, the columns of `inputs` that hold codes.
     """
 
-    inputs: npt.NDArray[np.float32]
+    inputs: npt.NDArray[Any]
     labels: npt.NDArray[Any]
     sites: npt.NDArray[np.str_] | None
     name: Callable[[int], str]
+    classes: tuple[str, ...] = ()
+    categories: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,9 +45,13 @@ class Part:
     def chosen(self, places: Ints) -> Part:
         """The samples at `places`."""
         sites = None if self.sites is None else self.sites[places]
-        names = self.name
-        return Part(
-            self.inputs[places], self.labels[places], sites, lambda k: names(int(places[k]))
+        name = self.name
+        return replace(
+            self,
+            inputs=self.inputs[places],
+            labels=self.labels[places],
+            sites=sites,
+            name=lambda k: name(int(places[k])),
         )
 
 
@@ -153,19 +161,25 @@ def check_classes(source: str, parts: Parts) -> int:
     out that nobody trains on.
     """
     trained_on = np.unique(parts["training"].labels)
+    called = parts["training"].classes
     if len(trained_on) == 1:
-        what = f"{source}: all training samples are of class {trained_on[0]}"
+        what = f"{source}: all training samples are of class {_called(trained_on[0], called)}"
         raise Refusal(what, "two classes or more", ("task", "path"))
     for split in ("test", "validation"):
         strange = np.setdiff1d(parts[split].labels, trained_on)
         if len(strange):
-            what = f"{source}: class {strange[0]} is in the {split} data, and not trained on"
+            name = _called(strange[0], called)
+            what = f"{source}: class {name} is in the {split} data, and not trained on"
             raise Refusal(what, "classes that are trained on", ("task", "path"))
     gaps = np.setdiff1d(np.arange(trained_on[-1]), trained_on)
     if len(gaps):
         what = f"{source}: there is no class {gaps[0]} among 0 to {trained_on[-1]}"
         raise Refusal(what, "classes from 0 without gaps", ("task", "path"))
     return len(trained_on)
+
+
+def _called(label: int, classes: Sequence[str]) -> str:
+    return repr(classes[label]) if classes else str(label)
 
 
 def tell_leakage(source: str, parts: Parts, tell: Tell) -> None:
@@ -182,7 +196,7 @@ def tell_leakage(source: str, parts: Parts, tell: Tell) -> None:
             tell(
                 f"{source}: {len(found)} of {len(parts[split])} {split} samples are in the "
                 f"training data too, as {parts[split].name(held_out)}, which is "
-                f"{parts['training'].name(training)}: scores on them are too good"
+                f"{parts['training'].name(training)}: scores on them may be too good"
             )
 
 

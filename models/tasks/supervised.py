@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from models.bits import generator
-from models.metrics.judge import Judge, judge
+from models.metrics.judge import UNSCALED, Judge, Scale, judge
 from models.metrics.losses import loss
 from models.tasks.settings import SupervisedSettings
 from models.tasks.task import HeldOut, Task
@@ -37,6 +37,10 @@ class Samples:
         sites = None if self.sites is None else self.sites[places]
         return Samples(self.inputs[places], self.labels[places], sites)
 
+    def scaled(self, scale: Scale) -> Samples:
+        """The same with labels, which are numbers, on that scale."""
+        return replace(self, labels=scale.scaled(self.labels))
+
     def split(self, test: Ints, validation: Ints) -> tuple[Samples, Samples, Samples]:
         """Those for training, for testing and for validation; the last two at these places."""
         training = np.setdiff1d(np.arange(len(self)), np.concatenate([test, validation]))
@@ -51,22 +55,24 @@ def supervised(
     *,
     classes: int | None = None,
 ) -> Task:
-    """The task of learning from these samples, judged as `settings` say.
+    """The task of learning from these samples, judged as `settings` say. Numbers are learned on the
+    `Scale` of the training samples.
 
     `classes`: how many there are; None: one more than the highest label. Where samples have sites
     those held out are judged by site, else by class; see `Judge`. Raises Refusal for a metric that
     is undefined on what is held out, and for a loss of the user's own that gives no loss.
     """
+    scale, outputs = UNSCALED, 1
     if settings.predicted == "number":
-        outputs = 1
+        scale = Scale.of(training.labels)
+        training, test, validation = (one.scaled(scale) for one in (training, test, validation))
     else:
-        outputs = classes or 1 + int(
-            max(each.labels.max() for each in (training, test, validation))
-        )
+        highest = max(int(each.labels.max()) for each in (training, test, validation))
+        outputs = classes or 1 + highest
     learned = loss(settings.loss, settings.predicted, outputs)
     held_out = {}
     for name, samples in (("test", test), ("validation", validation)):
-        judged = judge(settings.metrics, settings.predicted, learned, samples.sites)
+        judged = judge(settings.metrics, settings.predicted, learned, samples.sites, scale)
         _check_defined(judged, samples, outputs, name)
         held_out[name] = HeldOut(samples.inputs, samples.labels, judged)
     return Task(

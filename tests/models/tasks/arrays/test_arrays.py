@@ -209,7 +209,7 @@ def test_leakage_is_told(tmp_path: Path) -> None:
     settings(path).load(2, told.append)
     assert told == [
         f"{path}: 1 of 12 test samples are in the training data too, as x_test[3], which is "
-        "x_train[17]: scores on them are too good"
+        "x_train[17]: scores on them may be too good"
     ]
 
 
