@@ -101,14 +101,14 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         return supervised(self, *samples, classes=classes)
 
     def _check_whose(self, parts: Parts) -> None:
-        sited = {split: part.sites is not None for split, part in parts.items()}
-        if any(sited.values()) and not all(sited.values()):
-            names = ", ".join(split for split, known in sited.items() if not known)
-            raise self.refusal(f"no sites of the {names} samples", "sites of all, or of none")
-        if sited["training"] and self.partition is not None:
+        lacking = [split for split, part in parts.items() if part.sites is None]
+        if 0 < len(lacking) < len(parts):
+            what = f"no sites of the {', '.join(lacking)} samples"
+            raise self.refusal(what, "sites of all, or of none")
+        if not lacking and self.partition is not None:
             what = f"{self.path}: says of each sample whose it is"
             raise Refusal(what, "no partition", ("task", "partition"))
-        if not sited["training"] and self.partition is None:
+        if lacking and self.partition is None:
             what = f"is missing: {self.path} doesn't say whose a sample is"
             raise Refusal(what, ", ".join(PARTITIONS), ("task", "partition"))
 

@@ -76,8 +76,8 @@ def completed(source: str, parts: Parts, shares: Shares) -> dict[Split, Part]:
     three or more one to validate on. Another site changes no draw of this one. Raises Refusal,
     naming `source`, if nothing is left for one of the three.
     """
-    training = parts["training"]
-    if not len(training):
+    training = parts.get("training")
+    if training is None or not len(training):
         raise Refusal(f"{source}: no sample to train on", "one or more", ("task", "path"))
     wanted: dict[Split, float] = {"test": shares.test, "validation": shares.validation}
     wanted = {split: share for split, share in wanted.items() if split not in parts}

@@ -100,7 +100,7 @@ class Columns:
         strange = ~np.isin(words, list(_SPLITS))
         if strange.any():
             row = int(np.flatnonzero(strange)[0])
-            what = f"{name!r} is {words[row]!r} in row {row + 1}"
+            what = f"{name!r} is {str(words[row])!r} in row {row + 1}"
             raise self._refusal(what, ", ".join(_SPLITS), "split")
         places = {split: np.flatnonzero(words == word) for word, split in _SPLITS.items()}
         return {split: whole.chosen(each) for split, each in places.items() if len(each)}

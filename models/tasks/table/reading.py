@@ -49,7 +49,6 @@ def _csv(path: Path) -> pd.DataFrame:
                 encoding="utf-8-sig",
                 index_col=False,  # else a row that is too long names its first cell
                 low_memory=False,  # else a column's type may change on its way
-                float_precision="round_trip",
             )
     except UnicodeDecodeError:
         raise refusal(path, "is not UTF-8", "text in UTF-8") from None
