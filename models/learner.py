@@ -46,8 +46,13 @@ class LearnerSpec:
 
     @property
     def outside(self) -> Outside:
-        """What a user adds to its task, network, partition, loss and metrics."""
-        return outside_of(self.task, self.model) | outside_named(self.task.own_names)
+        """What a user adds to it."""
+        return self.outside_of_models | outside_named(self.task.own_metrics)
+
+    @property
+    def outside_of_models(self) -> Outside:
+        """The same without metrics, which decide scores, but no model."""
+        return outside_of(self.task, self.model) | outside_named(self.task.own_losses)
 
     def sealed(self) -> LearnerSpec | Sealed:
         """What to send of it: where it is read, a user's classes need not be known yet."""

@@ -87,12 +87,6 @@ def check_names(metrics: Sequence[str], target: Target, loss: str) -> None:
         raise refusal.below("loss") from None
 
 
-def names_of_own(metrics: Sequence[str], target: Target, loss: str) -> tuple[str, ...]:
-    """Those of metrics and loss that are the user's own."""
-    ours = (*METRICS[target], LOSS, *LOSSES[target])
-    return tuple(name for name in (*metrics, loss) if name not in ours)
-
-
 __all__ = [
     "LOSS",
     "LOSSES",
@@ -103,5 +97,4 @@ __all__ = [
     "check_names",
     "directions_of",
     "metric",
-    "names_of_own",
 ]

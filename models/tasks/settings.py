@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from models.metrics import Target, bounds_of, check_names, directions_of, names_of_own
+from models.metrics import (
+    LOSS,
+    LOSSES,
+    METRICS,
+    Target,
+    bounds_of,
+    check_names,
+    directions_of,
+)
 from models.partitions import PARTITIONS, PartitionSettings
 from models.partitions.settings import Ints
 from models.tasks.cohort import Cohort
@@ -44,13 +52,14 @@ class TaskSettings(Settings):
     """What can be learned. Every task holds out test data and, apart from them, validation data.
 
     `segments`: whether it answers an image with an image, and so has a cohort. `paths`: its
-    settings that are paths, relative to the scenario's file. `libraries`: the names of those that
-    decide its bits.
+    settings that are paths, relative to the scenario's file. `judging`: its settings that decide
+    scores, but no model. `libraries`: the names of those that decide its bits.
     """
 
     AS_OWN: ClassVar[str] = "a subclass of TaskSettings"
     segments: ClassVar[bool] = False
     paths: ClassVar[tuple[str, ...]] = ()
+    judging: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ("torch", "numpy")
 
     name: str
@@ -79,8 +88,13 @@ class TaskSettings(Settings):
         return {}
 
     @property
-    def own_names(self) -> tuple[str, ...]:
-        """The user's own metrics and losses among those chosen."""
+    def own_losses(self) -> tuple[str, ...]:
+        """The names of the user's own losses among those chosen."""
+        return ()
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """The names of the user's own metrics among those chosen."""
         return ()
 
     @property
@@ -150,6 +164,7 @@ class SupervisedSettings(TaskSettings):
     """A task whose samples have one label each; the scenario chooses its metrics and its loss."""
 
     libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "scikit-learn")
+    judging: ClassVar[tuple[str, ...]] = ("metrics",)
 
     metrics: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = Field(
         default=("accuracy", "loss"),
@@ -177,9 +192,15 @@ class SupervisedSettings(TaskSettings):
         return bounds_of(self.metrics, self.predicted, self.loss)
 
     @property
-    def own_names(self) -> tuple[str, ...]:
+    def own_losses(self) -> tuple[str, ...]:
         """See TaskSettings."""
-        return names_of_own(self.metrics, self.predicted, self.loss)
+        return () if self.loss in LOSSES[self.predicted] else (self.loss,)
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """See TaskSettings."""
+        ours = (*METRICS[self.predicted], LOSS)
+        return tuple(name for name in self.metrics if name not in ours)
 
     @model_validator(mode="after")
     def _metrics_and_loss_are_known(self) -> Self:
