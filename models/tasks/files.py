@@ -56,7 +56,7 @@ class FilesSettings(TaskSettings):
 
     def check_unchanged(self) -> None:
         """Raise Refusal if the files are not those that `files_sha256` names, if it does."""
-        if self.files_sha256 not in (None, self.content()):
+        if self.files_sha256 is not None and self.files_sha256 != self.content():
             raise Refusal(
                 f"{self.files()} have changed since",
                 "the files as they were, or a scenario without files_sha256",
