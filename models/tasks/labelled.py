@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from models.tasks.task import HeldOut, Task
 
 
+_HELD_OUT_BATCH = 1_000
+"""How many held-out samples a network sees at once: there may be many, and images large."""
 _OF_NUMBERS = ("mae", "mse", "r2")
 
 
@@ -98,7 +100,8 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         classes = check_classes(self.path, parts) if self.predicted == "class" else None
         tell_leakage(self.path, parts, tell)
         samples = self._samples(self.prepared(parts), clients, tell)
-        return supervised(self, *samples, classes=classes)
+        task = supervised(self, *samples, classes=classes)
+        return replace(task, held_out_batch=_HELD_OUT_BATCH)
 
     def _check_whose(self, parts: Parts) -> None:
         lacking = [split for split, part in parts.items() if part.sites is None]
