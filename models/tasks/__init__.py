@@ -5,6 +5,7 @@ from models.tasks.brains import BrainsSettings
 from models.tasks.digits import DigitsSettings
 from models.tasks.nifti import NiftiSettings
 from models.tasks.settings import TaskSettings
+from models.tasks.synthetic import SyntheticSettings
 from models.tasks.table import TableSettings
 
 TASKS: dict[str, type[TaskSettings]] = {
@@ -13,6 +14,7 @@ TASKS: dict[str, type[TaskSettings]] = {
     "nifti": NiftiSettings,
     "arrays": ArraysSettings,
     "table": TableSettings,
+    "synthetic": SyntheticSettings,
 }
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "BrainsSettings",
     "DigitsSettings",
     "NiftiSettings",
+    "SyntheticSettings",
     "TableSettings",
     "TaskSettings",
 ]
