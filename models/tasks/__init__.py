@@ -3,6 +3,7 @@
 from models.tasks.arrays import ArraysSettings
 from models.tasks.brains import BrainsSettings
 from models.tasks.digits import DigitsSettings
+from models.tasks.images import ImagesSettings
 from models.tasks.nifti import NiftiSettings
 from models.tasks.settings import TaskSettings
 from models.tasks.synthetic import SyntheticSettings
@@ -14,6 +15,7 @@ TASKS: dict[str, type[TaskSettings]] = {
     "nifti": NiftiSettings,
     "arrays": ArraysSettings,
     "table": TableSettings,
+    "images": ImagesSettings,
     "synthetic": SyntheticSettings,
 }
 
@@ -22,6 +24,7 @@ __all__ = [
     "ArraysSettings",
     "BrainsSettings",
     "DigitsSettings",
+    "ImagesSettings",
     "NiftiSettings",
     "SyntheticSettings",
     "TableSettings",
