@@ -6,6 +6,7 @@
 
 from pydantic import Field, model_validator
 
+from models.metrics import Metric
 from models.networks import ModelSettings as Network
 from models.partitions import PartitionSettings as Partition
 from models.tasks import TaskSettings
@@ -36,6 +37,7 @@ __all__ = [
     "Fastest",
     "Fault",
     "Field",
+    "Metric",
     "ModelRef",
     "Network",
     "Node",

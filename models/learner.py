@@ -17,7 +17,7 @@ from models.arithmetic.batched import GROUP_LIMIT as GROUP_LIMIT
 from models.arithmetic.batched import Group, Member
 from models.arithmetic.exact import fine_tune
 from models.bits import devices, generator
-from models.bits.fingerprint import Outside, outside_of
+from models.bits.fingerprint import Outside, outside_named, outside_of
 from models.networks import NETWORKS, ModelSettings, network, own_network
 from models.parameters import FlatModule, Vector
 from models.tasks import TASKS
@@ -46,8 +46,13 @@ class LearnerSpec:
 
     @property
     def outside(self) -> Outside:
-        """What a user adds to its task, network and partition."""
-        return outside_of(self.task, self.model)
+        """What a user adds to it."""
+        return self.outside_of_models | outside_named(self.task.own_metrics)
+
+    @property
+    def outside_of_models(self) -> Outside:
+        """The same without metrics, which decide scores, but no model."""
+        return outside_of(self.task, self.model) | outside_named(self.task.own_losses)
 
     def sealed(self) -> LearnerSpec | Sealed:
         """What to send of it: where it is read, a user's classes need not be known yet."""
@@ -105,8 +110,8 @@ class Learner:
         self._spec = spec
         self._device = devices.device(spec.training.device)
         self._task = load_data(spec)
-        draws = generator(spec.seed, "data_partition")
-        self._parts = spec.task.deal(self._task, spec.clients, draws)
+        self._parts = spec.task.deal(self._task, spec.clients, self._dealing())
+        test = spec.task.tested(self._task, spec.clients, self._dealing())
         self._evaluation_seed = self._torch_seed("evaluation")
         with devices.drawing(self._torch_seed("initial_weights"), torch.device("cpu")):
             module = network(spec.model, self._task)
@@ -121,11 +126,14 @@ class Learner:
         self.pooled_steps = steps_per_round(self.pooled_samples, spec.training)
         self._held_out = {
             dataset: replace(samples, inputs=self._flat.arranged(samples.inputs))
-            for dataset, samples in ((TEST, self._task.test), (VALIDATION, self._task.validation))
+            for dataset, samples in ((TEST, test), (VALIDATION, self._task.validation))
         }
         self.group = self._shared_group()
         # Each client's data stands alone: one copy at the first use instead of one at each step.
         self._data: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def _dealing(self) -> np.random.Generator:
+        return generator(self._spec.seed, "data_partition")
 
     def _torch_seed(self, purpose: str, *key: int) -> int:
         return int(generator(self._spec.seed, purpose, *key).integers(2**63))
@@ -209,7 +217,7 @@ class Learner:
         with torch.inference_mode(), devices.drawing(self._evaluation_seed, self._device):
             found = (final or held_out.metrics)(self._outputs(held_out), held_out.labels)
         if dataset == VALIDATION:
-            found = {metric: found[metric] for metric in self._spec.task.metrics}
+            found = {metric: found[metric] for metric in self._spec.task.directions}
         return found
 
     def _outputs(self, held_out: HeldOut) -> Iterator[torch.Tensor]:

@@ -57,13 +57,24 @@ def check(flat: FlatModule, task: Task) -> None:
     allowed = "exact, or batched with a small network of linear, convolution and pooling layers"
     if (layer := unknown(flat.module)) is not None:
         raise Refusal(f"batched arithmetic can't train a network with {layer}", allowed, PATH)
-    if task.losses is None:
+    if task.losses is None or not _has_one_way(task.losses, task):
         raise Refusal("batched arithmetic can't train on this task's loss", allowed, PATH)
     multiplications = work(flat.module, task.inputs[:1])
     if multiplications > WORK_LIMIT:
         what = f"does not pay for a network of {multiplications:,} multiplications a sample"
         allowed += f" (at most {WORK_LIMIT:,})"
         raise Refusal(f"batched arithmetic {what}", allowed, PATH)
+
+
+def _has_one_way(losses: Loss, task: Task) -> bool:
+    """Whether all models of a group go through the same lines of the loss, whatever the numbers."""
+    labels = task.labels[:2]
+    outputs = torch.zeros(2, len(labels), task.outputs, device=labels.device)
+    try:
+        vmap(losses)(outputs, labels.expand(2, -1))
+    except RuntimeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from models.arithmetic.compiled import compiler_version
 from models.bits import devices
 from models.bits.code import digest, distribution, library_version
 from models.training import TrainingSettings
-from sim.record.code import NO_CODE, OURS, Code, active, definition, is_direct, is_own, meaning
+from sim.record.code import NO_CODE, OURS, Code, active, definition, is_direct, is_own, meaning, own
 from sim.record.errors import Refusal
 from sim.record.settings.base import Settings
 
@@ -102,9 +103,15 @@ def outside_of(*settings: Settings) -> Outside:
     return found | outside_of(*within) if within else found
 
 
-def _check_files(classes: Iterable[type]) -> None:
+def outside_named(names: Sequence[str]) -> Outside:
+    """The user's own metrics and losses of these names. Raises Refusal as `outside_of` does."""
+    _check_files(map(own, names))
+    return Outside(tuple(sorted(names)), code=active()) if names else NOTHING
+
+
+def _check_files(definitions: Iterable[Any]) -> None:
     """Raise Refusal unless all that decides bits has a file that tells what it does."""
-    for one in classes:
+    for one in definitions:
         if is_direct(one):
             what = f"{one.__name__} decides numbers, which are named by the code that made them"
             allowed = "its file, whose name and its own make my_code.NAME"

@@ -1,6 +1,6 @@
 """Label skew: clients differ in which classes they have."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,6 +14,8 @@ class DirichletSettings(SharesSettings):
 
     Source: Hsu, Qi and Brown 2019, arXiv 1909.06335.
     """
+
+    by_class: ClassVar[bool] = True
 
     kind: Literal["dirichlet"] = Field(description="the partition's name")
     alpha: Positive = Field(description="concentration; the smaller, the more skewed the labels")

@@ -17,7 +17,12 @@ REDRAWS = 1_000
 
 
 class PartitionSettings(Settings):
-    """How training samples fall to the clients: each sample to exactly one of them."""
+    """How training samples fall to the clients: each sample to exactly one of them.
+
+    `by_class`: whether it needs labels that are classes.
+    """
+
+    by_class: ClassVar[bool] = False
 
     AS_OWN: ClassVar[str] = "a subclass of Partition"
     kind: str

@@ -5,28 +5,21 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from models.bits import generator
-from models.tasks.settings import PartitionedSettings, TaskSettings, Tell
-from sim.record.errors import Refusal
-from sim.record.metrics import Better, Bounds
+from models.tasks.settings import PartitionedSettings, SupervisedSettings, Tell, check_fractions
 
 if TYPE_CHECKING:
     from models.tasks.task import Task
 
 
-class DigitsSettings(PartitionedSettings):
+class DigitsSettings(PartitionedSettings, SupervisedSettings):
     """1,797 handwritten digits of 8x8 pixels in ten classes, as shipped with scikit-learn."""
-
-    metrics: ClassVar[Mapping[str, Better]] = {"accuracy": "higher", "loss": "lower"}
-    bounds: ClassVar[Mapping[str, Bounds]] = {"accuracy": (0.0, 1.0), "loss": (0.0, None)}
-    libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "scikit-learn")
 
     name: Literal["digits"] = Field(description="the task's name")
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -38,9 +31,7 @@ class DigitsSettings(PartitionedSettings):
 
     @model_validator(mode="after")
     def _some_are_left_to_train_on(self) -> Self:
-        if self.test_fraction + self.validation_fraction >= 1:
-            what = f"{self.validation_fraction:g} beside a test_fraction of {self.test_fraction:g}"
-            raise Refusal(what, "less than 1 together", ("validation_fraction",))
+        check_fractions(self.test_fraction, self.validation_fraction)
         return self
 
     def load(self, clients: int, tell: Tell) -> Task:
@@ -51,12 +42,13 @@ class DigitsSettings(PartitionedSettings):
         import torch
         from sklearn.datasets import load_digits
 
-        from models.tasks.classification import classification
+        from models.tasks.supervised import Samples, supervised
 
         data = load_digits()
         inputs = torch.from_numpy((data.images / 16.0).astype(np.float32)[:, None])
         labels = data.target.astype(np.int64)
-        return classification(inputs, torch.from_numpy(labels), *self._held_out(labels))
+        samples = Samples(inputs, torch.from_numpy(labels))
+        return supervised(self, *samples.split(*self._held_out(labels)))
 
     def _held_out(self, labels: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
         """The places of the samples for testing and for validation, each in order."""

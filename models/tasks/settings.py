@@ -1,4 +1,6 @@
-"""What every task answers, and what those have in common that are partitioned or segment images."""
+"""What every task answers, and what those have in common that are partitioned, learn labels or
+segment images.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from models.metrics import (
+    LOSS,
+    LOSSES,
+    METRICS,
+    Target,
+    bounds_of,
+    check_names,
+    directions_of,
+)
 from models.partitions import PARTITIONS, PartitionSettings
 from models.partitions.settings import Ints
 from models.tasks.cohort import Cohort
@@ -18,10 +29,17 @@ from sim.record.settings.base import Seed, Settings
 from sim.record.settings.kinds import OneOf
 
 if TYPE_CHECKING:
-    from models.tasks.task import Task
+    from models.tasks.task import HeldOut, Task
 
 Tell = Callable[[str], None]
 """Told, in a line each, what takes long."""
+
+
+def check_fractions(test: float, validation: float) -> None:
+    """Raise Refusal if these shares, held out, leave nothing to train on."""
+    if test + validation >= 1:
+        what = f"{validation:g} beside a test_fraction of {test:g}"
+        raise Refusal(what, "less than 1 together", ("validation_fraction",))
 
 
 def _seed_or_run(value: Any) -> Any:
@@ -33,19 +51,15 @@ def _seed_or_run(value: Any) -> Any:
 class TaskSettings(Settings):
     """What can be learned. Every task holds out test data and, apart from them, validation data.
 
-    `metrics`: those that a run can aim at, the first of them what it is judged by unless the
-    scenario says otherwise; `final_metrics`: those found at a run's end only; `bounds`: between
-    which values metrics lie, which no interval leaves, if they are bounded. `segments`: whether it
-    answers an image with an image, and so has a cohort. `paths`: its settings that are paths,
-    relative to the scenario's file. `libraries`: the names of those that decide its bits.
+    `segments`: whether it answers an image with an image, and so has a cohort. `paths`: its
+    settings that are paths, relative to the scenario's file. `judging`: its settings that decide
+    scores, but no model. `libraries`: the names of those that decide its bits.
     """
 
-    metrics: ClassVar[Mapping[str, Better]]
     AS_OWN: ClassVar[str] = "a subclass of TaskSettings"
-    final_metrics: ClassVar[Mapping[str, Better]] = {}
-    bounds: ClassVar[Mapping[str, Bounds]] = {}
     segments: ClassVar[bool] = False
     paths: ClassVar[tuple[str, ...]] = ()
+    judging: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ("torch", "numpy")
 
     name: str
@@ -54,6 +68,34 @@ class TaskSettings(Settings):
         description="draws the data and what is held out, alike for every run; or `run`: anew for "
         "each run, by its seed",
     )
+
+    @property
+    @abstractmethod
+    def directions(self) -> Mapping[str, Better]:
+        """Of the metrics that a run can aim at, which values are the better ones.
+
+        The first is what it is judged by unless the scenario says otherwise.
+        """
+
+    @property
+    def final_directions(self) -> Mapping[str, Better]:
+        """The same of those metrics that are found at a run's end only."""
+        return {}
+
+    @property
+    def bounds(self) -> Mapping[str, Bounds]:
+        """Between which values metrics lie, which no interval leaves, if they are bounded."""
+        return {}
+
+    @property
+    def own_losses(self) -> tuple[str, ...]:
+        """The names of the user's own losses among those chosen."""
+        return ()
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """The names of the user's own metrics among those chosen."""
+        return ()
 
     @property
     def drawn_by(self) -> int:
@@ -91,7 +133,15 @@ class TaskSettings(Settings):
         Raises Refusal if there are none for some client.
         """
         assert data.sites is not None
-        return [np.flatnonzero(data.sites == client) for client in range(clients)]
+        order = np.argsort(data.sites, kind="stable")
+        return np.split(order, np.searchsorted(data.sites[order], np.arange(1, clients)))
+
+    def tested(self, data: Task, clients: int, draws: np.random.Generator) -> HeldOut:
+        """The test data as they are judged; `draws` are those of `deal`, from their beginning.
+
+        For who finds out only from the dealing whose a test sample is.
+        """
+        return data.test
 
 
 class PartitionedSettings(TaskSettings):
@@ -110,14 +160,74 @@ class PartitionedSettings(TaskSettings):
         return self.partition.deal(data.labels.cpu().numpy(), clients, draws)
 
 
+class SupervisedSettings(TaskSettings):
+    """A task whose samples have one label each; the scenario chooses its metrics and its loss."""
+
+    libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "scikit-learn")
+    judging: ClassVar[tuple[str, ...]] = ("metrics",)
+
+    metrics: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = Field(
+        default=("accuracy", "loss"),
+        description="what models are judged by, first what counts: accuracy, balanced_accuracy, "
+        "f1, auc, loss, or your own: my_code.NAME",
+    )
+    loss: str = Field(
+        default="cross_entropy",
+        description="what training makes small: cross_entropy, or your own: my_code.NAME",
+    )
+
+    @property
+    def predicted(self) -> Target:
+        """What a network is to say of a sample."""
+        return "class"
+
+    @property
+    def directions(self) -> Mapping[str, Better]:
+        """As the metrics chosen say."""
+        return directions_of(self.metrics, self.predicted)
+
+    @property
+    def bounds(self) -> Mapping[str, Bounds]:
+        """As the metrics chosen say."""
+        return bounds_of(self.metrics, self.predicted, self.loss)
+
+    @property
+    def own_losses(self) -> tuple[str, ...]:
+        """See TaskSettings."""
+        return () if self.loss in LOSSES[self.predicted] else (self.loss,)
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """See TaskSettings."""
+        ours = (*METRICS[self.predicted], LOSS)
+        return tuple(name for name in self.metrics if name not in ours)
+
+    @model_validator(mode="after")
+    def _metrics_and_loss_are_known(self) -> Self:
+        check_names(self.metrics, self.predicted, self.loss)
+        return self
+
+
 class SegmentationSettings(TaskSettings):
     """A task of scans, each client one site: what is learned is in models/tasks/segmentation.py."""
 
-    metrics: ClassVar[Mapping[str, Better]] = {"dice": "higher"}
-    final_metrics: ClassVar[Mapping[str, Better]] = {"hd95_mm": "lower"}
-    bounds: ClassVar[Mapping[str, Bounds]] = {"dice": (0.0, 1.0), "hd95_mm": (0.0, None)}
     segments: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = (*TaskSettings.libraries, "monai")
+
+    @property
+    def directions(self) -> Mapping[str, Better]:
+        """See TaskSettings."""
+        return {"dice": "higher"}
+
+    @property
+    def final_directions(self) -> Mapping[str, Better]:
+        """See TaskSettings."""
+        return {"hd95_mm": "lower"}
+
+    @property
+    def bounds(self) -> Mapping[str, Bounds]:
+        """See TaskSettings."""
+        return {"dice": (0.0, 1.0), "hd95_mm": (0.0, None)}
 
     def load(self, clients: int, tell: Tell) -> Task:
         """The slices of the cohort. Raises Refusal if nothing could be tested on them."""

@@ -17,14 +17,17 @@ Metrics = Callable[[Iterable[torch.Tensor], torch.Tensor], dict[str, float]]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Called with a network's output and the labels."""
 
+_HASHED_AT_ONCE = 1_000
+
 
 @dataclass(frozen=True)
 class HeldOut:
     """Samples of all sites that nobody trains on, and how a network's output for them is judged.
 
-    `inputs` [n, ...] float32, `labels` [n, ...] int64. `metrics`: name -> value; `final_metrics`:
-    these and, at a run's end, others that take long. The name of a metric of one site's samples
-    alone is a `site_metric`, that of one class's a `class_metric`.
+    `inputs` [n, ...] float32, `labels` [n, ...] int64, or float32 where numbers are learned.
+    `metrics`: name -> value; `final_metrics`: these and, at a run's end, others that take long. The
+    name of a metric of one site's samples alone is a `site_metric`, that of one class's a
+    `class_metric`.
     """
 
     inputs: torch.Tensor
@@ -41,16 +44,17 @@ class HeldOut:
 class Task:
     """Data on one device, and how a network's output is judged.
 
-    `inputs` [n, ...] float32, `labels` [n, ...] int64 for training. `test` is what results are
-    measured on, `validation` what decisions may look at; nobody is in two of the three.
-    `input_shape`, `outputs`: what a network must accept and give. `loss(output, labels)` is a
-    differentiable scalar; `losses(output, labels)` [n] the loss of each sample, if `loss` is their
-    mean, else None.
+    `inputs` [n, ...] float32, `labels` [n, ...] int64, or float32 where numbers are learned, for
+    training. `test` is what results are measured on, `validation` what decisions may look at;
+    nobody is in two of the three. `input_shape`, `outputs`: what a network must accept and give.
+    `loss(output, labels)` is a differentiable scalar; `losses(output, labels)` [n] the loss of each
+    sample, if `loss` is their mean, else None.
 
     `sites` [n]: the client of each training sample, or None if a partition has to deal them out.
-    `by_class`: labels [n] are classes, and each metric is given by class too, as a `class_metric`.
-    A task with neither can't judge a model on one client's kind of data. `held_out_batch`: how many
-    held-out samples a network sees at once; None: all.
+    `by_class`: labels [n] are classes; without sites each metric is given by class too, as a
+    `class_metric`. A task with neither can't judge a model on one client's kind of data, unless its
+    settings can (`tested`). `held_out_batch`: how many held-out samples a network sees at once;
+    None: all.
     """
 
     inputs: torch.Tensor
@@ -72,9 +76,11 @@ class Task:
         for samples in (self, self.test, self.validation):
             for tensor in (samples.inputs, samples.labels):
                 found.update(repr(tuple(tensor.shape)).encode())
-                found.update(tensor.cpu().numpy().tobytes())
+                # By and by: data may be mapped that main memory would not hold twice.
+                for rows in torch.split(tensor, _HASHED_AT_ONCE):
+                    found.update(np.ascontiguousarray(rows.cpu().numpy()).data)
         if self.sites is not None:
-            found.update(self.sites.tobytes())
+            found.update(np.ascontiguousarray(self.sites).data)
         return found.hexdigest()
 
     def to(self, device: torch.device) -> Task:

@@ -291,7 +291,8 @@ class Graph:
 class Lineage:
     """Names what one learner makes: its initial model, and what becomes of it.
 
-    `name` must hold everything that decides the bits and isn't an operation's own argument.
+    `name` must hold everything that decides the bits of models and isn't an operation's own
+    argument; `judged_by` what decides scores beside them, such as metrics.
     `steps`: optimiser steps of a client's local round, which is what its training costs.
     """
 
@@ -302,12 +303,14 @@ class Lineage:
         name: str,
         together: Hashable = None,
         steps: Mapping[int, int] | None = None,
+        judged_by: str = "",
     ) -> None:
         self._graph = graph
         self._spec = spec
         self._name = name
         self._together = together
         self._steps = steps or {}
+        self._judged_by = judged_by
 
     def initial(self) -> ModelRef:
         """The common initial model."""
@@ -328,9 +331,9 @@ class Lineage:
         self, model: ModelRef, dataset: str = TEST, *, urgent: bool = False
     ) -> asyncio.Future[Scores]:
         """The metrics of `model` on a data set, demanded: see Graph.demand."""
-        name = content_name(self._name, "scores", (model,), (dataset,))
+        name = content_name(self._name, "scores", (model,), (dataset, self._judged_by))
         self._graph.count(name)
-        return self._graph.demand(ScoreRef(name, model, dataset), urgent=urgent)
+        return self._graph.demand(ScoreRef(name, model, dataset, self._spec), urgent=urgent)
 
     def _model(
         self,

@@ -76,11 +76,15 @@ class ModelRef:
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class ScoreRef:
-    """An immutable handle for the scores of one model on one data set."""
+    """An immutable handle for the scores of one model on one data set.
+
+    `spec` describes the learner that judges it: another may have made it, with other metrics.
+    """
 
     name: str
     model: ModelRef
     dataset: str
+    spec: Hashable = None
     cost: ClassVar[int] = 1
 
     @property
@@ -95,7 +99,7 @@ class ScoreRef:
 
     def job(self) -> Job:
         """The operation that makes these scores."""
-        return Job(self.model.spec, "scores", (self.dataset,), (self.model.name,), self.name)
+        return Job(self.spec, "scores", (self.dataset,), (self.model.name,), self.name)
 
 
 Models = WeakValueDictionary[str, ModelRef]

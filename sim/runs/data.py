@@ -26,7 +26,7 @@ class Data:
         self._tell = tell
         self._facts: dict[LearnerSpec, Facts] = {}
         self._layouts: dict[LearnerSpec, Layout] = {}
-        self._names: dict[LearnerSpec, str] = {}
+        self._names: dict[LearnerSpec, tuple[str, str]] = {}
         self._prepared: set[Hashable] = set()
 
     def facts(self, scenario: Scenario, protocol: str, seed: int) -> Facts:
@@ -39,7 +39,7 @@ class Data:
                 learner = Learner(spec)
             facts = self._facts[spec] = _facts(learner)
             self._layouts[spec] = learner.layout
-            self._names[spec] = _content_name(spec, learner.data_digest)
+            self._names[spec] = _models_name(spec, learner.data_digest), _judges_name(spec)
         return facts
 
     def tensors(
@@ -53,7 +53,8 @@ class Data:
         """The names of the models that this run's learner makes."""
         spec, facts = learner_spec(scenario, protocol, seed), self.facts(scenario, protocol, seed)
         steps = dict(enumerate(facts.steps)) | {ALL_CLIENTS: facts.pooled_steps}
-        return Lineage(graph, spec.sealed(), self._names[spec], spec.together, steps)
+        name, judged_by = self._names[spec]
+        return Lineage(graph, spec.sealed(), name, spec.together, steps, judged_by)
 
     def prepare(self, scenario: Scenario) -> None:
         """Compile what the scenario's training needs, once for all; nothing in exact arithmetic.
@@ -116,15 +117,26 @@ def _facts(learner: Learner) -> Facts:
     )
 
 
-def _content_name(spec: LearnerSpec, data_digest: str) -> str:
-    """Names everything that decides the bits of this seed's operations."""
+def _models_name(spec: LearnerSpec, data_digest: str) -> str:
+    """Names everything that decides the bits of this seed's models."""
+    # Data are what they are, wherever they lie.
+    apart = {*spec.task.paths, *spec.task.judging}
     parts = [
-        spec.task.model_dump_json(),
+        spec.task.model_dump_json(exclude=apart),
         spec.model.model_dump_json(),
         spec.training.model_dump_json(),
         str(spec.clients),
         str(spec.seed),
         data_digest,
+        fingerprint(spec.training, spec.libraries, spec.outside_of_models),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _judges_name(spec: LearnerSpec) -> str:
+    """Names what decides the scores of given models."""
+    parts = [
+        spec.task.model_dump_json(include=set(spec.task.judging)),
         fingerprint(spec.training, spec.libraries, spec.outside),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

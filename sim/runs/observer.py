@@ -74,7 +74,7 @@ class Observer:
     def _watch(self) -> Behaviour:
         clock, number, stops = self._world.clock, 0, False
         every_s, end_s = self._scenario.evaluation.every, self._scenario.duration
-        last = FINAL if self._scenario.task.final_metrics else TEST
+        last = FINAL if self._scenario.task.final_directions else TEST
         while not stops:
             yield clock.at(min(number * every_s, end_s), Tie.OBSERVER)
             stops = clock.now >= end_s
@@ -121,7 +121,7 @@ class Observer:
         }
         values = yield self._world.clock.number(asyncio.gather(*found.values()))
         by_node = {node: each[goal.metric] for node, each in zip(found, values, strict=True)}
-        rising = self._scenario.task.metrics[goal.metric] == "higher"
+        rising = self._scenario.task.directions[goal.metric] == "higher"
         if goal.of == AGGREGATE:
             value = by_node[AGGREGATE]
         else:

@@ -127,7 +127,7 @@ def _price(scenario: Scenario, protocol: str) -> _Price:
 
     Raises ScenarioError if that can't be done here.
     """
-    final, validation = scenario.task.final_metrics, scenario.validated_stages
+    final, validation = scenario.task.final_directions, scenario.validated_stages
     datasets = (TEST, *([FINAL] if final else []), *([VALIDATION] if validation else []))
     seed = scenario.seeds[0]
     with mistakes_placed(scenario, seed):

@@ -160,8 +160,8 @@ def _require(option: str, chosen: Sequence[object], available: Iterable[object])
 def folder_record(sweep: Sweep) -> FolderRecord:
     """What a sweep's folder tells of it before anything has run."""
     task, target = sweep.base.task, sweep.base.evaluation.target
-    directions = {**task.metrics, **task.final_metrics}
-    metric = target.metric if target else next(iter(task.metrics))
+    directions = {**task.directions, **task.final_directions}
+    metric = target.metric if target else next(iter(task.directions))
     return FolderRecord(
         scenario=sweep.base.name,
         metric=metric,

@@ -219,9 +219,9 @@ class Scenario(Settings):
 
     def _check_evaluation(self) -> None:
         for path, goal in self._goals().items():
-            if goal.metric not in self.task.metrics:
+            if goal.metric not in self.task.directions:
                 what = f"{goal.metric!r} is none of the task's metrics"
-                raise Refusal(what, ", ".join(self.task.metrics), (*path, "metric"))
+                raise Refusal(what, ", ".join(self.task.directions), (*path, "metric"))
             low, high = limits(goal.metric, self.task.bounds)
             if not low <= goal.value <= high:
                 allowed = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"

@@ -19,7 +19,6 @@ from models.networks import CnnSettings, MlpSettings, network
 from models.parameters import FlatModule
 from models.partitions import DirichletSettings
 from models.tasks import DigitsSettings
-from models.tasks.classification import accuracy_and_loss
 from models.training import ALL_CLIENTS, TrainingSettings
 from sim.record.errors import Refusal
 
@@ -217,7 +216,8 @@ def test_validation_data_are_judged_by_what_a_run_can_aim_at() -> None:
     flat = FlatModule(module, torch.device("cpu"))
     flat.load(model)
     with torch.inference_mode():
-        found = accuracy_and_loss([module(task.validation.inputs)], task.validation.labels)
+        outputs = [module(task.validation.inputs)]
+        found = task.validation.metrics(outputs, task.validation.labels)
     wanted = {"accuracy": found["accuracy"], "loss": found["loss"]}
     assert learner.scores(model, "validation") == wanted
     assert wanted["accuracy"] != learner.scores(model)["accuracy"]

@@ -1,7 +1,7 @@
 """A task: is the left or the right half of a line brighter?"""
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -15,10 +15,12 @@ from sim.record.metrics import Better
 class Halves(PartitionedSettings):
     """Whether the left or the right half of a line is brighter."""
 
-    metrics: ClassVar[Mapping[str, Better]] = {"error": "lower"}
-
     name: Literal["halves"] = Field(description="the task's name")
     width: int = Field(default=8, description="pixels of a line")
+
+    @property
+    def directions(self) -> Mapping[str, Better]:
+        return {"error": "lower"}
 
     def load(self, clients: int, tell: Tell) -> Task:
         draws = torch.Generator().manual_seed(3 + self.drawn_by)

@@ -3,32 +3,21 @@
 `tables` and `scans` read what the user wrote, `volumes` reads NIfTI files and resamples them.
 """
 
-import os
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
 from models.bits.code import required
 from models.tasks.cohort import Cohort
+from models.tasks.files import FilesSettings, Place
 from models.tasks.nifti.scans import content, scans_at, site_names, split
 from models.tasks.nifti.tables import read_label_map
 from models.tasks.settings import SegmentationSettings, Tell
-from sim.record.errors import Refusal
 from sim.record.settings.base import Positive
 
 
-def _stands_alone(path: str) -> str:
-    if not os.path.isabs(path):
-        raise Refusal(f"{path!r} is a relative path", "an absolute path here")
-    return path
-
-
-_Path = Annotated[str, AfterValidator(_stands_alone)]
-"""A file's or folder's place. One that a scenario's file names is relative to that file."""
-
-
-class NiftiSettings(SegmentationSettings):
+class NiftiSettings(FilesSettings, SegmentationSettings):
     """Segmentation of your own scans (NIfTI), each client one site, in the sites' order by name.
 
     Needs the extra `brains`. Any orientation and voxel size; intensities are scaled so that the
@@ -40,11 +29,11 @@ class NiftiSettings(SegmentationSettings):
     libraries: ClassVar[tuple[str, ...]] = (*SegmentationSettings.libraries, "nibabel", "torchio")
 
     name: Literal["nifti"] = Field(description="the task's name")
-    scans: _Path = Field(
+    scans: Place = Field(
         description="a CSV file: site, subject, image, labels and, if you like, split "
         "(train, validation or test); or a folder: SITE/SUBJECT/image.nii.gz and labels.nii.gz"
     )
-    label_map: _Path = Field(
+    label_map: Place = Field(
         description="a CSV file: id, name, group; ids of a group are one structure, an empty group "
         "is the name, the group `background` is ignored"
     )
@@ -65,19 +54,14 @@ class NiftiSettings(SegmentationSettings):
         description="share of each site's subjects held out for decisions, of those that are not "
         "tested on, unless the column split names some",
     )
-    files_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
-        default=None,
-        description="names the files by their content, and others are refused; a run fills it in",
-    )
 
-    def pinned(self) -> Self:
-        """The settings with the `files_sha256` of the files that are there now, unless they have
-        one. Raises Refusal if they can't be read.
-        """
-        if self.files_sha256 is not None:
-            return self
-        found = content(scans_at(Path(self.scans)), Path(self.label_map))
-        return self.model_copy(update={"files_sha256": found})
+    def content(self) -> str:
+        """See FilesSettings."""
+        return content(scans_at(Path(self.scans)), Path(self.label_map))
+
+    def files(self) -> str:
+        """See FilesSettings."""
+        return f"{self.scans}: the scans, their list or the label map"
 
     def cohort(self, clients: int, tell: Tell) -> Cohort:
         """The user's subjects by site and name; the sites' order by name is the `clients`'.
@@ -94,13 +78,7 @@ class NiftiSettings(SegmentationSettings):
         path = Path(self.scans)
         label_map = read_label_map(Path(self.label_map))
         listed = scans_at(path)
-        wanted = self.files_sha256
-        if wanted is not None and wanted != content(listed, Path(self.label_map)):
-            raise Refusal(
-                f"{self.scans}: the scans, their list or the label map have changed since",
-                "the files as they were, or a scenario without files_sha256",
-                ("task", "files_sha256"),
-            )
+        self.check_unchanged()
         sites = site_names(listed, clients)
         shares = self.test_fraction, self.validation_fraction
         scans = split(path, listed, *shares, self.drawn_by)

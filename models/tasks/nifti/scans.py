@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models.bits import generator
 from models.tasks.cohort import Split
+from models.tasks.files import file_digest
 from models.tasks.nifti.tables import LABEL_MAP, SCANS, Columns, Row, table
 from sim.record.errors import Refusal
 
@@ -192,19 +193,9 @@ def content(scans: Sequence[Scan], label_map: Path) -> str:
 
     Raises Refusal if a file can't be read.
     """
-    digest = hashlib.sha256(_of_file(label_map, "a CSV file", LABEL_MAP))
+    digest = hashlib.sha256(file_digest(label_map, "a CSV file", LABEL_MAP))
     for scan in scans:
         digest.update(repr((scan.site, scan.subject, scan.split)).encode())
         for file in (scan.image, scan.labels):
-            digest.update(_of_file(file, "a NIfTI file", SCANS))
+            digest.update(file_digest(file, "a NIfTI file", SCANS))
     return digest.hexdigest()
-
-
-def _of_file(file: Path, allowed: str, setting: tuple[str, ...]) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except FileNotFoundError:
-        raise Refusal(f"{file}: no such file", allowed, setting) from None
-    except OSError as error:
-        raise Refusal(f"{file}: can't be read ({error.strerror})", allowed, setting) from None

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sim.record.metrics import is_rising
+from sim.record.metrics import is_rising, limits
 from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, STAGES, Caution
 from sim.results.folder import RunTables
 from sim.runs.build import Facts
@@ -119,10 +119,13 @@ class Evidence:
         return {name: runs for name, runs in self.runs.items() if not protocols[name].is_reference}
 
     @cached_property
-    def judged(self) -> tuple[str, bool]:
-        """The metric by which the scenario is judged, and whether more of it is better."""
+    def judged(self) -> tuple[str, bool, float]:
+        """The metric by which the scenario is judged, whether more of it is better, and the best
+        value that there is, infinite if there is none.
+        """
         known = run_record(self.scenario)
-        return known.metric, is_rising(known.metric, known.directions)
+        rising = is_rising(known.metric, known.directions)
+        return known.metric, rising, limits(known.metric, known.bounds)[rising]
 
     @cached_property
     def clients(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ MUCH_UNUSED = 0.1
 def diverged(evidence: Evidence) -> Found:
     """Scores that are no numbers."""
     for name, runs in evidence.runs.items():
-        for metric in evidence.scenario.task.metrics:
+        for metric in evidence.scenario.task.directions:
             found = [run for run in runs if not run.is_finite(metric)]
             if found:
                 text = f"{metric} became infinite or no number: training diverged"
@@ -119,10 +119,12 @@ def _number(client: str) -> int:
 
 def never_left_chance(evidence: Evidence) -> Found:
     """Protocols whose models are at the end hardly better than at the beginning."""
-    metric, rising = evidence.judged
+    metric, rising, perfect = evidence.judged
     for name, runs in evidence.runs.items():
         curves = {run: run.curve(metric) for run in runs}
-        found = [run for run, curve in curves.items() if _is_flat(curve, rising=rising)]
+        found = [
+            run for run, curve in curves.items() if _is_flat(curve, rising=rising, perfect=perfect)
+        ]
         if found:
             first = np.mean([curves[run][0] for run in found])
             best = np.mean([(max if rising else min)(curves[run]) for run in found])
@@ -134,12 +136,16 @@ def never_left_chance(evidence: Evidence) -> Found:
             yield caution("never left chance", name, text, found)
 
 
-def _is_flat(curve: np.ndarray[tuple[int], np.dtype[np.float64]], *, rising: bool) -> bool:
+def _is_flat(
+    curve: np.ndarray[tuple[int], np.dtype[np.float64]], *, rising: bool, perfect: float
+) -> bool:
     if len(curve) < 2 or not np.isfinite(curve).all():
         return False
-    if rising:
-        return bool(curve.max() - curve[0] < LEARNED * abs(1 - curve[0]))
-    return bool(curve[0] - curve.min() < LEARNED * abs(curve[0]))
+    came = curve.max() - curve[0] if rising else curve[0] - curve.min()
+    if np.isfinite(perfect):
+        return bool(came < LEARNED * abs(perfect - curve[0]))
+    # Where nothing is perfect, only what never got better at all is known to have learned nothing.
+    return bool(came <= 0)
 
 
 def failed_rounds(evidence: Evidence) -> Found:

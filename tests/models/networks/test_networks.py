@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,17 @@ def test_batched_arithmetic_is_refused(settings: Any) -> None:
 def test_batched_arithmetic_is_refused_for_a_loss_that_is_no_mean() -> None:
     images = task(per_pixel=False)
     assert images.losses is None
+    flat = FlatModule(network(FLAT[0], images), torch.device("cpu"))
+    with pytest.raises(Refusal, match="can't train on this task's loss; allowed: exact"):
+        Group(flat, images, "sgd", 2)
+
+
+def test_batched_arithmetic_is_refused_for_a_loss_that_goes_several_ways() -> None:
+    def losses(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        found = nn.functional.cross_entropy(outputs, labels, reduction="none")
+        return found if found.sum() > 1 else 2 * found
+
+    images = replace(task(per_pixel=False), losses=losses)
     flat = FlatModule(network(FLAT[0], images), torch.device("cpu"))
     with pytest.raises(Refusal, match="can't train on this task's loss; allowed: exact"):
         Group(flat, images, "sgd", 2)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.loading import load
 from sim.record.rows import Caution, RunRecord, ScoreRow, TraceRow
 from sim.results.folder import run_tables
 from sim.runs.build import Facts
-from sim.runs.cautions import cautions, evidence
+from sim.runs.cautions import cautions, evidence, learning
 from sim.runs.session import Session
 from sim.runs.sweep import run_one
 from sim.scenario import Scenario
@@ -178,6 +179,26 @@ def test_a_score_that_never_left_chance() -> None:
         score("fedavg", 1.0, 0.0, node="aggregate"),
     ]
     assert said("never left chance", SOUND, [*FINE[:2], *risen, *others]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "rising", "perfect", "flat"),
+    [
+        ([-2.0, -1.9], True, 1.0, True),
+        ([-2.0, -1.8], True, 1.0, False),
+        ([1.0, 1.0], True, 1.0, False),
+        ([3.0, 2.9], False, 0.0, True),
+        ([3.0, 2.8], False, 0.0, False),
+        # A metric without a best value: who ever came forward has learned.
+        ([3.0, 3.1], True, math.inf, False),
+        ([3.0, 2.0], True, math.inf, True),
+        ([3.0, 3.5], False, -math.inf, True),
+    ],
+)
+def test_chance_is_left_by_a_share_of_the_way_to_what_is_perfect(
+    values: list[float], rising: bool, perfect: float, flat: bool
+) -> None:
+    assert learning._is_flat(np.array(values), rising=rising, perfect=perfect) == flat
 
 
 def test_server_rounds_that_failed() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.networks import CnnSettings
+from models.tasks import SyntheticSettings
 from sim.faults.churn import Churn
 from sim.record.errors import ScenarioError
 from sim.record.points import point_names
@@ -103,6 +104,17 @@ def test_the_shipped_sweep_fails_server_and_clients_alike(tmp_path: Path) -> Non
     assert isinstance(fault, Churn) and fault.nodes == "all"
     assert {one.kind for one in sweep.base.protocols.values()} == {"braintorrent", "fedavg"}
     assert reloaded(sweep, tmp_path) == sweep
+
+
+def test_the_shipped_sweep_of_skew_has_more_of_labels_of_features_and_of_both() -> None:
+    sweep = grid("synthetic")
+    skews = [tuple(point.values.values()) for point in sweep.points]
+    assert skews == [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
+    for point in sweep.points:
+        # A mean of all weights alike would be no skew.
+        assert isinstance(point.scenario.task, SyntheticSettings)
+        assert point.scenario.task.means == "class"
+    assert sweep.base.question is not None and sweep.base.question.endswith("?")
 
 
 def test_nothing_varied_is_one_point() -> None:

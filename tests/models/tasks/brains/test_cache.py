@@ -1,8 +1,7 @@
-"""The cache: generated once, by one process, and never believed when it is damaged."""
+"""Cohorts in the cache: as they were, and each of its own description."""
 
 from __future__ import annotations
 
-import threading
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,10 +40,6 @@ def never() -> Cohort:
     raise AssertionError("generated twice")
 
 
-def interrupted() -> Cohort:
-    raise KeyboardInterrupt
-
-
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "a.npz"
     (made,), (read,) = cached(path, tiny).subjects, cached(path, never).subjects
@@ -54,59 +49,6 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         assert left.dtype == right.dtype
         assert np.array_equal(left, right)
     assert cached(path, never).structures == ("thalamus",)
-
-
-def test_a_damaged_file_is_noticed_and_made_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    cached(path, tiny)
-    whole = path.read_bytes()
-    middle = whole.index(b"images.npy") + 60
-    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
-    cuts = [whole[:cut] for cut in (0, 10, len(whole) // 2, len(whole) - 1)]
-    for damaged in (flipped, *cuts):
-        path.write_bytes(damaged)
-        assert cached(path, lambda: tiny(0.25)).subjects[0].images[0, 0, 0] == 0.25
-        assert cached(path, never).subjects[0].images[0, 0, 0] == 0.25
-    np.savez(path, names=np.array(["training_00"]))
-    cached(path, tiny)
-    cached(path, never)
-
-
-def test_an_interrupted_generation_leaves_nothing_behind(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    with pytest.raises(KeyboardInterrupt):
-        cached(path, interrupted)
-    assert [file for file in tmp_path.iterdir() if file.suffix != ".lock"] == []
-    cached(path, tiny)
-    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".lock", ".npz"]
-
-
-def test_of_two_at_once_one_generates_and_both_get_it(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    made: list[int] = []
-    others: list[Cohort] = []
-    said: list[str] = []
-    # A thread's lock is its own, as a process' is.
-    other = threading.Thread(target=lambda: others.append(cached(path, never, said.append)))
-
-    def slowly() -> Cohort:
-        made.append(1)
-        other.start()
-        other.join(0.2)
-        assert other.is_alive()
-        return tiny()
-
-    cached(path, slowly)
-    other.join()
-    assert made == [1]
-    assert others[0].subjects[0].name == "training_00"
-    assert said == ["waiting for another process that generates the same subjects"]
-
-
-def test_a_folder_that_can_not_be_written_to_is_the_users_mistake(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(Refusal, match="can't be kept there.*allowed: .*XDG_CACHE_HOME"):
-        cached(tmp_path / "file" / "a.npz", tiny)
 
 
 def test_every_setting_and_the_sites_name_another_file(monkeypatch: MonkeyPatch) -> None:
