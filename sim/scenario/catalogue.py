@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from models.networks import NETWORKS
-from models.partitions import PARTITIONS
-from models.tasks import TASKS
+from models.networks import NETWORKS, ModelSettings, own_network
+from models.partitions import PARTITIONS, PartitionSettings
+from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
-from sim.faults import FAULTS
-from sim.protocols import PROTOCOLS
+from sim.faults import FAULTS, Fault
+from sim.protocols import PROTOCOLS, Protocol
+from sim.record.code import kinds
 from sim.record.errors import ScenarioError
 from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.scenario.loading import first_comment
@@ -48,6 +49,14 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     },
 }
 SHIPPED = "shipped scenarios"
+_BASES: Mapping[str, type[BaseModel]] = {
+    "protocols": Protocol,
+    "faults": Fault,
+    "tasks": TaskSettings,
+    "networks": ModelSettings,
+    "partitions": PartitionSettings,
+}
+"""What a user's own kinds of a section are made from."""
 
 NARROWEST, WIDEST = 60, 100
 # These choose the entry itself, so they are not among its settings.
@@ -60,7 +69,7 @@ def catalogue(name: str | None = None, width: int = WIDEST) -> Iterator[str]:
     Raises ScenarioError for a name that nothing has.
     """
     width = min(max(width, NARROWEST), WIDEST)
-    chosen = SECTIONS if name is None or name == SHIPPED else _named(name)
+    chosen = sections() if name is None or name == SHIPPED else _named(name)
     for number, (section, registry) in enumerate(chosen.items()):
         if name != SHIPPED:
             yield from ["", section] if number else [section]
@@ -72,20 +81,29 @@ def catalogue(name: str | None = None, width: int = WIDEST) -> Iterator[str]:
             yield from _wrapped(f"  {scenario:<16} ", question, width)
 
 
+def sections() -> Mapping[str, Mapping[str, type[BaseModel]]]:
+    """All kinds by section and name, those of the active code among them."""
+    return {name: {**registry, **dict(_own(name))} for name, registry in SECTIONS.items()}
+
+
+def _own(section: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    if section in _BASES:
+        yield from kinds(_BASES[section], own_network if section == "networks" else None)
+
+
 def names() -> list[str]:
     """What may be asked for: sections and kinds, each once."""
-    kinds = (name for registry in SECTIONS.values() for name in registry)
-    return list(dict.fromkeys((*SECTIONS, SHIPPED, *kinds)))
+    found = (name for registry in sections().values() for name in registry)
+    return list(dict.fromkeys((*SECTIONS, SHIPPED, *found)))
 
 
 def _named(name: str) -> Mapping[str, Mapping[str, type[BaseModel]]]:
     """The section of that name, or the kinds, of which more than one section may have one."""
-    if name in SECTIONS:
-        return {name: SECTIONS[name]}
+    known = sections()
+    if name in known:
+        return {name: known[name]}
     having = {
-        section: {name: registry[name]}
-        for section, registry in SECTIONS.items()
-        if name in registry
+        section: {name: registry[name]} for section, registry in known.items() if name in registry
     }
     if not having:
         near = difflib.get_close_matches(name, names(), n=1)
@@ -132,4 +150,5 @@ def _field_text(info: FieldInfo) -> str:
         kind: Any = Annotated[info.annotation, None, *info.metadata]
         shown = TypeAdapter(kind).dump_python(default, mode="json", exclude_none=True)
         notes.append(f"default {shown if isinstance(shown, str) else json.dumps(shown)}")
-    return f"{info.description} ({'; '.join(notes)})"
+    noted = f"({'; '.join(notes)})"
+    return f"{info.description} {noted}" if info.description else noted
