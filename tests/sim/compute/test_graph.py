@@ -11,6 +11,7 @@ import pytest
 
 from sim.compute import ComputeError, Graph, Lineage, ModelRef, Models
 from sim.compute.graph import ATTEMPTS
+from sim.compute.refs import Job, ScoreRef
 from tests.sim.compute.small import FAILS, Recorder, Stuck, at_work, memory, unused
 
 DEEP = 10_000
@@ -59,6 +60,21 @@ def test_equal_operations_are_one_and_different_ones_are_not() -> None:
         other.initial(),
     ]
     assert len({model.name for model in different}) == len(different)
+
+
+def test_other_metrics_judge_the_same_models_anew() -> None:
+    async def scene() -> tuple[int, Job]:
+        graph = Graph(Stuck(), memory(), Models())
+        one, other = (Lineage(graph, name, "n", judged_by=name) for name in ("f1", "auc"))
+        assert one.trained(one.initial(), 0, 0) is other.trained(other.initial(), 0, 0)
+        base = one.initial()
+        scores = {one.scored(base), one.scored(base), other.scored(base)}
+        return len(scores), ScoreRef("s", base, "test", "auc").job()
+
+    count, job = asyncio.run(scene())
+    assert count == 2
+    # Whoever judges has the metrics, not who made the model.
+    assert (job.spec, job.kind) == ("auc", "scores")
 
 
 def test_names_are_the_same_in_every_process_and_version_of_this_program() -> None:
