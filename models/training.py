@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, create_model, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
 from sim.record.errors import Refusal
 from sim.record.settings.base import Count, Positive, Settings
@@ -50,6 +56,14 @@ class TrainingSettings(Settings):
         if (self.local_epochs is None) == (self.local_steps is None):
             raise Refusal("a local round needs one length", "either local_epochs or local_steps")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_unused(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a momentum that nobody chose and no step uses."""
+        settings: dict[str, Any] = written(self)
+        if self.optimizer != "momentum" and "momentum" not in self.model_fields_set:
+            settings.pop("momentum", None)
+        return settings
 
 
 class _Changes(Settings):

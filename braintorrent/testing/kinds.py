@@ -11,7 +11,7 @@ from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Place
 from sim.record.settings import OneOf, Settings
-from sim.scenario.translation import translated
+from sim.scenario.mistakes.translation import translated
 from sim.scenario.yaml_loader import Document
 
 Kind = TypeVar("Kind", bound=Settings)

@@ -6,7 +6,7 @@ once because PyTorch and the data libraries are out of their reach.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -227,6 +227,7 @@ def sweep(
 @app.command()
 def check(
     scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="As for `run`.")],
+    overrides: Overrides = None,
     data: Annotated[
         bool,
         typer.Option(
@@ -237,37 +238,38 @@ def check(
 ) -> None:
     """Validate scenarios without running them."""
     from sim.record.errors import ScenarioError
-    from sim.runs.build import check_timeouts
-    from sim.scenario import grid, load
 
     mistakes = 0
     with mistakes_reported():
         use_code(code)
         for name in scenarios:
             try:
-                loaded = load(name)
-                points = (
-                    [point.scenario for point in grid(name).points]
-                    if loaded.sweep or loaded.tune
-                    else []
-                )
-                for one in points or [loaded]:
-                    check_timeouts(one)
-                if data:
-                    from sim.runs.session import check_data
-
-                    check_data(points or [loaded], say)
+                _check(name, overrides or (), data)
             except ScenarioError as mistake:
                 mistakes += 1
                 say(str(mistake))
-            else:
-                size = f"{len(points)} points x " if points else ""
-                typer.echo(f"{name}: ok, {size}{_size_text(loaded)}")
-                idle = (text for one in points or [loaded] for text in one.idle_faults())
-                for text in dict.fromkeys(idle):
-                    say(f"{name}: caution: {text}")
     if mistakes:
         raise typer.Exit(EXIT_MISTAKE)
+
+
+def _check(name: str, overrides: Sequence[str], data: bool) -> None:
+    """Say that a scenario is fine, and what of it changes nothing. Raises ScenarioError."""
+    from sim.runs.build import check_timeouts
+    from sim.scenario import grid, load
+
+    loaded = load(name, overrides)
+    is_sweep = loaded.sweep or loaded.tune
+    points = [point.scenario for point in grid(name, overrides).points] if is_sweep else [loaded]
+    for one in points:
+        check_timeouts(one)
+    if data:
+        from sim.runs.session import check_data
+
+        check_data(points, say)
+    size = f"{len(points)} points x " if is_sweep else ""
+    typer.echo(f"{name}: ok, {size}{_size_text(loaded)}")
+    for text in dict.fromkeys(text for one in points for text in one.idle()):
+        say(f"{name}: caution: {text}")
 
 
 @app.command(name="list")

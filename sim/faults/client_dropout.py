@@ -25,7 +25,7 @@ class ClientDropout(Fault):
 
     @model_validator(mode="after")
     def _clients_only(self) -> ClientDropout:
-        if self.nodes in ("server", "all") or "server" in self.nodes:
+        if selects(self.nodes, "server"):
             raise Refusal(
                 "a server has no local rounds", "clients, or a list of clients", ("nodes",)
             )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from sim.world import Behaviour, Node, Tie, World
 
 class Crash(Fault):
     """One node crashes at a given time, and recovers later or never."""
+
+    together: ClassVar[str] = "while both hold it down, one of them changes nothing"
 
     kind: Literal["crash"] = Field(description=KIND)
     node: NodeName = Field(description="the node that crashes")

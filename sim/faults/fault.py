@@ -22,6 +22,9 @@ class Fault(Settings):
     """
 
     AS_OWN: ClassVar[str] = "a subclass of Fault"
+    together: ClassVar[str] = ""
+    """What two of the kind come to that act on one node at once, if it is to be said."""
+
     kind: str
 
     @abstractmethod
@@ -47,7 +50,7 @@ class Fault(Settings):
         return 0.0
 
     def named(self) -> Iterator[tuple[Path, str]]:
-        """The nodes that the settings name one by one, each with the path of its name."""
+        """The nodes, ranges and groups that the settings name, each with the path of its name."""
         return iter(())
 
     def check(self, nodes: Sequence[str]) -> None:
@@ -55,7 +58,7 @@ class Fault(Settings):
 
 
 def listed(setting: str, selector: str | tuple[str, ...]) -> Iterator[tuple[Path, str]]:
-    """`named` of a setting that is a selector: it names nodes where it is a list of them."""
+    """`named` of a setting that is a selector: it names nodes where it lists them."""
     if isinstance(selector, tuple):
         for index, node in enumerate(selector):
             yield (setting, index), node

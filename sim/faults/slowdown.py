@@ -1,7 +1,7 @@
 """Nodes compute slower by a factor for a while."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from sim.world import Behaviour, Tie, World
 
 class Slowdown(Fault):
     """Nodes compute slower by a factor for a while."""
+
+    together: ClassVar[str] = "their factors multiply"
 
     kind: Literal["slowdown"] = Field(description=KIND)
     nodes: Selector = Field(description="the nodes that slow down")

@@ -5,12 +5,17 @@ The three stay apart until the line is printed; then they are joined, with the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 from sim.record.words import least_text
 
+MOST_TOLD = 10
+"""So many mistakes are told in a line each; of more it is said how many there are."""
 _LONGEST = 60
+_NEAR = 0.65
 
 Path = tuple[str | int, ...]
 """The way from a scenario's root to one of its parts: keys and list indices."""
@@ -69,7 +74,15 @@ class Refusal(ValueError):
 
 
 class ScenarioError(Exception):
-    """A user's mistake; its text is one line ``file:line:column: path: what; allowed: ...``."""
+    """A user's mistakes; `args` are lines ``file:line:column: path: what; allowed: ...``, one each.
+
+    Its text has no more than `MOST_TOLD` of them.
+    """
+
+    def __str__(self) -> str:
+        lines = [str(line) for line in self.args]
+        more = len(lines) - MOST_TOLD
+        return "\n".join(lines[:MOST_TOLD] + [f"and {more} more"] * (more > 0))
 
 
 class ResultError(ScenarioError):
@@ -77,6 +90,31 @@ class ResultError(ScenarioError):
 
     Its text is one line: which folder, file or column, what is wrong with it, what is allowed.
     """
+
+
+class Mistakes:
+    """Mistakes that are told together."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, str] = {}
+        """By what they say; where it was written is told of the first."""
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep the mistakes of the block, which they end."""
+        try:
+            yield
+        except ScenarioError as mistake:
+            for line in mistake.args:
+                self._lines.setdefault(line.partition(": ")[2], line)
+
+    def tell(self) -> None:
+        """Raise ScenarioError with all of them, each once, if there are any."""
+        if self._lines:
+            raise ScenarioError(*self._lines.values())
 
 
 def check_least(seconds: float, least_s: float, what: str, *path: str) -> None:
@@ -94,8 +132,30 @@ def scenario_error(
     place: Place, path: Sequence[str | int], what: str, allowed: str
 ) -> ScenarioError:
     """The error of a mistake at ``place`` in the part ``path``."""
-    line = f"{place}: {dotted(path)}: {what}; allowed: {allowed}"
+    where = f"{place}: {dotted(path)}" if path or place.line else str(place)
+    line = f"{where}: {what}; allowed: {allowed}"
     return ScenarioError("".join(c if c.isprintable() else " " for c in line))
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name that is likely meant by a misspelt or shortened one; None if none is."""
+    folded = {name.casefold(): name for name in names}
+    for close in difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=_NEAR):
+        return folded[close]
+    longer = [name for short, name in folded.items() if _shortens(word.casefold(), short)]
+    return longer[0] if len(longer) == 1 else None
+
+
+def _shortens(word: str, name: str) -> bool:
+    """Whether the letters of `word`, two at least, stand in `name` in this order, as lr's do."""
+    letters = iter(name)
+    return len(word) > 1 and name.startswith(word[0]) and all(one in letters for one in word)
+
+
+def did_you_mean(word: object, names: Iterable[str]) -> str:
+    """What follows upon a wrong name: `, did you mean NAME?`, or nothing."""
+    near = nearest(word, names) if isinstance(word, str) else None
+    return f", did you mean {near}?" if near else ""
 
 
 def shown(value: Any) -> str:

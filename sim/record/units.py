@@ -47,6 +47,12 @@ _UNITS |= {
     "mm": (Fraction(10, 254), "in"),
     "pt": (Fraction(1, 72), "in"),
 }
+# What people write beside what is defined above.
+_ABBREVIATED = {"m": "min", "hr": "h", "hrs": "h", "/m": "/ min", "/hr": "/ h", "/ hr": "/ h"}
+_USUAL = (
+    *("s", "ms", "min", "h", "d", "/ s", "/ min", "/ h", "/ d"),
+    *("B", "kB", "MB", "GB", "kbit/s", "Mbit/s", "Gbit/s", "kB/s", "MB/s", "GB/s"),
+)
 _QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(.*)", re.ASCII)
 _UNIT = re.compile(r"(?:1\s*)?/\s*([A-Za-z]+)|([A-Za-z]+)(?:\s*/\s*([A-Za-z]+))?")
 _LONGEST = 64
@@ -61,9 +67,7 @@ def parse(text: Any, base: str, example: str) -> float:
     """
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise Refusal("not a quantity", f"a number with a unit, e.g. '{example}'")
-    if not isinstance(text, str):
-        raise Refusal(f"{text!r} needs a unit", f"e.g. '{example}'")
-    stripped = text.strip()
+    stripped = str(text).strip()
     match = _QUANTITY.fullmatch(stripped) if len(stripped) <= _LONGEST else None
     if match is None:
         shown = stripped if len(stripped) <= _LONGEST else stripped[:_LONGEST] + "..."
@@ -71,10 +75,12 @@ def parse(text: Any, base: str, example: str) -> float:
         raise Refusal(f"{shown!r} is not a quantity", allowed)
     number, unit = match.groups()
     if not unit:
-        raise Refusal(f"{stripped!r} needs a unit", f"e.g. '{example}'")
+        raise Refusal(f"{text!r} needs a unit", f"e.g. '{number} {example.partition(' ')[2]}'")
     factor, found = _unit(unit)
     if found != base:
-        raise Refusal(f"{unit!r} is not a unit that fits here", f"e.g. '{example}'")
+        meant = _meant(unit, base)
+        near = f", did you mean '{number} {meant}'?" if meant else ""
+        raise Refusal(f"{unit!r} is not a unit that fits here{near}", f"e.g. '{example}'")
     exact = Fraction(number) * factor
     if exact < 0:
         raise Refusal(f"{stripped!r} is negative", f"e.g. '{example}'")
@@ -82,6 +88,18 @@ def parse(text: Any, base: str, example: str) -> float:
         return float(exact)
     except OverflowError:
         raise Refusal(f"{stripped!r} is too large", f"e.g. '{example}'") from None
+
+
+def _meant(unit: str, base: str) -> str | None:
+    """The unit of `base` that is likely meant by another one, or by one that is none."""
+    plain = re.sub(r"\s*(\bper\b|/)\s*", "/", unit)
+    plain = re.sub(r"(?<=[A-Za-z])ps$", "/s", plain)  # Mbps
+    plain = re.sub(r"^([kKmMgG]?)b(?=/|$)", r"\1bit", plain)
+    per = {"B/s": f"{plain}/s", "1/s": f"/ {plain}"}.get(base, plain)
+    candidates = [plain, per, *(_ABBREVIATED.get(one.casefold(), one) for one in (plain, per))]
+    spelt = {one.casefold(): one for one in _USUAL}
+    candidates += [spelt[one.casefold()] for one in candidates if one.casefold() in spelt]
+    return next((one for one in candidates if _unit(one)[1] == base), None)
 
 
 def quantity(text: str) -> tuple[float, str] | None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from models.training import ALL_CLIENTS
 from sim.compute import Lineage
 from sim.protocols import Fastest, Running
-from sim.record.errors import Path, Refusal
+from sim.record.errors import Mistakes, Path, Refusal
 from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
 from sim.record.settings import SHORTEST_S
@@ -73,7 +73,7 @@ def build(
         checkpoint_every=server.checkpoint_every if server else 1,
     )
     running = settings.run(world)
-    for name, fault in scenario.faults.items():
+    for name, fault in scenario.acting_faults.items():
         fault.start(name, world)
     for node in nodes:
         node.behave = partial(running.behaviour, node)
@@ -110,12 +110,15 @@ def _check_timeouts(
     for name, protocol in scenario.protocols.items():
         fastest = _fastest(scenario, name, seed, latency_s, facts(scenario, name, seed))
         checks.append((("protocols", name), partial(protocol.check_times, fastest)))
+    mistakes = Mistakes()
     for path, check in checks:
-        try:
-            check()
-        except Refusal as refusal:
-            what = f"{refusal.what} (seed {seed})"
-            raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
+        with mistakes.collected():
+            try:
+                check()
+            except Refusal as refusal:
+                what = f"{refusal.what} (seed {seed})"
+                raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
+    mistakes.tell()
 
 
 def _fastest(
@@ -150,17 +153,16 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     """Whatever a protocol may run on, by name."""
     clients, network, server = scenario.clients, scenario.network, scenario.server
     step_s = clients.step_times(streams.stream)
-    uplink, downlink = (
-        np.broadcast_to(np.asarray(link, dtype=np.float64), clients.count)
-        for link in (network.uplink, network.downlink)
-    )
+    jitter = clients.each("round_jitter", clients.round_jitter)
+    uplink = clients.each("uplink", network.uplink)
+    downlink = clients.each("downlink", network.downlink)
     machines = {
         name: Machine(
             float(step_s[i]),
             i,
             facts.samples[i],
             facts.steps[i],
-            clients.round_jitter,
+            float(jitter[i]),
             float(uplink[i]),
             float(downlink[i]),
         )

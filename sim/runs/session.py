@@ -126,7 +126,7 @@ def prepared(scenarios: Sequence[Scenario], tell: Callable[[str], None]) -> Data
     What can't come to anything is told before the first clock starts.
     """
     data = check_data(scenarios, tell)
-    for text in dict.fromkeys(text for one in scenarios for text in one.idle_faults()):
+    for text in dict.fromkeys(text for one in scenarios for text in one.idle()):
         tell(f"caution: {text}")
     for scenario in scenarios:
         data.prepare(scenario)

@@ -1,8 +1,8 @@
 """From YAML to a validated, frozen scenario, and to the points of a sweep."""
 
 from sim.scenario.changes import changes
-from sim.scenario.faults import check_events
 from sim.scenario.loading import dump, load, schema, shipped, validated
+from sim.scenario.mistakes.whole import check_events
 from sim.scenario.points import (
     Point,
     Sweep,

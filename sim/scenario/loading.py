@@ -3,8 +3,7 @@
 import importlib.resources
 import io
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -12,10 +11,10 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from models.tasks import TASKS
-from sim.record.errors import Place, scenario_error
+from sim.record.errors import Mistakes, Path, Place, nearest, scenario_error
 from sim.scenario import paths
+from sim.scenario.mistakes.translation import translated
 from sim.scenario.scenario import Scenario
-from sim.scenario.translation import translated
 from sim.scenario.yaml_loader import Document, parse, read_text
 
 _LARGEST_MATRIX_BYTES = 500_000
@@ -32,24 +31,37 @@ def shipped() -> tuple[str, ...]:
 def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenario:
     """The scenario in a YAML file, or the shipped one of that name, with ``PATH=VALUE`` overrides.
 
-    Raises ScenarioError at the first mistake, with its place and what is allowed.
+    Raises ScenarioError with all mistakes, each with its place and what is allowed.
     """
     document, folder = _document(str(path_or_name))
+    mistakes, overriding = Mistakes(), Mistakes()
     for override in overrides:
-        paths.apply(document, override)
+        with overriding.collected():
+            paths.apply(document, override)
     if not isinstance(document.value, dict):
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
-    _read_latencies(document, folder)
+    told: list[Path] = [_MATRIX]
+    with mistakes.collected():
+        _read_latencies(document, folder)
+        told.clear()
     _complete_task_paths(document, folder)
-    return validated(document)
+    with mistakes.collected():
+        scenario = validated(document, told)
+    with mistakes.collected():
+        overriding.tell()
+    mistakes.tell()
+    return scenario
 
 
-def validated(document: Document) -> Scenario:
-    """The scenario that a document holds; ScenarioError at its first mistake."""
+def validated(document: Document, told: Collection[Path] = ()) -> Scenario:
+    """The scenario that a document holds.
+
+    Raises ScenarioError with all its mistakes, but for those below what was ``told`` before.
+    """
     try:
         scenario = Scenario.model_validate(document.value)
     except ValidationError as error:
-        raise translated(error, document) from None
+        raise translated(error, document, told) from None
     scenario._document = document
     return scenario
 
@@ -57,20 +69,27 @@ def validated(document: Document) -> Scenario:
 def _document(source: str) -> tuple[Document, FilePath]:
     """The parsed file and the folder to which its paths are relative."""
     path = FilePath(source)
-    if re.fullmatch(r"[A-Za-z0-9_]+", source) and not path.is_file():
-        if source not in shipped():
-            names = ", ".join(shipped())
-            what = "no such file or shipped scenario"
-            raise scenario_error(Place(source), (), what, f"a YAML file, or {names}")
+    if source in shipped() and not path.is_file():
         entry = importlib.resources.files("scenarios") / f"{source}.yaml"
         text, label = entry.read_text(encoding="utf-8"), f"scenarios/{source}.yaml"
     else:
+        _check_there(path)
         text, label = read_text(path), source
     document = parse(text, label)
     question = first_comment(text)
     if isinstance(document.value, dict) and question:
         document.value.setdefault("question", question)
     return document, path.parent
+
+
+def _check_there(path: FilePath) -> None:
+    """Raise ScenarioError, naming what may be meant, if there is nothing at `path`."""
+    if "\0" in str(path) or os.path.lexists(path):
+        return
+    beside = sorted(str(file) for file in path.parent.glob("*.y*ml"))
+    near = nearest(str(path), beside) or nearest(path.stem, shipped())
+    what = "no such file or shipped scenario" + (f", did you mean {near}?" if near else "")
+    raise scenario_error(Place(str(path), 0), (), what, f"a YAML file, or {', '.join(shipped())}")
 
 
 def first_comment(text: str) -> str | None:

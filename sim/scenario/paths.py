@@ -4,13 +4,12 @@ What may be varied is what a validated scenario consists of, defaults included, 
 file mentions it.
 """
 
-import difflib
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from sim.record.errors import Path, Place, ScenarioError, dotted, scenario_error
+from sim.record.errors import Path, Place, ScenarioError, did_you_mean, dotted, scenario_error
 from sim.scenario.yaml_loader import Document, parse
 
 # These say what a sweep is; none of them changes the world.
@@ -43,8 +42,7 @@ def _mistake(value: Any, above: Sequence[str], part: str, names: list[str]) -> t
     if not above and part in FIXED:
         return "is not varied", f"--seeds N, or {allowed}" if part == "seeds" else allowed
     if names:
-        near = difflib.get_close_matches(part, names, n=1)
-        return "no such setting" + (f", did you mean {near[0]}?" if near else ""), allowed
+        return f"no such setting{did_you_mean(part, names)}", allowed
     if value is None or isinstance(value, dict | tuple):
         return f"the scenario has no {dotted(above)}", "what the scenario has; --set adds to it"
     return "leads into a single value", dotted(above)

@@ -13,7 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from sim.record.errors import Place, Refusal, ScenarioError, dotted, scenario_error
+from sim.record.errors import (
+    MOST_TOLD,
+    Mistakes,
+    Place,
+    Refusal,
+    ScenarioError,
+    dotted,
+    scenario_error,
+)
 from sim.record.points import (
     BASE,
     FolderRecord,
@@ -35,7 +43,7 @@ MOST_SEEDS = 10_000
 
 _FORM = "PATH=V1,V2,..., e.g. faults.churn.failure_rate='0 / h,2 / h,4 / h'"
 # What decides which settings may stand beside it.
-_KINDS = ("kind", "name", "distribution")
+_KINDS = ("kind", "name", "distribution", "optimizer")
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ def grid(
     seeds - 1 in place of the scenario's. ``protocols`` and ``only_seeds`` choose some, () all.
     ``tune`` are paths beside those of the file's ``tune:``.
 
-    Raises ScenarioError at the first mistake, and for more than ``MOST_POINTS`` points.
+    Raises ScenarioError with all mistakes of a sort, and for more than ``MOST_POINTS`` points.
     """
     scenario = load(source, overrides)
     if seeds is not None:
@@ -115,8 +123,11 @@ def grid(
     axes = _axes(scenario, vary)
     changes = {"sweep": None, "tune": _tuned(scenario, tune, axes)}
     base = restricted(scenario, protocols, only_seeds).model_copy(update=changes)
+    mistakes = Mistakes()
     for axis in axes:
-        check_path(base, axis.path, axis.place)
+        with mistakes.collected():
+            check_path(base, axis.path, axis.place)
+    mistakes.tell()
     _check_apart(axes)
     if (count := math.prod(len(axis.texts) for axis in axes)) > MOST_POINTS:
         raise scenario_error(
@@ -217,8 +228,12 @@ def _axes(scenario: Scenario, vary: Sequence[str]) -> list[_Axis]:
         _Axis(_parts(path), texts, f"{scenario.place(('sweep', path))}: sweep")
         for path, texts in (scenario.sweep or {}).items()
     ]
-    axes = {axis.path: axis for axis in _each_once(written)}
-    axes |= {axis.path: axis for axis in _each_once([_parsed(option) for option in vary])}
+    given, mistakes = [], Mistakes()
+    for option in vary:
+        with mistakes.collected():
+            given.append(_parsed(option))
+    mistakes.tell()
+    axes = {axis.path: axis for one in (written, given) for axis in _each_once(one)}
     return list(axes.values())
 
 
@@ -277,7 +292,7 @@ def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], d
     for axis in axes:
         _leave_defaults_to_the_kind(content, base, axis.path)
     combinations = list(itertools.product(*(axis.texts for axis in axes)))
-    scenarios = [_varied(content, axes, texts) for texts in combinations]
+    scenarios = _scenarios(content, axes, combinations)
     columns = [
         _values([at(scenario, axis.path) for scenario in scenarios], texts)
         for axis, texts in zip(axes, zip(*combinations, strict=True), strict=True)
@@ -293,6 +308,19 @@ def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], d
         for place, name in enumerate(names)
     )
     return points, {path: unit for path, (_, unit) in zip(paths, columns, strict=True)}
+
+
+def _scenarios(
+    content: dict[str, Any], axes: Sequence[_Axis], combinations: Sequence[tuple[str, ...]]
+) -> list[Scenario]:
+    scenarios, mistakes = [], Mistakes()
+    for texts in combinations:
+        with mistakes.collected():
+            scenarios.append(_varied(content, axes, texts))
+        if len(mistakes) > MOST_TOLD:
+            break
+    mistakes.tell()
+    return scenarios
 
 
 def _values(

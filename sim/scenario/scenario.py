@@ -5,31 +5,46 @@ Whatever a user can get wrong is found here, before the clock starts.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import (
     BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
     PlainSerializer,
     PrivateAttr,
     StringConstraints,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
-from models.networks import NETWORKS, ModelSettings, check_fit, own_network
+from models.networks import NETWORKS, ModelSettings, own_network
 from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
-from sim.record.errors import Place, Refusal, ScenarioError, check_least, scenario_error, shown
-from sim.record.metrics import limits
-from sim.record.rows import SERVER, STAGES, client_name
-from sim.record.settings import OneOf, PositiveSeconds, Seed, Settings
+from sim.record.errors import Place, ScenarioError, scenario_error
+from sim.record.settings import (
+    OneOf,
+    PositiveSeconds,
+    Seed,
+    Settings,
+    detail,
+    details,
+    refused,
+    resolved,
+)
 from sim.scenario import ranges
-from sim.scenario.faults import check_events, check_faults, idle_faults
+from sim.scenario.mistakes.idle import (
+    idle_faults,
+    idle_groups,
+    idle_looks,
+    idle_momentum,
+    idle_partition,
+)
+from sim.scenario.mistakes.whole import goals, is_unreliable, mistakes, node_names, sound
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -37,12 +52,9 @@ from sim.scenario.sections import (
     NetworkSettings,
     OutputSettings,
     ServerSettings,
-    check_size,
 )
 from sim.scenario.yaml_loader import Document
 from sim.world import DETECTORS, FailureDetection, Heartbeat
-
-_MOST_EVALUATIONS = 100_000
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$")]
 _Values = Annotated[
@@ -58,10 +70,6 @@ def _kinds_named(data: Any) -> Any:
     """A protocol without a kind is of the kind that it is named after."""
     if not isinstance(data, dict):
         return data
-    for name, settings in data.items():
-        if not isinstance(settings, dict | Protocol):
-            allowed = "a mapping of names to values, {} for none"
-            raise Refusal(f"{shown(settings)} is not a mapping", allowed, (name,))
     return {
         name: {"kind": name, **settings} if isinstance(settings, dict) else settings
         for name, settings in data.items()
@@ -144,12 +152,18 @@ class Scenario(Settings):
     @property
     def client_names(self) -> tuple[str, ...]:
         """``client_0``, ``client_1``, ... in the order of the clients' numbers."""
-        return tuple(map(client_name, range(self.clients.count)))
+        return node_names(self.clients, None)
 
     @property
     def node_names(self) -> tuple[str, ...]:
         """All clients, then ``server`` if the scenario has one."""
-        return (*self.client_names, *((SERVER,) if self.server is not None else ()))
+        return node_names(self.clients, self.server)
+
+    @property
+    def acting_faults(self) -> dict[str, Fault]:
+        """The faults, with the nodes themselves wherever they name groups of clients."""
+        groups = self.clients.members()
+        return {name: resolved(fault, groups) for name, fault in self.faults.items()}
 
     def training_of(self, protocol: str) -> TrainingSettings:
         """How the clients of a protocol fine-tune."""
@@ -160,89 +174,47 @@ class Scenario(Settings):
         """Those at which models are scored on validation data, too: where somebody looks at it."""
         if self.tune is not None:
             return self.evaluation.stages
-        return tuple(dict.fromkeys(goal.stage for goal in self._goals().values()))
+        found = goals(self.evaluation, self.stop_when)
+        return tuple(dict.fromkeys(goal.stage for goal in found.values()))
 
     @property
     def is_unreliable(self) -> bool:
         """Whether anything may be lost in this world."""
-        loss = self.network.packet_loss + self.network.transfer_loss
-        return bool(self.faults) or loss > 0
+        return is_unreliable(self.network, self.faults)
+
+    def idle(self) -> Iterator[str]:
+        """Say, in a sentence each, what changes nothing, or not what it seems to."""
+        yield from self.idle_faults()
+        yield from self.idle_settings()
 
     def idle_faults(self) -> Iterator[str]:
-        """Say, in a sentence each, which faults change nothing in any protocol compared here."""
+        """Of faults: those without effect in any protocol compared here, and those that meet."""
         protocols = self.protocols.values()
         compared = [one for one in protocols if not one.is_reference] or protocols
         nodes = [one.runs_on(self.client_names) for one in compared]
-        return idle_faults(self.faults, nodes, self.duration)
+        return idle_faults(self.acting_faults, nodes, self.duration)
+
+    def idle_settings(self) -> Iterator[str]:
+        """Of all other settings, those that were chosen to no effect."""
+        yield from idle_looks(self.evaluation.every, self.duration)
+        yield from idle_partition(self.task, self.clients.count)
+        trained = {name: self.training_of(name).optimizer for name in self.protocols}
+        yield from idle_momentum(self.training, self.protocols, trained)
+        yield from idle_groups(self.clients.groups, self.faults)
 
     # -- what only the whole shows -------------------------------------------------------------
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Scenario:
-        self._check_seeds()
-        self._check_lists()
-        check_fit(self.model, per_pixel=self.task.segments)
-        check_size(self.network.latency, self.clients.count, self.server is not None)
-        check_faults(self.faults, self.node_names, self.duration)
-        self._check_protocols()
-        self._check_evaluation()
-        self._check_stages()
-        return self
-
-    def _check_seeds(self) -> None:
-        for index, seed in enumerate(self.seeds):
-            if seed in self.seeds[:index]:
-                raise Refusal(f"{seed} is listed twice", "each seed once", ("seeds", index))
-
-    def _check_lists(self) -> None:
-        count = self.clients.count
-        lists = (
-            (("clients", "step_time"), self.clients.step_time),
-            (("network", "uplink"), self.network.uplink),
-            (("network", "downlink"), self.network.downlink),
-        )
-        for path, values in lists:
-            if isinstance(values, tuple) and len(values) != count:
-                raise Refusal(f"lists {len(values)} values", f"{count}, one per client", path)
-
-    def _check_protocols(self) -> None:
-        for name, protocol in self.protocols.items():
-            if protocol.needs_server and self.server is None:
-                what = f"is missing, but protocols.{name} has a server"
-                raise Refusal(what, "uplink, downlink and aggregation_time", ("server",))
-            events = protocol.events(self.duration)
-            check_events(events, "rounds", self.duration, ("protocols", name))
-            try:
-                protocol.check(unreliable=self.is_unreliable)
-            except Refusal as refusal:
-                raise refusal.below("protocols", name) from None
-
-    def _check_evaluation(self) -> None:
-        for path, goal in self._goals().items():
-            if goal.metric not in self.task.directions:
-                what = f"{goal.metric!r} is none of the task's metrics"
-                raise Refusal(what, ", ".join(self.task.directions), (*path, "metric"))
-            low, high = limits(goal.metric, self.task.bounds)
-            if not low <= goal.value <= high:
-                allowed = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
-                raise Refusal(f"{goal.value:g} can't be reached", allowed, (*path, "value"))
-        least_s = self.duration / _MOST_EVALUATIONS
-        what = "evaluates too often for this duration"
-        check_least(self.evaluation.every, least_s, what, "evaluation", "every")
-
-    def _goals(self) -> dict[tuple[str, ...], GoalSettings]:
-        goals = {("evaluation", "target"): self.evaluation.target, ("stop_when",): self.stop_when}
-        return {path: goal for path, goal in goals.items() if goal is not None}
-
-    def _check_stages(self) -> None:
-        stages = self.evaluation.stages
-        for index, stage in enumerate(stages):
-            if stage in stages[:index]:
-                path = ("evaluation", "stages", index)
-                raise Refusal(f"{stage} is listed twice", "each stage once", path)
-        needed = {(*path, "stage"): str(goal.stage) for path, goal in self._goals().items()}
-        needed["output", "keep_models"] = self.output.keep_models
-        for place, wanted in needed.items():
-            if wanted in STAGES and wanted not in stages:
-                allowed = f"what evaluation.stages has: {', '.join(stages)}"
-                raise Refusal(f"{wanted} models are not looked at", allowed, place)
+    @model_validator(mode="wrap")
+    @classmethod
+    def _fits_together(cls, data: Any, handler: ModelWrapValidatorHandler[Scenario]) -> Scenario:
+        """Tell what sections have wrong together beside what each has wrong alone."""
+        try:
+            scenario = handler(data)
+        except ValidationError as error:
+            # A default that waits for what is wrong is no mistake.
+            alone = [one for one in details(error) if one["type"] != "default_factory_not_called"]
+            sections = sound(cls.model_fields, data, alone) if isinstance(data, dict) else {}
+            raise refused(cls.__name__, [*alone, *map(detail, mistakes(sections))]) from None
+        if together := list(mistakes({name: getattr(scenario, name) for name in cls.model_fields})):
+            raise refused(cls.__name__, list(map(detail, together)))
+        return scenario

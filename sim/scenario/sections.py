@@ -9,16 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from sim.record.errors import Refusal, check_least
+from sim.record.errors import Path, Refusal, check_least
 from sim.record.rows import AGGREGATE, RECEIVED, client_name
 from sim.record.settings import (
     LONGEST_S,
     BytesPerSecond,
     Count,
+    Distribution,
     Duration,
+    GroupName,
+    Nodes,
     PositiveSeconds,
     Seconds,
     Settings,
+)
+from sim.scenario.groups import (
+    GroupSettings,
+    Jitter,
+    check_groups,
+    members,
+    owners,
 )
 
 Floats = NDArray[np.float64]
@@ -101,25 +111,55 @@ class ClientsSettings(Settings):
     step_time: PerClientTime = Field(
         description="time of one optimiser step, drawn once per client or listed for each"
     )
-    round_jitter: Annotated[float, Field(ge=0, le=10)] = Field(
+    round_jitter: Jitter = Field(
         default=0.0, description="sigma of a lognormal factor on each local round's time"
     )
     merge_time: Seconds = Field(
         default=0.0, description="time that merging takes, for each model that goes in"
     )
+    groups: dict[GroupName, GroupSettings] = Field(
+        default_factory=dict,
+        description="clients with a speed or links of their own, by a name that selects them",
+    )
 
     @model_validator(mode="after")
     def _takes_time(self) -> ClientsSettings:
-        if not isinstance(self.step_time, tuple) and self.step_time.longest_s == 0:
-            raise Refusal("training takes no time", "more than zero", ("step_time",))
+        laws: dict[Path, object] = {("step_time",): self.step_time}
+        laws |= {("groups", name, "step_time"): one.step_time for name, one in self.groups.items()}
+        for path, law in laws.items():
+            if isinstance(law, Distribution) and law.longest_s == 0:
+                raise Refusal("training takes no time", "more than zero", path)
         return self
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> ClientsSettings:
+        check_groups(self.groups, self.count)
+        return self
+
+    def members(self) -> dict[str, Nodes]:
+        """The clients of each group."""
+        return members(self.groups, self.count)
+
+    def each(self, setting: str, common: float | tuple[float, ...]) -> Floats:
+        """What each client has of a setting [count]: its group's, or else the `common` one."""
+        values = np.array(np.broadcast_to(np.asarray(common, dtype=np.float64), self.count))
+        owner = owners(self.groups, self.count)
+        for number, group in enumerate(self.groups.values()):
+            if (own := getattr(group, setting)) is not None:
+                values[owner == number] = own
+        return values
 
     def step_times(self, stream: Stream) -> Floats:
         """Seconds of a step on each client's machine [count]; drawn from a stream of its own."""
-        if isinstance(self.step_time, tuple):
-            return np.array(self.step_time, dtype=np.float64)
-        draws = (stream("step_time", client_name(i)) for i in range(self.count))
-        return np.concatenate([self.step_time.draw(each, 1) for each in draws])
+        groups = [group.step_time for group in self.groups.values()]
+        laws = [groups[n] if n >= 0 else None for n in owners(self.groups, self.count)]
+        common = self.step_time
+        seconds = np.array(common if isinstance(common, tuple) else [0.0] * self.count)
+        for i, own in enumerate(laws):
+            law = own or (common if isinstance(common, Distribution) else None)
+            if law is not None:
+                seconds[i] = law.draw(stream("step_time", client_name(i)), 1)[0]
+        return seconds
 
 
 class NetworkSettings(Settings):

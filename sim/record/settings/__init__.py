@@ -1,9 +1,28 @@
 """What all settings are made of: a strict base, quantities with units, distributions, nodes."""
 
-from sim.record.settings.base import Count, Positive, Seed, Settings
-from sim.record.settings.distributions import Constant, Duration, Exponential, Lognormal, Uniform
+from sim.record.settings.base import Count, Positive, Seed, Settings, detail, details, refused
+from sim.record.settings.distributions import (
+    Constant,
+    Distribution,
+    Duration,
+    Exponential,
+    Lognormal,
+    Uniform,
+)
 from sim.record.settings.kinds import OneOf
-from sim.record.settings.nodes import NodeName, Selector, selects
+from sim.record.settings.nodes import (
+    WORDS,
+    GroupName,
+    NodeList,
+    NodeName,
+    Nodes,
+    Selector,
+    ranged,
+    resolved,
+    selects,
+    span,
+    twice,
+)
 from sim.record.settings.quantities import (
     LONGEST_S,
     SHORTEST_S,
@@ -16,13 +35,18 @@ from sim.record.settings.quantities import (
 __all__ = [
     "LONGEST_S",
     "SHORTEST_S",
+    "WORDS",
     "BytesPerSecond",
     "Constant",
     "Count",
+    "Distribution",
     "Duration",
     "Exponential",
+    "GroupName",
     "Lognormal",
+    "NodeList",
     "NodeName",
+    "Nodes",
     "OneOf",
     "PerSecond",
     "Positive",
@@ -32,5 +56,12 @@ __all__ = [
     "Selector",
     "Settings",
     "Uniform",
+    "detail",
+    "details",
+    "ranged",
+    "refused",
+    "resolved",
     "selects",
+    "span",
+    "twice",
 ]

@@ -107,9 +107,9 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
 
 def _spelled_out(data: Any) -> Any:
     """A plain quantity stands for a constant."""
-    return (
-        data if isinstance(data, (dict, Settings)) else {"distribution": "constant", "value": data}
-    )
+    if isinstance(data, (dict, Settings)) or (isinstance(data, str) and data in DISTRIBUTIONS):
+        return data
+    return {"distribution": "constant", "value": data}
 
 
 class _OrQuantity:

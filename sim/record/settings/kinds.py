@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from sim.record.code import kinds, own
-from sim.record.errors import Refusal, shown
+from sim.record.errors import Refusal, did_you_mean, shown
 from sim.record.settings.base import Settings
 
 Adapt = Callable[[str, Any], type[Settings] | None]
@@ -21,7 +21,8 @@ class OneOf:
 
     The registry is a literal dict, looked up at each validation: a kind that somebody adds to it is
     known from then on, without any class being built anew. A name with a dot is a user's own: a
-    subclass of the field's type in the code that was given, or what `adapt` makes of it.
+    subclass of the field's type in the code that was given, or what `adapt` makes of it. A name
+    alone stands for a kind with nothing but its defaults.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class OneOf:
         if isinstance(data, self._base):
             return data
         names = ", ".join(self._registry)
+        if isinstance(data, str):
+            data = {self._key: data}
         if not isinstance(data, dict):
-            allowed = f"a mapping of names to values, with {self._key}: one of {names}"
+            allowed = f"one of {names}; or a mapping with {self._key}: one of these"
             raise Refusal(f"{shown(data)} is not a mapping", allowed)
         if self._key not in data:
             raise Refusal("is missing", names, (self._key,), "missing")
@@ -63,7 +66,8 @@ class OneOf:
                     )
             except Refusal as refusal:
                 raise refusal.below(self._key) from None
-        raise Refusal(f"{shown(name)} is not known here", names, (self._key,), "unknown kind")
+        what = f"{shown(name)} is not known here{did_you_mean(name, self._registry)}"
+        raise Refusal(what, names, (self._key,), "unknown kind")
 
     def __get_pydantic_core_schema__(self, source: Any, _: GetCoreSchemaHandler) -> CoreSchema:
         self._base = source

@@ -23,6 +23,7 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     design.unequal_work,
     design.down,
     design.idle_faults,
+    design.idle_settings,
     design.few_seeds,
 )
 """The gravest first."""

@@ -56,10 +56,17 @@ def _down_s(run: Run) -> dict[str, float]:
 
 
 def idle_faults(evidence: Evidence) -> Found:
-    """Faults that change nothing, whatever the protocol."""
+    """Faults that change nothing, whatever the protocol, and those that meet at a node."""
     runs = list(itertools.chain(*evidence.runs.values()))
     for text in evidence.scenario.idle_faults():
         yield caution("idle fault", None, text, runs)
+
+
+def idle_settings(evidence: Evidence) -> Found:
+    """Settings that change nothing."""
+    runs = list(itertools.chain(*evidence.runs.values()))
+    for text in evidence.scenario.idle_settings():
+        yield caution("idle setting", None, text, runs)
 
 
 def few_seeds(evidence: Evidence) -> Found:

@@ -339,7 +339,7 @@ def test_faults_that_change_nothing() -> None:
     }
     assert said("idle fault", SOUND, scenario=described(faults=faults)) == [
         "faults.after begins at 16.7 min, when the run of 16.7 min is over: it changes nothing",
-        "faults.one and faults.two hold the same node down from 15 s on: while both do, one of "
+        "faults.one and faults.two both act on server from 15 s on: while both hold it down, one of "
         "them changes nothing",
     ]
     cut = {"kind": "partition", "groups": [["server"]], "at": "1 s", "heals_after": "2 s"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sim.record.errors import ScenarioError
-from sim.scenario import load
+from sim.scenario import grid, load
 
 SCENARIO = """\
 # Does training survive the loss of the server?
@@ -101,6 +101,90 @@ def test_a_mistaken_override_is_named(override: str, message: str) -> None:
     assert complaint("server_crash", override).startswith(f"--set {override}: {message}")
 
 
+def told(path: Path | str, *overrides: str) -> list[str]:
+    with pytest.raises(ScenarioError) as caught:
+        load(path, overrides)
+    return str(caught.value).splitlines()
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    changes = {
+        "duration": "dureation",
+        "alpha: 0.3": "alpha: -1",
+        "node: server": "node: sever",
+        "deadline: 2 min, ": "",
+        "every: 1 min": "evry: 1 min",
+    }
+    text = SCENARIO
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    path = tmp_path / "scenario.yaml"
+    path.write_text(text, encoding="utf-8")
+    lines = told(path, "training.batch_size=x", "oops", "network.packet_loss=0.1")
+    assert [line.partition("; ")[0] for line in lines] == [
+        f"{path}:3:1: dureation: unknown key, did you mean duration?",
+        f"{path}:5:58: task.partition.alpha: -1 is too small",
+        f"{path}:18:37: faults.server_crash.node: 'sever' is not a node",
+        # The faults are wrong, but for this the loss is enough.
+        f"{path}:21:3: protocols.fedavg.deadline: is missing, but faults or loss can stall a round",
+        f"{path}:24:14: evaluation.evry: unknown key, did you mean every?",
+        "--set training.batch_size=x: training.batch_size: 'x' is not a whole number",
+        "--set oops: is no override",
+    ]
+
+
+def test_what_the_whole_shows_is_told_together_too() -> None:
+    lines = told(
+        "server_crash",
+        "seeds=[1, 1]",
+        "model=unet",
+        "clients.step_time=[1 s]",
+        "faults.server_crash.node=client_99",
+        "faults.more={kind: client_dropout, probability: 0.1}",
+        "faults.more.nodes=[client_0, slow]",
+        "evaluation.target={metric: acc, value: 1}",
+        "stop_when={metric: accuracy, value: 2, stage: trained}",
+        "evaluation.stages=[received]",
+        "server=null",
+    )
+    assert [line.rpartition("; allowed")[0].partition(": ")[2] for line in lines] == [
+        "protocols.fedavg: needs a server, and there is none",
+        "seeds.1: 1 is listed twice",
+        "clients.step_time: lists 1 values",
+        "model: network `unet` gives one class per pixel, the task asks for one per image",
+        "faults.server_crash.node: client_99 does not exist",
+        "faults.more.nodes.1: 'slow' is neither a node nor a group",
+        "evaluation.target.metric: 'acc' is none of the task's metrics, did you mean accuracy?",
+        "stop_when.value: 2 can't be reached",
+        "stop_when.stage: trained models are not looked at",
+    ]
+
+
+def test_of_very_many_mistakes_ten_are_told() -> None:
+    wrong = [f"faults.f{number}={{kind: crash, node: server, at: 10}}" for number in range(13)]
+    lines = told("no_faults", *wrong)
+    assert [line.partition(": faults")[0] for line in lines[:10]] == [
+        f"--set {override}" for override in wrong[:10]
+    ]
+    assert lines[10:] == ["and 3 more"]
+
+
+def test_the_mistakes_of_all_points_are_told_together() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        grid("no_faults", vary=["seds=1", "clients.cuont=2", "clients.count=5"])
+    assert [line.rpartition("; ")[0] for line in str(caught.value).splitlines()] == [
+        "--vary seds: seds: no such setting",
+        "--vary clients.cuont: clients.cuont: no such setting, did you mean count?",
+    ]
+    with pytest.raises(ScenarioError) as caught:
+        grid("no_faults", vary=["clients.count=0,5,x", "duration=1 h,2 h,3 parsec"])
+    assert [line.rpartition("; ")[0] for line in str(caught.value).splitlines()] == [
+        "--vary clients.count=0: clients.count: 0 is too small",
+        "--vary duration=3 parsec: duration: 'parsec' is not a unit that fits here",
+        "--vary clients.count=x: clients.count: 'x' is not a whole number",
+    ]
+
+
 @pytest.mark.parametrize(("content", "message"), FILES)
 def test_a_file_that_is_no_scenario(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
@@ -109,7 +193,13 @@ def test_a_file_that_is_no_scenario(content: bytes, message: str, tmp_path: Path
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    assert complaint(tmp_path / "no.yaml").startswith(f"{tmp_path}/no.yaml:1:1: (top): no such")
+    (tmp_path / "mine.yaml").touch()
+    path = tmp_path / "mien.yaml"
+    meant = f"did you mean {tmp_path}/mine.yaml?"
+    start = f"{path}: no such file or shipped scenario, {meant}; allowed: a YAML file, or "
+    assert complaint(path).startswith(start)
+    assert ", did you mean server_crash?; allowed: " in complaint("server-crash.yaml")
+    assert complaint("nosuch").startswith("nosuch: no such file or shipped scenario; allowed: ")
     assert complaint(tmp_path).startswith(f"{tmp_path}:1:1: (top): is a folder")
     assert "server_crash" in complaint("no_such_scenario")
     assert "is no file name" in complaint("a\0b.yaml")

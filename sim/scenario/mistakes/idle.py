@@ -1,0 +1,98 @@
+"""What stands in a scenario and changes nothing, or not what it seems to: a sentence each."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from models.tasks import TaskSettings
+from models.training import TrainingSettings
+from sim.faults import Fault
+from sim.protocols import Protocol
+from sim.record.words import time_text
+from sim.scenario.groups import GroupSettings
+
+
+def idle_faults(
+    faults: Mapping[str, Fault], nodes: Sequence[Sequence[str]], duration_s: float
+) -> Iterator[str]:
+    """Which faults change nothing, and which meet at one node. `nodes`: of each protocol."""
+    struck = {
+        name: {node for each in nodes for node in fault.strikes(each)}
+        for name, fault in faults.items()
+    }
+    for name, fault in faults.items():
+        begins_s, _ = fault.window_s
+        if begins_s >= duration_s:
+            yield (
+                f"faults.{name} begins at {time_text(begins_s)}, when the run of "
+                f"{time_text(duration_s)} is over: it changes nothing"
+            )
+        elif not struck[name]:
+            yield f"faults.{name} strikes no node that a protocol runs on: it changes nothing"
+    for name, other in itertools.combinations(faults, 2):
+        yield from _together(name, faults[name], other, faults[other], struck, duration_s)
+
+
+def _together(
+    name: str,
+    fault: Fault,
+    other: str,
+    another: Fault,
+    struck: Mapping[str, set[str]],
+    duration_s: float,
+) -> Iterator[str]:
+    """What is to be said of two faults that act at the same time on the same nodes."""
+    begins_s = max(fault.window_s[0], another.window_s[0])
+    ends_s = min(fault.window_s[1], another.window_s[1], duration_s)
+    both = struck[name] & struck[other]
+    if begins_s >= ends_s or not both or not (_is_fixed(fault) and _is_fixed(another)):
+        return
+    where = f"{min(both)} from {time_text(begins_s)} on" if len(both) == 1 else ""
+    where = where or f"the same nodes from {time_text(begins_s)} on"
+    if type(fault) is type(another) and fault.together:
+        yield f"faults.{name} and faults.{other} both act on {where}: {fault.together}"
+    for idle, its, down, holds in ((name, fault, other, another), (other, another, name, fault)):
+        if holds.crash_s is not None and its.crash_s is None and struck[idle] <= struck[down]:
+            yield f"faults.{idle} acts on {where}, while faults.{down} holds it down: to no effect"
+
+
+def _is_fixed(fault: Fault) -> bool:
+    """Whether it acts at a time of its own, not always."""
+    return fault.window_s != (0.0, math.inf) or fault.crash_s is not None
+
+
+def idle_looks(every_s: float, run_s: float) -> Iterator[str]:
+    """Looks so far apart that there are none."""
+    if every_s > run_s:
+        yield (
+            f"evaluation.every is {time_text(every_s)}, longer than the run of "
+            f"{time_text(run_s)}: models are looked at only when it begins and ends"
+        )
+
+
+def idle_partition(task: TaskSettings, clients: int) -> Iterator[str]:
+    """A partition that has nothing to part."""
+    partition = getattr(task, "partition", None)
+    if clients == 1 and partition and partition.model_fields_set > {"kind"}:
+        yield "task.partition changes nothing: the one client has all training data"
+
+
+def idle_momentum(
+    common: TrainingSettings, protocols: Mapping[str, Protocol], optimizers: Mapping[str, str]
+) -> Iterator[str]:
+    """A momentum that was chosen and is used by none. `optimizers`: each protocol's."""
+    using = {name for name, optimizer in optimizers.items() if optimizer == "momentum"}
+    chosen = ["training"] if "momentum" in common.model_fields_set and not using else []
+    for name, protocol in protocols.items():
+        if "momentum" in protocol.training.model_fields_set and name not in using:
+            chosen.append(f"protocols.{name}.training")
+    for path in chosen:
+        yield f"{path}.momentum changes nothing: only the optimizer momentum uses it"
+
+
+def idle_groups(groups: Mapping[str, GroupSettings], faults: Mapping[str, Fault]) -> Iterator[str]:
+    """Groups that neither have anything of their own nor are named by a fault."""
+    named = {part for fault in faults.values() for _, part in fault.named()}
+    for name, group in groups.items():
+        if name not in named and not group.is_special:
+            yield f"clients.groups.{name} changes nothing: it sets nothing, and no fault names it"

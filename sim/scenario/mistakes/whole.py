@@ -1,0 +1,252 @@
+"""What only the whole of a scenario shows: sections that don't fit each other.
+
+A check asks by its parameters' names for the sections that it needs. Where one of them is wrong in
+itself it is left out, so that all that can be told is told at once.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails
+
+from models.networks import ModelSettings, check_fit
+from models.tasks import TaskSettings
+from sim.faults import Fault
+from sim.protocols import Protocol
+from sim.record.errors import Path, Refusal, check_least, did_you_mean
+from sim.record.metrics import limits
+from sim.record.rows import SERVER, STAGES, client_name
+from sim.record.settings import WORDS, resolved, span
+from sim.record.words import time_text
+from sim.scenario.sections import (
+    ClientsSettings,
+    EvaluationSettings,
+    GoalSettings,
+    NetworkSettings,
+    OutputSettings,
+    ServerSettings,
+    check_size,
+)
+
+MOST_EVENTS = 100_000_000
+"""So many take an hour of real time, and tens of gigabytes for the trace."""
+_MOST_EVALUATIONS = 100_000
+_BY_NAME = ("faults", "protocols")
+"""Sections whose entries stand each for itself."""
+
+Refusals = Iterator[Refusal]
+
+
+def mistakes(sections: Mapping[str, Any]) -> Refusals:
+    """All that these sections of a scenario, by their names, have wrong together."""
+    for check in CHECKS:
+        needed = inspect.signature(check).parameters
+        if needed.keys() <= sections.keys():
+            yield from check(**{name: sections[name] for name in needed})
+
+
+def sound(
+    fields: Mapping[str, FieldInfo], data: Mapping[str, Any], found: Sequence[InitErrorDetails]
+) -> dict[str, Any]:
+    """The sections that have none of the mistakes found; of faults and protocols, those entries."""
+    sections: dict[str, Any] = {}
+    wrong = [path for path in map(_path, found) if path]
+    for name, field in fields.items():
+        entries = {path[1] for path in wrong if path[0] == name and name in _BY_NAME and path[1:]}
+        if (written := data.get(name)) is not None and entries:
+            written = {key: one for key, one in written.items() if key not in entries}
+        elif any(path[0] == name for path in wrong):
+            continue
+        # Of entries none may be left, and a default may depend on what is wrong.
+        with suppress(ValidationError, KeyError):
+            sections[name] = _section(field, name in data, written, sections)
+    return sections
+
+
+def _section(field: FieldInfo, is_written: bool, written: Any, others: dict[str, Any]) -> Any:
+    if not is_written:
+        return field.get_default(call_default_factory=True, validated_data=others)
+    kind: Any = Annotated[field.annotation, None, *field.metadata]
+    return TypeAdapter(kind).validate_python(written)
+
+
+def _path(error: InitErrorDetails) -> Path:
+    refusal = error.get("ctx", {}).get("error")
+    return (*error.get("loc", ()), *(refusal.path if isinstance(refusal, Refusal) else ()))
+
+
+def node_names(clients: ClientsSettings, server: ServerSettings | None) -> tuple[str, ...]:
+    """``client_0``, ``client_1``, ... in the order of their numbers, then a server if there is."""
+    names = map(client_name, range(clients.count))
+    return (*names, SERVER) if server is not None else tuple(names)
+
+
+def goals(
+    evaluation: EvaluationSettings, stop_when: GoalSettings | None
+) -> dict[tuple[str, ...], GoalSettings]:
+    """The scores that a scenario looks for, by their paths."""
+    found = {("evaluation", "target"): evaluation.target, ("stop_when",): stop_when}
+    return {path: goal for path, goal in found.items() if goal is not None}
+
+
+def is_unreliable(network: NetworkSettings, faults: Mapping[str, Fault]) -> bool:
+    """Whether anything may be lost in a world."""
+    return bool(faults) or network.packet_loss + network.transfer_loss > 0
+
+
+def _by(check: Callable[[], None], *path: str) -> Refusals:
+    """The mistake that a check raises, as seen from above `path`."""
+    try:
+        check()
+    except Refusal as refusal:
+        yield refusal.below(*path)
+
+
+def _each_once(what: str, values: Sequence[object], *path: str) -> Refusals:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            yield Refusal(f"{value} is listed twice", f"each {what} once", (*path, index))
+
+
+def _seeds(seeds: Sequence[int]) -> Refusals:
+    return _each_once("seed", seeds, "seeds")
+
+
+def _lists(clients: ClientsSettings, network: NetworkSettings) -> Refusals:
+    lists = {
+        ("clients", "step_time"): clients.step_time,
+        ("network", "uplink"): network.uplink,
+        ("network", "downlink"): network.downlink,
+    }
+    for path, values in lists.items():
+        if isinstance(values, tuple) and len(values) != clients.count:
+            yield Refusal(f"lists {len(values)} values", f"{clients.count}, one per client", path)
+
+
+def _network(model: ModelSettings, task: TaskSettings) -> Refusals:
+    return _by(partial(check_fit, model, per_pixel=task.segments))
+
+
+def _latencies(
+    network: NetworkSettings, clients: ClientsSettings, server: ServerSettings | None
+) -> Refusals:
+    return _by(partial(check_size, network.latency, clients.count, server is not None))
+
+
+def _faults(
+    faults: Mapping[str, Fault],
+    clients: ClientsSettings,
+    server: ServerSettings | None,
+    duration: float,
+) -> Refusals:
+    """Faults of unknown nodes, or of none, and more than can be played."""
+    nodes, groups = node_names(clients, server), clients.members()
+    events: dict[str, float] = {}
+    for name, fault in faults.items():
+        found = list(_unknown(fault, clients))
+        if not found:
+            acting = resolved(fault, groups)
+            found = list(_by(partial(acting.check, nodes)))
+            events[name] = acting.events(duration, nodes)
+        yield from (refusal.below("faults", name) for refusal in found)
+    if events:
+        path, what = ("faults", max(events, key=lambda name: events[name])), "failures and repairs"
+        yield from _by(partial(check_events, sum(events.values()), what, duration, path))
+
+
+def _unknown(fault: Fault, clients: ClientsSettings) -> Refusals:
+    """Mistakes in the nodes, ranges and groups that a fault names."""
+    last = client_name(clients.count - 1)
+    for path, part in fault.named():
+        if (among := span(part)) and among[1] >= clients.count:
+            allowed = f"{client_name(0)} to {last}, or {SERVER}"
+            yield Refusal(f"{client_name(among[1])} does not exist", allowed, path)
+        elif among is None and part not in (*WORDS, *clients.groups):
+            names = (*WORDS, *clients.groups)
+            allowed = f"{', '.join(names)}, {client_name(0)} to {last}, a range, or a list of these"
+            what = f"{part!r} is neither a node nor a group{did_you_mean(part, names)}"
+            yield Refusal(what, allowed, path)
+
+
+def check_events(number: float, what: str, duration_s: float, path: Path) -> None:
+    """Raise Refusal if so many of `what` within `duration_s` are more than can be played."""
+    if number > MOST_EVENTS:
+        what = f"about {number:.1g} {what} in {time_text(duration_s)}"
+        raise Refusal(what, f"at most {MOST_EVENTS:,} in a run", path)
+
+
+def _servers(protocols: Mapping[str, Protocol], server: ServerSettings | None) -> Refusals:
+    for name, protocol in protocols.items():
+        if protocol.needs_server and server is None:
+            allowed = "a section server, with uplink, downlink and aggregation_time"
+            yield Refusal("needs a server, and there is none", allowed, ("protocols", name))
+
+
+def _rounds(protocols: Mapping[str, Protocol], duration: float) -> Refusals:
+    for name, protocol in protocols.items():
+        number = protocol.events(duration)
+        check = partial(check_events, number, "rounds", duration, ("protocols", name))
+        yield from _by(check)
+
+
+def _protocols(
+    protocols: Mapping[str, Protocol], network: NetworkSettings, faults: Mapping[str, Fault]
+) -> Refusals:
+    unreliable = is_unreliable(network, faults)
+    for name, protocol in protocols.items():
+        yield from _by(partial(protocol.check, unreliable=unreliable), "protocols", name)
+
+
+def _goals(
+    task: TaskSettings, evaluation: EvaluationSettings, stop_when: GoalSettings | None
+) -> Refusals:
+    for path, goal in goals(evaluation, stop_when).items():
+        if goal.metric not in task.directions:
+            what = f"{goal.metric!r} is none of the task's metrics"
+            near = did_you_mean(goal.metric, task.directions)
+            yield Refusal(what + near, ", ".join(task.directions), (*path, "metric"))
+            continue
+        low, high = limits(goal.metric, task.bounds)
+        if not low <= goal.value <= high:
+            allowed = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+            yield Refusal(f"{goal.value:g} can't be reached", allowed, (*path, "value"))
+
+
+def _looks(evaluation: EvaluationSettings, duration: float) -> Refusals:
+    least_s, what = duration / _MOST_EVALUATIONS, "evaluates too often for this duration"
+    return _by(partial(check_least, evaluation.every, least_s, what, "evaluation", "every"))
+
+
+def _stages(
+    evaluation: EvaluationSettings, stop_when: GoalSettings | None, output: OutputSettings
+) -> Refusals:
+    stages = evaluation.stages
+    yield from _each_once("stage", stages, "evaluation", "stages")
+    found = goals(evaluation, stop_when).items()
+    needed = {(*path, "stage"): str(goal.stage) for path, goal in found}
+    needed["output", "keep_models"] = output.keep_models
+    for place, wanted in needed.items():
+        if wanted in STAGES and wanted not in stages:
+            allowed = f"what evaluation.stages has: {', '.join(stages)}"
+            yield Refusal(f"{wanted} models are not looked at", allowed, place)
+
+
+CHECKS: tuple[Callable[..., Refusals], ...] = (
+    _seeds,
+    _lists,
+    _network,
+    _latencies,
+    _faults,
+    _servers,
+    _rounds,
+    _protocols,
+    _goals,
+    _looks,
+    _stages,
+)
