@@ -142,7 +142,7 @@ def test_what_the_whole_shows_is_told_together_too() -> None:
         "faults.server_crash.node=client_99",
         "faults.more={kind: client_dropout, probability: 0.1}",
         "faults.more.nodes=[client_0, slow]",
-        "evaluation.target={metric: acc, value: 1}",
+        "evaluation.target.metric=acc",
         "stop_when={metric: accuracy, value: 2, stage: trained}",
         "evaluation.stages=[received]",
         "server=null",
