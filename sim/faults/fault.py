@@ -22,6 +22,7 @@ class Fault(Settings):
     """
 
     AS_OWN: ClassVar[str] = "a subclass of Fault"
+
     together: ClassVar[str] = ""
     """What two of the kind come to that act on one node at once, if it is to be said."""
 

@@ -143,7 +143,7 @@ def test_what_the_whole_shows_is_told_together_too() -> None:
         "faults.more={kind: client_dropout, probability: 0.1}",
         "faults.more.nodes=[client_0, slow]",
         "evaluation.target.metric=acc",
-        "stop_when={metric: accuracy, value: 2, stage: trained}",
+        *("stop_when.metric=accuracy", "stop_when.value=2", "stop_when.stage=trained"),
         "evaluation.stages=[received]",
         "server=null",
     )
