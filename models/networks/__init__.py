@@ -31,6 +31,7 @@ def network(settings: ModelSettings, task: Task) -> nn.Module:
     Raises Refusal if such a network doesn't fit the task, or needs what isn't installed.
     """
     check_fit(settings, per_pixel=task.labels.dim() > 1)
+    settings.check_input(task.input_shape)
     return settings.build(task.input_shape, task.outputs)
 
 

@@ -27,6 +27,9 @@ class ModelSettings(Settings):
 
     name: str
 
+    def check_input(self, input_shape: tuple[int, ...]) -> None:
+        """Raise Refusal if inputs of that shape don't fit; asked before data are loaded, too."""
+
     @abstractmethod
     def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
         """A new module, its weights drawn from torch's global generator.

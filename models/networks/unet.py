@@ -29,21 +29,19 @@ class UnetSettings(ModelSettings):
         description="feature maps of each level; the image is halved between them",
     )
 
-    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """For images [channels, height, width]; see ModelSettings.
+    def check_input(self, input_shape: tuple[int, ...]) -> None:
+        """Both sides must be halved once per level but the last."""
+        check_sides(self.name, input_shape, len(self.channels) - 1)
 
-        Raises Refusal without MONAI, and unless both sides can be halved once per level but the
-        last.
-        """
-        halvings = len(self.channels) - 1
-        check_sides(self.name, input_shape, halvings)
+    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """For images [channels, height, width]; see ModelSettings. Raises Refusal without MONAI."""
         nets = required("monai.networks.nets", "brains", "network `unet`", ("model", "name"))
         net: nn.Module = nets.UNet(
             spatial_dims=2,
             in_channels=input_shape[0],
             out_channels=outputs,
             channels=self.channels,
-            strides=(2,) * halvings,
+            strides=(2,) * (len(self.channels) - 1),
             # Residual units cost 2.4 times as much and score lower after as many steps on `brains`.
             num_res_units=0,
             norm="batch",

@@ -34,6 +34,10 @@ class DigitsSettings(PartitionedSettings, SupervisedSettings):
         check_fractions(self.test_fraction, self.validation_fraction)
         return self
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return 1, 8, 8
+
     def load(self, clients: int, tell: Tell) -> Task:
         """The same data for any number of `clients`, and nothing to `tell`.
 

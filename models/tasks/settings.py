@@ -103,6 +103,11 @@ class TaskSettings(Settings):
         assert self.data_seed != "run"
         return self.data_seed
 
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Of one input, where that is known without the data."""
+        return None
+
     def of_seed(self, seed: int) -> Self:
         """The settings of the run with that seed: its data are drawn by a number."""
         own = self.data_seed == "run"

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+LEVELS = 4
+"""How often an image is halved."""
+
+
 class QuicknatSettings(ModelSettings):
     """The paper's network for segmentation: densely connected blocks, unpooling with indices.
 
@@ -28,9 +32,12 @@ class QuicknatSettings(ModelSettings):
         description="recalibration after each block but the deepest; arXiv 1808.08127",
     )
 
-    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """For images [channels, height, width], sides divisible by 16; see ModelSettings."""
-        from models.networks.quicknat.module import LEVELS, QuickNat
-
+    def check_input(self, input_shape: tuple[int, ...]) -> None:
+        """Sides must be divisible by 16."""
         check_sides(self.name, input_shape, LEVELS)
-        return QuickNat(self.filters, self.squeeze_excite, input_shape[0], outputs)
+
+    def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """For images [channels, height, width]; see ModelSettings."""
+        from models.networks.quicknat.module import QuickNat
+
+        return QuickNat(self.filters, self.squeeze_excite, LEVELS, input_shape[0], outputs)

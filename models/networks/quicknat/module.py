@@ -10,26 +10,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-LEVELS = 4
-"""How often an image is halved."""
-
 
 class QuickNat(nn.Module):
     """Input [batch, channels, height, width]; output [batch, outputs, height, width].
 
-    `filters`: maps of each convolution; `excitation`: the name of one of _EXCITATIONS.
+    `filters`: maps of each convolution; `excitation`: the name of one of _EXCITATIONS; `levels`:
+    how often an image is halved.
     """
 
-    def __init__(self, filters: int, excitation: str, channels: int, outputs: int) -> None:
+    def __init__(
+        self, filters: int, excitation: str, levels: int, channels: int, outputs: int
+    ) -> None:
         super().__init__()
         recalibration = _EXCITATIONS[excitation]
 
         def block(inputs: int) -> nn.Module:
             return nn.Sequential(_Dense(inputs, filters), recalibration(filters))
 
-        self.down = nn.ModuleList(block(filters if level else channels) for level in range(LEVELS))
+        self.down = nn.ModuleList(block(filters if level else channels) for level in range(levels))
         self.bottleneck = _Dense(filters, filters)
-        self.up = nn.ModuleList(block(2 * filters) for _ in range(LEVELS))
+        self.up = nn.ModuleList(block(2 * filters) for _ in range(levels))
         self.classifier = nn.Conv2d(filters, outputs, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -60,6 +60,10 @@ class BrainsSettings(SegmentationSettings):
     )
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        return 1, self.image_size, self.image_size
+
+    @property
     def age_ranges(self) -> tuple[tuple[float, float], ...]:
         """(youngest, oldest) in years: one for all sites, or one per site."""
         ranges = tuple(entry for entry in self.ages if isinstance(entry, tuple))

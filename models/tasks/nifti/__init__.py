@@ -55,6 +55,10 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         "tested on, unless the column split names some",
     )
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return 1, self.image_size, self.image_size
+
     def content(self) -> str:
         """See FilesSettings."""
         return content(scans_at(Path(self.scans)), Path(self.label_map))

@@ -130,7 +130,9 @@ def _lists(clients: ClientsSettings, network: NetworkSettings) -> Refusals:
 
 
 def _network(model: ModelSettings, task: TaskSettings) -> Refusals:
-    return _by(partial(check_fit, model, per_pixel=task.segments))
+    yield from (found := list(_by(partial(check_fit, model, per_pixel=task.segments))))
+    if task.input_shape is not None and not found:
+        yield from _by(partial(model.check_input, task.input_shape))
 
 
 def _latencies(

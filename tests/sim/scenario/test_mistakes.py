@@ -160,6 +160,14 @@ def test_what_the_whole_shows_is_told_together_too() -> None:
     ]
 
 
+def test_a_network_that_does_not_fit_is_found_without_the_data() -> None:
+    channels = "model.channels=[4, 4, 4, 4, 4, 4, 4, 4]"
+    assert told("brains_quick", channels) == [
+        "scenarios/brains_quick.yaml:6:15: model.name: network `unet` halves images 7 times, and "
+        "they are 64x64 pixels; allowed: sides divisible by 128 that leave more than one pixel"
+    ]
+
+
 def test_of_very_many_mistakes_ten_are_told() -> None:
     wrong = [f"faults.f{number}={{kind: crash, node: server, at: 10}}" for number in range(13)]
     lines = told("no_faults", *wrong)
