@@ -55,6 +55,7 @@ _USUAL = (
 )
 _QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(.*)", re.ASCII)
 _UNIT = re.compile(r"(?:1\s*)?/\s*([A-Za-z]+)|([A-Za-z]+)(?:\s*/\s*([A-Za-z]+))?")
+_ABOVE_ZERO = r"\+?(?=[0-9.]*[1-9])(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _LONGEST = 64
 _NONE = (Fraction(0), "")
 
@@ -100,6 +101,29 @@ def _meant(unit: str, base: str) -> str | None:
     spelt = {one.casefold(): one for one in _USUAL}
     candidates += [spelt[one.casefold()] for one in candidates if one.casefold() in spelt]
     return next((one for one in candidates if _unit(one)[1] == base), None)
+
+
+def pattern(base: str, *, zero: bool = True) -> str:
+    """A regular expression, as JSON Schema has it, for what `parse` takes of `base`.
+
+    How large a number may be it can't say. `zero`: whether none at all will do.
+    """
+    exponent = r"(?:[eE][-+]?[0-9]{1,3})?"
+    some = r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)" if zero else _ABOVE_ZERO
+    none = r"|-(?:0+(?:\.0*)?|\.0+)(?![0-9])" if zero else ""
+    return rf"^\s*(?:{some}{none}){exponent}\s*{_unit_pattern(base)}\s*$"
+
+
+def _unit_pattern(base: str) -> str:
+    prefix = f"(?:{'|'.join(_PREFIXES)})?"
+    time, size = (
+        f"{prefix}(?:(?:{'|'.join(long)})s?|{'|'.join(short)})"
+        for names in (_TIMES, _SIZES)
+        for long in ([name for name in names if len(name) > 1],)
+        for short in ([name for name in names if len(name) == 1],)
+    )
+    per = rf"\s*/\s*{time}"
+    return {"s": time, "B": size, "B/s": size + per, "1/s": rf"(?:1\s*)?{per}"}[base]
 
 
 def quantity(text: str) -> tuple[float, str] | None:

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from models.tasks import TASKS
 from sim.record.errors import Mistakes, Path, Place, nearest, scenario_error
+from sim.record.settings import Schema
 from sim.scenario import paths
 from sim.scenario.mistakes.translation import translated
 from sim.scenario.scenario import Scenario
@@ -166,5 +167,5 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Scenario.model_json_schema(),
+        **Scenario.model_json_schema(schema_generator=Schema),
     }

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import (
     BeforeValidator,
     Field,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     PlainSerializer,
     PrivateAttr,
@@ -19,6 +20,8 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from models.networks import NETWORKS, ModelSettings, own_network
 from models.tasks import TASKS, TaskSettings
@@ -76,6 +79,30 @@ def _kinds_named(data: Any) -> Any:
     }
 
 
+class _OrKind:
+    """Tells editors that a protocol's name may say its kind."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        [(name, kinds)] = handler(core)["patternProperties"].items()
+        by_name = {
+            kind["properties"]["kind"]["const"]: {
+                "description": kind["description"],
+                "anyOf": [{**kind, "required": kind["required"][1:]}, kinds],
+            }
+            for kind in kinds["anyOf"]
+            if "additionalProperties" in kind
+        }
+        return {
+            "type": "object",
+            "properties": by_name,
+            "propertyNames": {"pattern": name},
+            "additionalProperties": kinds,
+            "minProperties": 1,
+        }
+
+
 def _output(so_far: dict[str, Any]) -> OutputSettings:
     """Of a segmentation task one wants to see what was learned."""
     return OutputSettings(keep_models="final" if so_far["task"].segments else "none")
@@ -116,6 +143,7 @@ class Scenario(Settings):
     protocols: Annotated[
         dict[_Name, Annotated[Protocol, OneOf(PROTOCOLS)]],
         BeforeValidator(_kinds_named),
+        _OrKind(),
         Field(min_length=1),
     ] = Field(description="what is compared, by a name of your choice")
     evaluation: EvaluationSettings = Field(description="when scores are taken")

@@ -31,6 +31,7 @@ from sim.record.settings.quantities import (
     PositiveSeconds,
     Seconds,
 )
+from sim.record.settings.schema import Schema
 
 __all__ = [
     "LONGEST_S",
@@ -51,6 +52,7 @@ __all__ = [
     "PerSecond",
     "Positive",
     "PositiveSeconds",
+    "Schema",
     "Seconds",
     "Seed",
     "Selector",

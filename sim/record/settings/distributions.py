@@ -20,6 +20,7 @@ from sim.record.errors import Refusal
 from sim.record.settings.base import Settings
 from sim.record.settings.kinds import OneOf
 from sim.record.settings.quantities import PositiveSeconds, Seconds
+from sim.record.units import pattern
 
 Floats = NDArray[np.float64]
 
@@ -118,7 +119,8 @@ class _OrQuantity:
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string", "examples": ["2 s"]}, handler(core)]}
+        quantity = {"type": "string", "pattern": pattern("s"), "examples": ["2 s"]}
+        return {"anyOf": [quantity, handler(core)]}
 
 
 Duration = Annotated[

@@ -77,7 +77,29 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": [handler(kind.__pydantic_core_schema__) for _, kind in self.known()]}
+        known = list(self.known())
+        kinds = [self._schema(name, handler(one.__pydantic_core_schema__)) for name, one in known]
+        alone = [name for name, one in known if _needs_nothing(one, self._key)]
+        if not any("." in name for name, _ in known):  # The user's own, if the code isn't there.
+            named = {"type": "string", "pattern": r"\."}
+            own = {"type": "object", "properties": {self._key: named}, "required": [self._key]}
+            kinds += [own, named]
+        return {"anyOf": [*([{"enum": alone}] if alone else []), *kinds]}
+
+    def _schema(self, name: str, kind: JsonSchemaValue) -> JsonSchemaValue:
+        """A kind's schema, in which its name is required and tells it from the others."""
+        named = {"const": name, "description": kind["properties"][self._key].get("description", "")}
+        required = [self._key, *(key for key in kind.get("required", []) if key != self._key)]
+        return {
+            **kind,
+            "properties": {**kind["properties"], self._key: named},
+            "required": required,
+        }
+
+
+def _needs_nothing(kind: type[Settings], key: str) -> bool:
+    """Whether its name alone says all that must be said."""
+    return not any(field.is_required() for name, field in kind.model_fields.items() if name != key)
 
 
 def _complete(name: str, base: type[Settings], found: Any) -> type[Settings]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from sim.record.errors import Refusal
-from sim.record.units import parse
+from sim.record.units import parse, pattern
 
 LONGEST_S = 1e12
 """Thirty thousand years: no time in a world overflows, whatever stretches such a duration."""
@@ -44,9 +44,9 @@ def _writer(unit: str) -> Callable[[float], str]:
     return lambda value: f"{value!r} {unit}" if math.isfinite(value) else repr(value)
 
 
-def _schema(example: str) -> WithJsonSchema:
+def _schema(base: str, example: str, *, zero: bool = True) -> WithJsonSchema:
     return WithJsonSchema(
-        {"type": "string", "examples": [example], "description": "a number with a unit"}
+        {"type": "string", "pattern": pattern(base, zero=zero), "examples": [example]}
     )
 
 
@@ -55,7 +55,7 @@ Seconds = Annotated[
     BeforeValidator(_parser("s", "20 s")),
     _within(0.0, LONGEST_S, "s"),
     PlainSerializer(_writer("s"), return_type=str, when_used="json"),
-    _schema("20 s"),
+    _schema("s", "20 s"),
 ]
 """A duration or an instant of virtual time, zero or more; a float in seconds."""
 
@@ -65,7 +65,7 @@ BytesPerSecond = Annotated[
     AfterValidator(_above_zero),
     _within(*_BANDWIDTHS, "B/s"),
     PlainSerializer(_writer("B/s"), return_type=str, when_used="json"),
-    _schema("20 Mbit/s"),
+    _schema("B/s", "20 Mbit/s", zero=False),
 ]
 """A bandwidth above zero; a float in bytes per second."""
 
@@ -74,7 +74,7 @@ PerSecond = Annotated[
     BeforeValidator(_parser("1/s", "0.5 / h")),
     _within(_LOWEST_RATE, math.inf, "/ s"),
     PlainSerializer(_writer("/ s"), return_type=str, when_used="json"),
-    _schema("0.5 / h"),
+    _schema("1/s", "0.5 / h"),
 ]
 """A rate, zero or more; a float in events per second."""
 
@@ -82,11 +82,14 @@ Bytes = Annotated[
     float,
     BeforeValidator(_parser("B", "20 kB")),
     PlainSerializer(_writer("B"), return_type=str, when_used="json"),
-    _schema("20 kB"),
+    _schema("B", "20 kB"),
 ]
 """A size, zero or more; a float in bytes."""
 
 PositiveSeconds = Annotated[
-    Seconds, AfterValidator(_above_zero), _within(SHORTEST_S, LONGEST_S, "s")
+    Seconds,
+    AfterValidator(_above_zero),
+    _within(SHORTEST_S, LONGEST_S, "s"),
+    _schema("s", "20 s", zero=False),
 ]
 """A duration above zero; a float in seconds."""

@@ -1,0 +1,93 @@
+"""What is said of settings and faults that change nothing, or not what they seem to."""
+
+from pathlib import Path
+
+import pytest
+
+from sim.scenario import dump, grid, load
+
+
+def slow(at: str, *nodes: str, lasts: str = "5 min") -> str:
+    return f"{{kind: slowdown, nodes: [{', '.join(nodes)}], factor: 2, at: {at}, lasts: {lasts}}}"
+
+
+def down(at: str, node: str, after: str = "5 min") -> str:
+    return f"{{kind: crash, node: {node}, at: {at}, recovers_after: {after}}}"
+
+
+CUT = "{kind: partition, groups: [[client_0]], at: %s, heals_after: 5 min}"
+TOGETHER = [
+    (
+        (slow("1 min", "client_0", "client_1"), slow("3 min", "client_1", "client_2")),
+        ["faults.a and faults.b both act on client_1 from 3 min on: their factors multiply"],
+    ),
+    (
+        (slow("1 min", "client_0..client_3"), slow("3 min", "clients")),
+        ["faults.a and faults.b both act on the same nodes from 3 min on: their factors multiply"],
+    ),
+    (
+        (CUT % "1 min", CUT % "5 min"),
+        [
+            "faults.a and faults.b both act on the same nodes from 5 min on: whom one of them sets "
+            "apart can't be reached"
+        ],
+    ),
+    (
+        (down("1 min", "client_2"), slow("3 min", "client_2")),
+        ["faults.b acts on client_2 from 3 min on, while faults.a holds it down: to no effect"],
+    ),
+    ((down("1 min", "client_2"), slow("3 min", "client_2", "client_3")), []),
+    ((down("1 min", "client_2"), slow("6 min", "client_2")), []),
+    ((slow("1 min", "client_0"), slow("3 min", "client_1")), []),
+    ((slow("1 min", "client_0", lasts="2 min"), slow("3 min", "client_0")), []),
+    ((down("1 min", "client_2"), "{kind: client_dropout, probability: 0.1}"), []),
+]
+
+
+@pytest.mark.parametrize(("faults", "said"), TOGETHER)
+def test_faults_that_meet_at_a_node(faults: tuple[str, str], said: list[str]) -> None:
+    overrides = [f"faults.{name}={fault}" for name, fault in zip("ab", faults, strict=True)]
+    assert list(load("no_faults", overrides).idle()) == said
+
+
+SETTINGS = [
+    ("training.momentum=0.9", "training.momentum changes nothing: only the optimizer momentum"),
+    (
+        "protocols.fedavg.training={momentum: 0.5}",
+        "protocols.fedavg.training.momentum changes nothing: only the optimizer momentum uses it",
+    ),
+    ("evaluation.every=45 min", "evaluation.every is 45 min, longer than the run of 30 min: "),
+    ("clients.count=1", "task.partition changes nothing: the one client has all training data"),
+    ("clients.groups={slow: {count: 2}}", "clients.groups.slow changes nothing: it sets nothing"),
+]
+
+
+@pytest.mark.parametrize(("override", "said"), SETTINGS)
+def test_settings_that_change_nothing(override: str, said: str, tmp_path: Path) -> None:
+    scenario = load("no_faults", [override])
+    [text] = scenario.idle()
+    assert text.startswith(said)
+    (tmp_path / "kept.yaml").write_text(dump(scenario), encoding="utf-8")
+    assert list(load(tmp_path / "kept.yaml").idle()) == [text]
+
+
+def test_settings_that_do() -> None:
+    for overrides in (
+        ["training={optimizer: momentum, learning_rate: 0.1, batch_size: 8, local_steps: 2}"],
+        ["training.momentum=0.8", "protocols.fedavg.training={optimizer: momentum}"],
+        ["clients.groups={slow: {count: 2}}", f"faults.a={slow('1 min', 'slow')}"],
+        ["evaluation.every=30 min"],
+    ):
+        assert list(load("no_faults", overrides).idle()) == []
+
+
+def test_a_momentum_that_nobody_chose_is_stored_only_where_it_is_used() -> None:
+    assert "momentum" not in dump(load("no_faults"))
+    assert "momentum: 0.9" in dump(load("no_faults", ["training.optimizer=momentum"]))
+    assert "momentum: 0.8" in dump(load("no_faults", ["training.momentum=0.8"]))
+    points = grid("no_faults", vary=["training.optimizer=momentum,sgd"]).points
+    assert [list(point.scenario.idle()) for point in points] == [[], []]
+    momentum = points[0].scenario
+    assert momentum.training.momentum == 0.9
+    varied = grid("no_faults", vary=["training.momentum=0.5,0.8"])
+    assert varied.units == {"training.momentum": ""}
