@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from models.tasks import TaskSettings
 from models.training import TrainingSettings
@@ -29,36 +30,42 @@ def idle_faults(
             )
         elif not struck[name]:
             yield f"faults.{name} strikes no node that a protocol runs on: it changes nothing"
-    for name, other in itertools.combinations(faults, 2):
-        yield from _together(name, faults[name], other, faults[other], struck, duration_s)
+    acting = [_Acting(name, fault, struck[name]) for name, fault in faults.items()]
+    for one, other in itertools.combinations(acting, 2):
+        yield from _together(one, other, duration_s)
 
 
-def _together(
-    name: str,
-    fault: Fault,
-    other: str,
-    another: Fault,
-    struck: Mapping[str, set[str]],
-    duration_s: float,
-) -> Iterator[str]:
+class _Acting(NamedTuple):
+    name: str
+    fault: Fault
+    nodes: set[str]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it acts at a time of its own, not always."""
+        return self.fault.window_s != (0.0, math.inf) or self.fault.crash_s is not None
+
+    @property
+    def is_crash(self) -> bool:
+        return self.fault.crash_s is not None
+
+
+def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
     """What is to be said of two faults that act at the same time on the same nodes."""
-    begins_s = max(fault.window_s[0], another.window_s[0])
-    ends_s = min(fault.window_s[1], another.window_s[1], duration_s)
-    both = struck[name] & struck[other]
-    if begins_s >= ends_s or not both or not (_is_fixed(fault) and _is_fixed(another)):
+    (begins_s, ends_s), (other_begins_s, other_ends_s) = one.fault.window_s, other.fault.window_s
+    begins_s, ends_s = max(begins_s, other_begins_s), min(ends_s, other_ends_s, duration_s)
+    both = one.nodes & other.nodes
+    if begins_s >= ends_s or not both or not (one.is_fixed and other.is_fixed):
         return
-    where = f"{min(both)} from {time_text(begins_s)} on" if len(both) == 1 else ""
-    where = where or f"the same nodes from {time_text(begins_s)} on"
-    if type(fault) is type(another) and fault.together:
-        yield f"faults.{name} and faults.{other} both act on {where}: {fault.together}"
-    for idle, its, down, holds in ((name, fault, other, another), (other, another, name, fault)):
-        if holds.crash_s is not None and its.crash_s is None and struck[idle] <= struck[down]:
-            yield f"faults.{idle} acts on {where}, while faults.{down} holds it down: to no effect"
-
-
-def _is_fixed(fault: Fault) -> bool:
-    """Whether it acts at a time of its own, not always."""
-    return fault.window_s != (0.0, math.inf) or fault.crash_s is not None
+    nodes = min(both) if len(both) == 1 else "the same nodes"
+    where = f"{nodes} from {time_text(begins_s)} on"
+    if type(one.fault) is type(other.fault) and one.fault.together:
+        together = one.fault.together
+        yield f"faults.{one.name} and faults.{other.name} both act on {where}: {together}"
+    for idle, down in ((one, other), (other, one)):
+        if down.is_crash and not idle.is_crash and idle.nodes <= down.nodes:
+            crash = f"faults.{down.name} holds it down"
+            yield f"faults.{idle.name} acts on {where}, while {crash}: to no effect"
 
 
 def idle_looks(every_s: float, run_s: float) -> Iterator[str]:

@@ -47,30 +47,35 @@ class _Complaint:
     """One of the schema library's errors, tied to the document."""
 
     def __init__(self, error: Mapping[str, Any], document: Document) -> None:
+        self.document = document
         self.type: str = error["type"]
         self.input: Any = error["input"]
         self.context: Mapping[str, Any] = error.get("ctx", {})
         self.message: str = error["msg"]
         cause = self.context.get("error")
         self.refusal = cause if isinstance(cause, Refusal) else None
-        self.document = document
-        self.is_named_wrong = False
-        self.path = _written(error["loc"], document.value, self.type == "missing")
-        sort = "missing" if self.type == "missing" else ""
-        if self.refusal is not None:
-            sort = self.refusal.sort
-            # A kind that nobody wrote was taken from the name above it.
-            path = (*self.path, *self.refusal.path)
-            unwritten = sort == "unknown kind" and path not in document.values
-            self.is_named_wrong = unwritten and self.path in document.mappings
-            if sort != "missing":
-                path = _as_written(path, document.value)
-            self.path = self.path if unwritten else path
-        self.is_missing = sort == "missing"
-        self.place = document.place(self.path, at_key=sort == "unknown key")
-        self.meant: str | None = None
-        if self.refusal is not None and sort == "unknown key":
-            self.meant = nearest(str(self.path[-1]), self.refusal.allowed.split(", "))
+        self.sort = self.refusal.sort if self.refusal else ""
+        self.is_missing = "missing" in (self.type, self.sort)
+        self.is_kind_from_name = False
+        self.path = self._blamed(_written(error["loc"], document.value, self.type == "missing"))
+        self.place = document.place(self.path, at_key=self.sort == "unknown key")
+        self.meant = self._meant_key()
+
+    def _blamed(self, above: Path) -> Path:
+        """The path of what is wrong, in or at the part ``above``."""
+        if self.refusal is None:
+            return above
+        path = (*above, *self.refusal.path)
+        if self.sort == "unknown kind" and path not in self.document.values:
+            # A kind that nobody wrote was taken from the name above it, or stood there alone.
+            self.is_kind_from_name = above in self.document.mappings
+            return above
+        return path if self.is_missing else _as_written(path, self.document.value)
+
+    def _meant_key(self) -> str | None:
+        if self.refusal is None or self.sort != "unknown key":
+            return None
+        return nearest(str(self.path[-1]), self.refusal.allowed.split(", "))
 
     def order(self, source: str) -> tuple[bool | int, ...]:
         """By place: the file's before other files', both before options; last what is missing."""
@@ -84,29 +89,27 @@ class _Complaint:
         what, allowed = self.refusal.what, self.refusal.allowed
         if self.meant:
             what += f", did you mean {self.meant}?"
-        elif self.refusal.sort == "unknown key" and str(self.path[-1]).isdecimal():
+        elif self.sort == "unknown key" and str(self.path[-1]).isdecimal():
             what += ", did you mean a decimal point?"
         elif self.is_missing:
             what += self._nearby(allowed.split(", "))
-        elif self.is_named_wrong:
+        elif self.is_kind_from_name:
             allowed = f"any name with kind: one of {allowed}; or one of these as its name"
         return what, allowed
 
     def _nearby(self, names: Sequence[str]) -> str:
         """What to say of a missing setting for which something else stands there."""
         *above, key = self.path
-        if key in ("kind", "name"):
-            inside = _at(self.document.value, above)
-            words = [*inside.values(), *above[-1:]] if isinstance(inside, dict) else []
-            for word in words:
+        if key in ("kind", "name") and isinstance(inside := _at(self.document.value, above), dict):
+            for word in (*inside.values(), *above[-1:]):
                 if word in names:
                     return f", did you mean {key}: {word}?"
         for length in range(2, len(self.path)):
             *parent, name = self.path[:length]
-            if self._is_option((*parent, name)):
-                others = [one for one in _at(self.document.value, parent) if one != name]
-                if near := nearest(str(name), others):
-                    return f" in the new {name}, did you mean {near}?"
+            others = _at(self.document.value, parent)
+            if isinstance(others, dict) and self._is_option((*parent, name)):
+                near = nearest(str(name), (one for one in others if one != name))
+                return f" in the new {name}, did you mean {near}?" if near else ""
         return ""
 
     def _is_option(self, path: Path) -> bool:

@@ -244,6 +244,33 @@ def test_check_goes_through_all_scenarios_and_reports_each_mistake(
     assert second.startswith("missing.yaml:")
 
 
+def test_check_tells_all_mistakes_of_all_scenarios_as_they_are_set(
+    scenario: str, tmp_path: Path
+) -> None:
+    (tmp_path / "other.yaml").write_text(SCENARIO.replace("name: tiny", "name: other"))
+    wrong = ("--set", "clients.count=0", "--set", "protocols.locl.x=1", "--set", "seeds=3")
+    result = invoke("check", scenario, "other.yaml", *wrong)
+    assert (result.exit_code, result.stdout) == (2, "")
+    paths = [line.split(": ")[1] for line in result.stderr.splitlines()]
+    assert paths == ["seeds", "clients.count", "protocols.locl"] * 2
+    result = invoke("check", scenario, "other.yaml", "--set", "clients.count=3")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [line.split(", ")[1] for line in result.stdout.splitlines()] == ["3 clients"] * 2
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_a_run_is_refused_with_all_its_mistakes_and_writes_nothing(
+    command: str, scenario: str, tmp_path: Path
+) -> None:
+    wrong = [f"faults.f{n}={{kind: crash, node: client_9, at: 1 s}}" for n in range(12)]
+    result = invoke(command, scenario, *(part for one in wrong for part in ("--set", one)))
+    lines = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(lines) == 11 and lines[10] == "and 2 more"
+    assert "Traceback" not in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
 def test_check_says_what_can_come_to_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
