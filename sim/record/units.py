@@ -76,7 +76,9 @@ def parse(text: Any, base: str, example: str) -> float:
         raise Refusal(f"{shown!r} is not a quantity", allowed)
     number, unit = match.groups()
     if not unit:
-        raise Refusal(f"{text!r} needs a unit", f"e.g. '{number} {example.partition(' ')[2]}'")
+        units = ("ms", "s", "min", "h") if base == "s" else (example.partition(" ")[2],)
+        allowed = ", ".join(f"'{number} {unit}'" for unit in units)
+        raise Refusal(f"{text!r} needs a unit", f"e.g. {allowed}")
     factor, found = _unit(unit)
     if found != base:
         meant = _meant(unit, base)

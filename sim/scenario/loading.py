@@ -94,12 +94,16 @@ def _check_there(path: FilePath) -> None:
 
 
 def first_comment(text: str) -> str | None:
-    """The block of comment lines that a file begins with, as one line: the scenario's question."""
+    """The block of comment lines that a file begins with, as one line: the scenario's question.
+
+    But for a line by which an editor finds the schema.
+    """
     lines = []
     for line in text.splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.lstrip("#").strip())
+        if not line.startswith("# yaml-language-server:"):
+            lines.append(line.lstrip("#").strip())
     return " ".join(lines).strip() or None
 
 

@@ -19,6 +19,7 @@ from sim.record.errors import (
     Place,
     Refusal,
     ScenarioError,
+    did_you_mean,
     dotted,
     scenario_error,
 )
@@ -164,7 +165,8 @@ def _require(option: str, chosen: Sequence[object], available: Iterable[object])
     for value in chosen:
         if value not in allowed:
             raise ScenarioError(
-                f"{option} {value}: not in the scenario; allowed: {', '.join(map(str, allowed))}"
+                f"{option} {value}: not in the scenario{did_you_mean(value, map(str, allowed))}; "
+                f"allowed: {', '.join(map(str, allowed))}"
             )
 
 
@@ -274,7 +276,8 @@ def _tuned(
         name = dotted(_parts(path))
         if name not in varied:
             allowed = ", ".join(varied) or "a path that sweep or --vary gives several values"
-            raise scenario_error(place, ("tune",), f"{path!r} is not varied", allowed)
+            what = f"{path!r} is not varied{did_you_mean(path, varied)}"
+            raise scenario_error(place, ("tune",), what, allowed)
         found.append(name)
     return tuple(dict.fromkeys(found)) or None
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from sim.record.errors import Refusal, shown
+from sim.record.errors import Refusal, did_you_mean, shown
 from sim.record.rows import CLIENT, SERVER, client_name
 from sim.record.settings.base import Settings
 
@@ -69,15 +69,15 @@ def _means(part: str, name: str) -> bool:
 
 def resolved(settings: S, groups: Mapping[str, Nodes]) -> S:
     """The same settings, with the nodes themselves wherever they name groups."""
-    listed = {name: value for name, value in settings if isinstance(value, tuple)}
-    changed = {name: _resolved(value, groups) for name, value in listed.items()}
-    return settings.model_copy(update=changed)
+    return settings.model_copy(update={name: _resolved(value, groups) for name, value in settings})
 
 
-def _resolved(value: tuple[Any, ...], groups: Mapping[str, Nodes]) -> tuple[Any, ...]:
+def _resolved(value: Any, groups: Mapping[str, Nodes]) -> Any:
     if isinstance(value, Nodes):
         return value.resolved(groups)
-    return tuple(_resolved(one, groups) if isinstance(one, tuple) else one for one in value)
+    if isinstance(value, tuple) and any(isinstance(one, Nodes) for one in value):
+        return tuple(_resolved(one, groups) for one in value)
+    return value
 
 
 def twice(lists: Sequence[Sequence[str]]) -> Iterator[tuple[int, int]]:
@@ -99,7 +99,8 @@ def _overlap(part: str, other: str) -> bool:
 
 def _node(name: str) -> str:
     if not _NODE.fullmatch(name):
-        raise Refusal(f"{name!r} is not a node{_meant(name)}", _NODE_ALLOWED)
+        meant = _meant(name) or did_you_mean(name, [SERVER])
+        raise Refusal(f"{name!r} is not a node{meant}", _NODE_ALLOWED)
     return name
 
 

@@ -200,7 +200,10 @@ MISTAKES = [
     (["seeds.0=1"], f"--vary seeds.0: seeds: is not varied; allowed: --seeds N, or {SETTINGS}"),
     (["sweep={}"], "--vary sweep: sweep: is not varied"),
     (["question=why"], "--vary question: question: is not varied"),
-    (["duration=1 h,5"], "--vary duration=5: duration: 5 needs a unit; allowed: e.g. '5 s'"),
+    (
+        ["duration=1 h,5"],
+        "--vary duration=5: duration: 5 needs a unit; allowed: e.g. ",
+    ),
     (["duration=*a"], "--vary duration=*a: duration: '*a' is no YAML value"),
     (
         ["network.packet_loss=0:1:0.5"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -180,3 +181,10 @@ def test_what_an_editor_suggests_is_taken() -> None:
                 TypeAdapter(kind).validate_python(value)
                 suggested += 1
     assert suggested > 100
+
+
+def test_the_line_that_names_the_schema_is_no_question(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = (resources.files("scenarios") / "no_faults.yaml").read_text(encoding="utf-8")
+    path.write_text(f"# yaml-language-server: $schema=scenario.schema.json\n{text}")
+    assert load(path) == load("no_faults")
