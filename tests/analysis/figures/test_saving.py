@@ -125,7 +125,7 @@ def invoke(tmp_path: Path, *arguments: str) -> str:
             "--from 50 s, --to 40 s: show nothing of the run; allowed: --from before --to, within "
             "0 s to 60 s",
         ),
-        (("--from", "1"), "--from: '1' needs a unit; allowed: e.g. '5 min'"),
+        (("--from", "1"), "--from: '1' needs a unit; allowed: e.g. '1 ms', '1 s', '1 min', '1 h'"),
         (
             ("--baseline", "x", "--figure", "clients"),
             "--baseline: the figure clients has no such choice; allowed with: difference, map",

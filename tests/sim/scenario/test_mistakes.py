@@ -124,7 +124,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     assert [line.partition("; ")[0] for line in lines] == [
         f"{path}:3:1: dureation: unknown key, did you mean duration?",
         f"{path}:5:58: task.partition.alpha: -1 is too small",
-        f"{path}:18:37: faults.server_crash.node: 'sever' is not a node",
+        f"{path}:18:37: faults.server_crash.node: 'sever' is not a node, did you mean server?",
         # The faults are wrong, but for this the loss is enough.
         f"{path}:21:3: protocols.fedavg.deadline: is missing, but faults or loss can stall a round",
         f"{path}:24:14: evaluation.evry: unknown key, did you mean every?",
