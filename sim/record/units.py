@@ -66,19 +66,7 @@ def parse(text: Any, base: str, example: str) -> float:
     Raises Refusal for anything but text with a number and a unit of the same dimension, for
     negative quantities and for those too large for a float. `example` is named as allowed.
     """
-    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise Refusal("not a quantity", f"a number with a unit, e.g. '{example}'")
-    stripped = str(text).strip()
-    match = _QUANTITY.fullmatch(stripped) if len(stripped) <= _LONGEST else None
-    if match is None:
-        shown = stripped if len(stripped) <= _LONGEST else stripped[:_LONGEST] + "..."
-        allowed = f"a number with a unit, e.g. '{example}'"
-        raise Refusal(f"{shown!r} is not a quantity", allowed)
-    number, unit = match.groups()
-    if not unit:
-        units = ("ms", "s", "min", "h") if base == "s" else (example.partition(" ")[2],)
-        allowed = ", ".join(f"'{number} {unit}'" for unit in units)
-        raise Refusal(f"{text!r} needs a unit", f"e.g. {allowed}")
+    number, unit = _parts(text, base, example)
     factor, found = _unit(unit)
     if found != base:
         meant = _meant(unit, base)
@@ -86,11 +74,29 @@ def parse(text: Any, base: str, example: str) -> float:
         raise Refusal(f"{unit!r} is not a unit that fits here{near}", f"e.g. '{example}'")
     exact = Fraction(number) * factor
     if exact < 0:
-        raise Refusal(f"{stripped!r} is negative", f"e.g. '{example}'")
+        raise Refusal(f"{text.strip()!r} is negative", f"e.g. '{example}'")
     try:
         return float(exact)
     except OverflowError:
-        raise Refusal(f"{stripped!r} is too large", f"e.g. '{example}'") from None
+        raise Refusal(f"{text.strip()!r} is too large", f"e.g. '{example}'") from None
+
+
+def _parts(text: Any, base: str, example: str) -> tuple[str, str]:
+    """The number and the unit, whatever it is. Raises Refusal if there are not both."""
+    allowed = f"a number with a unit, e.g. '{example}'"
+    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+        raise Refusal("not a quantity", allowed)
+    stripped = str(text).strip()
+    match = _QUANTITY.fullmatch(stripped) if len(stripped) <= _LONGEST else None
+    if match is None:
+        shown = stripped if len(stripped) <= _LONGEST else stripped[:_LONGEST] + "..."
+        raise Refusal(f"{shown!r} is not a quantity", allowed)
+    number, unit = match.groups()
+    if not unit:
+        units = ("ms", "s", "min", "h") if base == "s" else (example.partition(" ")[2],)
+        fitting = ", ".join(f"'{number} {unit}'" for unit in units)
+        raise Refusal(f"{text!r} needs a unit", f"e.g. {fitting}")
+    return number, unit
 
 
 def _meant(unit: str, base: str) -> str | None:

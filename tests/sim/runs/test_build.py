@@ -97,6 +97,16 @@ def test_a_silence_that_is_shorter_than_a_round_trip_is_refused() -> None:
     )
 
 
+def test_all_time_outs_that_nothing_meets_are_told_together() -> None:
+    links = {"uplink": "1024 B/s", "downlink": "1024 B/s", "stall_timeout": "999 ms"}
+    detection = {"kind": "heartbeat", "interval": "1 ms", "timeout": "2 ms"}
+    hasty = timed({"local": {}}, links=links, failure_detection=detection)
+    with pytest.raises(ScenarioError) as caught:
+        check_timeouts(hasty)
+    paths = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert paths == ["failure_detection.timeout", "network.stall_timeout"]
+
+
 def test_what_luck_can_meet_is_not_refused() -> None:
     clients = {"count": 3, "step_time": ["2 s", "1 s", "2 s"], "round_jitter": 0.1}
     scenario = timed({"fedavg": {"deadline": "6.5 s"}}, clients=clients)
