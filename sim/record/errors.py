@@ -99,9 +99,6 @@ class Mistakes:
         self._lines: dict[str, str] = {}
         """By what they say; where it was written is told of the first."""
 
-    def __len__(self) -> int:
-        return len(self._lines)
-
     @contextmanager
     def collected(self) -> Iterator[None]:
         """Keep the mistakes of the block, which they end."""

@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from sim.record.errors import (
-    MOST_TOLD,
     Mistakes,
     Place,
     Refusal,
@@ -41,6 +40,8 @@ from sim.scenario.yaml_loader import Document, parse
 
 MOST_POINTS = 10_000
 MOST_SEEDS = 10_000
+MOST_WRONG = 100
+"""After so many points with mistakes the others, which will have the same, aren't looked at."""
 
 _FORM = "PATH=V1,V2,..., e.g. faults.churn.failure_rate='0 / h,2 / h,4 / h'"
 # What decides which settings may stand beside it.
@@ -316,12 +317,13 @@ def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], d
 def _scenarios(
     content: dict[str, Any], axes: Sequence[_Axis], combinations: Sequence[tuple[str, ...]]
 ) -> list[Scenario]:
-    scenarios, mistakes = [], Mistakes()
-    for texts in combinations:
+    scenarios: list[Scenario] = []
+    mistakes = Mistakes()
+    for looked_at, texts in enumerate(combinations):
+        if looked_at - len(scenarios) == MOST_WRONG:
+            break
         with mistakes.collected():
             scenarios.append(_varied(content, axes, texts))
-        if len(mistakes) > MOST_TOLD:
-            break
     mistakes.tell()
     return scenarios
 

@@ -10,7 +10,7 @@ from sim.faults.partition import Partition
 from sim.faults.slowdown import Slowdown
 from sim.record.errors import ScenarioError
 from sim.scenario import Scenario, dump, grid, load
-from sim.world import Streams
+from sim.world import Streams, World
 from tests.sim import tiny
 
 SLOW = "clients.groups.slow={count: 2, step_time: 8 s}"
@@ -58,18 +58,28 @@ def test_a_group_has_links_and_jitter_of_its_own() -> None:
     assert clients.each("step_time", (1.0, 2.0, 3.0)).tolist() == [1.0, 2.0, 3.0]
 
 
-def machines(**clients: Any) -> list[tuple[float, float, float, float]]:
-    latency_s = [[0.0] * 3] * 3
-    content = tiny.scenario(latency_s, [1.0] * 3, {"braintorrent": {}}).model_dump(mode="json")
-    content["clients"] |= clients
-    made, _ = tiny.world(Scenario.model_validate(content), samples=[8] * 3, steps=[2] * 3)
-    return [(m.step_s, m.jitter, m.uplink, m.downlink) for m in (n.machine for n in made.clients)]
+def world(group: dict[str, Any]) -> World:
+    """Three clients, some of them in the group `slow`, which is slowed down from 1 s to 2 s."""
+    content = tiny.scenario([[0.0] * 3] * 3, [1.0] * 3, {"local": {}}).model_dump(mode="json")
+    content["clients"]["groups"] = {"slow": group}
+    drag = {"kind": "slowdown", "nodes": "slow", "factor": 2.0, "at": "1 s", "lasts": "1 s"}
+    scenario = Scenario.model_validate(content | {"faults": {"drag": drag}})
+    return tiny.world(scenario, samples=[8] * 3, steps=[2] * 3)[0]
 
 
-def test_groups_are_in_the_world() -> None:
-    common = machines()[0]
-    group = {"count": 1, "step_time": "8 s", "uplink": "3 B/s", "round_jitter": 0.25}
-    assert machines(groups={"slow": group}) == [(8.0, 0.25, 3.0, common[3]), common, common]
+def test_groups_are_in_the_world_and_faults_strike_them() -> None:
+    played = world(
+        {"nodes": "client_1", "step_time": "8 s", "uplink": "3 B/s", "round_jitter": 0.25}
+    )
+    machines = [node.machine for node in played.clients]
+    assert [(one.step_s, one.uplink, one.jitter) for one in machines] == [
+        (1.0, 1024.0, 0.0),
+        (8.0, 3.0, 0.25),
+        (1.0, 1024.0, 0.0),
+    ]
+    tiny.run(played.clock, 5.0)
+    struck = [event[2] for event in tiny.events(played.trace, "slowdown")]
+    assert struck == ["client_1", "client_1"]
 
 
 def test_faults_name_groups_and_strike_their_clients() -> None:
