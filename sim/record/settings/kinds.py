@@ -78,7 +78,8 @@ class OneOf:
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         known = list(self.known())
-        kinds = [self._schema(name, handler(one.__pydantic_core_schema__)) for name, one in known]
+        made = {name: handler(one.__pydantic_core_schema__) for name, one in known}
+        kinds = [self._schema(name, handler.resolve_ref_schema(one)) for name, one in made.items()]
         alone = [name for name, one in known if _needs_nothing(one, self._key)]
         if not any("." in name for name, _ in known):  # The user's own, if the code isn't there.
             named = {"type": "string", "pattern": r"\."}
