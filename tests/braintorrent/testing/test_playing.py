@@ -102,5 +102,5 @@ def test_a_mistake_is_one_line(kind: str, settings: dict[str, object], line: str
 
 
 def test_a_mistake_in_the_world_is_one_line() -> None:
-    with pytest.raises(ScenarioError, match="^tiny: network.packet_loss: 2 is too large; allowed"):
+    with pytest.raises(ScenarioError, match="^tiny: network.packet_loss: 2 is too large, did you"):
         play("local", until_s=1.0, round_s=[1.0], packet_loss=2)
