@@ -2,7 +2,7 @@
 
 from sim.scenario.changes import changes
 from sim.scenario.faults import check_events
-from sim.scenario.loading import dump, load, schema, shipped, validated
+from sim.scenario.loading import dump, load, schema, shipped
 from sim.scenario.points import (
     Point,
     Sweep,
@@ -12,7 +12,7 @@ from sim.scenario.points import (
     restricted,
     run_record,
 )
-from sim.scenario.scenario import Scenario
+from sim.scenario.scenario import Scenario, validated
 
 __all__ = [
     "Point",

@@ -2,24 +2,18 @@
 
 import importlib.resources
 import io
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from models.tasks import TASKS
 from sim.record.errors import Place, scenario_error
 from sim.scenario import paths
-from sim.scenario.scenario import Scenario
-from sim.scenario.translation import translated
+from sim.scenario.files import complete
+from sim.scenario.scenario import Scenario, validated
 from sim.scenario.yaml_loader import Document, parse, read_text
-
-_LARGEST_MATRIX_BYTES = 500_000
-_MATRIX = ("network", "latency", "matrix")
 
 
 def shipped() -> tuple[str, ...]:
@@ -39,19 +33,8 @@ def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenari
         paths.apply(document, override)
     if not isinstance(document.value, dict):
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
-    _read_latencies(document, folder)
-    _complete_task_paths(document, folder)
+    complete(document, folder)
     return validated(document)
-
-
-def validated(document: Document) -> Scenario:
-    """The scenario that a document holds; ScenarioError at its first mistake."""
-    try:
-        scenario = Scenario.model_validate(document.value)
-    except ValidationError as error:
-        raise translated(error, document) from None
-    scenario._document = document
-    return scenario
 
 
 def _document(source: str) -> tuple[Document, FilePath]:
@@ -81,55 +64,6 @@ def first_comment(text: str) -> str | None:
             break
         lines.append(line.lstrip("#").strip())
     return " ".join(lines).strip() or None
-
-
-def _read_latencies(document: Document, folder: FilePath) -> None:
-    """Replace the file name at ``network.latency.matrix``, if there is one, by the file's rows."""
-    latency = document.value
-    for part in _MATRIX[:-1]:
-        latency = latency.get(part) if isinstance(latency, dict) else None
-    if not isinstance(latency, dict) or not isinstance(latency.get("matrix"), str):
-        return
-    path = folder / latency["matrix"]
-    if not path.is_file():
-        what = f"no such file {latency['matrix']!r}"
-        raise scenario_error(document.place(_MATRIX), _MATRIX, what, "a CSV file of numbers")
-    rows: list[list[float]] = []
-    latency["matrix"] = rows
-    for line, text in enumerate(read_text(path, _LARGEST_MATRIX_BYTES).splitlines(), start=1):
-        if not text.strip():
-            continue
-        row: list[float] = []
-        column = 1
-        for cell in text.split(","):
-            here = Place(str(path), line, column)
-            row.append(_number(cell, here))
-            document.values[(*_MATRIX, len(rows), len(row) - 1)] = here
-            column += len(cell) + 1
-        document.values[(*_MATRIX, len(rows))] = Place(str(path), line, 1)
-        rows.append(row)
-
-
-def _number(cell: str, place: Place) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        what = f"{cell.strip()!r} is not a number"
-        raise scenario_error(place, _MATRIX, what, "numbers, separated by commas") from None
-
-
-def _complete_task_paths(document: Document, folder: FilePath) -> None:
-    """Let the paths that ``task`` names, which are relative to ``folder``, say where they lead.
-
-    Links are not followed: what a file names in turn is relative to where the user put it.
-    """
-    task = document.value.get("task")
-    kind = task.get("name") if isinstance(task, dict) else None
-    if not isinstance(kind, str) or kind not in TASKS:
-        return
-    for name in TASKS[kind].paths:
-        if isinstance(path := task.get(name), str) and path:
-            task[name] = os.path.abspath(folder / path)
 
 
 def dump(scenario: Scenario) -> str:

@@ -6,7 +6,8 @@ Whatever a user can get wrong is found here, before the clock starts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
     PlainSerializer,
     PrivateAttr,
     StringConstraints,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
@@ -30,6 +32,8 @@ from sim.record.rows import SERVER, STAGES, client_name
 from sim.record.settings import OneOf, PositiveSeconds, Seed, Settings
 from sim.scenario import ranges
 from sim.scenario.faults import check_events, check_faults, idle_faults
+from sim.scenario.files import complete
+from sim.scenario.paths import check_path, leave_defaults_to_the_kind, put
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -39,7 +43,8 @@ from sim.scenario.sections import (
     ServerSettings,
     check_size,
 )
-from sim.scenario.yaml_loader import Document
+from sim.scenario.translation import translated
+from sim.scenario.yaml_loader import Document, plain, unwritten
 from sim.world import DETECTORS, FailureDetection, Heartbeat
 
 _MOST_EVALUATIONS = 100_000
@@ -128,6 +133,47 @@ class Scenario(Settings):
 
     # Where each part was written, for mistakes that only the data reveals.
     _document: Document | None = PrivateAttr(default=None)
+
+    def __init__(self, **settings: Any) -> None:
+        """From plain values, as in YAML; relative paths begin at the working directory.
+
+        Raises ScenarioError at the first mistake, with its path and what is allowed.
+        """
+        document = unwritten(settings, "Scenario")
+        complete(document, FilePath())
+        try:
+            super().__init__(**document.value)
+        except ValidationError as error:
+            raise translated(error, document) from None
+        self._document = document
+
+    # Else pydantic would call it where a document is validated, which has places to tell of.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def with_settings(self, changes: Mapping[str, Any]) -> Scenario:
+        """The same with other values at some paths, as `{"faults.server_crash.at": "5 min"}`.
+
+        Values are plain, as in YAML: a part may be given whole. Raises ScenarioError for a path
+        that leads nowhere, and at the first mistake in what comes of it.
+        """
+        place = Place("with_settings", 0)
+        document = unwritten(self._chosen(), place.source)
+        for path, value in changes.items():
+            parts = path.split(".")
+            check_path(self, parts[:-1], place, fixed=())
+            leave_defaults_to_the_kind(document.value, self, parts)
+            put(document, parts, Document(place.source, plain(value)), place)
+        complete(document, FilePath())
+        return validated(document)
+
+    def _chosen(self) -> dict[str, Any]:
+        """All that it says as plain values, but for defaults that other settings decide."""
+        derived = {
+            name
+            for name, field in type(self).model_fields.items()
+            if field.default_factory_takes_validated_data and name not in self.model_fields_set
+        }
+        return self.model_dump(mode="json", exclude_none=True, exclude=derived)
 
     def __eq__(self, other: object) -> bool:
         # Where it was written is no part of what it says.
@@ -246,3 +292,13 @@ class Scenario(Settings):
             if wanted in STAGES and wanted not in stages:
                 allowed = f"what evaluation.stages has: {', '.join(stages)}"
                 raise Refusal(f"{wanted} models are not looked at", allowed, place)
+
+
+def validated(document: Document) -> Scenario:
+    """The scenario that a document holds; ScenarioError at its first mistake."""
+    try:
+        scenario = Scenario.model_validate(document.value)
+    except ValidationError as error:
+        raise translated(error, document) from None
+    scenario._document = document
+    return scenario
