@@ -4,8 +4,6 @@ A run is a sweep of one point, and what is missing has a row: a figure or a stat
 whether it looks at a run or at a sweep, nor whether that has finished.
 """
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,6 @@ NOT_WRITTEN = "not finished: its folder has no run.json"
 NOT_LISTED = "run.json does not list it"
 _STATUS = ordered((FINISHED, FAILED, MISSING))
 _WRITTEN = "allowed: a folder that `braintorrent run` or `sweep` has written"
-# The command's exit codes where results can be read, though some runs may have failed.
-_READABLE = (0, 1)
 
 
 def load(folder: str | Path) -> Results:
@@ -199,42 +195,3 @@ def _listed(record: Record, path: Path) -> dict[tuple[str, int], dict[str, Any]]
             what = f"{run['protocol']} seed {run['seed']} has the status {run['status']!r}"
             raise ResultError(f"{path}: {what}; allowed: {FINISHED}, {FAILED}")
     return {(run["protocol"], run["seed"]): run for run in runs}
-
-
-def load_or_run(folder: str | Path, scenario: str, *, seeds: int | None = None) -> Results:
-    """The results in a folder; a relative one begins at the working directory, as for `load`.
-
-    A folder `results/<scenario>` or `results/<scenario>_sweep`, wherever `results` is, is run, or
-    swept, first if it isn't finished. `seeds`: with so many seeds from 0 on instead, and
-    the folder's name ends in `_<seeds>_seeds`. Any other folder is taken as it is. Raises
-    ResultError as `load` does, or with what the command says.
-    """
-    place = Path(folder).resolve()
-    end, options = "", []
-    if seeds is not None:
-        end, options = f"_{seeds}_seeds", ["--set", f"seeds={list(range(seeds))}"]
-    command = {f"{scenario}{end}": "run", f"{scenario}_sweep{end}": "sweep"}.get(place.name)
-    if command and place.parent.name == "results" and not _is_finished(place):
-        _start([command, scenario, *options], place)
-    return load(place)
-
-
-def _is_finished(folder: Path) -> bool:
-    try:
-        return load(folder).missing.empty
-    except ResultError:
-        return False
-
-
-def _start(command: list[str], folder: Path) -> None:
-    # -P: what lies in the working directory is data, not code to import.
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "braintorrent", *command, "--out", str(folder)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode not in _READABLE:
-        said = done.stderr.strip().splitlines() or ["it says nothing"]
-        raise ResultError(f"{' '.join(command[:2])}: {said[-1]}")

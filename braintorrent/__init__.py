@@ -1,7 +1,7 @@
-"""What users import: their results, with statistics and figures of them.
+"""What users import: scenarios and how to run them, results, statistics and figures of them.
 
-`from braintorrent import figures, load`. A name is looked up in `analysis` when it is asked for, so
-that to import this costs nothing; `python -m braintorrent` is the command line.
+`import braintorrent as bt`, or `from braintorrent import figures, load`. A name is looked up when
+it is asked for, so that to import this costs nothing; `python -m braintorrent` is the command line.
 """
 
 from __future__ import annotations
@@ -11,17 +11,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # Pandas takes long to load; an editor and mypy still know every name.
+if TYPE_CHECKING:  # What is below takes long to load; an editor and mypy still know every name.
     from analysis import *  # noqa: F403
     from analysis import figures as figures
     from analysis import metrics as metrics
     from analysis import trace_export as trace_export
+    from analysis.metrics import *  # noqa: F403  # mypy sees only literal names in `__all__`.
+    from analysis.statistics import *  # noqa: F403
+    from braintorrent import extend as extend
+    from braintorrent.simulation import *  # noqa: F403
 
 __version__ = "0.1.0"
 
 _HOME = Path(__file__).parent.parent
 _PACKAGES = ("sim", "models", "analysis", "scenarios")
-_MODULES = ("figures", "metrics", "trace_export")
+_MODULES = {
+    **{name: f"analysis.{name}" for name in ("figures", "metrics", "trace_export")},
+    "extend": "braintorrent.extend",
+}
+# Looked at before `analysis`, which takes longer to load.
+_PLACES = ("braintorrent.simulation", "analysis")
 
 
 def check_imports() -> None:
@@ -47,17 +56,19 @@ def _found(name: str) -> Path | None:
     return next((Path(place).resolve() for place in places if place), None)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__all__":
-        return _names()
-    if not name.startswith("_"):
-        check_imports()
-        if name in _MODULES:
-            return import_module(f"analysis.{name}")
-        analysis = import_module("analysis")
-        if name in analysis.__all__:
-            return getattr(analysis, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # It would make a type checker believe in any name.
+
+    def __getattr__(name: str) -> Any:
+        if name == "__all__":
+            return _names()
+        if not name.startswith("_"):
+            check_imports()
+            if name in _MODULES:
+                return import_module(_MODULES[name])
+            for place in map(import_module, _PLACES):
+                if name in place.__all__:
+                    return getattr(place, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
@@ -66,4 +77,6 @@ def __dir__() -> list[str]:
 
 def _names() -> list[str]:
     check_imports()
-    return sorted({*_MODULES, *import_module("analysis").__all__})
+    return sorted(
+        {*_MODULES, *(name for place in _PLACES for name in import_module(place).__all__)}
+    )

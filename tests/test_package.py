@@ -17,6 +17,10 @@ import braintorrent
 
 ROOT = Path(__file__).parents[1]
 HEAVY = "import sys, braintorrent; print({'torch', 'pandas', 'pyarrow', 'sim'} & {*sys.modules})"
+BUILT = (
+    "import sys, braintorrent as bt; bt.load_scenario('churn').with_settings({'duration': '1 h'}); "
+    "print({'torch', 'pandas', 'pyarrow'} & {*sys.modules})"
+)
 LOAD = "from braintorrent import load; print(load.__module__)"
 # The working directory comes first with -m and -c; a command's script knows it from PYTHONPATH.
 SCRIPT = "import sys; sys.path.remove(''); from braintorrent.__main__ import main; main()"
@@ -97,23 +101,40 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
 
 def test_nothing_is_loaded_before_it_is_asked_for(tmp_path: Path) -> None:
     assert python(tmp_path, "-c", HEAVY).stdout == "set()\n"
+    assert python(tmp_path, "-c", BUILT).stdout == "set()\n"
 
 
 def test_it_has_what_the_analysis_has() -> None:
     assert {*analysis.__all__, "figures", "metrics", "__version__"} <= {*dir(braintorrent)}
     assert all(getattr(braintorrent, name) is getattr(analysis, name) for name in analysis.__all__)
     assert braintorrent.figures is analysis.figures
+    for name in ("Scenario", "ScenarioError", "load_scenario", "run", "show", "sweep"):
+        assert name in dir(braintorrent) and callable(getattr(braintorrent, name))
     for unknown in ("shipped", "_found_nowhere"):
         with pytest.raises(AttributeError, match=f"'braintorrent' has no attribute '{unknown}'"):
             getattr(braintorrent, unknown)
 
 
+@pytest.mark.slow
+def test_a_type_checker_knows_every_name(tmp_path: Path) -> None:
+    names = dir(braintorrent)
+    lines = ["import braintorrent as bt", *(f"bt.{name}" for name in names), "bt.no_such_name"]
+    (tmp_path / "program.py").write_text("\n".join(lines))
+    done = python(ROOT, "-m", "mypy", "--strict", str(tmp_path / "program.py"))
+    assert [line.split(": ", 1)[1] for line in done.stdout.splitlines()[:-1]] == [
+        'error: Module has no attribute "no_such_name"  [attr-defined]'
+    ]
+
+
 @pytest.mark.parametrize("path", ["README.md", *sorted(map(str, ROOT.glob("analysis/*.ipynb")))])
-def test_what_the_readme_and_the_notebooks_import_is_there(path: str) -> None:
+def test_what_the_readme_and_the_notebooks_use_is_there(path: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     if path.endswith(".ipynb"):
         text = "\n".join(cell.source for cell in nbformat.reads(text, 4).cells)
-    (imports,) = re.findall(r"^from braintorrent import (?:\(([^)]+)\)|(.+))$", text, re.MULTILINE)
-    for name in filter(None, re.split(r"[,\s]+", "".join(imports))):
+    imports = re.findall(r"^from braintorrent import (?:\(([^)]+)\)|(.+))$", text, re.MULTILINE)
+    names = re.split(r"[,\s]+", " ".join("".join(one) for one in imports))
+    names += re.findall(r"\bbt\.(\w+)", text)
+    assert any(names)
+    for name in filter(None, names):
         assert hasattr(braintorrent, name), name
     assert not re.search(r"^(from|import) (sim|models|analysis)\b", text, re.MULTILINE)

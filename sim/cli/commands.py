@@ -5,9 +5,7 @@ once because PyTorch and the data libraries are out of their reach.
 """
 
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,8 +24,8 @@ from sim.cli.reading import (
 )
 from sim.cli.terminal import (
     EXIT_FAILED,
-    EXIT_INTERRUPTED,
     EXIT_MISTAKE,
+    STORE_LIMIT,
     CodeFiles,
     Overrides,
     ScenarioName,
@@ -41,11 +39,8 @@ from sim.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from sim.runs.session import Done, Session
+    from sim.cli.work import Finished
     from sim.scenario import Scenario, Sweep
-
-FAILURES_SHOWN = 5
-STORE_LIMIT = "4 GB"
 
 app = typer.Typer(
     name="braintorrent",
@@ -147,23 +142,17 @@ def run(
 ) -> None:
     """Run a scenario, continue it, or show its results if it has been run."""
     with mistakes_reported():
-        from sim.scenario import load, restricted
+        from sim.scenario import load
 
         check_trackers(track)
         use_code(code)
-        wanted = restricted(load(scenario, overrides or ()), protocol or (), seed or ())
-        if wanted.sweep or wanted.tune:
-            say("what the scenario says of a sweep is left out; `braintorrent sweep` runs it")
-            wanted = wanted.model_copy(update={"sweep": None, "tune": None})
-        folder = out or Path("results") / wanted.name
-        from sim.runs.sweep import run_one
+        wanted = load(scenario, overrides or ())
+        from sim.cli import work
 
-        with _session(folder, workers, store_limit, scheduler, accept_code) as session:
-            done = run_one(wanted, session)
-        show_results(folder, as_json)
-        say(f"results in {folder}")
-        tell_trackers(track, folder)
-        _report(done)
+        means = work.Means(workers, store_limit, scheduler, accept_code=accept_code)
+        with pipes_may_break():
+            finished = work.run(wanted, out, means, protocol or (), seed or ())
+        _tell(finished, track, as_json)
 
 
 @app.command()
@@ -210,18 +199,15 @@ def sweep(
         check_trackers(track)
         use_code(code)
         wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or (), tune=tune or ())
-        folder = out or Path("results") / f"{wanted.base.name}_sweep"
         if dry_run:
-            _print_plan(wanted, _worker_count(workers), as_json)
+            _print_plan(wanted, workers, as_json)
             return
-        from sim.runs.sweep import run_sweep
+        from sim.cli import work
 
-        with _session(folder, workers, store_limit, scheduler, accept_code) as session:
-            done = run_sweep(wanted, session)
-        show_results(folder, as_json)
-        say(f"results in {folder}")
-        tell_trackers(track, folder)
-        _report(done)
+        means = work.Means(workers, store_limit, scheduler, accept_code=accept_code)
+        with pipes_may_break():
+            finished = work.sweep(wanted, out, means)
+        _tell(finished, track, as_json)
 
 
 @app.command()
@@ -327,62 +313,26 @@ def schema(code: CodeFiles = None) -> None:
         typer.echo(json.dumps(scenario.schema(), indent=2))
 
 
-@contextmanager
-def _session(
-    folder: Path,
-    workers: int | None,
-    store_limit: str,
-    scheduler: str | None,
-    accept_code: bool,
-) -> "Iterator[Session]":
-    """How work is done from here: with progress on the terminal, and a word when interrupted."""
-    from sim.cli.progress import progress_display
-    from sim.record.errors import ScenarioError
-    from sim.record.units import parse
-    from sim.runs.session import Session
-
-    try:
-        limit_bytes = int(parse(store_limit, "B", STORE_LIMIT))
-    except ValueError as mistake:
-        raise ScenarioError(f"--store-limit {store_limit}: {mistake}") from None
-    try:
-        with pipes_may_break(), progress_display(console(stderr=True)) as progress:
-            yield Session(
-                folder,
-                _worker_count(workers),
-                limit_bytes,
-                say,
-                progress,
-                scheduler,
-                accept_code,
-            )
-    except KeyboardInterrupt:
-        if not folder.exists():
-            raise  # Before anything was written.
-        say(f"interrupted: what is done is kept in {folder}; the same command continues")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
-def _report(done: "Done | None") -> None:
-    """Say that nothing had to be done, or which runs have failed, with the exit code for it."""
-    if done is None:
+def _tell(finished: "Finished", track: list[str] | None, as_json: bool) -> None:
+    """Show what came of it, here and in trackers; failed runs have an exit code of their own."""
+    show_results(finished.folder, as_json)
+    say(f"results in {finished.folder}")
+    tell_trackers(track, finished.folder)
+    if finished.done is None:
         say("finished already; remove the folder to run it again")
-        return
-    for record in done.failed[:FAILURES_SHOWN]:
-        say(f"failed: {record.protocol} seed {record.seed}: {record.cause}")
-    if done.failed:
-        more = len(done.failed) - FAILURES_SHOWN
-        say((f"and {more} more failed; " if more > 0 else "") + "the same command tries again")
+    if failures := list(finished.failures()):
+        say("\n".join(failures))
         raise typer.Exit(EXIT_FAILED)
 
 
-def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
+def _print_plan(sweep: "Sweep", workers: int | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from sim.cli.progress import plan_lines, point_lines
     from sim.runs.plan import plan
+    from sim.runs.session import worker_count
 
-    found = plan([point.scenario for point in sweep.points], workers)
+    found = plan([point.scenario for point in sweep.points], worker_count(workers))
     if as_json:
         points = [{"name": point.name, **point.values} for point in sweep.points]
         typer.echo(json.dumps({**asdict(found), "points": points}, indent=2))
@@ -395,11 +345,3 @@ def _print_plan(sweep: "Sweep", workers: int, as_json: bool) -> None:
 def _size_text(scenario: "Scenario") -> str:
     protocols, seeds = len(scenario.protocols), len(scenario.seeds)
     return f"{scenario.clients.count} clients, {protocols} protocols x {seeds} seeds"
-
-
-def _worker_count(asked: int | None) -> int:
-    """What the user asks for, or one worker a core."""
-    if asked is not None:
-        return asked
-    # A container may own fewer cores than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

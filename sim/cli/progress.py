@@ -25,8 +25,14 @@ Show = Callable[[Progress], None]
 
 @contextmanager
 def progress_display(console: Console) -> Iterator[Show]:
-    """Lend a callback that shows progress: two live bars on a terminal, plain lines elsewhere."""
+    """Lend a callback that shows progress: two live bars on a terminal, plain lines elsewhere.
+
+    In a notebook it is one line of the cell.
+    """
     remaining = Remaining()
+    if console.is_jupyter:
+        yield one_line(remaining)
+        return
     if not console.is_terminal:
         yield plain_lines(console, remaining)
         return
@@ -97,20 +103,37 @@ def plain_lines(
     def show(now: Progress) -> None:
         nonlocal printed_s, ended
         ends = now.finished_runs == now.total_runs and not ended
-        left = remaining.text(now)
+        line = _line(now, remaining)
         if not ends and clock() - printed_s < SECONDS_BETWEEN_LINES:
             return
         printed_s, ended = clock(), ended or ends
-        world = f"{_clock_text(now)}, " if now.simulated_runs < now.total_runs else ""
-        console.print(
-            f"{now.finished_runs}/{now.total_runs} runs, {world}{_work_text(now)}"
-            + ("" if ends else f", {left}"),
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     return show
+
+
+def one_line(remaining: Remaining) -> Show:
+    """Return a callback that keeps one line of a notebook's cell up to date."""
+    from IPython.display import DisplayHandle
+
+    handle, shown = DisplayHandle(), ""
+
+    def show(now: Progress) -> None:
+        nonlocal shown
+        line = _line(now, remaining)
+        if not shown:
+            handle.display({"text/plain": line}, raw=True)
+        elif line != shown:
+            handle.update({"text/plain": line}, raw=True)
+        shown = line
+
+    return show
+
+
+def _line(now: Progress, remaining: Remaining) -> str:
+    world = f"{_clock_text(now)}, " if now.simulated_runs < now.total_runs else ""
+    left = f", {remaining.text(now)}" if now.finished_runs < now.total_runs else ""
+    return f"{now.finished_runs}/{now.total_runs} runs, {world}{_work_text(now)}{left}"
 
 
 def _world_text(now: Progress) -> str:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from sim.cli.terminal import (
 )
 from sim.record.errors import Refusal, ScenarioError
 from sim.record.units import parse
+
+if TYPE_CHECKING:
+    from analysis.results import Results
 
 FIGURES = (
     *("convergence", "failure_rate", "difference", "map", "time_to_target", "timeline"),
@@ -313,18 +316,27 @@ def show_results(folder: Path, as_json: bool) -> None:
     from analysis.comparison import compared
     from analysis.loading import load
     from analysis.tuning import tuned
-    from sim.cli.cautions import caution_lines
     from sim.cli.summary import as_dict
+
+    results = load(folder)
+    if as_json:
+        results = tuned(results)
+        typer.echo(json.dumps(as_dict(results, compared(results)), indent=2, allow_nan=False))
+    else:
+        show(results)
+
+
+def show(results: "Results") -> None:
+    """Print the closing tables of a run or a sweep, and its cautions."""
+    from analysis.comparison import compared
+    from analysis.tuning import tuned
+    from sim.cli.cautions import caution_lines
     from sim.cli.tables import closing_tables
 
-    results = tuned(load(folder))
-    found = compared(results)
-    if as_json:
-        typer.echo(json.dumps(as_dict(results, found), indent=2, allow_nan=False))
-    else:
-        console().print(closing_tables(results, found))
-        for line in caution_lines(results):
-            console().print(line, markup=False, highlight=False)
+    chosen = tuned(results)
+    console().print(closing_tables(chosen, compared(chosen)))
+    for line in caution_lines(chosen):
+        console().print(line, markup=False, highlight=False)
 
 
 def check_trackers(names: list[str] | None) -> None:

@@ -16,6 +16,8 @@ EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130
 # What a log file or a pipe gets, which have no width of their own.
 PLAIN_WIDTH = 100
+STORE_LIMIT = "4 GB"
+"""How much disk the models under way may take, unless somebody says otherwise."""
 
 
 def scenarios(incomplete: str) -> list[str]:
@@ -77,7 +79,10 @@ def console(*, stderr: bool = False) -> "Console":
 
 @contextmanager
 def mistakes_reported() -> Iterator[None]:
-    """Turn a user's mistake into one line and exit code 2, and Ctrl-C into 130."""
+    """Turn a user's mistake into one line and exit code 2, and Ctrl-C into 130.
+
+    What is kept of interrupted work, a note of the interruption says.
+    """
     from sim.record.errors import ScenarioError
 
     try:
@@ -85,8 +90,9 @@ def mistakes_reported() -> Iterator[None]:
     except ScenarioError as mistake:
         say(str(mistake))
         raise typer.Exit(EXIT_MISTAKE) from None
-    except KeyboardInterrupt:
-        say("interrupted before anything was written")
+    except KeyboardInterrupt as interruption:
+        kept = getattr(interruption, "__notes__", [])
+        say(f"interrupted: {kept[0]}" if kept else "interrupted before anything was written")
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 

@@ -8,6 +8,7 @@ import asyncio
 import functools
 import math
 import operator
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -100,6 +101,14 @@ class Done:
 
     operations: Operations
     failed: list[RunRecord] = field(default_factory=list)
+
+
+def worker_count(asked: int | None) -> int:
+    """The processes that are asked for, or one a core."""
+    if asked is not None:
+        return asked
+    # A container may own fewer cores than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Data:

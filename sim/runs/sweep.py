@@ -4,7 +4,6 @@ A run is a sweep of one point. Whatever stopped the program, the same command co
 finished stays, and the store has what was computed of the rest.
 """
 
-import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from sim.results import own_code
 from sim.results.folder_lock import locked
 from sim.results.sweep_tables import write_tables
 from sim.runs.data import with_pinned_files
+from sim.runs.loop import to_its_end
 from sim.runs.session import Done, PointFolder, Session, prepared, run_points
 from sim.scenario import Scenario, Sweep, dump, dump_sweep, folder_record
 
@@ -46,7 +46,7 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
         own_code.keep(session.home, code)
         if changed:
             _begin_anew([session.home], changed, session)
-        return asyncio.run(run_points([PointFolder(scenario, session.home)], session, data))
+        return to_its_end(run_points([PointFolder(scenario, session.home)], session, data))
 
 
 def run_sweep(sweep: Sweep, session: Session) -> Done | None:
@@ -83,7 +83,7 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         write_record(session.home / POINTS_FILE, told | {"finished": False})
         for point in missing:
             results.claim(point.folder, SCENARIO_FILE, dump(point.scenario))
-        done = asyncio.run(run_points(missing, session, data))
+        done = to_its_end(run_points(missing, session, data))
         write_tables(session.home, sweep)
         finished = _finished(session, done, time.monotonic() - started_s)
         write_record(session.home / POINTS_FILE, told | {"finished": True} | finished)

@@ -1,7 +1,7 @@
 """From YAML to a validated, frozen scenario, and to the points of a sweep."""
 
 from sim.scenario.changes import changes
-from sim.scenario.loading import dump, load, schema, shipped, validated
+from sim.scenario.loading import dump, load, schema, shipped
 from sim.scenario.mistakes.whole import check_events
 from sim.scenario.points import (
     Point,
@@ -12,7 +12,7 @@ from sim.scenario.points import (
     restricted,
     run_record,
 )
-from sim.scenario.scenario import Scenario
+from sim.scenario.scenario import Scenario, validated
 
 __all__ = [
     "Point",

@@ -3,23 +3,18 @@
 import importlib.resources
 import io
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from models.tasks import TASKS
 from sim.record.errors import Mistakes, Path, Place, nearest, scenario_error
 from sim.record.settings import Schema
 from sim.scenario import paths
-from sim.scenario.mistakes.translation import translated
-from sim.scenario.scenario import Scenario
+from sim.scenario.files import MATRIX, complete
+from sim.scenario.scenario import Scenario, validated
 from sim.scenario.yaml_loader import Document, parse, read_text
-
-_LARGEST_MATRIX_BYTES = 500_000
-_MATRIX = ("network", "latency", "matrix")
 
 
 def shipped() -> tuple[str, ...]:
@@ -41,29 +36,15 @@ def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenari
             paths.apply(document, override)
     if not isinstance(document.value, dict):
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
-    told: list[Path] = [_MATRIX]
+    told: list[Path] = [MATRIX]
     with mistakes.collected():
-        _read_latencies(document, folder)
+        complete(document, folder)
         told.clear()
-    _complete_task_paths(document, folder)
     with mistakes.collected():
         scenario = validated(document, told)
     with mistakes.collected():
         overriding.tell()
     mistakes.tell()
-    return scenario
-
-
-def validated(document: Document, told: Collection[Path] = ()) -> Scenario:
-    """The scenario that a document holds.
-
-    Raises ScenarioError with all its mistakes, but for those below what was ``told`` before.
-    """
-    try:
-        scenario = Scenario.model_validate(document.value)
-    except ValidationError as error:
-        raise translated(error, document, told) from None
-    scenario._document = document
     return scenario
 
 
@@ -105,55 +86,6 @@ def first_comment(text: str) -> str | None:
         if not line.startswith("# yaml-language-server:"):
             lines.append(line.lstrip("#").strip())
     return " ".join(lines).strip() or None
-
-
-def _read_latencies(document: Document, folder: FilePath) -> None:
-    """Replace the file name at ``network.latency.matrix``, if there is one, by the file's rows."""
-    latency = document.value
-    for part in _MATRIX[:-1]:
-        latency = latency.get(part) if isinstance(latency, dict) else None
-    if not isinstance(latency, dict) or not isinstance(latency.get("matrix"), str):
-        return
-    path = folder / latency["matrix"]
-    if not path.is_file():
-        what = f"no such file {latency['matrix']!r}"
-        raise scenario_error(document.place(_MATRIX), _MATRIX, what, "a CSV file of numbers")
-    rows: list[list[float]] = []
-    latency["matrix"] = rows
-    for line, text in enumerate(read_text(path, _LARGEST_MATRIX_BYTES).splitlines(), start=1):
-        if not text.strip():
-            continue
-        row: list[float] = []
-        column = 1
-        for cell in text.split(","):
-            here = Place(str(path), line, column)
-            row.append(_number(cell, here))
-            document.values[(*_MATRIX, len(rows), len(row) - 1)] = here
-            column += len(cell) + 1
-        document.values[(*_MATRIX, len(rows))] = Place(str(path), line, 1)
-        rows.append(row)
-
-
-def _number(cell: str, place: Place) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        what = f"{cell.strip()!r} is not a number"
-        raise scenario_error(place, _MATRIX, what, "numbers, separated by commas") from None
-
-
-def _complete_task_paths(document: Document, folder: FilePath) -> None:
-    """Let the paths that ``task`` names, which are relative to ``folder``, say where they lead.
-
-    Links are not followed: what a file names in turn is relative to where the user put it.
-    """
-    task = document.value.get("task")
-    kind = task.get("name") if isinstance(task, dict) else None
-    if not isinstance(kind, str) or kind not in TASKS:
-        return
-    for name in TASKS[kind].paths:
-        if isinstance(path := task.get(name), str) and path:
-            task[name] = os.path.abspath(folder / path)
 
 
 def dump(scenario: Scenario) -> str:

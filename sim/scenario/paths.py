@@ -14,6 +14,8 @@ from sim.scenario.yaml_loader import Document, parse
 
 # These say what a sweep is; none of them changes the world.
 FIXED = ("name", "question", "seeds", "sweep", "tune")
+# What decides which settings may stand beside it.
+_KINDS = ("kind", "name", "distribution", "optimizer")
 _OVERRIDE = "PATH=VALUE, e.g. duration=1 h"
 
 
@@ -25,11 +27,13 @@ def at(scenario: BaseModel, path: Sequence[str]) -> Any:
     return value
 
 
-def check_path(scenario: BaseModel, path: Sequence[str], place: Place) -> None:
-    """Raise ScenarioError, with ``place``, unless a setting that may be varied is at ``path``."""
+def check_path(
+    scenario: BaseModel, path: Sequence[str], place: Place, fixed: Collection[str] = FIXED
+) -> None:
+    """Raise ScenarioError, with ``place``, unless a setting that isn't fixed is at ``path``."""
     value: Any = scenario
     for depth, part in enumerate(path):
-        names = [name for name in _inside(value) if depth or name not in FIXED]
+        names = [name for name in _inside(value) if depth or name not in fixed]
         if part not in names:
             what, allowed = _mistake(value, path[:depth], part, names)
             raise scenario_error(place, path[: depth + 1], what, allowed)
@@ -39,7 +43,7 @@ def check_path(scenario: BaseModel, path: Sequence[str], place: Place) -> None:
 def _mistake(value: Any, above: Sequence[str], part: str, names: list[str]) -> tuple[str, str]:
     """What is wrong with ``part`` of the ``value`` at ``above``, and what is allowed."""
     allowed = ", ".join(names)
-    if not above and part in FIXED:
+    if not above and part in FIXED and part not in names:
         return "is not varied", f"--seeds N, or {allowed}" if part == "seeds" else allowed
     if names:
         return f"no such setting{did_you_mean(part, names)}", allowed
@@ -80,6 +84,11 @@ def apply(document: Document, override: str, option: str = "--set") -> None:
     except ScenarioError:
         what, allowed = f"{text!r} is no YAML value", "e.g. 20 s, 0.5 or [1, 2]"
         raise scenario_error(place, parts, what, allowed) from None
+    put(document, parts, inserted, place)
+
+
+def put(document: Document, parts: Sequence[str], inserted: Document, place: Place) -> None:
+    """The same with a value that needs no reading; all of it is said to stand at ``place``."""
     container, path = _walk(document, parts[:-1], place)
     last = _step(container, parts[-1], path, place)
     container[last] = inserted.value
@@ -92,7 +101,26 @@ def apply(document: Document, override: str, option: str = "--set") -> None:
     document.mappings |= {path + inner for inner in inserted.mappings}
 
 
-def _walk(document: Document, parts: list[str], place: Place) -> tuple[Any, Path]:
+def leave_defaults_to_the_kind(
+    content: dict[str, Any], base: BaseModel, path: Sequence[str]
+) -> None:
+    """Where a kind is to change, take out the settings beside it that are at their defaults.
+
+    They are no one's choice, and another kind may not know them or have others. ``content``: what
+    ``base`` holds, as plain values.
+    """
+    settings = at(base, path[:-1])
+    if path[-1] not in _KINDS or not isinstance(settings, BaseModel):
+        return
+    kept: Any = content
+    for part in path[:-1]:
+        kept = kept[part] if isinstance(kept, dict) else kept[int(part)]
+    for name, field in type(settings).model_fields.items():
+        if name != path[-1] and getattr(settings, name) == field.default:
+            kept.pop(name, None)
+
+
+def _walk(document: Document, parts: Sequence[str], place: Place) -> tuple[Any, Path]:
     """The mapping or list that ``parts`` leads to; missing and empty mappings are made."""
     if document.value is None:
         document.value = {}

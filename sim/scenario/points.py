@@ -3,15 +3,13 @@
 What will be run, under which names, is known and checked before anything runs.
 """
 
-import copy
 import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-from pydantic import BaseModel
 
 from sim.record.errors import (
     Mistakes,
@@ -33,10 +31,10 @@ from sim.record.points import (
 from sim.record.rows import SERVER
 from sim.record.units import quantity
 from sim.scenario import ranges
-from sim.scenario.loading import dump, load, validated
-from sim.scenario.paths import apply, at, check_path
-from sim.scenario.scenario import Scenario
-from sim.scenario.yaml_loader import Document, parse
+from sim.scenario.loading import dump, load
+from sim.scenario.paths import apply, at, check_path, leave_defaults_to_the_kind
+from sim.scenario.scenario import Scenario, validated
+from sim.scenario.yaml_loader import parse, plain, unwritten
 
 MOST_POINTS = 10_000
 MOST_SEEDS = 10_000
@@ -44,8 +42,6 @@ MOST_WRONG = 100
 """After so many points with mistakes the others, which will have the same, aren't looked at."""
 
 _FORM = "PATH=V1,V2,..., e.g. faults.churn.failure_rate='0 / h,2 / h,4 / h'"
-# What decides which settings may stand beside it.
-_KINDS = ("kind", "name", "distribution", "optimizer")
 
 
 @dataclass(frozen=True)
@@ -98,24 +94,25 @@ class _Axis:
 
 
 def grid(
-    source: str,
+    source: str | Scenario,
     overrides: Sequence[str] = (),
-    vary: Sequence[str] = (),
+    vary: Sequence[str] | Mapping[str, Any] = (),
     seeds: int | None = None,
     protocols: Sequence[str] = (),
     only_seeds: Sequence[int] = (),
     tune: Sequence[str] = (),
 ) -> Sweep:
-    """The sweep of a scenario (a file or a shipped name), every point of it validated.
+    """The sweep of a scenario, or of a file or a shipped name, every point of it validated.
 
-    ``overrides`` are ``PATH=VALUE``, applied first. ``vary`` are ``PATH=V1,V2,...``; they replace
-    the values that the file's ``sweep:`` gives the same path, or cross them. ``seeds``: 0 to
+    ``overrides`` are ``PATH=VALUE``, applied first, to a file. ``vary`` are ``PATH=V1,V2,...``, or
+    values by path, a list or such text; they replace the values that the scenario's ``sweep:``
+    gives the same path, or cross them. ``seeds``: 0 to
     seeds - 1 in place of the scenario's. ``protocols`` and ``only_seeds`` choose some, () all.
     ``tune`` are paths beside those of the file's ``tune:``.
 
     Raises ScenarioError with all mistakes of a sort, and for more than ``MOST_POINTS`` points.
     """
-    scenario = load(source, overrides)
+    scenario = source if isinstance(source, Scenario) else load(source, overrides)
     if seeds is not None:
         if not 1 <= seeds <= MOST_SEEDS:
             place = Place(f"--seeds {seeds}", 0)
@@ -225,18 +222,24 @@ def _told_crash(scenario: Scenario) -> tuple[float, str] | tuple[None, None]:
     return min(of_server or crashes, default=(None, None))
 
 
-def _axes(scenario: Scenario, vary: Sequence[str]) -> list[_Axis]:
-    """The scenario's own axes in their order, then those that only the command line has."""
+def _axes(scenario: Scenario, vary: Sequence[str] | Mapping[str, Any]) -> list[_Axis]:
+    """The scenario's own axes in their order, then those that were only asked for."""
     written = [
         _Axis(_parts(path), texts, f"{scenario.place(('sweep', path))}: sweep")
         for path, texts in (scenario.sweep or {}).items()
     ]
+    axes = {axis.path: axis for axis in _each_once(written)}
     given, mistakes = [], Mistakes()
-    for option in vary:
+    asked = (
+        [partial(_given, path, values) for path, values in vary.items()]
+        if isinstance(vary, Mapping)
+        else [partial(_parsed, option) for option in vary]
+    )
+    for read in asked:
         with mistakes.collected():
-            given.append(_parsed(option))
+            given.append(read())
     mistakes.tell()
-    axes = {axis.path: axis for one in (written, given) for axis in _each_once(one)}
+    axes |= {axis.path: axis for axis in _each_once(given)}
     return list(axes.values())
 
 
@@ -258,6 +261,15 @@ def _parsed(option: str) -> _Axis:
     except Refusal as refusal:
         raise scenario_error(place, parts, refusal.what, refusal.allowed) from None
     return _Axis(parts, texts, "--vary")
+
+
+def _given(path: str, values: Any) -> _Axis:
+    """The axis that a program asks for."""
+    parts, origin = _parts(path), "vary"
+    try:
+        return _Axis(parts, ranges.values(plain(values)), origin)
+    except Refusal as refusal:
+        raise scenario_error(Place(origin, 0), parts, refusal.what, refusal.allowed) from None
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -294,7 +306,7 @@ def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], d
     paths = [axis.name for axis in axes]
     content = base.model_dump(mode="json", exclude_none=True)
     for axis in axes:
-        _leave_defaults_to_the_kind(content, base, axis.path)
+        leave_defaults_to_the_kind(content, base, axis.path)
     combinations = list(itertools.product(*(axis.texts for axis in axes)))
     scenarios = _scenarios(content, axes, combinations)
     columns = [
@@ -355,28 +367,12 @@ def _varied(content: dict[str, Any], axes: Sequence[_Axis], texts: Sequence[str]
     """The scenario with these values; its mistakes name the options that gave them."""
     changed = [(f"{axis.name}={text}", axis.origin) for axis, text in zip(axes, texts, strict=True)]
     whole = " ".join(f"{origin} {override}" for override, origin in changed) or "sweep"
-    document = Document(whole, copy.deepcopy(content), values={(): Place(whole, 0)})
+    document = unwritten(content, whole)
     for override, origin in changed:
         apply(document, override, origin)
     scenario = validated(document)
     document.value = None  # its places are still needed, and ten thousand contents take room
     return scenario
-
-
-def _leave_defaults_to_the_kind(
-    content: dict[str, Any], base: Scenario, path: tuple[str, ...]
-) -> None:
-    """Where a kind is varied, take out the settings beside it that are at its defaults.
-
-    They are no one's choice, and another kind may not know them or have others.
-    """
-    kept, settings = content, at(base, path[:-1])
-    for part in path[:-1]:
-        kept = kept[part] if isinstance(kept, dict) else kept[int(part)]
-    if path[-1] in _KINDS and isinstance(settings, BaseModel):
-        for name, field in type(settings).model_fields.items():
-            if name != path[-1] and getattr(settings, name) == field.default:
-                kept.pop(name, None)
 
 
 def _check_distinct(axes: Sequence[_Axis], points: Sequence[Point]) -> None:

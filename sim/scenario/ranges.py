@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, shown
 
 MOST_VALUES = 10_000
 
@@ -52,8 +52,13 @@ def plain(text: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    # JSON is YAML in one line.
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)  # JSON is YAML in one line.
+    except TypeError:
+        what = f"{shown(value)} is no plain value"
+        raise Refusal(what, "text, numbers, lists and mappings") from None
 
 
 def _split(text: str) -> list[str]:

@@ -5,7 +5,8 @@ Whatever a user can get wrong is found here, before the clock starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -28,7 +29,7 @@ from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
-from sim.record.errors import Place, ScenarioError, scenario_error
+from sim.record.errors import Path, Place, ScenarioError, scenario_error
 from sim.record.settings import (
     OneOf,
     PositiveSeconds,
@@ -40,6 +41,7 @@ from sim.record.settings import (
     resolved,
 )
 from sim.scenario import ranges
+from sim.scenario.files import complete
 from sim.scenario.mistakes.idle import (
     idle_faults,
     idle_groups,
@@ -47,7 +49,9 @@ from sim.scenario.mistakes.idle import (
     idle_momentum,
     idle_partition,
 )
+from sim.scenario.mistakes.translation import translated
 from sim.scenario.mistakes.whole import goals, is_unreliable, mistakes, node_names, sound
+from sim.scenario.paths import check_path, leave_defaults_to_the_kind, put
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -56,7 +60,7 @@ from sim.scenario.sections import (
     OutputSettings,
     ServerSettings,
 )
-from sim.scenario.yaml_loader import Document
+from sim.scenario.yaml_loader import Document, plain, unwritten
 from sim.world import DETECTORS, FailureDetection, Heartbeat
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$")]
@@ -165,6 +169,47 @@ class Scenario(Settings):
     # Where each part was written, for mistakes that only the data reveals.
     _document: Document | None = PrivateAttr(default=None)
 
+    def __init__(self, **settings: Any) -> None:
+        """From plain values, as in YAML; relative paths begin at the working directory.
+
+        Raises ScenarioError at the first mistake, with its path and what is allowed.
+        """
+        document = unwritten(settings, "Scenario")
+        complete(document, FilePath())
+        try:
+            super().__init__(**document.value)
+        except ValidationError as error:
+            raise translated(error, document) from None
+        self._document = document
+
+    # Else pydantic would call it where a document is validated, which has places to tell of.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def with_settings(self, changes: Mapping[str, Any]) -> Scenario:
+        """The same with other values at some paths, as `{"faults.server_crash.at": "5 min"}`.
+
+        Values are plain, as in YAML: a part may be given whole. Raises ScenarioError for a path
+        that leads nowhere, and at the first mistake in what comes of it.
+        """
+        place = Place("with_settings", 0)
+        document = unwritten(self._chosen(), place.source)
+        for path, value in changes.items():
+            parts = path.split(".")
+            check_path(self, parts[:-1], place, fixed=())
+            leave_defaults_to_the_kind(document.value, self, parts)
+            put(document, parts, Document(place.source, plain(value)), place)
+        complete(document, FilePath())
+        return validated(document)
+
+    def _chosen(self) -> dict[str, Any]:
+        """All that it says as plain values, but for defaults that other settings decide."""
+        derived = {
+            name
+            for name, field in type(self).model_fields.items()
+            if field.default_factory_takes_validated_data and name not in self.model_fields_set
+        }
+        return self.model_dump(mode="json", exclude_none=True, exclude=derived)
+
     def __eq__(self, other: object) -> bool:
         # Where it was written is no part of what it says.
         return isinstance(other, Scenario) and self.model_dump() == other.model_dump()
@@ -246,3 +291,16 @@ class Scenario(Settings):
         if together := list(mistakes({name: getattr(scenario, name) for name in cls.model_fields})):
             raise refused(cls.__name__, list(map(detail, together)))
         return scenario
+
+
+def validated(document: Document, told: Collection[Path] = ()) -> Scenario:
+    """The scenario that a document holds.
+
+    Raises ScenarioError with all its mistakes, but for those below what was ``told`` before.
+    """
+    try:
+        scenario = Scenario.model_validate(document.value)
+    except ValidationError as error:
+        raise translated(error, document, told) from None
+    scenario._document = document
+    return scenario

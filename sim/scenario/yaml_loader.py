@@ -1,12 +1,17 @@
-"""A strict YAML 1.2 loader: plain values, and for each of them the place where it was written."""
+"""A strict YAML 1.2 loader: plain values, and for each of them the place where it was written.
+
+Values that a program gives become the same, without a place.
+"""
 
 import math
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
+import numpy as np
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
@@ -73,6 +78,24 @@ class Document:
             if part in self.values:
                 return self.values[part]
         return Place(self.source)
+
+
+def unwritten(values: Mapping[str, Any], source: str) -> Document:
+    """A document of values that stand in no file: what YAML has no word for is made plain."""
+    return Document(source, plain(values), values={(): Place(source, 0)})
+
+
+def plain(value: Any) -> Any:
+    """A Python value as YAML would give it: tuples, ranges and arrays are lists, paths text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [plain(inner) for inner in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, set | frozenset):
+        return repr(value)  # Refused as any text where a list belongs: it has no order.
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def scalar(text: str) -> bool | int | float | str | None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis import over_clients, progress_after_crash
-from analysis.loading import NOT_LISTED, NOT_WRITTEN, load, load_or_run, load_run, load_sweep
+from analysis.loading import NOT_LISTED, NOT_WRITTEN, load, load_run, load_sweep
 from sim.record.errors import ResultError
 from sim.record.folder import RUNS_FILE
 from sim.record.points import ProtocolRecord, TargetRecord
@@ -241,89 +240,3 @@ def test_a_point_that_its_sweep_does_not_know_is_refused(tmp_path: Path) -> None
     (folder / "sweep.yaml").write_text((folder / "sweep.yaml").read_text().split("sweep:")[0])
     with pytest.raises(ResultError, match="is no point of its sweep"):
         load(folder)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project with a blank"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands that were started; each leaves results, as the real one would."""
-    commands: list[list[str]] = []
-
-    def run(command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
-        commands.append(command[1:])
-        folder = Path(command[-1])
-        if "sweep" in command:
-            write_sweep(folder, swept(f"{RATE}=1 / h,2 / h"))
-        else:
-            write_run(folder, described())
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    return commands
-
-
-@pytest.mark.parametrize(("end", "command"), [("", "run"), ("_sweep", "sweep")])
-def test_a_shipped_scenario_is_run_once(
-    project: Path, started: list[list[str]], end: str, command: str
-) -> None:
-    place = project / "results" / f"churn{end}"
-    for folder in (f"results/churn{end}", place, place.parent / ".." / "results" / place.name):
-        results = load_or_run(folder, "churn")
-        assert results.folder == place and results.is_sweep == bool(end)
-    assert started == [["-P", "-m", "braintorrent", command, "churn", "--out", str(place)]]
-
-
-@pytest.mark.parametrize(("end", "command"), [("", "run"), ("_sweep", "sweep")])
-def test_with_fewer_seeds_it_has_a_folder_of_its_own(
-    project: Path, started: list[list[str]], end: str, command: str
-) -> None:
-    place = project / "results" / f"churn{end}_3_seeds"
-    assert load_or_run(place, "churn", seeds=3).folder == place
-    asked = [command, "churn", "--set", "seeds=[0, 1, 2]", "--out", str(place)]
-    assert started == [["-P", "-m", "braintorrent", *asked]]
-    for other in (f"churn{end}", f"churn{end}_4_seeds"):
-        with pytest.raises(ResultError, match="no such folder"):
-            load_or_run(place.with_name(other), "churn", seeds=3)
-
-
-def test_an_unfinished_one_is_continued(project: Path, started: list[list[str]]) -> None:
-    place = project / "results" / "churn_sweep"
-    write_sweep(place, swept(f"{RATE}=1 / h,2 / h"), unfinished=["churn.failure_rate-2perh"])
-    assert load_or_run(place, "churn").missing.empty
-    assert len(started) == 1
-
-
-def test_another_folder_is_never_run(
-    project: Path, started: list[list[str]], tmp_path: Path
-) -> None:
-    mine = write_run(tmp_path / "mine", described())
-    assert load_or_run(mine, "churn").folder == mine
-    for missing in ("results/mine", "churn", "results/churn/runs", "other/churn_sweep"):
-        with pytest.raises(ResultError, match="no such folder; allowed: a folder that `braintorr"):
-            load_or_run(missing, "churn")
-    assert started == []
-
-
-def test_what_the_command_says_is_what_went_wrong(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "braintorrent.py").write_text(REFUSES)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (project / "braintorrent.py").write_text("raise ImportError('data, not code')")
-    with pytest.raises(ResultError, match=r"^run churn: results/churn: holds another scenario$"):
-        load_or_run("results/churn", "churn")
-
-
-REFUSES = """
-import sys
-print("preparing", file=sys.stderr)
-print("results/churn: holds another scenario", file=sys.stderr)
-sys.exit(2)
-"""

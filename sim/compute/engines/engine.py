@@ -57,7 +57,10 @@ class DataPlane(Protocol):
         """How many trainings may be done together."""
 
     def enter(self) -> None:
-        """Make this process ready to build this plane's learners; others' may have been here."""
+        """Make this process ready to build this plane's learners; others' may have been here.
+
+        A worker calls it once, before it reads its first operation.
+        """
 
     def environment(self) -> Mapping[str, str]:
         """What decides bits in this process beside a spec, by what it is; for people to read."""

@@ -1,45 +1,46 @@
 """Worker processes, each with one thread: they get names and write models to the store's folder.
 
 Processes of our own rather than an executor's: a chain stays on the worker that holds its last
-model, one that dies is replaced and only its work redone, and none outlives this program.
+model, one that dies is replaced and only its work redone, and none outlives this program. And not
+those of multiprocessing, which import the program's own main module: see `worker`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
+import pickle
 import signal
-import threading
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Pipe
+from pathlib import Path
+from subprocess import DEVNULL, Popen, TimeoutExpired
 
 from sim.compute.engines.engine import DataPlane, Failure, Finished
-from sim.compute.engines.workshop import Workshop
+from sim.compute.engines.worker import READY
 from sim.compute.refs import Job
 from sim.compute.store.vectors import Vectors
 
+_PROGRAM = str(Path(__file__).with_name("worker.py"))
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_READY = "ready"
 _STARTS = 3
 """After so many workers in a row that could not start, none is started any more."""
 
 
 class WorkerPoolEngine:
-    """`workers` spawned processes with one thread each; each builds its learners once."""
+    """`workers` processes with one thread each; each builds its learners once."""
 
     def __init__(self, workers: int, plane: DataPlane, vectors: Vectors) -> None:
         self.group_limit = plane.group_limit
-        self._plane = plane
-        self._vectors = vectors
+        # Before the first is started: what can't be pickled leaves no process behind.
+        self._outfit = pickle.dumps((plane, vectors))
         self._failed_starts = 0
         self._hopeless = ""
-        # Spawned at once: they import torch while this process prepares the data.
-        self._all = [_Worker(index, plane, vectors) for index in range(workers)]
+        # Started at once: they import torch while this process prepares the data.
+        self._all = [_Worker(index, self._outfit) for index in range(workers)]
 
     def connect(self, finished: Finished) -> None:
         self._finished = finished
@@ -69,7 +70,7 @@ class WorkerPoolEngine:
         except (EOFError, OSError):
             self._replace(worker)
             return
-        if message == _READY:
+        if message == READY:
             worker.ready = True
             self._failed_starts = 0
             return
@@ -81,17 +82,17 @@ class WorkerPoolEngine:
         worker.end()
         begun = list(worker.groups)
         if worker.ready:
-            why = f"a worker process ended unexpectedly (exit code {worker.process.exitcode})"
+            why = f"a worker process ended unexpectedly (exit code {worker.process.returncode})"
             begun = begun[:1]
         else:
-            why = f"worker processes can't start (exit code {worker.process.exitcode})"
+            why = f"worker processes can't start (exit code {worker.process.returncode})"
             self._failed_starts += 1
             if self._failed_starts < _STARTS:
                 begun = []
             else:
                 self._hopeless = why
         if not self._hopeless:
-            successor = self._all[worker.index] = _Worker(worker.index, self._plane, self._vectors)
+            successor = self._all[worker.index] = _Worker(worker.index, self._outfit)
             self._listen(successor)
             for group in list(worker.groups)[len(begun) :]:
                 successor.give(group)
@@ -112,20 +113,21 @@ class WorkerPoolEngine:
 
 
 class _Worker:
-    """One process and the groups that it was given, oldest first."""
+    """One process and the groups that it was given, oldest first.
 
-    def __init__(self, index: int, plane: DataPlane, vectors: Vectors) -> None:
+    `outfit`: the pickled data plane and vectors.
+    """
+
+    def __init__(self, index: int, outfit: bytes) -> None:
         self.index = index
         self.ready = False
         self.groups: deque[list[Job]] = deque()
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, plane, vectors), daemon=True
-        )
-        with _one_thread(), _interrupts_held():
-            self.process.start()
-        theirs.close()
+        self.connection, theirs = Pipe()
+        their_lifeline, self._lifeline = Pipe(duplex=False)
+        with _interrupts_held(), theirs, their_lifeline:
+            self.process = _started(theirs.fileno(), their_lifeline.fileno())
+        self._say(pickle.dumps(list(map(os.path.abspath, sys.path))))
+        self._say(outfit)
 
     @property
     def has_room(self) -> bool:
@@ -135,68 +137,40 @@ class _Worker:
         return not self.groups or (len(self.groups) == 1 and self.groups[0][0].together is None)
 
     def give(self, jobs: list[Job]) -> None:
-        """Queue a group; a worker that is dead says so by its connection."""
+        """Queue a group."""
         self.groups.append(jobs)
-        try:
-            self.connection.send(jobs)
-        except OSError:
-            return
+        self._say(pickle.dumps(jobs))
+
+    def _say(self, message: bytes) -> None:
+        """Send a pickled message; a worker that is dead says so by its connection."""
+        with suppress(OSError):
+            self.connection.send_bytes(message)
 
     def end(self) -> None:
         """Wait for a process that has ended or was told to, and let go of it."""
-        self.process.join(timeout=5)
-        if self.process.is_alive():
+        try:
+            self.process.wait(timeout=5)
+        except TimeoutExpired:
             self.process.kill()
-            self.process.join()
+            self.process.wait()
         self.connection.close()
+        self._lifeline.close()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Read when a worker imports torch, and not by this process, which has read them already."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def _started(*descriptors: int) -> Popen[bytes]:
+    """A worker that inherits these descriptors; see `worker`."""
+    warnings = [f"-W{option}" for option in sys.warnoptions]
+    # -P: what lies beside the program is no business of its imports.
+    command = [sys.executable, "-P", *warnings, _PROGRAM, *map(str, descriptors)]
+    one_thread = dict.fromkeys(_THREADS, "1")  # They are read when torch is imported.
+    return Popen(command, stdin=DEVNULL, env=os.environ | one_thread, pass_fds=descriptors)
 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """A new process inherits the mask: Ctrl-C can't hit it before it ignores the signal."""
-    # Started with the first process, it would unblock what is blocked here (CPython 3.11 to 3.13).
-    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(connection: Connection, plane: DataPlane, vectors: Vectors) -> None:
-    """In a worker: do what comes until nobody is there."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    import torch
-
-    torch.set_num_threads(1)
-    workshop = Workshop(plane, vectors)
-    try:
-        connection.send(_READY)
-        while True:
-            connection.send(workshop.results(connection.recv()))
-    except (EOFError, OSError):
-        return
-
-
-def _end_with_parent() -> None:
-    """Whatever kills the parent: no orphan trains on."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from collections.abc import AsyncIterator, Container, Hashable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sim.compute.refs import Job, Vector
 from sim.compute.store.vectors import Vectors
 
 FAILS, SLEEPS, DIES, TELLS_PROCESS, DIES_ONCE, FAILS_ONCE = -10, -11, -12, -13, -14, -15
+WARNS = -16
 NO_LIMIT = 1 << 40
 
 
@@ -32,6 +34,8 @@ class Small:
     def trained(self, base: Vector, client: int, local_round: int) -> Vector:
         if client == FAILS:
             raise ValueError("no data")
+        if client == WARNS:
+            warnings.warn("odd data", stacklevel=1)
         if client == SLEEPS:
             time.sleep(local_round)
         if client == DIES:

@@ -1,8 +1,9 @@
 """The engines: the same numbers in this process and in workers, replacements, and a clean end."""
 
 import asyncio
-import multiprocessing
+import importlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.sim.compute.small import (
     FAILS,
     SLEEPS,
     TELLS_PROCESS,
+    WARNS,
     Small,
     SmallPlane,
     at_work,
@@ -30,6 +32,14 @@ from tests.sim.compute.small import (
 )
 
 ROOT = Path(__file__).parents[3]
+
+
+def left() -> list[str]:
+    """The workers of this process that still run; "" stands for what nobody has waited for."""
+    lists = Path("/proc/self/task").glob("*/children")
+    children = [child for each in lists for child in each.read_text().split()]
+    commands = [Path("/proc", child, "cmdline").read_text() for child in children]
+    return [command for command in commands if "worker.py" in command or not command]
 
 
 async def demanded(graph: Graph, together: Hashable = None) -> list[dict[str, float]]:
@@ -46,7 +56,7 @@ def test_workers_give_the_numbers_of_this_process(tmp_path: Path) -> None:
             assert await demanded(pool) == await demanded(here)
 
     asyncio.run(scene())
-    assert multiprocessing.active_children() == []
+    assert left() == []
 
 
 def test_torch_has_one_thread_while_an_operation_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +151,7 @@ def test_a_failure_in_a_worker_reaches_the_demander(client: int, what: str, tmp_
             assert await good == {"accuracy": 2.0}
 
     asyncio.run(scene())
-    assert multiprocessing.active_children() == []
+    assert left() == []
 
 
 def test_a_worker_that_dies_is_replaced_and_its_work_done_again(tmp_path: Path) -> None:
@@ -159,6 +169,59 @@ def test_a_worker_that_dies_is_replaced_and_its_work_done_again(tmp_path: Path) 
             assert engine._all[0].process is not first
 
     asyncio.run(scene())
+
+
+def test_what_python_was_told_of_warnings_holds_in_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "warnoptions", ["error:odd"])
+
+    async def scene() -> None:
+        async with at_work(1, tmp_path) as (graph, _, _):
+            models = Lineage(graph, None, "n")
+            with pytest.raises(ComputeError, match="UserWarning: odd data"):
+                await models.scored(models.trained(models.initial(), WARNS, 0))
+
+    asyncio.run(scene())
+
+
+@dataclass(frozen=True)
+class Bringing(SmallPlane):
+    """Its operations are described by what only it makes importable."""
+
+    folder: str = ""
+
+    def enter(self) -> None:
+        sys.path.append(self.folder)
+
+
+def test_a_worker_reads_no_operation_before_the_plane_has_entered_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "brought.py").write_text("from enum import Enum\nSpec = Enum('Spec', 'ONLY')\n")
+
+    async def scene() -> None:
+        store = memory()
+        engine = WorkerPoolEngine(1, Bringing(folder=str(tmp_path)), VectorFolder(tmp_path / "s"))
+        graph = Graph(engine, store, Models())
+        with monkeypatch.context() as patched:
+            # Workers have been started: they don't know of it from this process.
+            patched.syspath_prepend(tmp_path)
+            spec = importlib.import_module("brought").Spec.ONLY
+        try:
+            models = Lineage(graph, spec, "n")
+            assert await models.scored(models.initial()) == {"accuracy": 0.0}
+        finally:
+            graph.close()
+            await engine.close()
+
+    asyncio.run(scene())
+
+
+def test_a_plane_that_cannot_be_sent_starts_nothing(tmp_path: Path) -> None:
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        WorkerPoolEngine(2, Bringing(folder=lambda: ""), VectorFolder(tmp_path))  # type: ignore[arg-type]
+    assert left() == []
 
 
 @dataclass(frozen=True)
@@ -185,7 +248,7 @@ def test_workers_that_cannot_start_fail_the_work_and_do_not_start_for_ever(tmp_p
             await engine.close()
 
     asyncio.run(scene())
-    assert multiprocessing.active_children() == []
+    assert left() == []
 
 
 def test_closing_amid_long_operations_does_not_wait_for_them(tmp_path: Path) -> None:
@@ -200,30 +263,26 @@ def test_closing_amid_long_operations_does_not_wait_for_them(tmp_path: Path) -> 
 
     started = asyncio.run(scene())
     assert time.monotonic() - started < 20
-    assert multiprocessing.active_children() == []
+    assert left() == []
 
 
-MASKED = """
-import multiprocessing, signal, time
-from sim.compute.engines.workers import _interrupts_held
-
-if __name__ == "__main__":
-    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
-    with _interrupts_held():
-        child.start()
-    with open(f"/proc/{child.pid}/status") as file:
-        blocked = next(int(line.split()[1], 16) for line in file if line.startswith("SigBlk"))
-    print(bool(blocked & 1 << signal.SIGINT - 1))
-    child.kill()
-"""
+def test_ctrl_c_cannot_hit_a_worker_even_before_it_ignores_it(tmp_path: Path) -> None:
+    engine = WorkerPoolEngine(1, SmallPlane(), VectorFolder(tmp_path))
+    process = engine._all[0].process
+    try:
+        for _ in range(10):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        assert _signals(process.pid, "SigBlk") & 1 << signal.SIGINT - 1
+        assert process.poll() is None
+    finally:
+        asyncio.run(engine.close())
 
 
-def test_ctrl_c_cannot_hit_even_the_first_worker_before_it_ignores_it(tmp_path: Path) -> None:
-    script = tmp_path / "masked.py"
-    script.write_text(MASKED)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(script)]
-    assert subprocess.check_output(command, env=environment, text=True) == "True\n"
+def _signals(process: int, which: str) -> int:
+    """The mask of signals that are blocked (SigBlk) or ignored (SigIgn) there."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith(which))
 
 
 HANGS = """
@@ -243,11 +302,11 @@ async def scene():
         print(*(worker.process.pid for worker in engine._all), flush=True)
         await asyncio.gather(*futures)
 
-if __name__ == "__main__":
-    # What is started in a shell's background inherits that Ctrl-C is ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    asyncio.run(scene())
+# What is started in a shell's background inherits that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+asyncio.run(scene())
 """
+"""Without a main guard: workers don't import it."""
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

@@ -1,0 +1,127 @@
+"""Runs and sweeps from a program: the same work as the commands do, and the same bytes.
+
+What is heavy is imported when something is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sim.cli.terminal import STORE_LIMIT
+from sim.record.errors import ScenarioError
+from sim.scenario import Scenario, grid
+from sim.scenario import load as load_scenario
+
+if TYPE_CHECKING:
+    from analysis import Results
+    from sim.cli.work import Finished
+
+__all__ = ["RunsFailed", "Scenario", "ScenarioError", "load_scenario", "run", "show", "sweep"]
+
+One = TypeVar("One", str, int)
+Work = Scenario | str | Path
+
+
+class RunsFailed(RuntimeError):
+    """Some runs could not be done; the text says which, and why.
+
+    All else is written, and `results` has it: what has failed is among its `missing`.
+    """
+
+    def __init__(self, text: str, results: Results) -> None:
+        super().__init__(text)
+        self.results = results
+
+
+def run(
+    scenario: Work,
+    *,
+    out: str | Path | None = None,
+    protocols: str | Sequence[str] = (),
+    seeds: int | Sequence[int] = (),
+    workers: int | None = None,
+    store_limit: str = STORE_LIMIT,
+    scheduler: str | None = None,
+    progress: bool = True,
+) -> Results:
+    """Run a scenario, or continue it, and load its results; a finished one is only loaded.
+
+    `scenario`: one that was built or loaded, or a file's or a shipped one's name. `out`: the result
+    folder, `results/<name>` by default. `protocols`, `seeds`: only these of the scenario's.
+    `workers`: processes, 0 for none beside this one, one a core by default. `store_limit`: how much
+    disk the models under way may take. `scheduler`: a Dask cluster's address, or its scheduler
+    file, to train there instead. `progress`: whether to show on standard error how far it is, and
+    to say the cautions at its end.
+
+    Raises ScenarioError for a mistake, before anything is run, and RunsFailed when all the rest is
+    done. What KeyboardInterrupt breaks off, the same call continues.
+    """
+    from sim.cli import work
+
+    means = work.Means(workers, store_limit, scheduler, progress=progress)
+    wanted = _scenario(scenario)
+    done = work.run(wanted, _folder(out), means, _several(protocols), _several(seeds))
+    return _results(done, progress)
+
+
+def sweep(
+    scenario: Work,
+    vary: Mapping[str, Any] | None = None,
+    *,
+    tune: str | Sequence[str] = (),
+    seeds: int | None = None,
+    protocols: str | Sequence[str] = (),
+    out: str | Path | None = None,
+    workers: int | None = None,
+    store_limit: str = STORE_LIMIT,
+    scheduler: str | None = None,
+    progress: bool = True,
+) -> Results:
+    """Run a scenario over a grid of settings; what its points share is trained once. See `run`.
+
+    `vary`: by path its values, a list, or text as "0:0.5:0.1"; several paths are crossed, with each
+    other and with those of the scenario's own `sweep`. `tune`: varied paths whose best value, on
+    validation data, counts. `seeds`: the seeds 0 to seeds - 1 instead of the scenario's. `out`:
+    `results/<name>_sweep` by default.
+    """
+    from sim.cli import work
+
+    means = work.Means(workers, store_limit, scheduler, progress=progress)
+    chosen = _several(protocols)
+    wanted = grid(_scenario(scenario), (), vary or {}, seeds, chosen, tune=_several(tune))
+    return _results(work.sweep(wanted, _folder(out), means), progress)
+
+
+def show(results: Results) -> None:
+    """Print the tables that the commands end with, and the cautions: what came of each protocol."""
+    from sim.cli.reading import show as print_tables
+
+    print_tables(results)
+
+
+def _scenario(work: Work) -> Scenario:
+    return work if isinstance(work, Scenario) else load_scenario(work)
+
+
+def _folder(out: str | Path | None) -> Path | None:
+    return None if out is None else Path(out)
+
+
+def _several(chosen: One | Sequence[One]) -> list[One]:
+    return [chosen] if isinstance(chosen, str | int) else list(chosen)
+
+
+def _results(finished: Finished, cautions: bool) -> Results:
+    """What is in the folder now. Raises RunsFailed if not all of it could be done."""
+    from analysis import load
+    from sim.cli.cautions import caution_lines
+    from sim.cli.terminal import say
+
+    results = load(finished.folder)
+    for line in caution_lines(results) if cautions else ():
+        say(line)
+    if failures := list(finished.failures()):
+        raise RunsFailed("\n".join(failures), results)
+    return results
