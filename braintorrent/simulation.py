@@ -10,18 +10,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sim.cli.terminal import STORE_LIMIT
+from sim.record.code import activate, read
 from sim.record.errors import ScenarioError
-from sim.scenario import Scenario, grid
-from sim.scenario import load as load_scenario
+from sim.scenario import Scenario, grid, load
 
 if TYPE_CHECKING:
     from analysis import Results
     from sim.cli.work import Finished
 
-__all__ = ["RunsFailed", "Scenario", "ScenarioError", "load_scenario", "run", "show", "sweep"]
+__all__ = [
+    "RunsFailed",
+    "Scenario",
+    "ScenarioError",
+    "load_scenario",
+    "run",
+    "show",
+    "sweep",
+    "use_code",
+]
 
 One = TypeVar("One", str, int)
-Work = Scenario | str | Path
+Work = Scenario | Mapping[str, Any] | str | Path
+"""A scenario, its settings as in YAML, or a file's or a shipped one's name."""
+Code = str | Path | type
+"""A file, a folder or an importable module with code of the user's own, or a class of it."""
 
 
 class RunsFailed(RuntimeError):
@@ -35,9 +47,39 @@ class RunsFailed(RuntimeError):
         self.results = results
 
 
+def use_code(code: Code | Sequence[Code]) -> None:
+    """Let scenarios name kinds of the user's own, until other code is given.
+
+    Those of a file `my_code.py` are called `my_code.Gossip`, a class that a notebook defines
+    `Gossip`. What computes numbers (a network, task, partition, metric or loss) has to be in a
+    file: models are named by what it does, and workers need it. Raises ScenarioError for code that
+    can't be read.
+    """
+    given = [code] if isinstance(code, str | Path | type) else list(code)
+    classes = {one.__name__: one for one in given if isinstance(one, type)}
+    activate(read([str(one) for one in given if not isinstance(one, type)]), classes)
+
+
+def load_scenario(
+    path_or_name: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    code: Code | Sequence[Code] | None = None,
+) -> Scenario:
+    """The scenario in a YAML file, or the shipped one of that name; `overrides` as "PATH=VALUE".
+
+    `code`: see `use_code`. Raises ScenarioError with all mistakes, a line each.
+    """
+    if code is not None:
+        use_code(code)
+    return load(path_or_name, overrides)
+
+
 def run(
     scenario: Work,
     *,
+    code: Code | Sequence[Code] | None = None,
+    accept_code: bool = False,
     out: str | Path | None = None,
     protocols: str | Sequence[str] = (),
     seeds: int | Sequence[int] = (),
@@ -48,20 +90,21 @@ def run(
 ) -> Results:
     """Run a scenario, or continue it, and load its results; a finished one is only loaded.
 
-    `scenario`: one that was built or loaded, or a file's or a shipped one's name. `out`: the result
-    folder, `results/<name>` by default. `protocols`, `seeds`: only these of the scenario's.
-    `workers`: processes, 0 for none beside this one, one a core by default. `store_limit`: how much
-    disk the models under way may take. `scheduler`: a Dask cluster's address, or its scheduler
-    file, to train there instead. `progress`: whether to show on standard error how far it is, and
-    to say the cautions at its end.
+    `scenario`: one that was built or loaded, its settings as in YAML, or a file's or a shipped
+    one's name. `code`: see `use_code`. `accept_code`: where that has changed since, make the
+    folder's tables anew. `out`: the result folder, `results/<name>` by default. `protocols`,
+    `seeds`: only these of the scenario's. `workers`: processes, 0 for none beside this one, one a
+    core by default. `store_limit`: how much disk the models under way may take. `scheduler`: a Dask
+    cluster's address, or its scheduler file, to train there instead. `progress`: whether to show on
+    standard error how far it is, and to say the cautions at its end.
 
     Raises ScenarioError for a mistake, before anything is run, and RunsFailed when all the rest is
     done. What KeyboardInterrupt breaks off, the same call continues.
     """
     from sim.cli import work
 
-    means = work.Means(workers, store_limit, scheduler, progress=progress)
-    wanted = _scenario(scenario)
+    means = work.Means(workers, store_limit, scheduler, accept_code=accept_code, progress=progress)
+    wanted = _scenario(scenario, code)
     done = work.run(wanted, _folder(out), means, _several(protocols), _several(seeds))
     return _results(done, progress)
 
@@ -70,6 +113,8 @@ def sweep(
     scenario: Work,
     vary: Mapping[str, Any] | None = None,
     *,
+    code: Code | Sequence[Code] | None = None,
+    accept_code: bool = False,
     tune: str | Sequence[str] = (),
     seeds: int | None = None,
     protocols: str | Sequence[str] = (),
@@ -88,9 +133,9 @@ def sweep(
     """
     from sim.cli import work
 
-    means = work.Means(workers, store_limit, scheduler, progress=progress)
+    means = work.Means(workers, store_limit, scheduler, accept_code=accept_code, progress=progress)
     chosen = _several(protocols)
-    wanted = grid(_scenario(scenario), (), vary or {}, seeds, chosen, tune=_several(tune))
+    wanted = grid(_scenario(scenario, code), (), vary or {}, seeds, chosen, tune=_several(tune))
     return _results(work.sweep(wanted, _folder(out), means), progress)
 
 
@@ -101,8 +146,12 @@ def show(results: Results) -> None:
     print_tables(results)
 
 
-def _scenario(work: Work) -> Scenario:
-    return work if isinstance(work, Scenario) else load_scenario(work)
+def _scenario(work: Work, code: Code | Sequence[Code] | None) -> Scenario:
+    if code is not None:
+        use_code(code)
+    if isinstance(work, Scenario):
+        return work
+    return Scenario(**work) if isinstance(work, Mapping) else load(work)
 
 
 def _folder(out: str | Path | None) -> Path | None:

@@ -44,7 +44,7 @@ def _module(name: str, kind: type) -> Module:
 
 def _text(name: str, value: Any, module: str) -> str:
     """The source of a class or function of the module, or an assignment of a plain value."""
-    if not callable(value):
+    if not inspect.isclass(value) and not inspect.isroutine(value):
         return f"{name} = {value!r}" if _is_plain(value) else ""
     if getattr(value, "__module__", None) != module:
         return f"from {getattr(value, '__module__', '?')} import {name}"
