@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sim.cli.terminal import STORE_LIMIT
+from sim.faults import Fault
+from sim.protocols import Protocol
 from sim.record.code import activate, read
 from sim.record.errors import ScenarioError
 from sim.scenario import Scenario, grid, load
@@ -57,6 +59,10 @@ def use_code(code: Code | Sequence[Code]) -> None:
     """
     given = [code] if isinstance(code, str | Path | type) else list(code)
     classes = {one.__name__: one for one in given if isinstance(one, type)}
+    for name, one in classes.items():
+        if not issubclass(one, Protocol | Fault):
+            what = f"code: {name} is neither a protocol nor a fault"
+            raise ScenarioError(f"{what}; allowed: its file, in which it is called file.{name}")
     activate(read([str(one) for one in given if not isinstance(one, type)]), classes)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import importlib
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,7 +16,7 @@ from models.arithmetic.compiled import compiler_version
 from models.bits import devices
 from models.bits.code import digest, distribution, library_version
 from models.training import TrainingSettings
-from sim.record.code import NO_CODE, OURS, Code, active, definition, is_direct, is_own, meaning, own
+from sim.record.code import NO_CODE, OURS, Code, active, definition, is_own, meaning
 from sim.record.errors import Refusal
 from sim.record.settings.base import Settings
 
@@ -88,12 +87,8 @@ def environment(
 
 
 def outside_of(*settings: Settings) -> Outside:
-    """What computes these kinds, and those chosen within them, outside of this tower.
-
-    Raises Refusal for a class that was given without its file.
-    """
+    """What computes these kinds, and those chosen within them, outside of this tower."""
     classes = {one for each in settings for one in type(each).__mro__ if issubclass(one, Settings)}
-    _check_files(classes)
     of_users = {definition(one) for one in classes if is_own(one)}
     modules = {one.__module__ for one in classes if not is_own(one)}
     added = {name for name in modules if name.partition(".")[0] not in OURS}
@@ -104,18 +99,8 @@ def outside_of(*settings: Settings) -> Outside:
 
 
 def outside_named(names: Sequence[str]) -> Outside:
-    """The user's own metrics and losses of these names. Raises Refusal as `outside_of` does."""
-    _check_files(map(own, names))
+    """The user's own metrics and losses of these names."""
     return Outside(tuple(sorted(names)), code=active()) if names else NOTHING
-
-
-def _check_files(definitions: Iterable[Any]) -> None:
-    """Raise Refusal unless all that decides bits has a file that tells what it does."""
-    for one in definitions:
-        if is_direct(one):
-            what = f"{one.__name__} decides numbers, which are named by the code that made them"
-            allowed = "its file, whose name and its own make my_code.NAME"
-            raise Refusal(what, allowed, ("model", "name"))
 
 
 @functools.cache

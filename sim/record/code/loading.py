@@ -80,11 +80,6 @@ def definition(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def is_direct(kind: type) -> bool:
-    """Whether the class was given itself, not by its file: no worker can have it."""
-    return _direct_name(kind) is not None
-
-
 def _direct_name(kind: Any) -> str | None:
     return next((name for name, one in _finder.direct.items() if one is kind), None)
 
@@ -92,7 +87,8 @@ def _direct_name(kind: Any) -> str | None:
 def activate(code: Code, classes: Mapping[str, type] | None = None) -> None:
     """Let names be looked up in `code`, and no longer in what was active before.
 
-    `classes`: those that the user holds, by their names; None leaves them as they are. Nothing of
+    `classes`: kinds that the user holds and that decide no numbers, by their names; None leaves
+    them as they are. Nothing of
     the code is run before one of its names is looked up.
     """
     if _finder not in sys.meta_path:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sim.protocols import Protocol, Running
-from sim.record.code import NO_CODE, activate, definition, everything, is_direct, meaning, own
+from sim.record.code import NO_CODE, activate, definition, everything, is_own, meaning, own
 from sim.record.errors import ScenarioError
 from sim.world import Behaviour, Node, World
 
@@ -40,7 +40,7 @@ def given() -> Iterator[None]:
 
 def test_it_is_looked_up_by_its_name_alone() -> None:
     assert own("Mine") is Mine and own("Waiting") is None
-    assert is_direct(Mine) and not is_direct(Protocol)
+    assert is_own(Mine) and not is_own(Protocol)
 
 
 def test_what_it_uses_is_part_of_what_it_does() -> None:
