@@ -80,6 +80,17 @@ class Code:
         """The modules, by their names."""
         return {module.name: module for module in self.modules}
 
+    def definition(self, name: str) -> tuple[str, str]:
+        """The module, and the name at its top, that `module.name` or `module.name.inner` is in.
+
+        Raises KeyError if there is no such module.
+        """
+        parts = name.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            if (module := ".".join(parts[:end])) in self.by_name:
+                return module, parts[end]
+        raise KeyError(name)
+
 
 NO_CODE = Code()
 
