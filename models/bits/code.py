@@ -12,6 +12,8 @@ from typing import Any
 from sim.record.code import speechless
 from sim.record.errors import Refusal
 
+MISSING = "missing"
+
 
 def digest(file: Path) -> bytes:
     """The SHA-256 of a file's code, as one Python version writes it.
@@ -28,13 +30,18 @@ def distribution(module: str) -> str:
     return importlib.metadata.packages_distributions().get(module, [module])[0]
 
 
+def is_distributed(module: str) -> bool:
+    """Whether a module belongs to a library that was installed, with a version."""
+    return library_version(distribution(module)) != MISSING
+
+
 @functools.cache
 def library_version(name: str) -> str:
-    """The version of a library, or "missing"."""
+    """The version of a library, or MISSING."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return "missing"
+        return MISSING
 
 
 def required(module: str, extra: str, what: str, path: tuple[str, ...]) -> Any:

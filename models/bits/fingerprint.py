@@ -15,11 +15,11 @@ import torch
 
 from models.arithmetic.compiled import compiler_version
 from models.bits import devices
-from models.bits.code import digest, distribution, library_version
+from models.bits.code import digest, distribution, is_distributed, library_version
 from models.training import TrainingSettings
-from sim.record.code import NO_CODE, OURS, Code, active, definition, is_direct, is_own, meaning, own
+from sim.record.code import NO_CODE, OURS, Code, active, is_direct, is_own, meaning, own
 from sim.record.errors import Refusal
-from sim.record.settings.base import Settings
+from sim.record.settings import Settings, own_names, values
 
 _TOWER = Path(__file__).parents[1]
 
@@ -60,6 +60,8 @@ def fingerprint(
     found.update(does.digest.encode())
     for library in (*libraries, *map(distribution, does.libraries)):
         found.update(library_version(library).encode())
+    # A module of nobody's distribution has no version: what it says counts.
+    found.update(_added(tuple(one for one in does.libraries if not is_distributed(one))))
     compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
     found.update(
         f"{platform.machine()} cpu={torch.backends.cpu.get_cpu_capability()} threads=1 "
@@ -92,15 +94,13 @@ def outside_of(*settings: Settings) -> Outside:
 
     Raises Refusal for a class that was given without its file.
     """
-    classes = {one for each in settings for one in type(each).__mro__ if issubclass(one, Settings)}
+    kinds = [type(one) for part in settings for one in values(part) if isinstance(one, Settings)]
+    classes = {one for kind in kinds for one in kind.__mro__ if issubclass(one, Settings)}
     _check_files(classes)
-    of_users = {definition(one) for one in classes if is_own(one)}
+    of_users = own_names(*settings)
     modules = {one.__module__ for one in classes if not is_own(one)}
-    added = {name for name in modules if name.partition(".")[0] not in OURS}
-    code = active() if of_users else NO_CODE
-    found = Outside(tuple(sorted(of_users)), tuple(sorted(added)), code)
-    within = [value for each in settings for _, value in each if isinstance(value, Settings)]
-    return found | outside_of(*within) if within else found
+    added = sorted(name for name in modules if name.partition(".")[0] not in OURS)
+    return Outside(of_users, tuple(added), active() if of_users else NO_CODE)
 
 
 def outside_named(names: Sequence[str]) -> Outside:

@@ -6,9 +6,11 @@ from sim.record.code.loading import (
     definition,
     everything,
     is_direct,
+    is_named,
     is_own,
     kinds,
     own,
+    suggest,
     whose_fault,
 )
 from sim.record.code.meaning import Meaning, differences, meaning, speechless
@@ -27,6 +29,7 @@ __all__ = [
     "differences",
     "everything",
     "is_direct",
+    "is_named",
     "is_own",
     "kept",
     "kinds",
@@ -34,5 +37,6 @@ __all__ = [
     "own",
     "read",
     "speechless",
+    "suggest",
     "whose_fault",
 ]

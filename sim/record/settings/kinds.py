@@ -8,9 +8,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from sim.record.code import kinds, own
+from sim.record.code import definition, is_named, is_own, kinds, own
 from sim.record.errors import Refusal, did_you_mean, shown
-from sim.record.settings.base import Settings
+from sim.record.settings.base import Settings, values
 
 Adapt = Callable[[str, Any], type[Settings] | None]
 """From the name of something in a user's code, and it, to settings; None if it can't be."""
@@ -101,6 +101,19 @@ class OneOf:
 def _needs_nothing(kind: type[Settings], key: str) -> bool:
     """Whether its name alone says all that must be said."""
     return not any(field.is_required() for name, field in kind.model_fields.items() if name != key)
+
+
+def own_names(*parts: Any) -> tuple[str, ...]:
+    """The definitions in a user's code that parts of a scenario are made by, or name."""
+    found = {name for part in parts for value in values(part) for name in _own_name(value)}
+    return tuple(sorted(found))
+
+
+def _own_name(value: Any) -> Iterator[str]:
+    if isinstance(value, Settings) and is_own(type(value)):
+        yield definition(type(value))
+    elif isinstance(value, str) and is_named(value):
+        yield value
 
 
 def _complete(name: str, base: type[Settings], found: Any) -> type[Settings]:
