@@ -19,7 +19,7 @@ from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
 from sim.record.settings import SHORTEST_S
 from sim.scenario import Scenario
-from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
+from sim.world import MOST_AT_ONCE, Clock, Machine, Network, Node, Streams, Trace, Wiring, World
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +50,9 @@ def build(
 ) -> tuple[World, Running]:
     """The world of one run at time 0, with every behaviour and fault started."""
     settings = scenario.protocols[protocol]
-    streams, clock, trace = Streams(seed), Clock(), Trace(protocol, seed)
+    streams, trace = Streams(seed), Trace(protocol, seed)
+    # All may send to all at one instant, several times.
+    clock = Clock(MOST_AT_ONCE + 20 * len(scenario.client_names) ** 2)
     every_machine = _machines(scenario, streams, facts)
     machines = {name: every_machine[name] for name in settings.runs_on(scenario.client_names)}
     wiring = _wiring(scenario, machines, streams)
