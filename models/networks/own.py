@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, PydanticUserError, create_mode
 from pydantic.errors import PydanticUndefinedAnnotation
 
 from models.networks.settings import ModelSettings
+from sim.record.code import whose_fault
 from sim.record.errors import Refusal
 
 if TYPE_CHECKING:
@@ -43,7 +44,14 @@ class OwnNetwork(ModelSettings):
         if not isinstance(module, torch.nn.Module):
             given = type(module).__name__
             raise Refusal(f"{self.name} gives a {given}", "a torch.nn.Module", path)
-        answer = _answer(module, torch.zeros(2, *input_shape))
+        try:
+            answer = _answer(module, torch.zeros(2, *input_shape))
+        except Exception as error:
+            if whose_fault(error):
+                raise
+            # Layers of PyTorch's, put together: no line of the user's is on the way.
+            what = f"{self.name} can't take a batch {_listed((2, *input_shape))}: {error}"
+            raise Refusal(what, f"a module for inputs {_listed(input_shape)}", path) from None
         if not any(one.requires_grad for one in module.parameters()):
             raise Refusal(f"{self.name} has nothing to train", "a module with parameters", path)
         shape = getattr(answer, "shape", None)

@@ -198,6 +198,13 @@ def kinds(
                 yield start + name, kind
 
 
+def mistake_in(function: Callable[..., Any], what: str, allowed: str) -> ScenarioError:
+    """The error of a function that gives what it may not, with its file and line."""
+    code = inspect.unwrap(function).__code__
+    place = f"{code.co_filename}:{code.co_firstlineno}: in {function.__qualname__}"
+    return ScenarioError(f"{place}: {what}; allowed: {allowed}")
+
+
 def whose_fault(error: BaseException) -> str | None:
     """Where in the active code an error came up and what it is, in a line; None if not there."""
     paths = {*(module.path for module in _finder.code.modules), *direct.files(_finder.direct)}
