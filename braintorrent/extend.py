@@ -1,20 +1,26 @@
 """What code of your own is made of: a base for each kind, and what it meets in its world.
 
 `from braintorrent.extend import Protocol, Running, Seconds`. A scenario names a class as
-`my_code.Gossip`, and `--code my_code.py` says where it is.
+`my_code.Gossip`, and `--code my_code.py` says where it is. A network is any function or class with
+a parameter `outputs` that gives a `torch.nn.Module`, and needs nothing from here.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
 from models.metrics import Metric
 from models.networks import ModelSettings as Network
 from models.partitions import PartitionSettings as Partition
+from models.partitions.settings import Ints
 from models.tasks import TaskSettings
-from models.tasks.settings import PartitionedSettings
+from models.tasks.settings import PartitionedSettings, Tell
 from sim.compute import ModelRef
 from sim.faults import Fault
 from sim.protocols import Fastest, Protocol, Running, Seen
 from sim.record.errors import Refusal
+from sim.record.metrics import Better, Bounds
 from sim.record.settings import (
     BytesPerSecond,
     Count,
@@ -29,14 +35,29 @@ from sim.record.settings import (
 )
 from sim.world import Behaviour, Node, Tie, Transfer, World
 
+if TYPE_CHECKING:
+    from models.tasks.classification import classification
+    from models.tasks.task import HeldOut, Task
+
+# These need PyTorch, which protocols and faults can do without.
+_WITH_TORCH = {
+    "HeldOut": "models.tasks.task",
+    "Task": "models.tasks.task",
+    "classification": "models.tasks.classification",
+}
+
 __all__ = [
     "Behaviour",
+    "Better",
+    "Bounds",
     "BytesPerSecond",
     "Count",
     "Duration",
     "Fastest",
     "Fault",
     "Field",
+    "HeldOut",
+    "Ints",
     "Metric",
     "ModelRef",
     "Network",
@@ -53,10 +74,19 @@ __all__ = [
     "Seed",
     "Seen",
     "Selector",
+    "Task",
     "TaskSettings",
+    "Tell",
     "Tie",
     "Transfer",
     "World",
+    "classification",
     "model_validator",
     "selects",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WITH_TORCH:
+        return getattr(import_module(_WITH_TORCH[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

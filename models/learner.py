@@ -257,7 +257,7 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
     return [models[place] for place in range(len(jobs))]
 
 
-_LOADED: dict[tuple[str, torch.device], Task] = {}
+_LOADED: dict[tuple[type[TaskSettings], str, torch.device], Task] = {}
 
 
 def _checked(parts: Sequence[Ints], clients: int, samples: int) -> Sequence[Ints]:
@@ -281,7 +281,8 @@ def load_data(spec: LearnerSpec, tell: Tell = lambda line: None) -> Task:
     `tell` is told what takes long. Raises Refusal if it can't be had as the description asks.
     """
     device = devices.device(spec.training.device)
-    key = spec.task.data_key(spec.clients), device
+    # By class, too: another program's code may have a task of the same name.
+    key = type(spec.task), spec.task.data_key(spec.clients), device
     if key not in _LOADED:
         _LOADED[key] = spec.task.load(spec.clients, tell).to(device)
     return _LOADED[key]
