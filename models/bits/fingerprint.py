@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -60,8 +61,7 @@ def fingerprint(
     found.update(does.digest.encode())
     for library in (*libraries, *map(distribution, does.libraries)):
         found.update(library_version(library).encode())
-    # A module of nobody's distribution has no version: what it says counts.
-    found.update(_added(tuple(one for one in does.libraries if not is_distributed(one))))
+    found.update(_added(tuple(one for one in does.libraries if _is_loose(one))))
     compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
     found.update(
         f"{platform.machine()} cpu={torch.backends.cpu.get_cpu_capability()} threads=1 "
@@ -116,6 +116,11 @@ def _check_files(definitions: Iterable[Any]) -> None:
             what = f"{one.__name__} decides numbers, which are named by the code that made them"
             allowed = "its file, whose name and its own make my_code.NAME"
             raise Refusal(what, allowed, ("model", "name"))
+
+
+def _is_loose(module: str) -> bool:
+    """Whether a module is here, but of no library that was installed: what it says counts."""
+    return not is_distributed(module) and importlib.util.find_spec(module) is not None
 
 
 @functools.cache

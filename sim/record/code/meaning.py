@@ -362,19 +362,20 @@ def _acts(statement: ast.stmt, theirs: set[str]) -> bool:
 
 
 _STANDARD = frozenset(
-    {"dataclass", "cache", "lru_cache", "wraps", "contextmanager", "total_ordering"}
+    {"dataclass", "cache", "lru_cache", "wraps", "contextmanager", "total_ordering", "partial"}
 )
 
 
 def _is_standard(decorator: ast.expr, theirs: set[str]) -> bool:
-    """Whether a decorator is one of Python's own that enrol nothing."""
+    """Whether a decorator, or what is called, is one of Python's own that enrol nothing."""
     parts = _dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
     return bool(parts) and parts[-1] in _STANDARD and parts[0] not in theirs
 
 
 def _calls(value: ast.expr, theirs: set[str]) -> bool:
     """Whether a value comes of a call that meets anything of the user's code."""
-    calls = (node for node in ast.walk(value) if isinstance(node, ast.Call))
+    every = (node for node in ast.walk(value) if isinstance(node, ast.Call))
+    calls = (call for call in every if not _is_standard(call, theirs))
     names = (node for call in calls for node in ast.walk(call) if isinstance(node, ast.Name))
     return any(name.id in theirs for name in names)
 
