@@ -241,7 +241,7 @@ def test_reading_needs_no_code() -> None:
     Path("my_code.py").unlink()
     for command in ("status", "trace", "report"):
         assert braintorrent(command, "out").exit_code == 0, command
-    assert braintorrent("plot", "convergence", "out").exit_code == 0
+    assert braintorrent("plot", "out").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_reading_needs_no_code() -> None:
         ("list",),
         ("schema",),
         ("status", "."),
-        ("plot", "convergence", "."),
+        ("plot", "."),
         ("subjects", "my.yaml"),
     ],
 )

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,15 @@ def digest(file: Path) -> bytes:
     return hashlib.sha256(speechless(ast.parse(file.read_bytes())).encode()).digest()
 
 
-@functools.cache
 def distribution(module: str) -> str:
     """The name of the library that a module belongs to, as it is installed."""
-    return importlib.metadata.packages_distributions().get(module, [module])[0]
+    return distributions().get(module, [module])[0]
+
+
+@functools.cache
+def distributions() -> Mapping[str, list[str]]:
+    """By module the libraries that bring it; all are looked through."""
+    return importlib.metadata.packages_distributions()
 
 
 def is_distributed(module: str) -> bool:

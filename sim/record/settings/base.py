@@ -106,5 +106,8 @@ def values(part: Any) -> Iterator[Any]:
 
 
 Count = Annotated[int, Field(ge=1)]
+"""A whole number, one or more."""
 Positive = Annotated[float, Field(gt=0)]
+"""A number above zero, without a unit."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What draws are keyed by: a whole number."""

@@ -249,7 +249,7 @@ def install(version: str) -> None:
     text = f"Metadata-Version: 2.1\nName: fancy-layers\nVersion: {version}\n"
     (info / "METADATA").write_text(text)
     (info / "top_level.txt").write_text("fancy\n")
-    code.distribution.cache_clear()
+    code.distributions.cache_clear()
     code.library_version.cache_clear()
 
 
