@@ -15,7 +15,7 @@ from models.networks import ModelSettings as Network
 from models.partitions import PartitionSettings as Partition
 from models.partitions.settings import Ints
 from models.tasks import TaskSettings
-from models.tasks.settings import PartitionedSettings, Tell
+from models.tasks.settings import PartitionedSettings, SupervisedSettings, Tell
 from sim.compute import ModelRef
 from sim.faults import Fault
 from sim.protocols import Fastest, Protocol, Running, Seen
@@ -36,14 +36,15 @@ from sim.record.settings import (
 from sim.world import Behaviour, Node, Tie, Transfer, World
 
 if TYPE_CHECKING:
-    from models.tasks.classification import classification
+    from models.tasks.supervised import Samples, supervised
     from models.tasks.task import HeldOut, Task
 
 # These need PyTorch, which protocols and faults can do without.
 _WITH_TORCH = {
     "HeldOut": "models.tasks.task",
+    "Samples": "models.tasks.supervised",
     "Task": "models.tasks.task",
-    "classification": "models.tasks.classification",
+    "supervised": "models.tasks.supervised",
 }
 
 __all__ = [
@@ -70,19 +71,21 @@ __all__ = [
     "Protocol",
     "Refusal",
     "Running",
+    "Samples",
     "Seconds",
     "Seed",
     "Seen",
     "Selector",
+    "SupervisedSettings",
     "Task",
     "TaskSettings",
     "Tell",
     "Tie",
     "Transfer",
     "World",
-    "classification",
     "model_validator",
     "selects",
+    "supervised",
 ]
 
 

@@ -56,7 +56,7 @@ def test_code_of_ones_own_needs_no_other_of_our_names_and_few_lines() -> None:
 
 def test_a_protocol_needs_no_torch() -> None:
     code = "import sys, braintorrent.extend as e; e.Protocol; assert 'torch' not in sys.modules"
-    code += "; e.Task, e.classification; assert 'torch' in sys.modules"
+    code += "; e.Task, e.supervised; assert 'torch' in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -229,7 +229,7 @@ def test_a_folder_runs_again_from_itself() -> None:
     bare = braintorrent("run", "scenario.yaml", *other)
     assert bare.exit_code == 2
     assert bare.stderr == (
-        "scenario.yaml:11:15: model.name: my_code.small is nothing of braintorrent's own; "
+        "scenario.yaml:13:15: model.name: my_code.small is nothing of braintorrent's own; "
         "allowed: --code code\n"
     )
     assert braintorrent("run", "scenario.yaml", "--code=code", *other).exit_code == 0

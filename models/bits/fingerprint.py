@@ -20,7 +20,7 @@ from models.bits.code import digest, distribution, is_distributed, library_versi
 from models.training import TrainingSettings
 from sim.record.code import NO_CODE, OURS, Code, active, is_direct, is_own, meaning, own
 from sim.record.errors import Refusal
-from sim.record.settings import Settings, own_names, values
+from sim.record.settings import Settings, own_kinds, values
 
 _TOWER = Path(__file__).parents[1]
 
@@ -97,7 +97,7 @@ def outside_of(*settings: Settings) -> Outside:
     kinds = [type(one) for part in settings for one in values(part) if isinstance(one, Settings)]
     classes = {one for kind in kinds for one in kind.__mro__ if issubclass(one, Settings)}
     _check_files(classes)
-    of_users = own_names(*settings)
+    of_users = own_kinds(*settings)
     modules = {one.__module__ for one in classes if not is_own(one)}
     added = sorted(name for name in modules if name.partition(".")[0] not in OURS)
     return Outside(of_users, tuple(added), active() if of_users else NO_CODE)

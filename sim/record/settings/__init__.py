@@ -9,7 +9,7 @@ from sim.record.settings.distributions import (
     Lognormal,
     Uniform,
 )
-from sim.record.settings.kinds import OneOf, own_names
+from sim.record.settings.kinds import OneOf, own_kinds, own_names
 from sim.record.settings.nodes import (
     WORDS,
     GroupName,
@@ -60,6 +60,7 @@ __all__ = [
     "Uniform",
     "detail",
     "details",
+    "own_kinds",
     "own_names",
     "ranged",
     "refused",

@@ -103,17 +103,24 @@ def _needs_nothing(kind: type[Settings], key: str) -> bool:
     return not any(field.is_required() for name, field in kind.model_fields.items() if name != key)
 
 
-def own_names(*parts: Any) -> tuple[str, ...]:
-    """The definitions in a user's code that parts of a scenario are made by, or name."""
-    found = {name for part in parts for value in values(part) for name in _own_name(value)}
+def own_kinds(*parts: Any) -> tuple[str, ...]:
+    """The definitions in a user's code that parts of a scenario are made by."""
+    made = [value for part in parts for value in values(part) if isinstance(value, Settings)]
+    found = {name for one in made if is_own(type(one)) for name in _names_of(one)}
     return tuple(sorted(found))
 
 
-def _own_name(value: Any) -> Iterator[str]:
-    if isinstance(value, Settings) and is_own(type(value)):
-        yield definition(type(value))
-    elif isinstance(value, str) and is_named(value):
-        yield value
+def _names_of(made: Settings) -> Iterator[str]:
+    """What a kind is defined as, and as what it was chosen, which may be an alias of it."""
+    yield definition(type(made))
+    chosen = (getattr(made, key, None) for key in ("kind", "name"))
+    yield from (name for name in chosen if isinstance(name, str) and is_named(name))
+
+
+def own_names(*parts: Any) -> tuple[str, ...]:
+    """The definitions in a user's code that parts of a scenario are made by, or name."""
+    texts = (value for part in parts for value in values(part) if isinstance(value, str))
+    return tuple(sorted({*own_kinds(*parts), *filter(is_named, texts)}))
 
 
 def _complete(name: str, base: type[Settings], found: Any) -> type[Settings]:

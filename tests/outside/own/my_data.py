@@ -1,7 +1,6 @@
 """A task and a partition, as a user writes them."""
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,9 +13,11 @@ from braintorrent import extend as own
 class Bright(own.PartitionedSettings):
     """Whether a line is bright."""
 
-    metrics: ClassVar[Mapping[str, own.Better]] = {"error": "lower"}
-
     width: int = 8
+
+    @property
+    def directions(self) -> Mapping[str, own.Better]:
+        return {"error": "lower"}
 
     def load(self, clients: int, tell: own.Tell) -> own.Task:
         draws = torch.Generator().manual_seed(self.drawn_by)
