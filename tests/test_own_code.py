@@ -274,8 +274,37 @@ def test_a_scenario_alone_imports_nothing(
         assert done.stderr.startswith("my.yaml:6:15: model.name: evil.small is nothing of")
 
 
+def test_kinds_of_the_user_are_listed_and_what_only_looks_like_one_is_not() -> None:
+    edit("def small", "def untyped(outputs, width): ...\n\n\ndef small")
+    listed = braintorrent("list", "--code=my_code.py").output
+    for kind in ("Gossip", "Blackout", "small"):
+        assert f"my_code.{kind}" in listed
+    assert "my_code.untyped" not in listed and "my_code.Gossiping" not in listed
+    assert "my_code.small" not in braintorrent("list").output
+
+
 def test_kinds_of_the_user_are_in_the_schema() -> None:
     schema = braintorrent("schema", "--code=my_code.py").output
     for text in ("Each client averages", "All clients are down", "One hidden layer."):
         assert text in schema
     assert "One hidden layer." not in braintorrent("schema").output
+
+
+def test_paths_of_a_users_task_are_relative_to_the_scenarios_file() -> None:
+    task = "from braintorrent import extend as own\n\n\nclass Mine(own.PartitionedSettings):\n"
+    task += "    paths = ('file',)\n    file: str\n    directions = {'error': 'lower'}\n\n"
+    task += "    def load(self, clients, tell):\n        raise own.Refusal(self.file, 'another')\n"
+    write(
+        task.replace("paths =", "paths: 'ClassVar' =").replace(
+            "directions =", "directions: 'ClassVar' ="
+        )
+    )
+    edit("from braintorrent", "from typing import ClassVar\n\nfrom braintorrent")
+    Path("sub").mkdir()
+    text = SCENARIO[: SCENARIO.index("faults:")].replace(
+        "name: digits", "name: my_code.Mine, file: x"
+    )
+    text = text.replace("my_code.small, width: 8", "mlp") + "protocols: {local: {}}\n"
+    Path("sub/mine.yaml").write_text(text + "evaluation: {every: 1 min}\n")
+    told = braintorrent("check", "sub/mine.yaml", "--code=my_code.py", "--data").stderr
+    assert f"{Path('sub/x').absolute()}; allowed: another" in told

@@ -193,7 +193,10 @@ def kinds(
         for name, value in list(names.items()):
             if name.startswith("_") or not is_own(value):
                 continue
-            kind = adapt(start + name, value) if adapt else value
+            try:
+                kind = adapt(start + name, value) if adapt else value
+            except Refusal:  # It only looks like one; who names it is told.
+                continue
             if isinstance(kind, type) and issubclass(kind, base) and not inspect.isabstract(kind):
                 yield start + name, kind
 

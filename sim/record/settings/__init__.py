@@ -1,6 +1,15 @@
 """What all settings are made of: a strict base, quantities with units, distributions, nodes."""
 
-from sim.record.settings.base import Count, Positive, Seed, Settings, detail, details, refused, values
+from sim.record.settings.base import (
+    Count,
+    Positive,
+    Seed,
+    Settings,
+    detail,
+    details,
+    refused,
+    values,
+)
 from sim.record.settings.distributions import (
     Constant,
     Distribution,
