@@ -65,14 +65,14 @@ def status(folder: Path) -> Status:
     if is_sweep:
         known = read_sweep(folder)[0]
         scenario, runs = known.scenario, {point.name: point.runs for point in known.points}
+        values = {point.name: point.written for point in known.points}
         folders = {name: folder / RUNS_FOLDER / name for name in runs}
     else:
         scenario, number = _described(folder / SCENARIO_FILE)
-        runs, folders = {"": number}, {"": folder}
+        runs, folders, values = {"": number}, {"": folder}, {"": {}}
     # Asked first: a process that ends while we look has then finished what we find.
     process = holder(folder)
     done = {name: place for name, place in folders.items() if (place / RUN_FILE).is_file()}
-    values = dict(zip(folders, (point.written for point in known.points), strict=True))
     failures = tuple(
         failure for name, place in done.items() for failure in _failures(name, values[name], place)
     )
