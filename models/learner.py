@@ -20,10 +20,12 @@ from models.bits import devices, generator
 from models.bits.fingerprint import Outside, outside_named, outside_of
 from models.networks import NETWORKS, ModelSettings, network, own_network
 from models.parameters import FlatModule, Vector
+from models.partitions.settings import Ints
 from models.tasks import TASKS
 from models.tasks.settings import TaskSettings, Tell
 from models.tasks.task import HeldOut, Task
 from models.training import ALL_CLIENTS, TrainingSettings, steps_per_round
+from sim.record.errors import Refusal
 from sim.record.metrics import FINAL, TEST, VALIDATION, LabelShares
 from sim.record.settings.base import Settings
 from sim.record.settings.kinds import OneOf
@@ -110,7 +112,8 @@ class Learner:
         self._spec = spec
         self._device = devices.device(spec.training.device)
         self._task = load_data(spec)
-        self._parts = spec.task.deal(self._task, spec.clients, self._dealing())
+        parts = spec.task.deal(self._task, spec.clients, self._dealing())
+        self._parts = _checked(parts, spec.clients, len(self._task.labels))
         test = spec.task.tested(self._task, spec.clients, self._dealing())
         self._evaluation_seed = self._torch_seed("evaluation")
         with devices.drawing(self._torch_seed("initial_weights"), torch.device("cpu")):
@@ -254,7 +257,22 @@ def trained_together(jobs: Sequence[TrainingJob]) -> list[Vector]:
     return [models[place] for place in range(len(jobs))]
 
 
-_LOADED: dict[tuple[str, torch.device], Task] = {}
+_LOADED: dict[tuple[type[TaskSettings], str, torch.device], Task] = {}
+
+
+def _checked(parts: Sequence[Ints], clients: int, samples: int) -> Sequence[Ints]:
+    """Each client's samples, ascending. Raises Refusal unless each sample is at most one's."""
+    dealt = [np.sort(np.asarray(part)) for part in parts]
+    path = ("task", "partition")
+    if len(dealt) != clients or not all(part.size and part.dtype.kind == "i" for part in dealt):
+        sizes = ", ".join(str(part.size) for part in dealt)
+        what = f"{len(dealt)} clients get the numbers of {sizes} samples"
+        raise Refusal(what, f"some for each of {clients}", path)
+    everyones = np.sort(np.concatenate(dealt))
+    if everyones[0] < 0 or everyones[-1] >= samples or (np.diff(everyones) == 0).any():
+        what = "a sample is dealt that isn't there, or twice"
+        raise Refusal(what, f"each number from 0 to {samples - 1} once", path)
+    return dealt
 
 
 def load_data(spec: LearnerSpec, tell: Tell = lambda line: None) -> Task:
@@ -263,7 +281,8 @@ def load_data(spec: LearnerSpec, tell: Tell = lambda line: None) -> Task:
     `tell` is told what takes long. Raises Refusal if it can't be had as the description asks.
     """
     device = devices.device(spec.training.device)
-    key = spec.task.data_key(spec.clients), device
+    # By class, too: another program's code may have a task of the same name.
+    key = type(spec.task), spec.task.data_key(spec.clients), device
     if key not in _LOADED:
         _LOADED[key] = spec.task.load(spec.clients, tell).to(device)
     return _LOADED[key]

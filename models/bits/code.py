@@ -6,11 +6,14 @@ import hashlib
 import importlib
 import importlib.metadata
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sim.record.code import speechless
 from sim.record.errors import Refusal
+
+MISSING = "missing"
 
 
 def digest(file: Path) -> bytes:
@@ -22,19 +25,29 @@ def digest(file: Path) -> bytes:
     return hashlib.sha256(speechless(ast.parse(file.read_bytes())).encode()).digest()
 
 
-@functools.cache
 def distribution(module: str) -> str:
     """The name of the library that a module belongs to, as it is installed."""
-    return importlib.metadata.packages_distributions().get(module, [module])[0]
+    return distributions().get(module, [module])[0]
+
+
+@functools.cache
+def distributions() -> Mapping[str, list[str]]:
+    """By module the libraries that bring it; all are looked through."""
+    return importlib.metadata.packages_distributions()
+
+
+def is_distributed(module: str) -> bool:
+    """Whether a module belongs to a library that was installed, with a version."""
+    return library_version(distribution(module)) != MISSING
 
 
 @functools.cache
 def library_version(name: str) -> str:
-    """The version of a library, or "missing"."""
+    """The version of a library, or MISSING."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return "missing"
+        return MISSING
 
 
 def required(module: str, extra: str, what: str, path: tuple[str, ...]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ import torch
 
 from models.arithmetic.compiled import compiler_version
 from models.bits import devices
-from models.bits.code import digest, distribution, library_version
+from models.bits.code import digest, distribution, is_distributed, library_version
 from models.training import TrainingSettings
-from sim.record.code import NO_CODE, OURS, Code, active, definition, is_own, meaning
+from sim.record.code import NO_CODE, OURS, Code, active, is_own, meaning
 from sim.record.errors import Refusal
-from sim.record.settings.base import Settings
+from sim.record.settings import Settings, own_kinds, values
 
 _TOWER = Path(__file__).parents[1]
 
@@ -59,6 +60,7 @@ def fingerprint(
     found.update(does.digest.encode())
     for library in (*libraries, *map(distribution, does.libraries)):
         found.update(library_version(library).encode())
+    found.update(_added(tuple(one for one in does.libraries if _is_loose(one))))
     compiled_by = compiler_version() if training.arithmetic == "batched" else "nothing"
     found.update(
         f"{platform.machine()} cpu={torch.backends.cpu.get_cpu_capability()} threads=1 "
@@ -88,19 +90,22 @@ def environment(
 
 def outside_of(*settings: Settings) -> Outside:
     """What computes these kinds, and those chosen within them, outside of this tower."""
-    classes = {one for each in settings for one in type(each).__mro__ if issubclass(one, Settings)}
-    of_users = {definition(one) for one in classes if is_own(one)}
+    kinds = [type(one) for part in settings for one in values(part) if isinstance(one, Settings)]
+    classes = {one for kind in kinds for one in kind.__mro__ if issubclass(one, Settings)}
+    of_users = own_kinds(*settings)
     modules = {one.__module__ for one in classes if not is_own(one)}
-    added = {name for name in modules if name.partition(".")[0] not in OURS}
-    code = active() if of_users else NO_CODE
-    found = Outside(tuple(sorted(of_users)), tuple(sorted(added)), code)
-    within = [value for each in settings for _, value in each if isinstance(value, Settings)]
-    return found | outside_of(*within) if within else found
+    added = sorted(name for name in modules if name.partition(".")[0] not in OURS)
+    return Outside(of_users, tuple(added), active() if of_users else NO_CODE)
 
 
 def outside_named(names: Sequence[str]) -> Outside:
     """The user's own metrics and losses of these names."""
     return Outside(tuple(sorted(names)), code=active()) if names else NOTHING
+
+
+def _is_loose(module: str) -> bool:
+    """Whether a module is here, but of no library that was installed: what it says counts."""
+    return not is_distributed(module) and importlib.util.find_spec(module) is not None
 
 
 @functools.cache

@@ -43,7 +43,8 @@ def check_fit(settings: ModelSettings, *, per_pixel: bool) -> None:
         raise Refusal(
             f"network `{settings.name}` gives one class per {given}, the task asks for one per "
             f"{asked}",
-            ", ".join(fitting),
+            ", ".join(fitting)
+            + (" or, of your own, one with per_pixel = True" if per_pixel else ""),
             ("model", "name"),
         )
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin
 
-from pydantic import create_model
+from pydantic import BeforeValidator, ConfigDict, PydanticUserError, create_model
+from pydantic.errors import PydanticUndefinedAnnotation
 
 from models.networks.settings import ModelSettings
+from sim.record.code import whose_fault
 from sim.record.errors import Refusal
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _GIVEN = ("input_shape", "outputs")
@@ -22,6 +25,7 @@ _GIVEN = ("input_shape", "outputs")
 class OwnNetwork(ModelSettings):
     """A network of the user's own: what is built by `maker`."""
 
+    model_config = ConfigDict(validate_default=True, protected_namespaces=())
     maker: ClassVar[Callable[..., nn.Module]]
 
     def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -40,17 +44,36 @@ class OwnNetwork(ModelSettings):
         if not isinstance(module, torch.nn.Module):
             given = type(module).__name__
             raise Refusal(f"{self.name} gives a {given}", "a torch.nn.Module", path)
+        try:
+            answer = _answer(module, torch.zeros(2, *input_shape))
+        except Exception as error:
+            if whose_fault(error):
+                raise
+            # Layers of PyTorch's, put together: no line of the user's is on the way.
+            what = f"{self.name} can't take a batch {_listed((2, *input_shape))}: {error}"
+            raise Refusal(what, f"a module for inputs {_listed(input_shape)}", path) from None
         if not any(one.requires_grad for one in module.parameters()):
             raise Refusal(f"{self.name} has nothing to train", "a module with parameters", path)
-        was_training = module.training
-        with torch.no_grad():
-            found = module.eval()(torch.zeros(2, *input_shape))
-        module.train(was_training)
-        shape = tuple(getattr(found, "shape", ()))
-        if shape[:2] != (2, outputs):
-            what = f"{self.name} answers a batch [2, {_listed(input_shape)}] by {list(shape)}"
-            raise Refusal(what, f"[2, {outputs}], a number for each class", path)
+        shape = getattr(answer, "shape", None)
+        wanted = (2, outputs, *(input_shape[1:] if self.per_pixel else ()))
+        if shape is None or tuple(shape) != wanted:
+            given = type(answer).__name__ if shape is None else _listed(shape)
+            what = f"{self.name} answers a batch {_listed((2, *input_shape))} by {given}"
+            each = "pixel" if self.per_pixel else "sample"
+            raise Refusal(what, f"{_listed(wanted)}, {outputs} numbers for each {each}", path)
         return module
+
+
+def _answer(module: nn.Module, batch: torch.Tensor) -> Any:
+    """What a module makes of a batch, which leaves its buffers and its mode as they were."""
+    import torch
+
+    modes = {one: one.training for one in module.modules()}
+    with torch.no_grad():
+        answer = module.eval()(batch)
+    for one, mode in modes.items():
+        one.training = mode
+    return answer
 
 
 def own_network(name: str, maker: Any) -> type[ModelSettings] | None:
@@ -60,43 +83,63 @@ def own_network(name: str, maker: Any) -> type[ModelSettings] | None:
     """
     if isinstance(maker, type) and issubclass(maker, ModelSettings):
         return maker
-    return _settings(name, maker) if _may_be_network(maker) else None
+    parameters = _parameters(name, maker) if callable(maker) else {}
+    return _settings(name, maker) if "outputs" in parameters else None
 
 
 @functools.cache
 def _settings(name: str, maker: Callable[..., nn.Module]) -> type[ModelSettings]:
-    fields: dict[str, Any] = {}
-    for parameter in inspect.signature(maker, eval_str=True).parameters.values():
-        if parameter.name in _GIVEN or parameter.kind is parameter.VAR_POSITIONAL:
-            continue
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            what = f"{name}: {parameter} can't be given as a setting"
-            raise Refusal(what, "parameters with a name")
-        if parameter.annotation is parameter.empty:
-            what = f"{name}: the parameter {parameter.name} has no type"
-            raise Refusal(what, f"one, as in {parameter.name}: int")
-        if parameter.name == "name":
-            raise Refusal(f"{name}: a parameter is called `name`", "any other name")
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (parameter.annotation, default)
-    made = create_model(maker.__name__, __base__=OwnNetwork, __module__=maker.__module__, **fields)
-    made.__doc__ = maker.__doc__ or "A network of your own."
-    made.__qualname__ = maker.__qualname__
+    parameters = [one for key, one in _parameters(name, maker).items() if key not in _GIVEN]
+    fields: dict[str, Any] = {
+        one.name: (_hint(name, one), ... if one.default is one.empty else one.default)
+        for one in parameters
+        if one.kind is not one.VAR_POSITIONAL
+    }
+    module, _, called = name.rpartition(".")
+    try:
+        made = create_model(called, __base__=OwnNetwork, __module__=module, **fields)
+        made.model_json_schema()
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        what = f"{name}: {str(error).partition(chr(10))[0].rstrip('.')}"
+        raise Refusal(what, "parameters that YAML has values for") from None
+    made.__doc__ = inspect.getdoc(maker) or "A network of your own."
     made.maker = staticmethod(maker)
     made.per_pixel = getattr(maker, "per_pixel", False)
     return made
 
 
-def _may_be_network(maker: Any) -> bool:
-    """Whether it is a class or function that the task may tell what to build."""
-    if not callable(maker):
-        return False
+def _parameters(name: str, maker: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Those that a callable has; none if Python can't tell."""
     try:
-        parameters = inspect.signature(maker).parameters
+        return inspect.signature(maker, eval_str=True).parameters
     except (TypeError, ValueError):
-        return False
-    return "outputs" in parameters
+        return {}
+    except Exception as error:  # Whatever comes of the text of an annotation.
+        what = f"{name}: the types of its parameters can't be read ({error})"
+        raise Refusal(what, "types that are known where it stands") from None
 
 
-def _listed(shape: tuple[int, ...]) -> str:
-    return ", ".join(map(str, shape))
+def _hint(name: str, parameter: inspect.Parameter) -> Any:
+    """The type of a setting. Raises Refusal if the parameter can't be one."""
+    if parameter.kind in (parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+        raise Refusal(f"{name}: {parameter} can't be given as a setting", "parameters with a name")
+    called = parameter.name
+    if parameter.annotation is parameter.empty:
+        raise Refusal(f"{name}: the parameter {called} has no type", f"one, as in {called}: int")
+    if hasattr(OwnNetwork, called) or called == "name" or called.startswith("_"):
+        raise Refusal(f"{name}: a parameter can't be called `{called}`", "any other name")
+    hint = parameter.annotation
+    return Annotated[hint, BeforeValidator(_tuples)] if _mentions_tuple(hint) else hint
+
+
+def _mentions_tuple(hint: Any) -> bool:
+    return get_origin(hint) is tuple or any(map(_mentions_tuple, get_args(hint)))
+
+
+def _tuples(value: Any) -> Any:
+    """Tuples for lists, which are all that YAML has."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _listed(shape: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, shape))}]"

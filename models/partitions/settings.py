@@ -11,6 +11,7 @@ from sim.record.errors import Refusal
 from sim.record.settings.base import Count, Positive, Settings
 
 Ints = npt.NDArray[np.int64]
+"""Numbers of samples, or their labels [n]."""
 PATH = ("task", "partition")
 REDRAWS = 1_000
 """Draws that leave a client with too little are repeated so often before the user is told."""

@@ -145,7 +145,7 @@ def run(
         from sim.scenario import load
 
         check_trackers(track)
-        use_code(code)
+        use_code(code, scenario)
         wanted = load(scenario, overrides or ())
         from sim.cli import work
 
@@ -197,7 +197,7 @@ def sweep(
         from sim.scenario import grid
 
         check_trackers(track)
-        use_code(code)
+        use_code(code, scenario)
         wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or (), tune=tune or ())
         if dry_run:
             _print_plan(wanted, workers, as_json)
@@ -227,9 +227,9 @@ def check(
 
     mistakes = 0
     with mistakes_reported():
-        use_code(code)
         for name in scenarios:
             try:
+                use_code(code, name)
                 _check(name, overrides or (), data)
             except ScenarioError as mistake:
                 mistakes += 1

@@ -290,7 +290,7 @@ def subjects(
         from sim.runs.prediction import cohort_in
         from sim.scenario import load
 
-        use_code(code)
+        use_code(code, scenario)
         wanted = load(scenario, overrides or ())
         cohort = cohort_in(wanted, wanted.seeds[0], say)
         sites = range(min(wanted.clients.count, SITES_SHOWN))

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,12 +57,14 @@ CodeFiles = Annotated[
 ]
 
 
-def use_code(files: list[str] | None) -> None:
+def use_code(files: list[str] | None, scenario: str = "") -> None:
     """Let scenarios name what is in the user's code. Raises ScenarioError if it can't be read."""
-    if files:
-        from sim.record.code import activate, read
+    from sim.record.code import CODE_FOLDER, activate, read, suggest
 
+    if files:
         activate(read(files))
+    elif any((beside := Path(scenario).parent / CODE_FOLDER).glob("*.py")):
+        suggest(str(beside))
 
 
 def say(message: str) -> None:
@@ -83,12 +86,19 @@ def mistakes_reported() -> Iterator[None]:
 
     What is kept of interrupted work, a note of the interruption says.
     """
+    from sim.record.code import whose_fault
     from sim.record.errors import ScenarioError
 
     try:
         yield
     except ScenarioError as mistake:
         say(str(mistake))
+        raise typer.Exit(EXIT_MISTAKE) from None
+    except Exception as error:
+        # Wherever a user's code is called: it is their line that is to be mended, not ours.
+        if (cause := whose_fault(error)) is None:
+            raise
+        say(cause)
         raise typer.Exit(EXIT_MISTAKE) from None
     except KeyboardInterrupt as interruption:
         kept = getattr(interruption, "__notes__", [])

@@ -1,25 +1,13 @@
 """The user's code that made a result folder: kept in it, and compared with what is given now."""
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sim.record.code import (
-    CODE_FOLDER,
-    NO_CODE,
-    Code,
-    definition,
-    differences,
-    everything,
-    is_own,
-    kept,
-    meaning,
-)
+from sim.record.code import CODE_FOLDER, NO_CODE, Code, differences, everything, kept, meaning
 from sim.record.errors import ScenarioError
 from sim.record.folder import whole
-from sim.record.settings import Settings
+from sim.record.settings import own_names
 from sim.scenario import Scenario
 
 CHANGES_TOLD = 3
@@ -35,37 +23,28 @@ class Used:
 
 def used(scenarios: Sequence[Scenario]) -> Used:
     """What the scenarios use of the active code; empty if that is nothing."""
-    names = tuple(sorted({name for one in scenarios for name in _names(one)}))
+    names = own_names(*scenarios)
     return Used(everything() if names else NO_CODE, names)
 
 
-def _names(part: Any) -> Iterator[str]:
-    """The definitions that a part of a scenario stands for, or names."""
-    if isinstance(part, Settings):
-        if is_own(type(part)):
-            yield definition(type(part))
-        yield from (name for _, inner in part for name in _names(inner))
-    elif isinstance(part, dict):
-        yield from (name for inner in part.values() for name in _names(inner))
-
-
-def changed(folder: Path, used: Used, *, accept: bool) -> tuple[str, ...]:
+def changed(folder: Path, used: Used, *, made: bool, accept: bool) -> tuple[str, ...]:
     """What has changed in the code since `folder` was made by it, a phrase each.
 
-    Comments, docstrings and what the scenarios don't use don't count. Raises ScenarioError if
-    something has, and tables may not be made anew.
+    `made`: whether it has tables; without any there is nothing to be made anew. Comments,
+    docstrings and what the scenarios don't use don't count. Raises ScenarioError if something has
+    changed, and tables may not be made anew.
     """
     before = kept(folder / CODE_FOLDER)
-    if not before and not used.code:
+    if not before or not made:
         return ()
-    there = [name for name in used.names if name.rpartition(".")[0] in before.by_name]
+    there = [name for name in used.names if before.holds(name)]
     found = differences(meaning(before, there), meaning(used.code, used.names))
-    if before and found and not accept:
+    if found and not accept:
         raise ScenarioError(
             f"--out {folder}: was made with other code: {told(found)}; allowed: --accept-code, "
             "which makes its tables anew, or another folder (--out DIR)"
         )
-    return tuple(found) if before else ()
+    return tuple(found)
 
 
 def told(changes: Sequence[str]) -> str:
@@ -75,13 +54,17 @@ def told(changes: Sequence[str]) -> str:
 
 
 def keep(folder: Path, used: Used) -> None:
-    """Copy the code into the folder, in place of what was there. Raises OSError."""
+    """Copy the code into the folder, in place of what was there. Raises OSError.
+
+    File by file: whoever is stopped here has tables neither of the one nor of the other.
+    """
     home = folder / CODE_FOLDER
-    if kept(home).modules == used.code.modules:
-        return
-    shutil.rmtree(home, ignore_errors=True)
-    for module in used.code.modules:
-        target = home / module.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with whole(target) as path:
-            path.write_text(module.text, encoding="utf-8")
+    wanted = {home / module.file: module.data for module in used.code.modules}
+    for path in sorted(home.rglob("*.py")):
+        if path not in wanted:
+            path.unlink()
+    for path, data in wanted.items():
+        if not path.is_file() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole(path) as unfinished:
+                unfinished.write_bytes(data)

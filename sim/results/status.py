@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sim.record.errors import ScenarioError
 from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE
 from sim.record.points import read_sweep, tails
 from sim.record.rows import FAILED
@@ -12,7 +13,7 @@ from sim.record.words import bytes_text
 from sim.results.folder import finished_record, holds_sweep
 from sim.results.folder_lock import holder
 from sim.results.under_way import Stored, Work, stored, told
-from sim.scenario import load, run_record
+from sim.scenario.yaml_loader import parse, read_text
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,23 @@ class Status:
 def status(folder: Path) -> Status:
     """Look into a folder that ``sweep`` or ``run`` writes; ScenarioError if it is none."""
     is_sweep = holds_sweep(folder)
-    known = read_sweep(folder)[0] if is_sweep else run_record(load(folder / SCENARIO_FILE))
-    folders = {
-        point.name if is_sweep else "": folder / RUNS_FOLDER / point.name if is_sweep else folder
-        for point in known.points
-    }
-    runs = dict(zip(folders, (point.runs for point in known.points), strict=True))
+    if is_sweep:
+        known = read_sweep(folder)[0]
+        scenario, runs = known.scenario, {point.name: point.runs for point in known.points}
+        values = {point.name: point.written for point in known.points}
+        folders = {name: folder / RUNS_FOLDER / name for name in runs}
+    else:
+        scenario, number = _described(folder / SCENARIO_FILE)
+        runs, folders, values = {"": number}, {"": folder}, {"": {}}
     # Asked first: a process that ends while we look has then finished what we find.
     process = holder(folder)
     done = {name: place for name, place in folders.items() if (place / RUN_FILE).is_file()}
-    values = dict(zip(folders, (point.written for point in known.points), strict=True))
     failures = tuple(
         failure for name, place in done.items() for failure in _failures(name, values[name], place)
     )
     return Status(
         folder=str(folder),
-        scenario=known.scenario,
+        scenario=scenario,
         is_sweep=is_sweep,
         process=process,
         points=len(folders),
@@ -87,6 +89,18 @@ def status(folder: Path) -> Status:
         stored=stored(folder),
         work=told(folder),
     )
+
+
+def _described(path: Path) -> tuple[str, int]:
+    """The name and the runs of a scenario as `run` has written it, without the code it may name."""
+    found = parse(read_text(path), str(path)).value
+    try:
+        return found["name"], len(found["protocols"]) * len(found["seeds"])
+    except (LookupError, TypeError):
+        allowed = "a scenario that `braintorrent run` has written"
+        raise ScenarioError(
+            f"{path}: has no name, protocols or seeds; allowed: {allowed}"
+        ) from None
 
 
 def as_dict(found: Status) -> dict[str, Any]:

@@ -4,7 +4,7 @@ It needs no learner, only a few facts about it: a world can be played without to
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,13 +13,25 @@ import numpy.typing as npt
 
 from models.training import ALL_CLIENTS
 from sim.compute import Lineage
-from sim.protocols import Fastest, Running
+from sim.protocols import Fastest, Protocol, Running
+from sim.record.code import mistake_in
 from sim.record.errors import Mistakes, Path, Refusal
 from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, SERVER
 from sim.record.settings import SHORTEST_S
 from sim.scenario import Scenario
-from sim.world import Clock, Machine, Network, Node, Streams, Trace, Wiring, World
+from sim.world import (
+    MOST_AT_ONCE,
+    Behaviour,
+    Clock,
+    Machine,
+    Network,
+    Node,
+    Streams,
+    Trace,
+    Wiring,
+    World,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +62,9 @@ def build(
 ) -> tuple[World, Running]:
     """The world of one run at time 0, with every behaviour and fault started."""
     settings = scenario.protocols[protocol]
-    streams, clock, trace = Streams(seed), Clock(), Trace(protocol, seed)
+    streams, trace = Streams(seed), Trace(protocol, seed)
+    # All may send to all at one instant, several times.
+    clock = Clock(MOST_AT_ONCE + 20 * len(scenario.client_names) ** 2)
     every_machine = _machines(scenario, streams, facts)
     machines = {name: every_machine[name] for name in settings.runs_on(scenario.client_names)}
     wiring = _wiring(scenario, machines, streams)
@@ -72,13 +86,28 @@ def build(
         aggregation_s=server.aggregation_time if server else 0.0,
         checkpoint_every=server.checkpoint_every if server else 1,
     )
-    running = settings.run(world)
+    running = _running(settings, world)
     for name, fault in scenario.acting_faults.items():
         fault.start(name, world)
     for node in nodes:
-        node.behave = partial(running.behaviour, node)
+        node.behave = partial(_behaviour, running, node)
         node.start()
     return world, running
+
+
+def _running(settings: Protocol, world: World) -> Running:
+    running: object = settings.run(world)
+    if not isinstance(running, Running):
+        raise mistake_in(type(settings).run, f"gives {running!r}", "a Running")
+    return running
+
+
+def _behaviour(running: Running, node: Node) -> Behaviour:
+    behaviour: object = running.behaviour(node)
+    if not isinstance(behaviour, Generator):
+        what = f"gives {behaviour!r}, which can't be played"
+        raise mistake_in(type(running).behaviour, what, "a generator, which yields events")
+    return behaviour
 
 
 def check_timeouts(

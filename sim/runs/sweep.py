@@ -37,15 +37,15 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     """
     (scenario,) = with_pinned_files([scenario])
     text = dump(scenario)
+    finished = results.is_finished(session.home, text)
     code = own_code.used([scenario])
-    changed = own_code.changed(session.home, code, accept=session.accept_code)
-    if not changed and results.is_finished(session.home, text):
+    changed = _changed(session, code, [session.home])
+    if finished and not changed:
         return None
     data = prepared([scenario], session.tell)
     with _writing(session.home, SCENARIO_FILE, text):
+        _begin([session.home], changed, session)
         own_code.keep(session.home, code)
-        if changed:
-            _begin_anew([session.home], changed, session)
         return to_its_end(run_points([PointFolder(scenario, session.home)], session, data))
 
 
@@ -65,7 +65,7 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         for scenario, point in zip(scenarios, sweep.points, strict=True)
     ]
     code = own_code.used(scenarios)
-    changed = own_code.changed(session.home, code, accept=session.accept_code)
+    changed = _changed(session, code, [point.folder for point in points])
     missing = [
         point
         for point in points
@@ -76,9 +76,8 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     data = prepared([point.scenario for point in missing], session.tell)
     told = folder_record(sweep).as_dict()
     with _writing(session.home, SWEEP_FILE, text):
+        _begin([point.folder for point in points], changed, session)
         own_code.keep(session.home, code)
-        if changed:
-            _begin_anew([point.folder for point in points], changed, session)
         # Before its first point has a folder: a reader knows what the sweep is to become.
         write_record(session.home / POINTS_FILE, told | {"finished": False})
         for point in missing:
@@ -90,8 +89,18 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         return done
 
 
-def _begin_anew(folders: Iterable[Path], changed: Sequence[str], session: Session) -> None:
-    """Let runs be made again with code that has changed; what was computed stays in the store."""
+def _changed(session: Session, code: own_code.Used, folders: Iterable[Path]) -> tuple[str, ...]:
+    made = any((folder / RUN_FILE).exists() for folder in folders)
+    return own_code.changed(session.home, code, made=made, accept=session.accept_code)
+
+
+def _begin(folders: Iterable[Path], changed: Sequence[str], session: Session) -> None:
+    """Let runs be made again with code that has changed; what was computed stays in the store.
+
+    Before the new code is there: a command that is stopped between would take them for its own.
+    """
+    if not changed:
+        return
     for folder in folders:
         (folder / RUN_FILE).unlink(missing_ok=True)
     session.tell(f"{own_code.told(changed)}: tables are made anew")

@@ -1,10 +1,12 @@
 """The files that a scenario names: read where they say what it is, found where they are data."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 
-from models.tasks import TASKS
-from sim.record.errors import Place, scenario_error
+from models.tasks import TASKS, TaskSettings
+from sim.record.code import own
+from sim.record.errors import Place, Refusal, scenario_error
 from sim.scenario.yaml_loader import Document, read_text
 
 _LARGESTMATRIX_BYTES = 500_000
@@ -63,8 +65,15 @@ def _complete_task_paths(document: Document, folder: FilePath) -> None:
     """
     task = document.value.get("task")
     kind = task.get("name") if isinstance(task, dict) else None
-    if not isinstance(kind, str) or kind not in TASKS:
-        return
-    for name in TASKS[kind].paths:
+    for name in _paths_of(kind) if isinstance(kind, str) else ():
         if isinstance(path := task.get(name), str) and path:
             task[name] = os.path.abspath(folder / path)
+
+
+def _paths_of(kind: str) -> Sequence[str]:
+    """The settings that are paths, of a task of that name; what is none is told later."""
+    try:
+        found = TASKS.get(kind) or own(kind)
+    except Refusal:
+        return ()
+    return found.paths if isinstance(found, type) and issubclass(found, TaskSettings) else ()

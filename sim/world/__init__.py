@@ -1,6 +1,6 @@
 """One run's world on virtual time: the clock, the nodes, the network between them, the trace."""
 
-from sim.world.clock import Clock, Tie
+from sim.world.clock import MOST_AT_ONCE, Clock, Tie
 from sim.world.detection import DETECTORS, Detector, FailureDetection, Heartbeat, Watch
 from sim.world.history import History
 from sim.world.medium import LossCause, Wiring
@@ -13,6 +13,7 @@ from sim.world.world import World
 __all__ = [
     "DETECTORS",
     "INCARNATION",
+    "MOST_AT_ONCE",
     "Behaviour",
     "Clock",
     "Detector",

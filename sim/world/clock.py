@@ -8,6 +8,7 @@ import asyncio
 import gc
 import heapq
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -17,6 +18,8 @@ import simpy
 
 EVENTS_PER_TURN = 1_000
 """After so many events the asyncio loop gets its turn: a turn at every event costs four times."""
+MOST_AT_ONCE = 100_000
+"""Events at one instant, in a world of few nodes: far above what any protocol needs."""
 MOST_YOUNG = 100_000
 """So many new objects make the garbage collector look through them."""
 
@@ -39,11 +42,14 @@ class Tie(IntEnum):
 
 
 class Clock(simpy.Environment):
-    """Virtual time in seconds, from 0."""
+    """Virtual time in seconds, from 0; it has to go on before `most_at_once` events."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
         super().__init__()
         self.events = 0
+        self._most_at_once = most_at_once
+        self._moved = 0  # How many events there were when time was last seen to have passed.
+        self._seen_s = 0.0
         self._stopped = False
         self._awaited: list[tuple[simpy.Event, asyncio.Future[Any]]] = []
 
@@ -96,13 +102,58 @@ class Clock(simpy.Environment):
                 if self.peek() > until_s:
                     self._now = until_s
                     return
-                self.step()
+                try:
+                    self.step()
+                except RuntimeError as error:
+                    self._explain(error)
+                    raise
                 self.events += 1
                 if self.events % EVENTS_PER_TURN == 0:
+                    self._check_progress()
                     _collect_the_young()
                     await asyncio.sleep(0)
                     if throttle is not None:
                         await throttle()
+
+    def _explain(self, error: RuntimeError) -> None:
+        # SimPy leaves the process active that has yielded what is no event.
+        if self.active_process is not None:
+            what = str(error).rpartition("\n")[2]
+            _raise_within(self.active_process, TypeError(f"{what}: no event of the clock"))
+
+    def _check_progress(self) -> None:
+        if self.now > self._seen_s:
+            self._seen_s, self._moved = self.now, self.events
+        elif self.events - self._moved > self._most_at_once:
+            what = f"{self._most_at_once:,} events at {self.now:g} s, and no time passes"
+            _raise_within(self._busiest(), RuntimeError(what))
+
+    def _busiest(self) -> simpy.Process | None:
+        """Whom most of the next events wake."""
+        woken: Counter[simpy.Process] = Counter()
+        for _ in range(EVENTS_PER_TURN):
+            if self.peek() > self.now:
+                break
+            woken.update(_wakes(self._queue[0][3]))
+            self.step()
+        return max(woken, key=lambda process: woken[process], default=None)
+
+
+def _wakes(event: simpy.Event) -> Iterator[simpy.Process]:
+    """The processes that go on when an event has happened, if all else is there that they await."""
+    for callback in event.callbacks or ():
+        match getattr(callback, "__self__", None):
+            case simpy.Process() as process:
+                yield process
+            case simpy.Event() as condition if condition is not event:
+                yield from _wakes(condition)
+
+
+def _raise_within(process: simpy.Process | None, error: Exception) -> None:
+    """Raise an error where a process stands: its traceback then says whose line that is."""
+    if process is not None and process.is_alive:
+        process._generator.throw(error)
+    raise error
 
 
 @contextmanager

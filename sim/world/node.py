@@ -13,6 +13,7 @@ from sim.world.clock import Tie
 from sim.world.network import Network, Transfer
 
 Behaviour = Generator[simpy.Event, Any, None]
+"""What a node does, or a fault: it yields the events that it waits for."""
 
 
 @dataclass(frozen=True)

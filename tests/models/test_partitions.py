@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.bits import generator
+from models.learner import _checked
 from models.partitions import DirichletSettings, IidSettings, QuantitySettings
 from models.partitions.settings import Ints
 from sim.record.errors import Refusal
@@ -83,3 +84,26 @@ def test_a_hopeless_minimum_is_refused_with_what_is_allowed(kind: Any, clients: 
 def test_iid_refuses_more_clients_than_samples() -> None:
     with pytest.raises(Refusal, match="1001 clients without data; allowed: at most 1000"):
         divided(KINDS[0], 1001, 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([[0, 1]], "1 clients get the numbers of 2 samples; allowed: some for each of 2"),
+        ([[0, 1], []], "2 clients get the numbers of 2, 0 samples; allowed: some for each of 2"),
+        ([[0.0, 1.0], [2.0]], "2 clients get the numbers of 2, 1 samples"),
+        ([[0, 1], [1]], "a sample is dealt that isn't there, or twice; allowed: each number"),
+        ([[0, 1], [4]], "a sample is dealt that isn't there, or twice"),
+        ([[0, -1], [2]], "a sample is dealt that isn't there, or twice"),
+    ],
+)
+def test_parts_that_are_none_are_refused(parts: list[list[float]], told: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        _checked([np.asarray(part) for part in parts], clients=2, samples=4)
+    assert str(refusal.value).startswith(told)
+    assert refusal.value.path == ("task", "partition")
+
+
+def test_parts_are_put_in_order() -> None:
+    dealt = _checked([np.asarray([2, 0]), np.asarray([1])], clients=2, samples=4)
+    assert [part.tolist() for part in dealt] == [[0, 2], [1]]

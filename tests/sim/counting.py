@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.learner import Learner, LearnerSpec
+from models.learner import Learner, LearnerSpec, Sealed
 from models.parameters import Vector
 from models.training import ALL_CLIENTS
 from sim.runs.training import Training
@@ -37,8 +37,8 @@ class CountingTraining(Training):
     """Builds those."""
 
     def learner(self, spec: Hashable) -> Learner:
-        assert isinstance(spec, LearnerSpec)
-        return CountingLearner(spec)
+        assert isinstance(spec, LearnerSpec | Sealed)
+        return CountingLearner(spec.opened() if isinstance(spec, Sealed) else spec)
 
     def trained_together(self, jobs: Sequence[tuple[Learner, Vector, int, int]]) -> list[Vector]:
         return [learner.trained(base, client, number) for learner, base, client, number in jobs]

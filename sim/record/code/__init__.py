@@ -5,9 +5,12 @@ from sim.record.code.loading import (
     active,
     definition,
     everything,
+    is_named,
     is_own,
     kinds,
+    mistake_in,
     own,
+    suggest,
     whose_fault,
 )
 from sim.record.code.meaning import Meaning, differences, meaning, speechless
@@ -25,12 +28,15 @@ __all__ = [
     "definition",
     "differences",
     "everything",
+    "is_named",
     "is_own",
     "kept",
     "kinds",
     "meaning",
+    "mistake_in",
     "own",
     "read",
     "speechless",
+    "suggest",
     "whose_fault",
 ]

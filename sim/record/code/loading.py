@@ -10,7 +10,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
@@ -19,7 +19,6 @@ from sim.record.code.source import NO_CODE, Code, Module
 from sim.record.errors import Refusal, ScenarioError
 
 T = TypeVar("T")
-_HOW = "--code with the Python file that defines it"
 
 
 class _Loader(importlib.abc.InspectLoader):
@@ -44,6 +43,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def __init__(self) -> None:
         self.code = NO_CODE
         self.direct: Mapping[str, type] = {}
+        self.at_hand = ""
         # By digest: code that comes back is what it was, not run again.
         self.away: dict[str, dict[str, ModuleType]] = {}
 
@@ -108,6 +108,11 @@ def activate(code: Code, classes: Mapping[str, type] | None = None) -> None:
     sys.modules.update(_finder.away.pop(code.digest, {}))
 
 
+def suggest(folder: str) -> None:
+    """Where code may lie that nobody has given, for whoever names something in it."""
+    _finder.at_hand = folder
+
+
 def _is_loaded(name: str) -> bool:
     module = sys.modules.get(name)
     return module is not None and isinstance(getattr(module, "__loader__", None), _Loader)
@@ -127,7 +132,7 @@ def own(name: str) -> Any:
         return None
     code = _finder.code
     if not code:
-        raise Refusal(f"{name} is nothing of braintorrent's own", _HOW, sort="unknown kind")
+        raise Refusal(f"{name} is nothing of braintorrent's own", _how(), sort="unknown kind")
     if module_name not in code.by_name:
         allowed = ", ".join(f"{one}.NAME" for one in code.given)
         raise Refusal(f"{name}: no such module was given", allowed, sort="unknown kind")
@@ -138,6 +143,11 @@ def own(name: str) -> Any:
         names = ", ".join(_defined(code.by_name[module_name])) or "a class or function"
         what = f"{code.by_name[module_name].path} defines no {attribute}"
         raise Refusal(what, names, sort="unknown kind") from None
+
+
+def _how() -> str:
+    at_hand = _finder.at_hand
+    return f"--code {at_hand}" if at_hand else "--code with the Python file that defines it"
 
 
 def _loaded(name: str) -> ModuleType:
@@ -160,6 +170,12 @@ def is_own(value: Any) -> bool:
     return module in _finder.code.by_name or _direct_name(value) is not None
 
 
+def is_named(text: str) -> bool:
+    """Whether a text is `module.name` of something in the active code that has been run."""
+    module, _, name = text.rpartition(".")
+    return module in _finder.code.by_name and hasattr(sys.modules.get(module), name)
+
+
 def kinds(
     base: type[T], adapt: Callable[[str, Any], Any] | None = None
 ) -> Iterator[tuple[str, type[T]]]:
@@ -173,25 +189,46 @@ def kinds(
         for name, value in list(names.items()):
             if name.startswith("_") or not is_own(value):
                 continue
-            kind = adapt(start + name, value) if adapt else value
+            try:
+                kind = adapt(start + name, value) if adapt else value
+            except Refusal:  # It only looks like one; who names it is told.
+                continue
             if isinstance(kind, type) and issubclass(kind, base) and not inspect.isabstract(kind):
                 yield start + name, kind
+
+
+def mistake_in(function: Callable[..., Any], what: str, allowed: str) -> ScenarioError:
+    """The error of a function that gives what it may not, with its file and line."""
+    code = inspect.unwrap(function).__code__
+    place = f"{code.co_filename}:{code.co_firstlineno}: in {function.__qualname__}"
+    return ScenarioError(f"{place}: {what}; allowed: {allowed}")
 
 
 def whose_fault(error: BaseException) -> str | None:
     """Where in the active code an error came up and what it is, in a line; None if not there."""
     paths = {*(module.path for module in _finder.code.modules), *direct.files(_finder.direct)}
-    seen: BaseException | None = error
-    found = None
-    while seen is not None:
-        frames = [one for one in traceback.extract_tb(seen.__traceback__) if one.filename in paths]
-        if isinstance(seen, SyntaxError) and seen.filename in paths:
-            return f"{seen.filename}:{seen.lineno}: {seen.msg}"
-        if frames:
-            last = frames[-1]
-            inside = "" if last.name == "<module>" else f" in {last.name}:"
-            text = str(seen).partition("\n")[0]
-            found = f"{last.filename}:{last.lineno}:{inside} {type(seen).__name__}: {text}"
-        # SimPy raises a copy, whose cause is the error itself.
-        seen = seen.__cause__ or seen.__context__
-    return found
+    found, seen = None, error
+    while True:
+        found = _blamed(seen, paths) or found
+        cause = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+        if cause is None or (found and not _is_copy(seen, cause)):
+            return found
+        seen = cause
+
+
+def _blamed(error: BaseException, paths: Collection[str]) -> str | None:
+    """The last of the lines in `paths` that an error has come through, and what it is."""
+    if isinstance(error, SyntaxError) and error.filename in paths:
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename in paths]
+    if not frames:
+        return None
+    last = frames[-1]
+    inside = "" if last.name == "<module>" else f" in {last.name}:"
+    text = str(error).strip().partition("\n")[0]
+    return f"{last.filename}:{last.lineno}:{inside} {type(error).__name__}: {text}"
+
+
+def _is_copy(error: BaseException, cause: BaseException) -> bool:
+    """Whether SimPy has raised it for its cause, which knows better where it was."""
+    return type(error) is type(cause) and error.args == cause.args

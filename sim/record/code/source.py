@@ -6,8 +6,11 @@ import ast
 import hashlib
 import importlib.machinery
 import importlib.util
+import io
 import keyword
 import sys
+import tokenize
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +22,7 @@ CODE_FOLDER = "code"
 """Of a result folder: the user's code that made it."""
 OURS = ("analysis", "braintorrent", "models", "scenarios", "sim")
 """Names of packages that are braintorrent's own."""
+_ROOT = Path(__file__).resolve().parents[3]
 _MOST_FILES, _MOST_BYTES = 1_000, 5_000_000
 _ALLOWED = "a .py file, a folder of them, or the name of a module that is installed"
 
@@ -38,11 +42,20 @@ class Module:
         path = self.name.replace(".", "/")
         return f"{path}/__init__.py" if self.is_package else f"{path}.py"
 
+    @property
+    def data(self) -> bytes:
+        """Its bytes, which Python reads as `text`, whatever encoding that says it has."""
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(self.text.encode()).readline)
+        return self.text.encode(encoding)
+
     def tree(self) -> ast.Module:
         """Its syntax, a new tree. Raises ScenarioError if it's no Python."""
         try:
-            return ast.parse(self.text, self.path)
-        except (SyntaxError, ValueError) as error:
+            with warnings.catch_warnings():
+                # Python gives them, once, when the module is run.
+                warnings.simplefilter("ignore", SyntaxWarning)
+                return ast.parse(self.text, self.path)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None) or 1
             what = getattr(error, "msg", None) or str(error)
             version = ".".join(map(str, sys.version_info[:2]))
@@ -80,6 +93,24 @@ class Code:
         """The modules, by their names."""
         return {module.name: module for module in self.modules}
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a module that `name` would be in."""
+        try:
+            return bool(self.definition(name))
+        except KeyError:
+            return False
+
+    def definition(self, name: str) -> tuple[str, str]:
+        """The module, and the name at its top, that `module.name` or `module.name.inner` is in.
+
+        Raises KeyError if there is no such module.
+        """
+        parts = name.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            if (module := ".".join(parts[:end])) in self.by_name:
+                return module, parts[end]
+        raise KeyError(name)
+
 
 NO_CODE = Code()
 
@@ -94,7 +125,7 @@ def read(arguments: Sequence[str]) -> Code:
     found: dict[str, Module] = {}
     given: dict[str, None] = {}
     for argument in arguments:
-        for name, modules in _named(argument):
+        for name, modules in _all_named(argument):
             given[name] = None
             for module in modules:
                 if found.setdefault(module.name, module).text != module.text:
@@ -117,9 +148,18 @@ def kept(folder: Path) -> Code:
     return Code(tuple(sorted(modules, key=lambda one: one.name)))
 
 
+def _all_named(argument: str) -> list[tuple[str, list[Module]]]:
+    try:
+        return list(_named(argument))
+    except OSError as error:
+        raise _refusal(argument, f"cannot be read ({error.strerror})") from None
+
+
 def _named(argument: str) -> Iterator[tuple[str, list[Module]]]:
     """The modules that an argument names, each with those that it comes with."""
     path = Path(argument)
+    if not argument:
+        raise _refusal("''", "names nothing")
     if path.is_file():
         if path.suffix != ".py":
             raise _refusal(argument, "is no Python file")
@@ -138,9 +178,11 @@ def _file(argument: str, path: Path) -> Iterator[tuple[str, list[Module]]]:
     waiting = list(modules.values())
     while waiting:
         for top in _tops(waiting.pop()):
-            if top in modules or top in OURS or _elsewhere(top, path.parent):
+            if top in modules or top in sys.stdlib_module_names or _is_ours(path.parent / top):
                 continue
             beside = {one.name: one for one in _beside(argument, top, path.parent)}
+            if beside:
+                _check_name(argument, top, path.parent / top)
             modules |= beside
             waiting += beside.values()
     yield path.stem, list(modules.values())
@@ -162,23 +204,19 @@ def _beside(argument: str, name: str, folder: Path) -> list[Module]:
     file, package = folder / f"{name}.py", folder / name
     if file.is_file():
         return [_module(name, file)]
-    return _package(argument, name, package) if (package / "__init__.py").is_file() else []
+    return _package(argument, name, package) if any(package.rglob("*.py")) else []
 
 
 def _folder(argument: str, folder: Path) -> Iterator[tuple[str, list[Module]]]:
-    if (folder / "__init__.py").is_file():
+    if _is_package(folder):
         name = folder.resolve().name
-        _check_name(argument, name, folder / "__init__.py")
+        _check_name(argument, name, folder)
         yield name, _package(argument, name, folder)
         return
-    inside = [path for path in _entries(folder) if path.is_dir() or path.suffix == ".py"]
+    inside = [path for path in _entries(folder) if path.suffix == ".py" or _is_package(path)]
     for path in inside:
-        if path.is_file():
-            _check_name(argument, path.stem, path)
-            yield path.stem, [_module(path.stem, path)]
-        elif (path / "__init__.py").is_file():
-            _check_name(argument, path.name, path / "__init__.py")
-            yield path.name, _package(argument, path.name, path)
+        _check_name(argument, path.stem, path)
+        yield path.stem, _beside(argument, path.stem, folder)
     if not inside:
         raise _refusal(argument, "holds no Python file")
 
@@ -198,13 +236,19 @@ def _installed(name: str) -> Iterator[tuple[str, list[Module]]]:
     yield name, modules
 
 
-def _package(argument: str, name: str, folder: Path) -> list[Module]:
+def _is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").is_file()
+
+
+def _package(
+    argument: str, name: str, folder: Path, above: frozenset[Path] = frozenset()
+) -> list[Module]:
     """All modules of a package, its own first; a folder in it is a package, too."""
-    own = folder / "__init__.py"
+    own, here = folder / "__init__.py", folder.resolve()
     modules = [_module(name, own, is_package=True) if own.is_file() else Module(name, "", "", True)]
-    for path in _entries(folder):
+    for path in _entries(folder) if here not in above else ():  # A link may lead back.
         if path.is_dir() and any(path.rglob("*.py")):
-            modules += _package(argument, f"{name}.{path.name}", path)
+            modules += _package(argument, f"{name}.{path.name}", path, above | {here})
         elif path.suffix == ".py" and path != own:
             modules.append(_module(f"{name}.{path.stem}", path))
         if len(modules) > _MOST_FILES:
@@ -228,6 +272,11 @@ def _module(name: str, path: Path, *, is_package: bool = False) -> Module:
     return Module(name, str(path), text, is_package)
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a package is braintorrent's own, beside which a user's file may lie, too."""
+    return path.name in OURS and path.resolve().parent == _ROOT
+
+
 def _check_name(argument: str, name: str, path: Path) -> None:
     if not name.isidentifier() or keyword.iskeyword(name):
         raise _refusal(argument, f"{name!r} can't be a module's name", "letters, digits and _")
@@ -237,9 +286,12 @@ def _check_name(argument: str, name: str, path: Path) -> None:
 
 def _elsewhere(name: str, folder: Path) -> bool:
     """Whether `import name` means something that doesn't lie in (or is) this folder."""
-    if name in sys.stdlib_module_names or name in sys.builtin_module_names:
+    if name in sys.stdlib_module_names:
         return True
-    spec = importlib.machinery.PathFinder.find_spec(name)
+    # What lies where the program was started is in nobody's way.
+    here = Path.cwd()
+    path = [each for each in sys.path if Path(each).resolve() != here]
+    spec = importlib.machinery.PathFinder.find_spec(name, path)
     if spec is None or spec.origin is None:
         return False
     file = Path(spec.origin).resolve()

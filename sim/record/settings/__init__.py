@@ -1,6 +1,15 @@
 """What all settings are made of: a strict base, quantities with units, distributions, nodes."""
 
-from sim.record.settings.base import Count, Positive, Seed, Settings, detail, details, refused
+from sim.record.settings.base import (
+    Count,
+    Positive,
+    Seed,
+    Settings,
+    detail,
+    details,
+    refused,
+    values,
+)
 from sim.record.settings.distributions import (
     Constant,
     Distribution,
@@ -9,7 +18,7 @@ from sim.record.settings.distributions import (
     Lognormal,
     Uniform,
 )
-from sim.record.settings.kinds import OneOf
+from sim.record.settings.kinds import OneOf, own_kinds, own_names
 from sim.record.settings.nodes import (
     WORDS,
     GroupName,
@@ -60,10 +69,13 @@ __all__ = [
     "Uniform",
     "detail",
     "details",
+    "own_kinds",
+    "own_names",
     "ranged",
     "refused",
     "resolved",
     "selects",
     "span",
     "twice",
+    "values",
 ]

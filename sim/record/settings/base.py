@@ -1,6 +1,6 @@
 """What all settings share: strictness, and how a mistake says what is allowed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import (
@@ -92,6 +92,22 @@ def refused(title: str, found: list[InitErrorDetails]) -> ValidationError:
     return ValidationError.from_exception_data(title, found)
 
 
+def values(part: Any) -> Iterator[Any]:
+    """A part of a description and all values in it, from the outside to the inside."""
+    yield part
+    if isinstance(part, Settings):
+        inner: Iterable[Any] = (value for _, value in part)
+    elif isinstance(part, dict):
+        inner = part.values()
+    else:
+        inner = part if isinstance(part, list | tuple) else ()
+    for value in inner:
+        yield from values(value)
+
+
 Count = Annotated[int, Field(ge=1)]
+"""A whole number, one or more."""
 Positive = Annotated[float, Field(gt=0)]
+"""A number above zero, without a unit."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What draws are keyed by: a whole number."""

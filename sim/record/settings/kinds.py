@@ -8,9 +8,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from sim.record.code import kinds, own
+from sim.record.code import definition, is_named, is_own, kinds, own
 from sim.record.errors import Refusal, did_you_mean, shown
-from sim.record.settings.base import Settings
+from sim.record.settings.base import Settings, values
 
 Adapt = Callable[[str, Any], type[Settings] | None]
 """From the name of something in a user's code, and it, to settings; None if it can't be."""
@@ -101,6 +101,26 @@ class OneOf:
 def _needs_nothing(kind: type[Settings], key: str) -> bool:
     """Whether its name alone says all that must be said."""
     return not any(field.is_required() for name, field in kind.model_fields.items() if name != key)
+
+
+def own_kinds(*parts: Any) -> tuple[str, ...]:
+    """The definitions in a user's code that parts of a scenario are made by."""
+    made = [value for part in parts for value in values(part) if isinstance(value, Settings)]
+    found = {name for one in made if is_own(type(one)) for name in _names_of(one)}
+    return tuple(sorted(found))
+
+
+def _names_of(made: Settings) -> Iterator[str]:
+    """What a kind is defined as, and as what it was chosen, which may be an alias of it."""
+    yield definition(type(made))
+    chosen = (getattr(made, key, None) for key in ("kind", "name"))
+    yield from (name for name in chosen if isinstance(name, str) and is_named(name))
+
+
+def own_names(*parts: Any) -> tuple[str, ...]:
+    """The definitions in a user's code that parts of a scenario are made by, or name."""
+    texts = (value for part in parts for value in values(part) if isinstance(value, str))
+    return tuple(sorted({*own_kinds(*parts), *filter(is_named, texts)}))
 
 
 def _complete(name: str, base: type[Settings], found: Any) -> type[Settings]:

@@ -59,7 +59,7 @@ def test_one_class_per_image_is_too_little_for_pixels(settings: Any) -> None:
         network(settings, task(per_pixel=True))
     assert str(refusal.value) == (
         f"network `{settings.name}` gives one class per image, the task asks for one per pixel; "
-        "allowed: quicknat, unet"
+        "allowed: quicknat, unet or, of your own, one with per_pixel = True"
     )
     assert refusal.value.path == ("model", "name")
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import math
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -219,3 +219,54 @@ def test_new_garbage_is_collected_while_the_clock_runs() -> None:
     clock.process(littering())
     run(clock, 1.0)
     assert left == [False]
+
+
+def spinning(clock: Clock) -> Process:
+    while True:
+        yield clock.after(0.0)
+
+
+def spinning_by_two(clock: Clock) -> Process:
+    while True:
+        yield simpy.AnyOf(clock, [clock.event(), clock.after(0.0)])
+
+
+def resting(clock: Clock) -> Process:
+    for _ in range(20 * EVENTS_PER_TURN):
+        yield clock.after(1e-6)
+
+
+@pytest.mark.parametrize("spins", [spinning, spinning_by_two])
+def test_a_process_that_lets_no_time_pass_is_told_with_its_line(
+    spins: Callable[[Clock], Process],
+) -> None:
+    clock = Clock(most_at_once=10 * EVENTS_PER_TURN)
+    clock.process(resting(clock))
+    clock.process(spins(clock))
+    with pytest.raises(RuntimeError, match="10,000 events at 0 s, and no time passes") as told:
+        run(clock, 1.0)
+    assert told.traceback[-1].name == spins.__name__
+    assert clock.events < 13 * EVENTS_PER_TURN
+
+
+def test_much_may_happen_at_one_instant_after_another() -> None:
+    clock = Clock(most_at_once=2 * EVENTS_PER_TURN)
+    clock.process(resting(clock))
+    run(clock, 1.0)
+    assert clock.now == 1.0
+
+
+def test_whoever_yields_no_event_is_told_with_its_line() -> None:
+    clock = Clock()
+
+    def wrong() -> Process:
+        yield clock.after(1.0)
+        yield 3  # type: ignore[misc]
+
+    def caller() -> Process:
+        yield from wrong()
+
+    clock.process(caller())
+    with pytest.raises(TypeError, match='Invalid yield value "3": no event of the clock') as told:
+        run(clock, 2.0)
+    assert told.traceback[-1].name == "wrong"
