@@ -11,7 +11,7 @@ from pathlib import Path
 from analysis.loading import load
 from analysis.results import Results
 from analysis.trackers import mlflow, tensorboard
-from sim.record.errors import ResultError
+from sim.record.errors import ResultError, installing
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,8 @@ def check(names: Iterable[str]) -> None:
             raise ResultError(f"--track {name}: unknown; allowed: {', '.join(TRACKERS)}")
         missing = [module for module in TRACKERS[name].needs if find_spec(module) is None]
         if missing:
-            extra = f"pip install 'braintorrent[{name}]'"
-            raise ResultError(
-                f"--track {name}: needs the extra: {extra} (no module {', '.join(missing)})"
-            )
+            extra = f"needs the extra: {installing(name)}"
+            raise ResultError(f"--track {name}: {extra} (no module {', '.join(missing)})")
 
 
 def log(names: Iterable[str], folder: Path) -> Iterator[str]:

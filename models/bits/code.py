@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.record.code import speechless
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, installing
 
 MISSING = "missing"
 
@@ -58,8 +58,8 @@ def required(module: str, extra: str, what: str, path: tuple[str, ...]) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
-        command = f'pip install "braintorrent[{extra}]"'
-        raise Refusal(f"{what} needs the extra `{extra}`", command, path) from missing
+        needed = f"{what} needs the extra `{extra}`"
+        raise Refusal(needed, installing(extra), path) from missing
 
 
 def cache_folder(name: str) -> Path:

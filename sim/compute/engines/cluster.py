@@ -18,7 +18,7 @@ from sim.compute.engines.engine import DataPlane, Failure, Finished, Result
 from sim.compute.engines.workshop import failure_text
 from sim.compute.refs import Job, Vector
 from sim.compute.store.vectors import DamagedVector
-from sim.record.errors import ScenarioError
+from sim.record.errors import ScenarioError, installing
 
 try:
     from distributed import Client, Future
@@ -26,7 +26,7 @@ try:
     from sim.compute.engines.cluster_worker import REFUSED, Task, differences, environment_of
 except ModuleNotFoundError as missing:
     raise ScenarioError(
-        f"--scheduler: needs the extra: pip install 'braintorrent[cluster]' ({missing})"
+        f"--scheduler: needs the extra: {installing('cluster')} ({missing})"
     ) from None
 
 CONNECT_S = 10.0

@@ -46,7 +46,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     )
     with pytest.raises(ResultError) as caught:
         trackers.check((name,))
-    command = f"pip install 'braintorrent[{name}]'"
+    command = f'pip install ".[{name}]", in the folder of its sources'
     assert str(caught.value) == f"--track {name}: needs the extra: {command} (no module {module})"
 
 

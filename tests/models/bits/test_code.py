@@ -52,6 +52,7 @@ def test_a_module_that_is_missing_is_named_by_its_extra() -> None:
     with pytest.raises(Refusal) as refusal:
         required("no_such_module.inner", "brains", "task `brains`", ("task", "name"))
     assert str(refusal.value) == (
-        'task `brains` needs the extra `brains`; allowed: pip install "braintorrent[brains]"'
+        'task `brains` needs the extra `brains`; allowed: pip install ".[brains]", '
+        "in the folder of its sources"
     )
     assert refusal.value.path == ("task", "name")

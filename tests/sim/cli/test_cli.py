@@ -424,7 +424,7 @@ def test_a_tracker_that_is_not_there_is_refused_before_any_work(
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     missing = invoke(command, scenario, "--track", "tensorboard")
     assert (missing.exit_code, missing.stdout) == (2, "")
-    assert "pip install 'braintorrent[tensorboard]'" in missing.stderr
+    assert 'pip install ".[tensorboard]"' in missing.stderr
     assert missing.stderr.count("\n") == 1
     assert not simulation.calls and not Path("results").exists()
 

@@ -268,7 +268,7 @@ def test_a_missing_package_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "sim.compute.engines.cluster")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(
-        ScenarioError, match=r"needs the extra: pip install 'braintorrent\[cluster]'"
+        ScenarioError, match=r'needs the extra: pip install "\.\[cluster]", in the folder'
     ):
         importlib.import_module("sim.compute.engines.cluster")
 

@@ -88,6 +88,6 @@ def test_a_missing_extra_is_named_with_its_remedy(monkeypatch: MonkeyPatch) -> N
         BrainsSettings(**SMALL).cohort(2, lambda line: None)
     assert str(error.value) == (
         "the task brains needs the extra `brains`, and torchio is not installed; allowed: "
-        'pip install "braintorrent[brains]"'
+        'pip install ".[brains]", in the folder of its sources'
     )
     assert error.value.path == ("task", "name")

@@ -242,4 +242,8 @@ def test_voxels_in_which_all_structures_vanish(scans: Path) -> None:
 def test_a_missing_library_names_the_extra(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchio", None)
     what = "the task nifti needs the extra `brains`"
-    refused(scans, f'{what}; allowed: pip install "braintorrent[brains]"', ("task", "name"))
+    refused(
+        scans,
+        f'{what}; allowed: pip install ".[brains]", in the folder of its sources',
+        ("task", "name"),
+    )
