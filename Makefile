@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow notebooks findings pictures lint format types floors benchmark check clean
+.PHONY: help demo user test slow notebooks docs findings pictures lint format types floors benchmark check clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.11]"
@@ -25,6 +25,12 @@ slow: $(READY) ## the tests that take longer
 
 notebooks: $(READY) ## run the notebooks of analysis/, and what they need
 	$(RUN) pytest --nbmake --nbmake-timeout 900 --durations 3 analysis
+
+# The pages that the code can tell are written first. MkDocs stays below 2, so a notice of it is off.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(READY) ## the documentation as a site, in site/
+	$(RUN) docs.pages
+	$(RUN) mkdocs build --strict --quiet
 
 # Each command stands in docs/findings.md too, beside what came of it. Folders that are there are kept.
 FOUND := results/findings
@@ -81,9 +87,14 @@ benchmark: $(READY) ## measurements of time and memory; prints them
 check: test lint types floors ## everything a change must pass
 
 clean: ## remove the environment and the caches; results stay
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find braintorrent sim models analysis scenarios tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Nothing of the developers', and the package itself instead of a link to this folder.
+user: ## the program alone, in .venv: no tools, no tests (EXTRAS=brains,cluster adds those)
+	"$(PYTHON)" -m venv $(VENV)
+	$(RUN) pip install --constraint constraints.txt ".$(if $(EXTRAS),[$(EXTRAS)])"
 
 # The last step marks success, so an installation that was interrupted is done again. An interpreter
 # that has gone leaves a dangling link, which venv mends only with --clear.

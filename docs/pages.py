@@ -1,0 +1,282 @@
+"""Writes the pages of the reference that the code itself can tell: `python -m docs.pages`.
+
+Settings come from the scenario's JSON Schema, columns and kinds from the record, commands from the
+command line's own help, names from the package's docstrings. `make docs` runs it before each build,
+so they are never older than the code, and git doesn't keep them.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import click
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+from typer.cli import get_docs_for_click
+from typer.main import get_command
+
+import braintorrent
+from models.training import TrainingSettings
+from sim.cli.commands import app
+from sim.record.rows import TRACE_KINDS, Column, RunRecord, ScoreRow, TraceRow
+from sim.record.settings.distributions import DISTRIBUTIONS
+from sim.scenario.catalogue import SECTIONS
+from sim.scenario.loading import first_comment, shipped
+from sim.scenario.scenario import Scenario
+from sim.scenario.sections import (
+    ClientsSettings,
+    EvaluationSettings,
+    GoalSettings,
+    LatencyMatrix,
+    NetworkSettings,
+    OutputSettings,
+    ServerSettings,
+)
+
+HERE = Path(__file__).parent / "reference"
+QUANTITIES = {"20 s": "duration", "2 s": "duration", "20 Mbit/s": "bandwidth", "0.5 / h": "rate"}
+"""What a quantity is, by the example that its schema gives."""
+PARTS: Mapping[str, tuple[str, type[BaseModel]]] = {
+    "clients": ("`clients`", ClientsSettings),
+    "network": ("`network`", NetworkSettings),
+    "matrix": ("`network.latency` as a matrix", LatencyMatrix),
+    "server": ("`server`", ServerSettings),
+    "training": ("`training`", TrainingSettings),
+    "evaluation": ("`evaluation`", EvaluationSettings),
+    "goal": ("`evaluation.target` and `stop_when`", GoalSettings),
+    "output": ("`output`", OutputSettings),
+}
+KINDS = {**SECTIONS, "distributions": DISTRIBUTIONS}
+CHOOSERS = frozenset({"kind", "name", "distribution"})
+
+
+def main() -> None:
+    """Write all of them."""
+    for name, lines in {
+        "settings": settings(),
+        "scenarios": scenarios(),
+        "columns": columns(),
+        "commands": commands(),
+        "python": python(),
+    }.items():
+        (HERE / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+# -- settings ----------------------------------------------------------------------------------
+
+
+def settings() -> Iterator[str]:
+    """Each section of a scenario, and each kind, with a table of its settings."""
+    yield "# Settings\n"
+    yield (
+        "Every setting of a scenario. A quantity is text with a unit: `150 ms`, `2 h`, "
+        "`20 Mbit/s`, `0.5 / h`; a plain number is refused where a unit is needed. "
+        "`braintorrent list` prints the kinds, `braintorrent schema` all of it for "
+        "[an editor](../how-to/editor.md).\n"
+    )
+    yield "## The scenario {#scenario}\n"
+    yield from table(Scenario)
+    for anchor, (title, part) in PARTS.items():
+        yield f"\n## {title} {{#{anchor}}}\n"
+        yield f"{summary(part)}\n"
+        yield from table(part)
+    for section, registry in KINDS.items():
+        yield f"\n## {section.capitalize()} {{#{slug(section)}}}\n"
+        for name, kind in registry.items():
+            yield f"\n### `{name}` {{#{slug(section)}-{slug(name)}}}\n"
+            yield f"{summary(kind)}\n"
+            yield from table(kind)
+
+
+def table(model: type[BaseModel]) -> Iterator[str]:
+    """The settings of one model, one a row."""
+    schema = model.model_json_schema()
+    fields = {name: info for name, info in model.model_fields.items() if name not in CHOOSERS}
+    if model is Scenario:
+        fields = dict(model.model_fields)
+    if not fields:
+        yield "No settings."
+        return
+    yield from ("| setting | what it is | values | default |", "|---|---|---|---|")
+    for name, info in fields.items():
+        values = described(schema["properties"][name], schema.get("$defs", {}))
+        yield f"| `{name}` | {cell(str(info.description))} | {cell(values)} | {default(info)} |"
+
+
+def described(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """In words, the values that a part of a JSON Schema allows."""
+    if "$ref" in schema:
+        return described(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "const" in schema:
+        return f"`{json.dumps(schema['const']).strip(chr(34))}`"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "oneOf" in schema or "anyOf" in schema:
+        return choice(schema.get("oneOf") or schema["anyOf"], definitions)
+    if "prefixItems" in schema:
+        return "list of " + ", ".join(described(one, definitions) for one in schema["prefixItems"])
+    if schema.get("examples"):
+        example = schema["examples"][0]
+        return f"{QUANTITIES.get(example, 'text')}, e.g. `{example}`"
+    match schema.get("type"):
+        case "array":
+            return f"list, each: {described(schema.get('items', {}), definitions)}"
+        case "object":
+            return mapping(schema, definitions)
+        case "integer" | "number" as kind:
+            return number("whole number" if kind == "integer" else "number", schema)
+        case "boolean":
+            return "`true`, `false`"
+        case "string":
+            return "text"
+    return "YAML"
+
+
+def choice(options: Iterable[Mapping[str, Any]], definitions: Mapping[str, Any]) -> str:
+    """Each of several possible values, once."""
+    texts = (described(one, definitions) for one in options if one.get("type") != "null")
+    return ", ".join(dict.fromkeys(texts))
+
+
+def mapping(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """A mapping: a kind by its name, with a link, or names of the user's own."""
+    properties = schema.get("properties", {})
+    if "distribution" in properties:
+        return "a [distribution](#distributions)"
+    for chooser in ("kind", "name"):
+        if "const" in properties.get(chooser, {}):
+            name = properties[chooser]["const"]
+            return f"[`{name}`](#{anchor_of(name, schema)})"
+    for values in (
+        schema.get("additionalProperties"),
+        *schema.get("patternProperties", {}).values(),
+    ):
+        if isinstance(values, dict):
+            return f"names of your choice, each: {described(values, definitions)}"
+    known = [anchor for anchor, (_, part) in PARTS.items() if part.__name__ == schema.get("title")]
+    return f"[its settings](#{known[0]})" if known else "mapping"
+
+
+def anchor_of(name: str, schema: Mapping[str, Any]) -> str:
+    """Where the kind of that name and schema is described."""
+    for section, registry in KINDS.items():
+        if name in registry and registry[name].__name__ == schema.get("title"):
+            return f"{slug(section)}-{slug(name)}"
+    raise KeyError(name)
+
+
+def number(what: str, schema: Mapping[str, Any]) -> str:
+    """A number with its bounds."""
+    bounds = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    said = [f"{word} {schema[key]:,}" for key, word in bounds.items() if key in schema]
+    return " ".join([what, ", ".join(one for one in said if "9,223,372" not in one)]).strip()
+
+
+def default(info: FieldInfo) -> str:
+    """A field's default as a scenario would write it."""
+    if info.is_required():
+        return "required"
+    if info.default_factory_takes_validated_data:
+        return "see its description"
+    value = info.get_default(call_default_factory=True, validated_data={})
+    if value is None:
+        return "–"
+    kind: Any = Annotated[info.annotation, None, *info.metadata]
+    shown = TypeAdapter(kind).dump_python(value, mode="json", exclude_none=True)
+    return f"`{shown if isinstance(shown, str) else json.dumps(shown)}`"
+
+
+# -- what else the code knows ------------------------------------------------------------------
+
+
+def scenarios() -> Iterator[str]:
+    """The shipped scenarios, each with its question and its text."""
+    yield "# Scenarios that come with it\n"
+    yield (
+        "Usable by name, from any folder: `braintorrent run server_crash`. Copy one to begin a "
+        "scenario of your own. What they came to stands in [findings](../findings.md).\n"
+    )
+    folder = Path(braintorrent.__file__).parent.parent / "scenarios"
+    for name in shipped():
+        text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
+        yield f'## `{name}` {{#{slug(name)}}}\n\n{first_comment(text)}\n\n??? note "{name}.yaml"\n'
+        block = f"```yaml\n{text}```"
+        yield "\n".join(f"    {line}" for line in block.splitlines()) + "\n"
+
+
+def columns() -> Iterator[str]:
+    """The tables' columns, and the trace's kinds."""
+    yield "# Columns and kinds\n"
+    yield (
+        "The columns of a result folder's tables, and what a trace can tell of. Each Parquet file "
+        "has the same words in its metadata. [Result folders](results.md) says which file is "
+        "which.\n"
+    )
+    for name, row in {"scores": ScoreRow, "trace": TraceRow, "runs": RunRecord}.items():
+        yield f"\n## `{name}.parquet` {{#{name}}}\n"
+        yield from ("| column | meaning | unit |", "|---|---|---|")
+        for column, hint in get_type_hints(row, include_extras=True).items():
+            for note in getattr(hint, "__metadata__", ()):
+                if isinstance(note, Column):
+                    yield f"| `{column}` | {cell(note.meaning)} | {note.unit} |"
+    yield "\n## Kinds of the trace {#kinds}\n"
+    yield from ("| kind | meaning |", "|---|---|")
+    yield from (f"| `{kind}` | {cell(meaning)} |" for kind, meaning in TRACE_KINDS.items())
+
+
+def commands() -> Iterator[str]:
+    """Every command as its own help tells it."""
+    command = get_command(app)
+    context = click.Context(command, info_name="braintorrent")  # type: ignore[arg-type]
+    text = get_docs_for_click(obj=command, ctx=context, name="braintorrent")  # type: ignore[arg-type]
+    listed = re.compile(r"\*\*Commands\*\*:.*?\n(?=## )", re.DOTALL)  # Cut to fit a terminal.
+    yield listed.sub("", text.replace("# `braintorrent`", "# Commands", 1))
+    yield (
+        "## Exit codes\n\n0; 1 if runs have failed; 2 after a mistake of the user's, or of the "
+        "disk's; 130 after Ctrl-C."
+    )
+
+
+def python() -> Iterator[str]:
+    """What `import braintorrent` offers."""
+    yield "# Python\n"
+    yield "What `import braintorrent as bt` offers; how to use it: [Python](../how-to/python.md).\n"
+    for name in braintorrent.__all__:
+        value = getattr(braintorrent, name)
+        if callable(value):
+            yield f"## `{name}` {{#{name}}}\n"
+            if not isinstance(value, type):
+                yield f"```python\n{name}{signature(value)}\n```\n"
+            yield f"{inspect.getdoc(value) or ''}\n"
+
+
+def signature(function: Any) -> str:
+    """A function's parameters, without the modules that its annotations come from."""
+    return str(inspect.signature(function)).replace("analysis.results.", "")
+
+
+def summary(model: type[BaseModel]) -> str:
+    """A model's docstring."""
+    return inspect.getdoc(model) or ""
+
+
+def cell(text: str) -> str:
+    """Text for one cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def slug(name: str) -> str:
+    """A name as the page's address has it."""
+    return name.replace("_", "-").replace(" ", "-")
+
+
+if __name__ == "__main__":
+    main()
