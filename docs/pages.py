@@ -19,37 +19,17 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 import braintorrent
-from models.training import TrainingSettings
 from sim.cli.commands import app
 from sim.record.rows import TRACE_KINDS, Column, RunRecord, ScoreRow, TraceRow
-from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.scenario.catalogue import SECTIONS
 from sim.scenario.loading import first_comment, shipped
 from sim.scenario.scenario import Scenario
-from sim.scenario.sections import (
-    ClientsSettings,
-    EvaluationSettings,
-    GoalSettings,
-    LatencyMatrix,
-    NetworkSettings,
-    OutputSettings,
-    ServerSettings,
-)
 
 HERE = Path(__file__).parent / "reference"
 QUANTITIES = {"20 s": "duration", "2 s": "duration", "20 Mbit/s": "bandwidth", "0.5 / h": "rate"}
 """What a quantity is, by the example that its schema gives."""
-PARTS: Mapping[str, tuple[str, type[BaseModel]]] = {
-    "clients": ("`clients`", ClientsSettings),
-    "network": ("`network`", NetworkSettings),
-    "matrix": ("`network.latency` as a matrix", LatencyMatrix),
-    "server": ("`server`", ServerSettings),
-    "training": ("`training`", TrainingSettings),
-    "evaluation": ("`evaluation`", EvaluationSettings),
-    "goal": ("`evaluation.target` and `stop_when`", GoalSettings),
-    "output": ("`output`", OutputSettings),
-}
-KINDS = {**SECTIONS, "distributions": DISTRIBUTIONS}
+PARTS = "parts of a scenario"
+KINDS: Mapping[str, Mapping[str, type[BaseModel]]] = {PARTS: SECTIONS[PARTS], **SECTIONS}
 CHOOSERS = frozenset({"kind", "name", "distribution"})
 
 
@@ -79,14 +59,10 @@ def settings() -> Iterator[str]:
     )
     yield "## The scenario {#scenario}\n"
     yield from table(Scenario)
-    for anchor, (title, part) in PARTS.items():
-        yield f"\n## {title} {{#{anchor}}}\n"
-        yield f"{summary(part)}\n"
-        yield from table(part)
     for section, registry in KINDS.items():
         yield f"\n## {section.capitalize()} {{#{slug(section)}}}\n"
         for name, kind in registry.items():
-            yield f"\n### `{name}` {{#{slug(section)}-{slug(name)}}}\n"
+            yield f"\n### `{name}` {{#{anchor(section, name)}}}\n"
             yield f"{summary(kind)}\n"
             yield from table(kind)
 
@@ -142,30 +118,25 @@ def choice(options: Iterable[Mapping[str, Any]], definitions: Mapping[str, Any])
 
 
 def mapping(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """A mapping: a kind by its name, with a link, or names of the user's own."""
+    """A mapping: a kind or a part, with a link; names of the user's own; or its keys."""
     properties = schema.get("properties", {})
     if "distribution" in properties:
         return "a [distribution](#distributions)"
-    for chooser in ("kind", "name"):
-        if "const" in properties.get(chooser, {}):
-            name = properties[chooser]["const"]
-            return f"[`{name}`](#{anchor_of(name, schema)})"
-    for values in (
-        schema.get("additionalProperties"),
-        *schema.get("patternProperties", {}).values(),
-    ):
+    for section, registry in KINDS.items():
+        for name, kind in registry.items():
+            if kind.__name__ == schema.get("title"):
+                shown = "its settings" if section == PARTS else f"`{name}`"
+                return f"[{shown}](#{anchor(section, name)})"
+    named = schema.get("patternProperties", {}).values()
+    for values in (schema.get("additionalProperties"), *named):
         if isinstance(values, dict):
             return f"names of your choice, each: {described(values, definitions)}"
-    known = [anchor for anchor, (_, part) in PARTS.items() if part.__name__ == schema.get("title")]
-    return f"[its settings](#{known[0]})" if known else "mapping"
+    return f"mapping of {', '.join(f'`{key}`' for key in properties)}"
 
 
-def anchor_of(name: str, schema: Mapping[str, Any]) -> str:
-    """Where the kind of that name and schema is described."""
-    for section, registry in KINDS.items():
-        if name in registry and registry[name].__name__ == schema.get("title"):
-            return f"{slug(section)}-{slug(name)}"
-    raise KeyError(name)
+def anchor(section: str, name: str) -> str:
+    """Where a kind or a part is described."""
+    return slug(name) if section == PARTS else f"{slug(section)}-{slug(name)}"
 
 
 def number(what: str, schema: Mapping[str, Any]) -> str:
