@@ -4,6 +4,7 @@ import ast
 import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -125,6 +126,15 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
             printed = ""
         else:
             printed = ""
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^demo:.*\n\t@\$\(RUN\) (.+)$", makefile, re.MULTILINE)
+    (block,) = (one for one in ALL if one.page == "README.md" and one.language == "text")
+    printed = output([sys.executable, "-m", *shlex.split(recipe)], block, tmp_path)
+    assert shown(block.text).search(printed), printed
 
 
 def run(block: Block, folder: Path) -> str:
