@@ -26,10 +26,18 @@ from sim.scenario.loading import first_comment, shipped
 from sim.scenario.scenario import Scenario
 
 HERE = Path(__file__).parent / "reference"
-QUANTITIES = {"20 s": "duration", "2 s": "duration", "20 Mbit/s": "bandwidth", "0.5 / h": "rate"}
+QUANTITIES = {
+    "20 s": "duration",
+    "2 s": "duration",
+    "20 Mbit/s": "bandwidth",
+    "0.5 / h": "rate",
+    "client_0": "node",
+}
 """What a quantity is, by the example that its schema gives."""
 PARTS = "parts of a scenario"
 KINDS: Mapping[str, Mapping[str, type[BaseModel]]] = {PARTS: SECTIONS[PARTS], **SECTIONS}
+OWN, OWN_TEXT = r"\.", "your own"
+"""What the schema says of names like `my_code.Gossip`: that they have a dot."""
 CHOOSERS = frozenset({"kind", "name", "distribution"})
 
 
@@ -86,6 +94,8 @@ def described(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     """In words, the values that a part of a JSON Schema allows."""
     if "$ref" in schema:
         return described(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if schema.get("pattern") == OWN:
+        return OWN_TEXT
     if "const" in schema:
         return f"`{json.dumps(schema['const']).strip(chr(34))}`"
     if "enum" in schema:
@@ -112,14 +122,23 @@ def described(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 
 def choice(options: Iterable[Mapping[str, Any]], definitions: Mapping[str, Any]) -> str:
-    """Each of several possible values, once."""
-    texts = (described(one, definitions) for one in options if one.get("type") != "null")
-    return ", ".join(dict.fromkeys(texts))
+    """Each of several possible values, once; not the bare names of kinds that are linked, too."""
+    texts = [described(one, definitions) for one in options if one.get("type") != "null"]
+    names = [one.get("enum", ()) for one in options if one.get("type") != "null"]
+    linked = " ".join(texts)
+    told = (
+        text
+        for text, known in zip(texts, names, strict=True)
+        if not known or not all(f"[`{name}`](" in linked for name in known)
+    )
+    return ", ".join(dict.fromkeys(told))
 
 
 def mapping(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     """A mapping: a kind or a part, with a link; names of the user's own; or its keys."""
     properties = schema.get("properties", {})
+    if any(one.get("pattern") == OWN for one in properties.values()):
+        return OWN_TEXT
     if "distribution" in properties:
         return "a [distribution](#distributions)"
     for section, registry in KINDS.items():
