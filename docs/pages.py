@@ -36,6 +36,8 @@ QUANTITIES = {
 """What a quantity is, by the example that its schema gives."""
 PARTS = "parts of a scenario"
 KINDS: Mapping[str, Mapping[str, type[BaseModel]]] = {PARTS: SECTIONS[PARTS], **SECTIONS}
+MODULES = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Z])")
+WIDEST = 70
 OWN, OWN_TEXT = r"\.", "your own"
 """What the schema says of names like `my_code.Gossip`: that they have a dot."""
 CHOOSERS = frozenset({"kind", "name", "distribution"})
@@ -249,8 +251,14 @@ def python() -> Iterator[str]:
 
 
 def signature(function: Any) -> str:
-    """A function's parameters, without the modules that its annotations come from."""
-    return str(inspect.signature(function)).replace("analysis.results.", "")
+    """A function's parameters, one a line where that is long, without annotations' modules."""
+    found = inspect.signature(function)
+    text = MODULES.sub("", str(found))
+    if len(text) <= WIDEST:
+        return text
+    inside, _, result = text[1:].rpartition(")")
+    parts = re.split(r", (?=\*|\w+(?::|=|,|$))", inside)
+    return "(\n" + "".join(f"    {part},\n" for part in parts) + f"){result}"
 
 
 def summary(model: type[BaseModel]) -> str:
