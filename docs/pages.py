@@ -36,7 +36,9 @@ QUANTITIES = {
 """What a quantity is, by the example that its schema gives."""
 PARTS = "parts of a scenario"
 KINDS: Mapping[str, Mapping[str, type[BaseModel]]] = {PARTS: SECTIONS[PARTS], **SECTIONS}
+FIRST = ("load_scenario", "Scenario", "run", "sweep", "show", "load", "Results")
 MODULES = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Z])")
+QUOTED = re.compile(r"(: |-> )'([^']*)'")
 WIDEST = 70
 OWN, OWN_TEXT = r"\.", "your own"
 """What the schema says of names like `my_code.Gossip`: that they have a dot."""
@@ -238,22 +240,35 @@ def commands() -> Iterator[str]:
 
 
 def python() -> Iterator[str]:
-    """What `import braintorrent` offers."""
+    """What `import braintorrent` offers, what most people need first."""
     yield "# Python\n"
     yield "What `import braintorrent as bt` offers; how to use it: [Python](../how-to/python.md).\n"
-    for name in braintorrent.__all__:
+    for name in dict.fromkeys((*FIRST, *dir(braintorrent))):
         value = getattr(braintorrent, name)
-        if callable(value):
-            yield f"## `{name}` {{#{name}}}\n"
-            if not isinstance(value, type):
-                yield f"```python\n{name}{signature(value)}\n```\n"
-            yield f"{inspect.getdoc(value) or ''}\n"
+        if not callable(value) or name.startswith("_"):
+            continue
+        yield f"## `{name}` {{#{name}}}\n"
+        if not isinstance(value, type):
+            yield f"```python\n{name}{signature(value)}\n```\n"
+        yield f"{inspect.getdoc(value) or ''}\n"
+        if name == "Results":
+            yield from members(value)
+
+
+def members(kind: type) -> Iterator[str]:
+    """A line for each of a class's own methods and properties."""
+    for name, value in vars(kind).items():
+        text = inspect.getdoc(value) if inspect.isfunction(value) else None
+        text = inspect.getdoc(value.fget) if isinstance(value, property) else text
+        if text and not name.startswith("_"):
+            yield f"- `{name}`: {' '.join(text.partition(chr(10) * 2)[0].split())}"
+    yield ""
 
 
 def signature(function: Any) -> str:
     """A function's parameters, one a line where that is long, without annotations' modules."""
     found = inspect.signature(function)
-    text = MODULES.sub("", str(found))
+    text = QUOTED.sub(r"\1\2", MODULES.sub("", str(found)))
     if len(text) <= WIDEST:
         return text
     inside, _, result = text[1:].rpartition(")")
