@@ -36,7 +36,7 @@ QUANTITIES = {
 """What a quantity is, by the example that its schema gives."""
 PARTS = "parts of a scenario"
 KINDS: Mapping[str, Mapping[str, type[BaseModel]]] = {PARTS: SECTIONS[PARTS], **SECTIONS}
-FIRST = ("load_scenario", "Scenario", "run", "sweep", "show", "load", "Results")
+FIRST = ("load_scenario", "Scenario", "run", "sweep", "show", "use_code", "load", "Results")
 MODULES = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Z])")
 QUOTED = re.compile(r"(: |-> )'([^']*)'")
 WIDEST = 70
