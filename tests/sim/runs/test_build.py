@@ -20,7 +20,8 @@ from tests.sim.runs.test_common_random_numbers import described, ran
 
 def test_latency_of_a_pair_is_the_later_nodes_draw_both_ways() -> None:
     clients = 2 * BLOCK + 10
-    wiring = ran(described({}, clients, duration="1 s"), "fedavg").network.wiring
+    world = described({}, clients, duration="1 s", failure_detection="perfect")
+    wiring = ran(world, "fedavg").network.wiring
     draws = [Streams(0).stream("latency", name).random(i) for i, name in enumerate(wiring.names)]
     for later, one_way in enumerate(draws):
         expected = 0.02 + (0.15 - 0.02) * one_way
@@ -139,6 +140,7 @@ def test_the_longest_and_the_widest_that_can_be_said_overflow_no_clock(protocol:
     settings = {"deadline": longest} if protocol == "fedavg" else {}
     content = described(faults, 2, protocols={protocol: settings}).model_dump(mode="json")
     content |= {"duration": longest, "evaluation": {"every": longest}}
+    content["failure_detection"] = "perfect"  # Else so many heartbeats are waited for.
     content["clients"] |= {"step_time": drawn, "round_jitter": 10.0, "merge_time": longest}
     content["network"] |= {"latency": drawn, "uplink": "1e-3 B/s", "downlink": "1e-3 B/s"}
     scenario = Scenario.model_validate(content)
