@@ -27,7 +27,8 @@ def digest(file: Path) -> bytes:
 
 def distribution(module: str) -> str:
     """The name of the library that a module belongs to, as it is installed."""
-    return distributions().get(module, [module])[0]
+    # Of several, as of a namespace, not that which the disk happens to list first.
+    return min(distributions().get(module, [module]))
 
 
 @functools.cache

@@ -93,8 +93,9 @@ def _parts(text: Any, base: str, example: str) -> tuple[str, str]:
         raise Refusal(f"{shown!r} is not a quantity", allowed)
     number, unit = match.groups()
     if not unit:
-        units = ("ms", "s", "min", "h") if base == "s" else (example.partition(" ")[2],)
-        fitting = ", ".join(f"'{number} {unit}'" for unit in units)
+        spaced = example.lstrip("0123456789.")
+        units = (" ms", " s", " min", " h") if base == "s" else (spaced,)
+        fitting = ", ".join(f"'{number}{unit}'" for unit in units)
         raise Refusal(f"{text!r} needs a unit", f"e.g. {fitting}")
     return number, unit
 

@@ -9,7 +9,7 @@ from sim.record.code import own
 from sim.record.errors import Place, Refusal, scenario_error
 from sim.scenario.yaml_loader import Document, read_text
 
-_LARGESTMATRIX_BYTES = 500_000
+_LARGEST_MATRIX_BYTES = 500_000
 MATRIX = ("network", "latency", "matrix")
 """Where a scenario names a table of latencies."""
 
@@ -36,7 +36,7 @@ def _read_latencies(document: Document, folder: FilePath) -> None:
         raise scenario_error(document.place(MATRIX), MATRIX, what, "a CSV file of numbers")
     rows: list[list[float]] = []
     latency["matrix"] = rows
-    for line, text in enumerate(read_text(path, _LARGESTMATRIX_BYTES).splitlines(), start=1):
+    for line, text in enumerate(read_text(path, _LARGEST_MATRIX_BYTES).splitlines(), start=1):
         if not text.strip():
             continue
         row: list[float] = []

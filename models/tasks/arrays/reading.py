@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -22,7 +23,11 @@ Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 
 _FILE = "an .npz file, or a folder of .npy files"
-_DAMAGE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+# What NumPy and zipfile raise for files that are damaged or locked by a password, each in its way.
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, OverflowError, RuntimeError, MemoryError),
+    *(struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 """Of a zip file's member: its last two numbers are the lengths of what follows, name and extra."""
 

@@ -32,7 +32,8 @@ def table_at(path: Path) -> pd.DataFrame:
     try:
         frame = readers[path.suffix.lower()](path)
     except OSError as error:
-        raise refusal(path, f"can't be read ({error.strerror or error})", _ALLOWED) from None
+        said = error.strerror or " ".join(str(error).split())
+        raise refusal(path, f"can't be read ({said})", _ALLOWED) from None
     if not len(frame):
         raise refusal(path, "has no rows", "one or more")
     return frame
@@ -61,12 +62,16 @@ def _csv(path: Path) -> pd.DataFrame:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        table = pq.ParquetFile(path).read(use_threads=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        # Without what pandas may have noted beside the columns: what they are they say themselves.
+        table = pq.ParquetFile(path).read(use_threads=False).replace_schema_metadata()
+        # Else text that is no UTF-8 shows only where it is used.
+        table.validate(full=True)
+        names = table.column_names
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         said = str(error).partition(".")[0]
         raise refusal(path, f"is no Parquet file ({said})", "a whole Parquet file") from None
-    _check_once(path, table.column_names)
-    frame: pd.DataFrame = table.to_pandas(use_threads=False, ignore_metadata=True)
+    _check_once(path, names)
+    frame: pd.DataFrame = table.to_pandas(use_threads=False)
     return frame
 
 

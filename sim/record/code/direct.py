@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 from sim.record.code.source import Module
@@ -67,21 +69,17 @@ def _in_cell(name: str, value: Any) -> str:
 
 def _files(value: Any) -> Iterator[str]:
     functions = vars(value).values() if isinstance(value, type) else (value,)
-    for each in functions:
-        if (code := getattr(inspect.unwrap(each), "__code__", None)) is not None:
-            yield code.co_filename
+    for each in map(inspect.unwrap, functions):
+        # Of a class's functions some are pydantic's.
+        if hasattr(each, "__code__") and each.__module__ == value.__module__:
+            yield each.__code__.co_filename
 
 
 def _used(text: str, value: Any) -> list[tuple[str, Any]]:
     """What a source names of the globals that it meets."""
-    there = _globals(value)
+    there = vars(sys.modules.get(value.__module__, ModuleType("")))
     names = (node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name))
     return [(name, there[name]) for name in dict.fromkeys(names) if name in there]
-
-
-def _globals(value: Any) -> dict[str, Any]:
-    functions = vars(value).values() if isinstance(value, type) else (value,)
-    return next((each.__globals__ for each in functions if hasattr(each, "__globals__")), {})
 
 
 def _is_plain(value: Any) -> bool:

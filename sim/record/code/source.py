@@ -258,7 +258,12 @@ def _package(
 
 def _entries(folder: Path) -> list[Path]:
     """What a folder holds under names that can be imported, in order."""
-    return sorted(path for path in folder.iterdir() if path.stem.isidentifier())
+    return sorted(path for path in folder.iterdir() if _imported_as(path).isidentifier())
+
+
+def _imported_as(path: Path) -> str:
+    """A file's name without its end; a folder's name has none."""
+    return path.name if path.is_dir() else path.stem
 
 
 def _module(name: str, path: Path, *, is_package: bool = False) -> Module:

@@ -19,8 +19,18 @@ from tests.outside.blackout import Blackout
             "crash",
         ),
         ("client_dropout", {"probability": 0.5}, "train_lost"),
-        ("partition", {"groups": [["client_0"]], "at": "1 s", "heals_after": "4 s"}, "heal"),
         (Blackout, {"at": "2 s", "lasts": "3 s"}, "recover"),
+    ],
+)
+@pytest.mark.slow
+def test_faults_of_ours_are_what_they_say(kind: Any, settings: dict[str, Any], does: str) -> None:
+    assert check_fault(kind, settings, worlds=20)[does] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "does"),
+    [
+        ("partition", {"groups": [["client_0"]], "at": "1 s", "heals_after": "4 s"}, "heal"),
         (wrong.Curious, {}, "crash"),
     ],
 )

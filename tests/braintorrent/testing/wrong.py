@@ -137,10 +137,10 @@ class BySet(Gambler):
 
 
 class ByCount(Gambler):
-    """Goes on counting from one run to the next."""
+    """Goes on counting from one run to the next, and trains however far it has counted."""
 
     def wait_s(self, world: World) -> float:
-        return float(next(NUMBERS))
+        return 1 / (1 + next(NUMBERS))
 
 
 class Undead(Wrong):

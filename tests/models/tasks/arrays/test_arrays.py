@@ -269,6 +269,39 @@ def damaged(folder: Path) -> Path:
     return path
 
 
+def locked(folder: Path) -> Path:
+    """As archivers write it that ask for a password."""
+    path = written(folder / "data.npz", split(), compressed=True)
+    content = bytearray(path.read_bytes())
+    for header, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(header) + flags] |= 1
+    path.write_bytes(bytes(content))
+    return path
+
+
+def displaced(folder: Path) -> Path:
+    """Whose list of members says that the first begins at its last bytes."""
+    path = written(folder / "data.npz", split())
+    content = bytearray(path.read_bytes())
+    place = content.index(b"PK\1\2") + 42
+    content[place : place + 4] = (len(content) - 9).to_bytes(4, "little")
+    path.write_bytes(bytes(content))
+    return path
+
+
+def headed(shape: str) -> Callable[[Path], Path]:
+    """Whose inputs say that they are of another shape."""
+
+    def write(folder: Path) -> Path:
+        path = written(folder / "data", split())
+        array = path / "x_train.npy"
+        told = array.read_bytes().replace(b"(40, 8, 8)".ljust(len(shape)), shape.encode(), 1)
+        array.write_bytes(told)
+        return path
+
+    return write
+
+
 def pickled(folder: Path) -> Path:
     arrays = {**split(), "y_train": np.array([None] * 40)}
     return written(folder / "data.npz", arrays, compressed=True)
@@ -298,6 +331,11 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], str, str], ...] = (
     (no_array, r"can't be read \(.*\)", FILE),
     (another_member, "holds 'README.txt', which is no array", FILE),
     (damaged, r"can't be read \(.*\)", FILE),
+    (locked, r"can't be read \(.*password.*\)", FILE),
+    (displaced, r"can't be read \(.*\)", FILE),
+    (headed("(40, ((((("), r"can't be read \(.*\)", FILE),
+    (headed("(4**99, 8)"), r"can't be read \(.*\)", FILE),
+    (headed("(9999999,)"), r"can't be read \(mmap length is greater than file size\)", FILE),
     (pickled, "y_train holds Python objects, which are not unpickled", "arrays of numbers"),
     (pickled_stored, "y_train holds Python objects, which are not unpickled", "arrays of numbers"),
     (

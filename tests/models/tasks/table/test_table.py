@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -207,6 +209,11 @@ def test_the_order_of_columns_and_rows_is_the_file_s_own_content(tmp_path: Path)
         pinned.load(2, lambda line: None)
 
 
+def test_what_pandas_notes_beside_the_columns_does_not_matter(tmp_path: Path) -> None:
+    path = edited(b'"pandas_type"', b'"pandas_type:')(tmp_path)
+    assert loaded(path).input_shape == (2 + 3 + 2,)
+
+
 # -- what is refused -------------------------------------------------------------------------------
 
 P = patients()
@@ -234,6 +241,27 @@ def cut_off(folder: Path) -> Path:
     path = written(folder, patients(), "patients.parquet")
     path.write_bytes(path.read_bytes()[:-9])
     return path
+
+
+def edited(before: bytes, after: bytes) -> Callable[[Path], Path]:
+    """Parquet in which some bytes are others."""
+
+    def write(folder: Path) -> Path:
+        path = written(folder, patients(), "patients.parquet")
+        content = path.read_bytes()
+        assert len(before) == len(after) and before in content
+        path.write_bytes(content.replace(before, after))
+        return path
+
+    return write
+
+
+def of_bytes(folder: Path) -> Path:
+    """Parquet whose text is no UTF-8."""
+    column = pa.array([b"never\xff"] * ROWS).cast(pa.string(), safe=False)
+    rows = pa.table(P).set_column(2, "smoker", column)
+    pq.write_table(rows, folder / "patients.parquet", use_dictionary=False)
+    return folder / "patients.parquet"
 
 
 MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] = (
@@ -280,6 +308,8 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     ),
     (text("nothing", "patients.parquet"), {}, r"is no Parquet file \(.*\)", "path"),
     (cut_off, {}, r"is no Parquet file \(.*\); allowed: a whole Parquet file", "path"),
+    (edited(b"smoker", b"smok\xffr"), {}, r"is no Parquet file \(.*\)", "path"),
+    (of_bytes, {}, r"is no Parquet file \(.*UTF8.*\)", "path"),
     # its columns
     (text("age;ill\n1;no\n"), {}, "has no column 'ill'; allowed: age;ill", "label"),
     (

@@ -9,6 +9,7 @@ import pytest
 
 from sim.protocols import Protocol, Running
 from sim.record.code import NO_CODE, activate, definition, everything, is_own, meaning, own
+from sim.record.code.direct import files
 from sim.record.errors import ScenarioError
 from sim.world import Behaviour, Node, World
 
@@ -29,6 +30,12 @@ class Mine(Protocol):
 
     def run(self, world: World) -> Running:
         return Waiting(world)
+
+
+class Patient(Mine):
+    """Has no function of its own."""
+
+    patience: float = 3.0
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +62,14 @@ def test_a_value_that_changes_is_a_change(monkeypatch: pytest.MonkeyPatch) -> No
     before = meaning(everything(), [definition(Mine)])
     monkeypatch.setitem(globals(), "FACTOR", 4)
     assert meaning(everything(), [definition(Mine)]) != before
+
+
+def test_a_class_without_functions_is_known_by_those_that_it_inherits() -> None:
+    activate(NO_CODE, {"Patient": Patient})
+    found = meaning(everything(), [definition(Patient)])
+    parts = ("FACTOR", "Mine", "Patient", "Waiting", "threefold")
+    assert set(parts) <= {name.removeprefix("Patient.") for name in found.parts}
+    assert files({"Patient": Patient, "Mine": Mine}) == (__file__,)
 
 
 def test_a_class_without_a_source_is_refused() -> None:

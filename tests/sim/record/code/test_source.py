@@ -66,8 +66,13 @@ def test_a_folder_is_a_package_if_it_says_so_and_else_holds_modules() -> None:
     package("loose/inner")
     Path("loose/notes.txt").write_text("no code")
     Path("loose/not-a-name.py").write_text("no code")
+    for folder in ("loose/dotted.name", "loose/file.py", "pkg/dotted.name"):
+        package(folder)
     assert names("loose/") == (["inner", "one", "two"], ("inner", "one", "two"))
-    assert names("./pkg", "loose")[1] == ("pkg", "inner", "one", "two")
+    assert names("./pkg", "loose") == (
+        ["inner", "one", "pkg", "pkg.deep", "pkg.deep.er", "pkg.sub", "two"],
+        ("pkg", "inner", "one", "two"),
+    )
 
 
 def test_an_importable_module_is_given_by_its_name_with_its_whole_package(

@@ -40,6 +40,7 @@ def command(*words: str, code: int = 0) -> Result:
     return done
 
 
+@pytest.mark.slow
 def test_workers_learn_the_same_from_images(home: Path) -> None:
     for workers in ("0", "1"):
         out = home / workers

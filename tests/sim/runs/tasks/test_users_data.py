@@ -97,7 +97,8 @@ def test_what_is_undefined_at_a_site_is_absent_and_nothing_else(home: Path) -> N
 
 def test_another_metric_trains_nothing_anew(home: Path) -> None:
     vary = "--vary=task.metrics=[auc],[my_code.missed, auc]"
-    command(home, "sweep", "out", vary, "--set=evaluation.target=null", "--workers=0")
+    options = ("--set=evaluation.target=null", "--protocol=local", "--workers=0")
+    command(home, "sweep", "out", vary, *options)
     done = json.loads((home / "out" / "sweep.json").read_text())["operations"]
     assert done["steps_computed"] == done["steps_demanded"] < 0.6 * done["steps_asked"]
     scores = [
@@ -124,10 +125,11 @@ def test_a_mistake_in_the_data_is_one_line_and_leaves_nothing(home: Path) -> Non
 
 
 def test_results_are_of_the_rows_that_they_came_from(home: Path) -> None:
-    command(home, "run", "out", "--workers=0")
+    one = "--protocol=local"
+    command(home, "run", "out", one, "--workers=0")
     file = home / "patients.csv"
     before = file.read_bytes()
     file.write_bytes(before.replace(b"east", b"EAST", 1))
-    assert "task.files_sha256: " in command(home, "run", "out", code=2).stderr
+    assert "task.files_sha256: " in command(home, "run", "out", one, code=2).stderr
     file.write_bytes(before)
-    assert "finished already" in command(home, "run", "out").output
+    assert "finished already" in command(home, "run", "out", one).output
