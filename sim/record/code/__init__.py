@@ -13,7 +13,8 @@ from sim.record.code.loading import (
     suggest,
     whose_fault,
 )
-from sim.record.code.meaning import Meaning, differences, meaning, speechless
+from sim.record.code.meaning import Meaning, differences, meaning
+from sim.record.code.names import speechless
 from sim.record.code.source import CODE_FOLDER, NO_CODE, OURS, Code, Module, kept, read
 
 __all__ = [
