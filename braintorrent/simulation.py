@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sim.cli.terminal import STORE_LIMIT
-from sim.faults import Fault
-from sim.protocols import Protocol
+from sim.faults import FAULTS, Fault
+from sim.protocols import PROTOCOLS, Protocol
 from sim.record.code import activate, read
 from sim.record.errors import ScenarioError
 from sim.scenario import Scenario, grid, load
@@ -58,12 +58,27 @@ def use_code(code: Code | Sequence[Code]) -> None:
     can't be read.
     """
     given = [code] if isinstance(code, str | Path | type) else list(code)
-    classes = {one.__name__: one for one in given if isinstance(one, type)}
-    for name, one in classes.items():
-        if not issubclass(one, Protocol | Fault):
-            what = f"code: {name} is neither a protocol nor a fault"
-            raise ScenarioError(f"{what}; allowed: its file, in which it is called file.{name}")
+    classes = _by_name([one for one in given if isinstance(one, type)])
     activate(read([str(one) for one in given if not isinstance(one, type)]), classes)
+
+
+def _by_name(classes: Sequence[type]) -> dict[str, type]:
+    """Each by its own name. Raises ScenarioError for what can't be used under that alone."""
+    found: dict[str, type] = {}
+    for one in classes:
+        name = one.__name__
+        if not issubclass(one, Protocol | Fault):
+            what = "is neither a protocol nor a fault"
+        elif name in PROTOCOLS or name in FAULTS:
+            what = "is the name of one of braintorrent's own"
+        elif found.setdefault(name, one) is not one:
+            what = "is the name of two"
+        else:
+            continue
+        raise ScenarioError(
+            f"code: {name} {what}; allowed: its file, in which it is called file.{name}"
+        )
+    return found
 
 
 def load_scenario(

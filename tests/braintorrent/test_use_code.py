@@ -88,6 +88,15 @@ def test_what_computes_numbers_has_to_be_in_a_file(tmp_path: Path) -> None:
     assert found.protocols == ("resting",) and active().given == ("my_net",)
 
 
-def test_a_network_without_its_file_is_refused() -> None:
-    with pytest.raises(bt.ScenarioError, match=r"Linear is neither .*; allowed: its file"):
-        bt.use_code(nn.Linear)
+@pytest.mark.parametrize(
+    ("classes", "what"),
+    [
+        ([nn.Linear], "Linear is neither a protocol nor a fault"),
+        ([type("local", (Resting,), {})], "local is the name of one of braintorrent's own"),
+        ([Resting, type("Resting", (Resting,), {})], "Resting is the name of two"),
+    ],
+)
+def test_a_class_that_can_t_be_named_alone_is_refused(classes: list[type], what: str) -> None:
+    with pytest.raises(bt.ScenarioError, match=rf"^code: {what}; allowed: its file, in which it"):
+        bt.use_code(classes)
+    bt.use_code([Resting, Resting])
