@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from models.networks.settings import ModelSettings
+from models.networks.settings import ModelSettings, check_image
 from sim.record.settings.base import Count
 
 if TYPE_CHECKING:
@@ -21,8 +21,12 @@ class CnnSettings(ModelSettings):
         default=(8, 16), description="channels of the two convolutions"
     )
 
+    def check_input(self, input_shape: tuple[int, ...]) -> None:
+        """Refuse what are no images, and those of which two halvings leave nothing."""
+        check_image(self.name, input_shape, least=4)
+
     def build(self, input_shape: tuple[int, ...], outputs: int) -> nn.Module:
-        """For images [channels, height, width], sides divisible by 4; see ModelSettings."""
+        """For images [channels, height, width], 4 pixels a side or more; see ModelSettings."""
         from torch import nn
 
         def block(inputs: int, outputs: int) -> list[nn.Module]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -39,11 +40,24 @@ class ModelSettings(Settings):
         """
 
 
+def check_image(name: str, input_shape: tuple[int, ...], least: int = 1) -> None:
+    """Raises Refusal unless samples are images [channels, height, width], `least` pixels a side."""
+    path = ("model", "name")
+    if len(input_shape) != 3:
+        what = f"network `{name}` takes images, and a sample is {math.prod(input_shape)} numbers"
+        raise Refusal(what, "mlp, or your own", path)
+    if min(input_shape[1:]) < least:
+        height, width = input_shape[1:]
+        what = f"network `{name}` leaves nothing of images of {height}x{width} pixels"
+        raise Refusal(what, f"sides of at least {least}; or mlp", path)
+
+
 def check_sides(name: str, input_shape: tuple[int, ...], halvings: int) -> None:
-    """Raises Refusal unless both sides are divisible by 2 to the power of `halvings`.
+    """Raises Refusal unless samples are images whose sides can be halved that often.
 
     The deepest maps must keep more than one pixel, too: one sample has no variance there.
     """
+    check_image(name, input_shape)
     _, height, width = input_shape
     factor = 2**halvings
     if height % factor or width % factor or height == width == factor:

@@ -125,3 +125,34 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
     with pytest.raises(Refusal, match=r"network `unet` needs the extra `brains`; allowed: pip"):
         network(DENSE[1], task(per_pixel=True))
+
+
+@pytest.mark.parametrize(
+    ("input_shape", "told"),
+    [
+        (
+            (30,),
+            "network `cnn` takes images, and a sample is 30 numbers; allowed: mlp, or",
+        ),
+        ((1, 8, 3), "network `cnn` leaves nothing of images of 8x3 pixels; allowed: sides of at"),
+    ],
+)
+def test_convolutions_need_images_of_some_size(input_shape: tuple[int, ...], told: str) -> None:
+    inputs = torch.zeros(2, *input_shape)
+    odd = replace(task(per_pixel=False), inputs=inputs, input_shape=input_shape)
+    with pytest.raises(Refusal) as refusal:
+        network(CnnSettings(name="cnn"), odd)
+    assert str(refusal.value).startswith(told) and refusal.value.path == ("model", "name")
+
+
+@pytest.mark.parametrize("settings", DENSE, ids=lambda settings: settings.name)
+def test_networks_for_pixels_need_images_too(settings: Any) -> None:
+    with pytest.raises(Refusal, match="takes images, and a sample is 30 numbers"):
+        settings.check_input((30,))
+
+
+@pytest.mark.parametrize("side", [4, 5, 7])
+def test_images_need_not_halve_evenly(side: int) -> None:
+    settings = CnnSettings(name="cnn", channels=(2, 3))
+    fitting = task(per_pixel=False, height=side, width=side + 1)
+    assert network(settings, fitting).eval()(fitting.inputs).shape == (2, 5)
