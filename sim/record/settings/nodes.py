@@ -99,6 +99,8 @@ def _overlap(part: str, other: str) -> bool:
 
 def _node(name: str) -> str:
     if not _NODE.fullmatch(name):
+        if _RANGE.fullmatch(name) or _NEARLY_RANGE.fullmatch(name.strip()):
+            raise Refusal(f"{name!r} are several nodes, and one is meant", _NODE_ALLOWED)
         meant = _meant(name) or did_you_mean(name, [SERVER])
         raise Refusal(f"{name!r} is not a node{meant}", _NODE_ALLOWED)
     return name

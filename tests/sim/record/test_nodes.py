@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from sim.record.settings import Nodes, Selector
+from sim.record.settings import NodeName, Nodes, Selector
 from sim.record.settings.nodes import ranged, selects, span, twice
 
 NAMES = ("client_0", "client_1", "client_2", "server", "pooled")
@@ -84,3 +84,16 @@ def test_ranges_are_read_and_written() -> None:
 def test_a_node_that_is_named_twice_is_found() -> None:
     lists = [("client_0..client_3", "server"), ("client_5", "client_3..client_4", "server")]
     assert list(twice(lists)) == [(1, 1), (1, 2)]
+
+
+NODE: TypeAdapter[Any] = TypeAdapter(NodeName)
+
+
+@pytest.mark.parametrize("written", ["client_0..client_2", "client_2..client_0", "0-2"])
+def test_where_one_node_is_meant_no_range_is_suggested(written: str) -> None:
+    with pytest.raises(ValidationError) as told:
+        NODE.validate_python(written)
+    complaint = (
+        f"{written!r} are several nodes, and one is meant; allowed: server or client_<number>"
+    )
+    assert complaint in str(told.value) and "did you mean" not in str(told.value)
