@@ -23,7 +23,8 @@ class Means:
     `workers`: processes; 0 for none beside this one, None for one a core. `store_limit`: how much
     disk the models under way may take. `scheduler`: of a Dask cluster that works instead, its
     address or its file. `accept_code`: whether tables may be made anew where the user's code has
-    changed. `progress`: whether to show how far it is.
+    changed. `progress`: whether to say anything, such as how far it
+    is, or what changes nothing, before the end.
     """
 
     workers: int | None = None
@@ -91,10 +92,11 @@ def _session(folder: Path, means: Means) -> Iterator[Session]:
     if (workers := worker_count(means.workers)) < 0:
         raise ScenarioError(f"--workers {workers}: is too small; allowed: 0 for none, or more")
     shown = progress_display(console(stderr=True)) if means.progress else nullcontext(_unseen)
+    tell = say if means.progress else _unseen
     try:
         with shown as progress:
             yield Session(
-                folder, workers, limit_bytes, say, progress, means.scheduler, means.accept_code
+                folder, workers, limit_bytes, tell, progress, means.scheduler, means.accept_code
             )
     except KeyboardInterrupt as interruption:
         if folder.exists():
@@ -103,4 +105,4 @@ def _session(folder: Path, means: Means) -> Iterator[Session]:
 
 
 def _unseen(now: object) -> None:
-    """Nobody wants to know how far it is."""
+    """Nobody wants to know."""

@@ -187,6 +187,9 @@ def test_an_interruption_says_what_is_kept_and_leaves_the_folder_free(
 def test_progress_is_plain_lines_where_nobody_looks_or_nothing(
     scenario: bt.Scenario, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    late = {"faults": {"late": {"kind": "crash", "node": "client_0", "at": "9 min"}}}
+    bt.run(scenario.with_settings(late), out="late", workers=0, progress=False)
+    assert capsys.readouterr() == ("", "")
     results = bt.run(scenario, workers=0, progress=False)
     assert capsys.readouterr() == ("", "")
     bt.run(scenario, out="told", workers=0)
