@@ -63,7 +63,8 @@ class Settings(BaseModel):
         field = cls.model_fields[key]
         hint = field.annotation
         names = ", ".join(get_args(hint)) if get_origin(hint) is Literal else ""
-        return Refusal("is missing", names or str(field.description), (key,), "missing")
+        allowed = names or field.description or f"a value for {key}"
+        return Refusal("is missing", allowed, (key,), "missing")
 
 
 def details(error: ValidationError) -> list[InitErrorDetails]:
