@@ -199,6 +199,11 @@ class Node:
 
     def keep(self, model: ModelRef) -> None:
         """Put what a finished local round came to into stable storage."""
+        given: object = model
+        if not isinstance(given, ModelRef):
+            # Told here, at the line that is wrong, and not when the observer next looks.
+            what = "None, as of a dropout," if given is None else f"a {type(given).__name__}"
+            raise TypeError(f"{what} is no model to keep; `yield from node.train(...)` gives one")
         self.storage.model = model
         self.storage.is_merge_newer = False
         self.storage.rounds += 1

@@ -1,9 +1,11 @@
 """A node: what slows it down, what a crash takes from it, what its storage keeps."""
 
 import itertools
+from typing import cast
 
 import pytest
 
+from sim.compute import ModelRef
 from sim.world.clock import Tie
 from sim.world.node import INCARNATION, Behaviour, Machine, Node
 from sim.world.random_streams import Streams
@@ -219,3 +221,19 @@ def test_jitter_belongs_to_the_attempt() -> None:
     ]
     events = history(node, 4.0 * sum(factors) + 0.01)
     assert [event[1] for event in events] == pytest.approx([4.0 * factor for factor in factors])
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        (None, "None, as of a dropout, is no model to keep; `yield from node.train"),
+        ("generator", "a generator is no model to keep; `yield from node.train"),
+    ],
+)
+def test_only_models_are_kept(kept: object, told: str) -> None:
+    node = learner()
+    model = node.train(node.storage.model) if kept == "generator" else kept
+    before = node.storage.model
+    with pytest.raises(TypeError, match=told):
+        node.keep(cast(ModelRef, model))
+    assert node.storage.model is before and node.rounds == 0
