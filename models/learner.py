@@ -262,8 +262,12 @@ _LOADED: dict[tuple[type[TaskSettings], str, torch.device], Task] = {}
 
 def _checked(parts: Sequence[Ints], clients: int, samples: int) -> Sequence[Ints]:
     """Each client's samples, ascending. Raises Refusal unless each sample is at most one's."""
-    dealt = [np.sort(np.asarray(part)) for part in parts]
     path = ("task", "partition")
+    try:
+        dealt = [np.sort(np.asarray(part)) for part in parts]
+    except (TypeError, ValueError):
+        what = f"`deal` gives a {type(parts).__name__}"
+        raise Refusal(what, "a list of arrays, one for each client", path) from None
     if len(dealt) != clients or not all(part.size and part.dtype.kind == "i" for part in dealt):
         sizes = ", ".join(str(part.size) for part in dealt)
         what = f"{len(dealt)} clients get the numbers of {sizes} samples"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sim.record.errors import Refusal
 from sim.record.metrics import Better, Bounds
 
 if TYPE_CHECKING:
@@ -126,4 +127,9 @@ class FunctionMetric(Metric):
     def value(self, outputs: torch.Tensor, labels: torch.Tensor) -> float:
         if not outputs.isfinite().all():
             return math.nan
-        return float(self._function(outputs.numpy(), labels.numpy()))
+        answer: Any = self._function(outputs.numpy(), labels.numpy())
+        try:
+            return float(answer)
+        except (TypeError, ValueError):
+            what = f"{self._function.__name__} gives a {type(answer).__name__}"
+            raise Refusal(what, "a number", ("task", "metrics")) from None

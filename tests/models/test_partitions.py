@@ -107,3 +107,10 @@ def test_parts_that_are_none_are_refused(parts: list[list[float]], told: str) ->
 def test_parts_are_put_in_order() -> None:
     dealt = _checked([np.asarray([2, 0]), np.asarray([1])], clients=2, samples=4)
     assert [part.tolist() for part in dealt] == [[0, 2], [1]]
+
+
+@pytest.mark.parametrize("parts", [3, None, [["a"], {}]])
+def test_what_is_no_list_of_parts_is_refused(parts: Any) -> None:
+    with pytest.raises(Refusal) as refusal:
+        _checked(parts, clients=2, samples=4)
+    assert refusal.value.path == ("task", "partition")

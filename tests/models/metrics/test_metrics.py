@@ -15,6 +15,7 @@ from models import metrics
 from models.metrics import LOSS, METRICS, Metric, Target, check_names
 from models.metrics.judge import MOST_SITES, judge
 from models.metrics.losses import loss
+from models.metrics.metric import FunctionMetric
 from sim.record.errors import Refusal
 from sim.record.metrics import class_metric, seen_from, site_metric
 
@@ -351,3 +352,22 @@ def test_a_network_with_one_output_learns_numbers() -> None:
     assert known.each is not None
     assert known.each(outputs, labels).tolist() == [1.0, 4.0]
     assert known.mean(outputs, labels).item() == 2.5
+
+
+@pytest.mark.parametrize(("given", "sort"), [("much", "str"), (None, "NoneType"), ([1, 2], "list")])
+def test_a_metric_that_gives_no_number_is_named(given: object, sort: str) -> None:
+    def odd(outputs: Any, labels: Any) -> Any:
+        return given
+
+    with pytest.raises(Refusal) as refusal:
+        FunctionMetric(odd).value(OUTPUT, LABELS)
+    assert str(refusal.value) == f"odd gives a {sort}; allowed: a number"
+    assert refusal.value.path == ("task", "metrics")
+
+
+def test_what_a_metric_itself_raises_is_its_own() -> None:
+    def odd(outputs: Any, labels: Any) -> Any:
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="^mine$"):
+        FunctionMetric(odd).value(OUTPUT, LABELS)
