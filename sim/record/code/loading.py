@@ -8,6 +8,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -184,7 +185,10 @@ def kinds(
     `adapt` may make one of anything else that the user has defined. Runs all modules that were
     given. Raises ScenarioError as `own` does.
     """
-    modules = ((f"{name}.", vars(_loaded(name))) for name in _finder.code.given)
+    given = _finder.code.given
+    starts = tuple(f"{name}." for name in given)
+    inside = (name for name in _finder.code.by_name if name.startswith(starts))
+    modules = ((f"{name}.", vars(_loaded(name))) for name in dict.fromkeys((*given, *inside)))
     for start, names in (*modules, ("", _finder.direct)):
         for name, value in list(names.items()):
             if name.startswith("_") or not is_own(value):
@@ -222,11 +226,39 @@ def _blamed(error: BaseException, paths: Collection[str]) -> str | None:
         return f"{error.filename}:{error.lineno}: {error.msg}"
     frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename in paths]
     if not frames:
-        return None
+        return _uncalled(error, paths)
     last = frames[-1]
     inside = "" if last.name == "<module>" else f" in {last.name}:"
     text = str(error).strip().partition("\n")[0]
     return f"{last.filename}:{last.lineno}:{inside} {type(error).__name__}: {text}"
+
+
+def _uncalled(error: BaseException, paths: Collection[str]) -> str | None:
+    """The same of a call that a function in `paths` doesn't take.
+
+    It has no line of the function's, which never began; only its text has the function's name, as
+    in "Gossip.run() takes 1 positional argument but 2 were given".
+    """
+    refused = _REFUSED_CALL.match(str(error)) if type(error) is TypeError else None
+    if refused is None:
+        return None
+    modules = (*_finder.code.by_name, *(kind.__module__ for kind in _finder.direct.values()))
+    for function in (_found(sys.modules.get(module), refused[1]) for module in modules):
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_filename in paths:
+            return f"{code.co_filename}:{code.co_firstlineno}: TypeError: {error}"
+    return None
+
+
+def _found(module: ModuleType | None, qualified_name: str) -> Any:
+    """What a module calls so; None if nothing, or nothing that can be reached by its name."""
+    found: Any = module
+    for part in qualified_name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+_REFUSED_CALL = re.compile(r"([\w.]+)\(\) (?:takes|missing|got) ")
 
 
 def _is_copy(error: BaseException, cause: BaseException) -> bool:

@@ -199,3 +199,45 @@ def test_tracebacks_show_the_users_line() -> None:
         own("mine.f")()
     except ZeroDivisionError:
         assert "return 1 / 0  # here" in traceback.format_exc()
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: own("mine.f")(1, 2), "mine.py:1: TypeError: f() takes 1 positional argument"),
+        (lambda: own("mine.A")().g(), "mine.py:4: TypeError: A.g() missing 1 required positional"),
+        (lambda: own("mine.A")().g(1, h=2), "mine.py:4: TypeError: A.g() got an unexpected"),
+        (lambda: own("mine.A")(1), "mine.py:5: TypeError: A.__init__() takes 1 positional"),
+        (lambda: int([]), None),  # type: ignore[call-overload]
+        (lambda: own("mine.nothing"), None),
+    ],
+)
+def test_a_call_that_a_users_function_does_not_take_is_told_with_its_line(
+    call: Callable[[], object], told: str | None
+) -> None:
+    text = "def f(x): ...\nimport os\nclass A:\n    def g(self, x): ...\n"
+    activate(given(mine=f"{text}    def __init__(self): ..."))
+    own("mine.A")
+    found = failure(call)
+    assert found is None if told is None else str(found).startswith(told)
+
+
+def test_a_function_that_a_user_only_imports_is_not_to_blame() -> None:
+    activate(given(mine="from random import choice"))
+    assert failure(own("mine.choice")) is None
+
+
+def test_kinds_of_a_package_are_those_of_its_modules_too() -> None:
+    for name, text in {"__init__": "", "deep/__init__": "", "deep/one": PROTOCOL}.items():
+        path = Path("mine", f"{name}.py")
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text, encoding="utf-8")
+    activate(read(["mine"]))
+    assert [name for name, _ in kinds(Protocol)] == ["mine.deep.one.P"]  # type: ignore[type-abstract]
+
+
+PROTOCOL = """
+from braintorrent.extend import Protocol
+class P(Protocol):
+    def run(self, world): ...
+"""
