@@ -9,6 +9,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -19,11 +20,15 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 import braintorrent
+from braintorrent import extend, testing
 from sim.cli.commands import app
+from sim.compute import Lineage
 from sim.record.rows import TRACE_KINDS, Column, RunRecord, ScoreRow, TraceRow
 from sim.scenario.catalogue import SECTIONS
 from sim.scenario.loading import first_comment, shipped
 from sim.scenario.scenario import Scenario
+from sim.world import Detector, Machine, Network, Streams
+from sim.world.node import Storage
 
 HERE = Path(__file__).parent / "reference"
 QUANTITIES = {
@@ -37,7 +42,20 @@ QUANTITIES = {
 PARTS = "parts of a scenario"
 KINDS: Mapping[str, Mapping[str, type[BaseModel]]] = {PARTS: SECTIONS[PARTS], **SECTIONS}
 FIRST = ("load_scenario", "Scenario", "run", "sweep", "show", "use_code", "load", "Results")
+BASES = ("Protocol", "Running", "World", "Node", "Transfer", "Seen", "Fault")
+MET: Mapping[str, type] = {
+    "node.storage": Storage,
+    "node.machine": Machine,
+    "node.streams": Streams,
+    "world.network": Network,
+    "world.detector": Detector,
+    "world.lineage": Lineage,
+}
+"""What one meets in a world beside what `braintorrent.extend` names."""
+EXAMPLE = re.compile(r"^(>>> .*(?:\n.+)*)", re.MULTILINE)
 MODULES = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Z])")
+NOTHING = " -> None"
+SELF = re.compile(r"^\(self(?:, )?")
 QUOTED = re.compile(r"(: |-> )'([^']*)'")
 WIDEST = 70
 OWN, OWN_TEXT = r"\.", "your own"
@@ -53,6 +71,7 @@ def main() -> None:
         "columns": columns(),
         "commands": commands(),
         "python": python(),
+        "code": code(),
     }.items():
         (HERE / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -255,13 +274,46 @@ def python() -> Iterator[str]:
             yield from members(value)
 
 
-def members(kind: type) -> Iterator[str]:
+def code() -> Iterator[str]:
+    """What a user's own code is made of, what it meets in a world, and what tests it."""
+    yield "# Your own code\n"
+    yield (
+        "What `braintorrent.extend` offers, and what one meets there. How to: write a "
+        "[protocol](../how-to/protocol.md), a [fault](../how-to/fault.md), a "
+        "[network](../how-to/network.md), a [partition](../how-to/data.md#partition), a "
+        "[metric or loss](../how-to/metric.md).\n"
+    )
+    bases = {name: getattr(extend, name) for name in dict.fromkeys((*BASES, *extend.__all__))}
+    for name, kind in {**bases, **MET}.items():
+        if isinstance(kind, type) and kind.__module__.startswith(("sim.", "models.")):
+            yield f"## `{name}` {{#{slug(name)}}}\n\n{explained(kind)}\n"
+            if is_dataclass(kind) or issubclass(kind, tuple):
+                yield f"```python\n{kind.__name__}{signature(kind).removesuffix(NOTHING)}\n```\n"
+            yield from members(kind, with_arguments=True)
+    yield "## `braintorrent.testing` {#testing}\n"
+    for name in testing.__all__:
+        kind = getattr(testing, name)
+        yield f"### `{name}` {{#{name}}}\n"
+        if inspect.isfunction(kind):
+            yield f"```python\n{name}{signature(kind)}\n```\n"
+        yield f"{explained(kind)}\n"
+
+
+def explained(value: Any) -> str:
+    """A docstring whose examples are blocks, as Markdown has them."""
+    return EXAMPLE.sub(r"```pycon\n\1\n```", inspect.getdoc(value) or "")
+
+
+def members(kind: type, *, with_arguments: bool = False) -> Iterator[str]:
     """A line for each of a class's own methods and properties."""
     for name, value in vars(kind).items():
         text = inspect.getdoc(value) if inspect.isfunction(value) else None
         text = inspect.getdoc(value.fget) if isinstance(value, property) else text
         if text and not name.startswith("_"):
-            yield f"- `{name}`: {' '.join(text.partition(chr(10) * 2)[0].split())}"
+            arguments = inspect.signature(value) if inspect.isfunction(value) else ""
+            plain = QUOTED.sub(r"\1\2", MODULES.sub("", str(arguments)))
+            shown = name + SELF.sub("(", plain) if with_arguments else name
+            yield f"- `{shown}`: {' '.join(text.partition(chr(10) * 2)[0].split())}"
     yield ""
 
 

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-WRITTEN = {"settings", "scenarios", "columns", "commands", "python"}
+WRITTEN = {"settings", "scenarios", "columns", "commands", "python", "code"}
 """The pages that `docs/pages.py` writes."""
 
 _TITLE = re.compile(r'(\w*)(?: title="([^"]+)")?')
