@@ -74,14 +74,18 @@ class TableSettings(TargetSettings):
     def read(self, tell: Tell) -> Parts:
         """Inputs are numbers and categories' codes [rows, columns], NaN for what is missing.
 
-        Raises Refusal at the first column or row that can't be used.
+        Raises Refusal at the first column or row that can't be used; `tell`s of numbers as classes.
         """
         from models.tasks.table.columns import Columns, Uses
         from models.tasks.table.reading import table_at
 
         path = Path(self.path)
         chosen = self.label, self.target, self.features, self.categories, self.site, self.split
-        return Columns(path, table_at(path), Uses(*chosen)).parts()
+        columns = Columns(path, table_at(path), Uses(*chosen))
+        parts = columns.parts()
+        if said := columns.many_classes():
+            tell(said)
+        return parts
 
     def prepared(self, parts: Parts) -> Parts:
         """Inputs [rows, numbers and categories] as transformers have them that know the training

@@ -39,6 +39,10 @@ class Uses:
     split: str | None = None
 
 
+_MANY, _FEW_ROWS = 20, 10
+"""So many classes of so few rows each are likely no classes."""
+
+
 class Columns:
     """The columns of one table, and what they are used for."""
 
@@ -55,6 +59,18 @@ class Columns:
         inputs, categories = self._inputs()
         whole = Part(inputs, labels, sites, lambda k: f"row {k + 1}", classes, categories)
         return {"training": whole} if split is None else self._split(split, whole)
+
+    def many_classes(self) -> str | None:
+        """What is to be said where the classes are likely numbers, as ages are; None if nothing."""
+        name = self._uses.label
+        column = self._frame[name]
+        count, rows = column.nunique(), len(column)
+        if self._uses.target == "number" or not types.is_numeric_dtype(column):
+            return None
+        if count < _MANY or count * _FEW_ROWS <= rows:
+            return None
+        found = f"{name!r} has {count} classes in {rows} rows"
+        return f"{self._path}: {found}; a number? target: number"
 
     def _refusal(self, what: str, allowed: str, field: str = "path") -> Refusal:
         return Refusal(f"{self._path}: {what}", allowed, ("task", field))

@@ -486,3 +486,24 @@ def test_a_site_without_test_rows_is_told_of(tmp_path: Path) -> None:
     assert told[-1].endswith("no test samples of west: no score on their own data")
     found = task.test.metrics([torch.zeros(5, 2)], task.test.labels)
     assert "accuracy@0" in found and "accuracy@1" not in found
+
+
+MANY = "'ill' has 30 classes in 60 rows; a number? target: number"
+
+
+@pytest.mark.parametrize(
+    ("labels", "target", "told"),
+    [
+        ([*range(30), *range(30)], "class", [MANY]),
+        ([*range(30), *range(30)], "number", []),
+        ([k % 5 for k in range(ROWS)], "class", []),
+        ([f"ward {k % 30}" for k in range(ROWS)], "class", []),
+    ],
+)
+def test_numbers_that_are_taken_for_classes_are_told(
+    tmp_path: Path, labels: list[Any], target: str, told: list[str]
+) -> None:
+    path = written(tmp_path, patients(ill=labels))
+    said: list[str] = []
+    settings(path, target=target, metrics=("loss",)).read(said.append)
+    assert [line.removeprefix(f"{path}: ") for line in said] == told
