@@ -43,7 +43,7 @@ def chosen(
 
 
 def validated(kind: TypeAdapter[Kind], data: Any, source: str) -> Kind:
-    """`data` as settings; ScenarioError, which begins with `source`, at its first mistake."""
+    """`data` as settings; ScenarioError, which begins with `source`, with its mistakes."""
     try:
         built: Kind = kind.validate_python(data)
     except ValidationError as error:

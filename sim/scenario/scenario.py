@@ -172,7 +172,7 @@ class Scenario(Settings):
     def __init__(self, **settings: Any) -> None:
         """From plain values, as in YAML; relative paths begin at the working directory.
 
-        Raises ScenarioError at the first mistake, with its path and what is allowed.
+        Raises ScenarioError with all mistakes, each with its path and what is allowed.
         """
         document = unwritten(settings, "Scenario")
         complete(document, FilePath())
@@ -189,7 +189,7 @@ class Scenario(Settings):
         """The same with other values at some paths, as `{"faults.server_crash.at": "5 min"}`.
 
         Values are plain, as in YAML: a part may be given whole. Raises ScenarioError for a path
-        that leads nowhere, and at the first mistake in what comes of it.
+        that leads nowhere, and with all mistakes in what comes of it.
         """
         place = Place("with_settings", 0)
         document = unwritten(self._chosen(), place.source)

@@ -89,8 +89,7 @@ def activate(code: Code, classes: Mapping[str, type] | None = None) -> None:
     """Let names be looked up in `code`, and no longer in what was active before.
 
     `classes`: kinds that the user holds and that decide no numbers, by their names; None leaves
-    them as they are. Nothing of
-    the code is run before one of its names is looked up.
+    them as they are. Nothing of the code is run before one of its names is looked up.
     """
     if _finder not in sys.meta_path:
         # First, so that a folder on Python's path that has modules of these names is not in the
