@@ -1,0 +1,243 @@
+"""What clients do under a server, whatever it does with their updates.
+
+A client trains the model that it was sent last, and reports until that is there; a server has a
+global model, which its storage keeps from checkpoint to checkpoint.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import simpy
+from pydantic import Field
+
+from sim.compute import ModelRef
+from sim.protocols.protocol import Fastest, Protocol, Running, Seen
+from sim.record.errors import Refusal, check_least
+from sim.record.rows import RECEIVED
+from sim.record.settings import PositiveSeconds
+from sim.world import Behaviour, LossCause, Node, Tie, Transfer, World
+
+
+class ServerProtocol(Protocol):
+    """The settings of a protocol whose clients train what a server sends them."""
+
+    needs_server: ClassVar[bool] = True
+
+    transfer_timeout: PositiveSeconds | None = Field(
+        default=None,
+        description="longest time for one transfer, however it goes on; none if left out",
+    )
+    retry_initial: PositiveSeconds = Field(
+        default=1.0, description="a client's first wait before it reports again"
+    )
+    retry_cap: PositiveSeconds = Field(
+        default=30.0, description="its longest wait; each wait doubles up to here"
+    )
+
+    def check(self, *, unreliable: bool) -> None:
+        if self.retry_cap < self.retry_initial:
+            raise Refusal("is shorter than retry_initial", "at least as long", ("retry_cap",))
+
+    def check_times(self, fastest: Fastest) -> None:
+        if self.transfer_timeout is not None:
+            what = "is shorter than any transfer: no model would ever arrive"
+            check_least(self.transfer_timeout, fastest.transfer_s, what, "transfer_timeout")
+
+
+@dataclass(frozen=True)
+class Order:
+    """The server's message: train this global model. `attempt` numbers the server's orders."""
+
+    attempt: int
+    server_round: int
+    model: ModelRef
+
+
+@dataclass(frozen=True)
+class Report:
+    """A client's answer to an order: its update, or none where its local round failed."""
+
+    order: Order
+    update: ModelRef | None
+
+
+class Participants(Running):
+    """Clients under a server; what the server does is `serve`.
+
+    `global_model`, `server_round`: in the server's memory; its storage holds the last checkpoint.
+    """
+
+    def __init__(self, settings: ServerProtocol, world: World) -> None:
+        super().__init__(world)
+        assert world.server is not None
+        self.settings = settings
+        self.server = world.server
+        self.everyone = np.arange(len(world.clients))
+        self.global_model = self.server.storage.model
+        self.server_round = 0
+        # Up to which attempt each client's updates have come: in the server's memory, too.
+        self._come: dict[int, int] = {}
+        # In which incarnation of its storage a client received which round's model.
+        self._received = [(0, 0)] * len(world.clients)
+
+    def behaviour(self, node: Node) -> Behaviour:
+        return self._restarted() if node is self.server else self._participate(node)
+
+    # -- the server ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def serve(self) -> Behaviour:
+        """What the server does from its start on, when it has read its last checkpoint."""
+
+    def _restarted(self) -> Behaviour:
+        self.global_model = self.server.storage.model
+        self.server_round = self.server.storage.rounds
+        self._come = {}
+        yield from self.serve()
+
+    def next_attempt(self) -> int:
+        """The number of the server's next order; it goes on through crashes."""
+        self.server.attempts += 1
+        return self.server.attempts - 1
+
+    def send_order(
+        self, client: int, order: Order, failed: Callable[[Transfer], object]
+    ) -> Transfer:
+        """Let a client train; `failed` runs when the server knows that the order won't arrive."""
+        return self.world.network.send(
+            self.server.index,
+            client,
+            self.world.model_bytes,
+            order,
+            delivered=self._order_arrives,
+            failed=failed,
+            purpose="order",
+        )
+
+    def reports(self) -> Iterator[tuple[int, Report]]:
+        """Open the server's mail: (client, report), each finished update once."""
+        taken, self.server.inbox = self.server.inbox, []
+        for transfer in taken:
+            client, report = transfer.source, transfer.payload
+            if report.update is not None:
+                # Who crashed before it heard that its update is there sends it again.
+                if report.order.attempt <= self._come.get(client, -1):
+                    continue
+                self._come[client] = report.order.attempt
+            yield client, report
+
+    def finish_round(self, model: ModelRef) -> None:
+        """The server has its next global model, and keeps it if it is time to."""
+        self.global_model = model
+        self.server_round += 1
+        if self.server_round % self.world.checkpoint_every == 0:
+            self.server.storage.model = model
+            self.server.storage.rounds = self.server_round
+
+    # -- a client ------------------------------------------------------------------------------
+
+    def _order_arrives(self, transfer: Transfer) -> None:
+        """The client has the model, whole, whatever it is doing."""
+        node, order = self.world.clients[transfer.target], transfer.payload
+        node.storage.received = order.model
+        self._received[node.index] = (node.storage.incarnation, order.server_round)
+        node.receive(transfer)
+
+    def _participate(self, node: Node) -> Behaviour:
+        yield from self._report(node)
+        last = -1
+        while True:
+            order = self._newest_order(node, last)
+            if order is None:
+                yield node.mail()
+                continue
+            last = order.attempt
+            node.inbox.clear()
+            update = yield from node.train(order.model)
+            if update is None:
+                self._report_failure(node, order)
+            else:
+                node.keep(update)
+                node.storage.unreported = Report(order, update)
+                yield from self._report(node)
+
+    def _newest_order(self, node: Node, last: int) -> Order | None:
+        orders = [transfer.payload for transfer in node.inbox if transfer.payload.attempt > last]
+        return max(orders, key=lambda order: order.attempt, default=None)
+
+    def _report_failure(self, node: Node, order: Order) -> None:
+        """A client whose local round failed is alive, and says so."""
+        self.world.network.send(
+            node.index,
+            self.server.index,
+            payload=Report(order, None),
+            delivered=self.server.receive,
+            purpose="report",
+        )
+
+    def _report(self, node: Node) -> Behaviour:
+        """Upload what is finished until the server has it; back off in between.
+
+        A newer order ends it where late updates count for nothing.
+        """
+        wait_s = self.settings.retry_initial
+        while node.storage.unreported is not None and not self._is_pointless(node):
+            if (yield from self._uploaded(node)):
+                break
+            if not self._is_pointless(node):
+                backed_off = self.world.clock.after(wait_s, Tie.TIMEOUT)
+                yield from self.until_news(node, [self.server.index], node.mail(), backed_off)
+                wait_s = min(2 * wait_s, self.settings.retry_cap)
+        node.storage.unreported = None
+
+    def _is_pointless(self, node: Node) -> bool:
+        report: Report = node.storage.unreported
+        newer = self._newest_order(node, report.order.attempt)
+        return newer is not None and not self.settings.late_updates_count
+
+    def _uploaded(self, node: Node) -> Generator[simpy.Event, Any, bool]:
+        """One try: ends when it has arrived, can't, or needn't any longer."""
+        clock, detector, server = self.world.clock, self.world.detector, self.server.index
+        if detector.suspects(node.index, np.array([server]))[0]:
+            return False
+        cap = clock.event()
+        if self.settings.transfer_timeout is not None:
+            cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
+        started_s = clock.now
+        upload = node.offer(
+            self.server, self.world.model_bytes, node.storage.unreported, purpose="update"
+        )
+        while True:
+            yield from self.until_news(node, [server], upload.settled, node.mail(), cap)
+            if upload.settled.triggered:
+                return bool(upload.settled.value)
+            lost = detector.lost(node.index, np.array([server]), started_s)[0]
+            if lost or cap.processed or self._is_pointless(node):
+                cause: LossCause = "timeout" if cap.processed else "abandoned"
+                self.world.network.cancel(upload, cause)
+                return False
+
+    # -- what the observer asks ----------------------------------------------------------------
+
+    def staleness(self) -> list[float]:
+        """Server rounds that were finished since each client's last global model."""
+        _, finished = self._held()
+        return [
+            float(max(0, finished - (number if incarnation == node.storage.incarnation else 0)))
+            for node, (incarnation, number) in zip(self.world.clients, self._received, strict=True)
+        ]
+
+    def _held(self) -> tuple[ModelRef, int]:
+        """The global model that there is, and its round: a crash leaves the last checkpoint."""
+        if self.server.up:
+            return self.global_model, self.server_round
+        return self.server.storage.model, self.server.storage.rounds
+
+    def seen(self) -> Iterator[Seen]:
+        """See Running; last the global model, whose rounds are the server's."""
+        yield from super().seen()
+        model, rounds = self._held()
+        yield Seen(self.server.name, RECEIVED, model, rounds, rounds, 0.0, self.server.up)
