@@ -7,35 +7,23 @@ Decentralized Federated Learning", 2019, arXiv 1905.06731, section 2.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import simpy
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Protocol, Running
-from sim.record.errors import Refusal, check_least
-from sim.record.settings import PositiveSeconds
+from sim.protocols.shared.peers import Peers
+from sim.record.errors import check_least
+from sim.record.settings import AllOrCount, PositiveSeconds
 from sim.world import INCARNATION, Behaviour, History, LossCause, Node, Tie, Transfer, World
 
 Ints = npt.NDArray[np.int64]
 Arrived = dict[int, tuple[ModelRef, int]]
 Act = Callable[[Node], Behaviour]
-
-
-def _all_or_count(data: Any) -> Any:
-    if data == "all" or (isinstance(data, int) and not isinstance(data, bool) and data >= 1):
-        return data
-    raise Refusal(f"{data!r} is no number of peers", "all, or a whole number of at least 1")
-
-
-AllOrCount = Annotated[
-    Literal["all"] | int,
-    BeforeValidator(_all_or_count),
-    WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "integer", "minimum": 1}]}),
-]
 
 
 class BrainTorrent(Protocol):
@@ -73,7 +61,7 @@ class BrainTorrent(Protocol):
         return SCHEDULES[self.schedule](self, world)
 
 
-class Independent(Running):
+class Independent(Peers):
     """`schedule: independent`: each client at its own pace; what a client does in any schedule."""
 
     def __init__(self, settings: BrainTorrent, world: World) -> None:
@@ -100,13 +88,8 @@ class Independent(Running):
         model = yield from node.train(base)
         if model is not None:
             node.keep(model)
-            self.count(node, arrived)
+            self.count(node, _versions(arrived))
             self.publish(node)
-
-    def count(self, node: Node, arrived: Arrived) -> None:
-        """From now on the models that `arrived` are merged, and newer ones are asked for."""
-        seen = node.storage.merged or {}
-        node.storage.merged = seen | {peer: version for peer, (_, version) in arrived.items()}
 
     def publish(self, node: Node) -> None:
         """Answer pings with the version in storage from now on."""
@@ -119,14 +102,13 @@ class Independent(Running):
         """Ping, then fetch: (model, version) of each peer with v_new > v_old that sent it."""
         counter = node.attempts
         newer = yield from self._newer(node)
-        senders = self._drawn(node, "senders", newer, self.settings.max_senders, counter)
+        senders = self.drawn(node, "senders", newer, self.settings.max_senders, counter)
         return (yield from self._fetched(node, senders))
 
     def _newer(self, node: Node) -> Generator[simpy.Event, Any, Ints]:
         """Ping those that aren't suspected, once: the peers worth fetching from."""
-        others = self._others(node)
-        live = others[~self.world.detector.suspects(node.index, others)]
-        peers = self._drawn(node, "peers", live, self.settings.peers)
+        live = self.live_peers(node)
+        peers = self.drawn(node, "peers", live, self.settings.peers, node.attempts)
         ping = node.network.ping(node.index, peers, self.settings.ping_timeout)
         yield ping.replied
         answered = peers[ping.answered]
@@ -139,31 +121,8 @@ class Independent(Running):
         """The average over the client itself and those that sent, weighted by sample size."""
         if not arrived:
             return node.storage.model
-        started_s = node.clock.now
-        yield from node.compute(self.world.merge_s * (len(arrived) + 1))
         models = {peer: model for peer, (model, _) in arrived.items()}
-        node.trace.record(
-            started_s,
-            node.name,
-            "merge",
-            duration_s=node.clock.now - started_s,
-            peers=tuple(self.world.clients[peer].name for peer in sorted(models)),
-        )
-        node.storage.received = self.world.averaged(models | {node.index: node.storage.newest})
-        return node.storage.received
-
-    def _others(self, node: Node) -> Ints:
-        return np.delete(np.arange(len(self.world.clients)), node.index)
-
-    def _drawn(
-        self, node: Node, purpose: str, among: Ints, number: int | str, counter: int | None = None
-    ) -> Ints:
-        if isinstance(number, str) or len(among) <= number:
-            return among
-        key = node.attempts if counter is None else counter
-        # One draw per client of the world: who is a candidate changes nobody else's luck.
-        luck = node.streams.stream(purpose, node.name, key).random(len(self.world.clients))
-        return lowest(among, luck, number)
+        return (yield from self.merge(node, models))
 
     def _merged_versions(self, node: Node, peers: Ints) -> Ints:
         seen = node.storage.merged or {}
@@ -188,40 +147,9 @@ class Independent(Running):
                 fetch.give_up(list(fetch.awaited), "timeout")
         return {peer: got for peer, got in fetch.arrived.items() if got[1] % INCARNATION > 0}
 
-    def staleness(self) -> list[float]:
-        """How many local rounds each peer is ahead of what a client merged; mean over peers.
 
-        What a client merged is a small part of all that there is, so the rounds of all are summed
-        once, and those that each client has merged are taken off.
-        """
-        clients = self.world.clients
-        if len(clients) == 1:
-            return [0.0]
-        now = np.array([node.version for node in clients])
-        rounds = now % INCARNATION
-        total = int(rounds.sum())
-        return [
-            (total - node.storage.rounds - _merged_rounds(node, now)) / (len(clients) - 1)
-            for node in clients
-        ]
-
-
-def lowest(among: Ints, draws: npt.NDArray[np.float64], number: int) -> Ints:
-    """Those `number` of `among`, which ascend, whose `draws` [n] are lowest; ascending."""
-    # Few are sorted: to sort ten thousand would take longer than to ping them.
-    theirs = draws[among]
-    few = np.flatnonzero(theirs <= np.partition(theirs, number - 1)[number - 1])
-    return np.sort(among[few[np.argsort(theirs[few], kind="stable")[:number]]])
-
-
-def _merged_rounds(node: Node, now: Ints) -> int:
-    """How many rounds of its peers, whose versions are `now` [n], the node has merged."""
-    seen = node.storage.merged or {}
-    peers = np.fromiter(seen, np.int64, len(seen))
-    merged = np.fromiter(seen.values(), np.int64, len(seen))
-    # What a peer does after a loss of storage is new, whatever was merged before.
-    counts = merged // INCARNATION == now[peers] // INCARNATION
-    return int((merged[counts] % INCARNATION).sum())
+def _versions(arrived: Arrived) -> dict[int, int]:
+    return {peer: version for peer, (_, version) in arrived.items()}
 
 
 class Fetch:
@@ -376,7 +304,7 @@ class Lockstep(Coordinated):
         arrived = yield from self.newer_models(node)
         if arrived:
             yield from self.merged(node, arrived)
-            self.count(node, arrived)
+            self.count(node, _versions(arrived))
             node.storage.is_merge_newer = True
 
 

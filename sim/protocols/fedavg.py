@@ -8,7 +8,7 @@ Scale: System Design", MLSys 2019, arXiv 1902.01046.
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import simpy
@@ -18,10 +18,8 @@ from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
 from sim.protocols.shared.participants import Order, Participants, ServerProtocol
 from sim.record.errors import Refusal, check_least
-from sim.record.settings import PositiveSeconds
+from sim.record.settings import PositiveSeconds, Share
 from sim.world import Behaviour, Tie, Transfer, World
-
-Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class FedAvg(ServerProtocol):

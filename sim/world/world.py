@@ -1,6 +1,7 @@
 """One run's world: the nodes, and the shared things that a protocol and the faults act on."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sim.compute import Lineage, ModelRef
@@ -60,14 +61,20 @@ class World:
         self._drawn[kind, node.name] += 1
         return str(number)
 
-    def averaged(self, models: dict[int, ModelRef]) -> ModelRef:
-        """The average of clients' models by sample size; rows in the order of node index."""
+    def averaged(
+        self, models: Mapping[int, ModelRef], weights: Mapping[int, float] | None = None
+    ) -> ModelRef:
+        """The average of clients' models, rows in the order of node index.
+
+        By sample size, or by `weights` of at least zero, which needn't sum to 1.
+        """
         indices = sorted(models)
         if len(indices) == 1:
             return models[indices[0]]
-        samples = [self.clients[index].machine.samples for index in indices]
-        total = sum(samples)
+        if weights is None:
+            weights = {index: self.clients[index].machine.samples for index in indices}
+        total = sum(weights[index] for index in indices)
         return self.lineage.averaged(
             tuple(models[index] for index in indices),
-            tuple(number / total for number in samples),
+            tuple(weights[index] / total for index in indices),
         )

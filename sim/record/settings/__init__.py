@@ -35,10 +35,12 @@ from sim.record.settings.nodes import (
 from sim.record.settings.quantities import (
     LONGEST_S,
     SHORTEST_S,
+    AllOrCount,
     BytesPerSecond,
     PerSecond,
     PositiveSeconds,
     Seconds,
+    Share,
 )
 from sim.record.settings.schema import Schema
 
@@ -46,6 +48,7 @@ __all__ = [
     "LONGEST_S",
     "SHORTEST_S",
     "WORDS",
+    "AllOrCount",
     "BytesPerSecond",
     "Constant",
     "Count",
@@ -66,6 +69,7 @@ __all__ = [
     "Seed",
     "Selector",
     "Settings",
+    "Share",
     "Uniform",
     "detail",
     "details",

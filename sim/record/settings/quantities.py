@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sim.record.errors import Refusal
 from sim.record.units import parse, pattern
@@ -93,3 +93,20 @@ PositiveSeconds = Annotated[
     _schema("s", "20 s", zero=False),
 ]
 """A duration above zero; a float in seconds."""
+
+Share = Annotated[float, Field(gt=0, le=1)]
+"""A part of a whole, not nothing."""
+
+
+def _all_or_count(data: Any) -> Any:
+    if data == "all" or (isinstance(data, int) and not isinstance(data, bool) and data >= 1):
+        return data
+    raise Refusal(f"{data!r} is no number of peers", "all, or a whole number of at least 1")
+
+
+AllOrCount = Annotated[
+    Literal["all"] | int,
+    BeforeValidator(_all_or_count),
+    WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "integer", "minimum": 1}]}),
+]
+"""Of a number of things so many at most, or all."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.parameters import averaged
-from sim.protocols.braintorrent import lowest
+from sim.protocols.shared.peers import lowest
 from sim.runs.build import Facts, build
 from sim.world.node import INCARNATION
 from sim.world.transport import fastest

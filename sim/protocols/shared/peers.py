@@ -1,0 +1,100 @@
+"""What protocols without a server have in common: peers, merges, and who is behind whom."""
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import simpy
+
+from sim.compute import ModelRef
+from sim.protocols.protocol import Running
+from sim.record.settings import AllOrCount
+from sim.world import INCARNATION, Node
+
+Ints = npt.NDArray[np.int64]
+
+
+class Peers(Running):
+    """Clients that talk to each other alone."""
+
+    def peers(self, node: Node) -> Ints:
+        """Whom the node may talk to [n], ascending."""
+        return np.delete(np.arange(len(self.world.clients)), node.index)
+
+    def live_peers(self, node: Node) -> Ints:
+        """Those whom the node doesn't suspect [n], ascending."""
+        peers = self.peers(node)
+        return peers[~self.world.detector.suspects(node.index, peers)]
+
+    def drawn(
+        self, node: Node, purpose: str, among: Ints, number: AllOrCount, counter: int
+    ) -> Ints:
+        """At random so many of `among`, which ascend; ascending. The node's `counter`-th draw."""
+        if isinstance(number, str) or len(among) <= number:
+            return among
+        # One draw per client of the world: who is a candidate changes nobody else's luck.
+        luck = node.streams.stream(purpose, node.name, counter).random(len(self.world.clients))
+        return lowest(among, luck, number)
+
+    def merge(
+        self,
+        node: Node,
+        models: Mapping[int, ModelRef],
+        weights: Mapping[int, float] | None = None,
+    ) -> Generator[simpy.Event, Any, ModelRef]:
+        """Average the node's newest model with `models`, by peer; it becomes what is received.
+
+        By sample size, or by `weights`, which needn't sum to 1 and have one for the node, too.
+        """
+        started_s = node.clock.now
+        yield from node.compute(self.world.merge_s * (len(models) + 1))
+        node.trace.record(
+            started_s,
+            node.name,
+            "merge",
+            duration_s=node.clock.now - started_s,
+            peers=tuple(self.world.clients[peer].name for peer in sorted(models)),
+        )
+        everyones = {**models, node.index: node.storage.newest}
+        node.storage.received = self.world.averaged(everyones, weights)
+        return node.storage.received
+
+    def count(self, node: Node, versions: Mapping[int, int]) -> None:
+        """The node's model has merged these versions of its peers."""
+        node.storage.merged = {**(node.storage.merged or {}), **versions}
+
+    def staleness(self) -> list[float]:
+        """How many local rounds each peer is ahead of what a client merged; mean over peers.
+
+        What a client merged is a small part of all that there is, so the rounds of all are summed
+        once, and those that each client has merged are taken off.
+        """
+        clients = self.world.clients
+        if len(clients) == 1:
+            return [0.0]
+        now = np.array([node.version for node in clients])
+        rounds = now % INCARNATION
+        total = int(rounds.sum())
+        return [
+            (total - node.storage.rounds - _merged_rounds(node, now)) / (len(clients) - 1)
+            for node in clients
+        ]
+
+
+def lowest(among: Ints, draws: npt.NDArray[np.float64], number: int) -> Ints:
+    """Those `number` of `among`, which ascend, whose `draws` [n] are lowest; ascending."""
+    # Few are sorted: to sort ten thousand would take longer than to ping them.
+    theirs = draws[among]
+    few = np.flatnonzero(theirs <= np.partition(theirs, number - 1)[number - 1])
+    return np.sort(among[few[np.argsort(theirs[few], kind="stable")[:number]]])
+
+
+def _merged_rounds(node: Node, now: Ints) -> int:
+    """How many rounds of its peers, whose versions are `now` [n], the node has merged."""
+    seen = node.storage.merged or {}
+    peers = np.fromiter(seen, np.int64, len(seen))
+    merged = np.fromiter(seen.values(), np.int64, len(seen))
+    # What a peer does after a loss of storage is new, whatever was merged before.
+    counts = merged // INCARNATION == now[peers] // INCARNATION
+    return int((merged[counts] % INCARNATION).sum())
