@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.metrics import OUTAGE_KINDS, RUN, outages
 from analysis.results import Results, Seeds
-from sim.record.rows import FINISHED, SERVER
+from sim.record.rows import FINISHED, is_server
 from sim.record.words import time_text
 
 KINDS = ("server_down", "client_down", "storage_lost", "partition", "slow")
@@ -16,6 +16,7 @@ _TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "cause", "factor
 _SCORE_COLUMNS = [*RUN, "time_s", "node"]
 # By what a trace calls its beginning or its end.
 _LASTING = {"partition": "partition", "heal": "partition", "slowdown": "slow"}
+_DOWN = {True: "server_down", False: "client_down"}
 _KEYS = ["seed", "kind", "node", "cause", "start_s"]
 
 MOST_SPANS = 3
@@ -66,9 +67,8 @@ def _frame(rows: Iterable[_Row]) -> pd.DataFrame:
 def _down(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     columns = ["seed", "node", "fault", "crash_s", "recover_s"]
     rows = outages(trace, scores)[columns].itertuples(index=False, name=None)
-    kinds = {SERVER: "server_down"}
     return _frame(
-        (seed, (kinds.get(str(node), "client_down"), str(node), fault), start_s, stop_s)
+        (seed, (_DOWN[is_server(str(node))], str(node), fault), start_s, stop_s)
         for seed, node, fault, start_s, stop_s in rows
     )
 

@@ -13,7 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 from sim.record.errors import ResultError
-from sim.record.rows import AGGREGATE, POOLED, SERVER, client_name
+from sim.record.rows import (
+    AGGREGATE,
+    MOST_STANDBYS,
+    POOLED,
+    SERVER,
+    client_name,
+    standby_name,
+)
 
 _SHOWN_AT_MOST = 8
 
@@ -26,7 +33,8 @@ def ordered(names: Iterable[str]) -> pd.CategoricalDtype:
 
 def node_names(clients: int) -> tuple[str, ...]:
     """All nodes that a table may name: the clients by number, then the others."""
-    return (*map(client_name, range(clients)), SERVER, AGGREGATE, POOLED)
+    standbys = map(standby_name, range(1, MOST_STANDBYS + 1))
+    return (*map(client_name, range(clients)), SERVER, *standbys, AGGREGATE, POOLED)
 
 
 def frame_of(

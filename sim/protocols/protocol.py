@@ -90,11 +90,16 @@ class Protocol(Settings):
     )
 
     def runs_on(self, clients: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of its nodes: the clients, and a server if it needs one.
+        """The names of its nodes: the clients, and `servers`.
 
-        Allowed are clients, `server` if it needs one, and `pooled`, one machine with all data.
+        Allowed are these, and `pooled`, one machine with all data.
         """
-        return (*clients, SERVER) if self.needs_server else clients
+        return (*clients, *self.servers)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The names of its servers: `server` if it needs one, and any `standby_1` to 9."""
+        return (SERVER,) if self.needs_server else ()
 
     @property
     def round_ends_s(self) -> float | None:

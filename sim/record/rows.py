@@ -8,6 +8,9 @@ CLIENT = "client_"
 """How the names of clients begin; a number from 0 follows."""
 SERVER = "server"
 """Node name of the server; in score rows, of the global model that it holds."""
+STANDBY = "standby_"
+"""How the names of servers begin that may take over; a number from 1 follows."""
+MOST_STANDBYS = 9
 AGGREGATE = "aggregate"
 """Node name of score rows about the average of all clients' current models."""
 RECEIVED = "received"
@@ -54,6 +57,16 @@ class Column(NamedTuple):
 
 Protocol = Annotated[str, Column("the name that the scenario gives the protocol")]
 Seed = Annotated[int, Column("seed of the run")]
+
+
+def standby_name(number: int) -> str:
+    """The name of a server that may take over; numbers begin at 1."""
+    return f"{STANDBY}{number}"
+
+
+def is_server(name: str) -> bool:
+    """Whether a node is a server, the first or one that may take over."""
+    return name == SERVER or name.startswith(STANDBY)
 
 
 def client_name(number: int) -> str:

@@ -17,7 +17,7 @@ from sim.protocols import Fastest, Protocol, Running
 from sim.record.code import mistake_in
 from sim.record.errors import Mistakes, Path, Refusal
 from sim.record.metrics import LabelShares
-from sim.record.rows import POOLED, SERVER
+from sim.record.rows import POOLED, is_server
 from sim.record.settings import SHORTEST_S
 from sim.scenario import Scenario
 from sim.world import (
@@ -79,8 +79,8 @@ def build(
         trace,
         streams,
         lineage,
-        clients=[node for node in nodes if node.name != SERVER],
-        server=next((node for node in nodes if node.name == SERVER), None),
+        clients=[node for node in nodes if not is_server(node.name)],
+        servers=[node for node in nodes if is_server(node.name)],
         model_bytes=4 * facts.vector_length,
         merge_s=scenario.clients.merge_time,
         aggregation_s=server.aggregation_time if server else 0.0,
@@ -156,8 +156,8 @@ def _fastest(
     """`latency_s` [n, n] in seconds of all of the scenario's nodes."""
     machines = _machines(scenario, Streams(seed), facts)
     clients = [machines[name] for name in scenario.client_names]
-    has_server = scenario.protocols[protocol].needs_server
-    nodes = [*clients, machines[SERVER]] if has_server else clients
+    # Of its servers the first: which of them leads is not known beforehand.
+    nodes = [*clients, *(machines[name] for name in scenario.protocols[protocol].servers[:1])]
     return Fastest(
         latency_s[: len(nodes), : len(nodes)],
         np.array([machine.uplink for machine in nodes]),
@@ -173,7 +173,7 @@ def local_rounds(scenario: Scenario, seed: int, facts: Facts) -> float:
     # A draw may be zero.
     round_s = {name: max(SHORTEST_S, each.steps * each.step_s) for name, each in machines.items()}
     return max(
-        sum(scenario.duration / round_s[name] for name in names if name != SERVER)
+        sum(scenario.duration / round_s[name] for name in names if not is_server(name))
         for names in (one.runs_on(scenario.client_names) for one in scenario.protocols.values())
     )
 
@@ -202,7 +202,8 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     machines[POOLED] = Machine(together_s, ALL_CLIENTS, facts.pooled_samples, facts.pooled_steps)
     if server is not None:
         links = {"uplink": server.uplink, "downlink": server.downlink}
-        machines[SERVER] = Machine(0.0, ALL_CLIENTS, 0, 0, **links)
+        one = Machine(0.0, ALL_CLIENTS, 0, 0, **links)
+        machines |= {name: one for name in scenario.node_names if is_server(name)}
     return machines
 
 

@@ -225,12 +225,12 @@ class Scenario(Settings):
     @property
     def client_names(self) -> tuple[str, ...]:
         """``client_0``, ``client_1``, ... in the order of the clients' numbers."""
-        return node_names(self.clients, None)
+        return node_names(self.clients, None, {})
 
     @property
     def node_names(self) -> tuple[str, ...]:
-        """All clients, then ``server`` if the scenario has one."""
-        return node_names(self.clients, self.server)
+        """All clients, then ``server`` if the scenario has one, then what may take over from it."""
+        return node_names(self.clients, self.server, self.protocols)
 
     @property
     def acting_faults(self) -> dict[str, Fault]:

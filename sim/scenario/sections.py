@@ -51,7 +51,7 @@ def _one_or_table(data: Any) -> str:
 
 
 class LatencyMatrix(Settings):
-    """The latency of each pair, measured: row sends to column, clients first, the server last."""
+    """The latency of each pair, measured: row sends to column, clients first, then the server."""
 
     matrix: Annotated[
         tuple[
@@ -92,15 +92,15 @@ Bandwidth = Annotated[
 ]
 
 
-def check_size(latency: Latency, clients: int, has_server: bool) -> None:
+def check_size(latency: Latency, clients: int, servers: int) -> None:
     """Raise Refusal if the latencies are a matrix of another number of nodes."""
     if not isinstance(latency, LatencyMatrix):
         return
-    sizes = (clients + 1,) if has_server else (clients, clients + 1)
+    sizes = (clients + servers,) if servers else (clients, clients + 1)
     if len(latency.matrix) not in sizes:
         allowed = " or ".join(f"{size} x {size}" for size in sizes)
         what = f"is {len(latency.matrix)} x {len(latency.matrix)}"
-        allowed += ", the server last" if has_server else ""
+        allowed += ", the server last" if servers == 1 else ", the servers last" if servers else ""
         raise Refusal(what, allowed, ("network", "latency", "matrix"))
 
 

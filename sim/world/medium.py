@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.record.rows import CLIENT
+from sim.record.rows import CLIENT, STANDBY
 from sim.world.clock import Clock
 from sim.world.flows import Sharing
 from sim.world.history import History
@@ -124,5 +124,7 @@ class Medium:
 
 
 def _number(name: str) -> int:
-    number = name.removeprefix(CLIENT)
-    return int(number) if number != name else _NO_CLIENT
+    """Of a client its index; the server has the last number, and standbys those before."""
+    if name.startswith(CLIENT):
+        return int(name.removeprefix(CLIENT))
+    return _NO_CLIENT - (int(name.removeprefix(STANDBY)) if name.startswith(STANDBY) else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import simpy
@@ -48,6 +48,7 @@ class Storage:
     `rounds`: finished local rounds (a server's: server rounds) since the storage was new.
     `incarnation`: how often storage was lost; versions are ordered by (incarnation, rounds).
     `merged`: the version of each peer that `model` has merged, as `Node.version` packs them.
+    `notes`: what the protocol keeps there beside, by names of its own.
     `is_merge_newer`: whether `received` is to be trained next, not `model`. `unreported`: what is
     to be sent of a finished update that its server hasn't acknowledged.
     """
@@ -59,6 +60,7 @@ class Storage:
     merged: dict[int, int] | None = None
     is_merge_newer: bool = False
     unreported: Any = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def newest(self) -> ModelRef:

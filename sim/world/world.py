@@ -18,6 +18,7 @@ from sim.world.trace import Trace
 class World:
     """What a protocol builds its behaviours from.
 
+    `servers`: of a protocol that has one the server, and those that may take over from it.
     `model_bytes`: a model's size on the wire. `merge_s`, `aggregation_s`: virtual seconds that a
     client's merge and a server's aggregation take, for each model that goes in.
     """
@@ -28,7 +29,7 @@ class World:
     streams: Streams
     lineage: Lineage
     clients: list[Node]
-    server: Node | None
+    servers: list[Node]
     model_bytes: int
     merge_s: float = 0.0
     aggregation_s: float = 0.0
@@ -37,8 +38,13 @@ class World:
 
     @property
     def nodes(self) -> list[Node]:
-        """Clients by index, then the server."""
-        return self.clients if self.server is None else [*self.clients, self.server]
+        """Clients by index, then the servers."""
+        return [*self.clients, *self.servers]
+
+    @property
+    def server(self) -> Node | None:
+        """The server; None if the protocol has none."""
+        return self.servers[0] if self.servers else None
 
     @property
     def detector(self) -> Detector:

@@ -9,17 +9,17 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from sim.record.errors import Refusal, did_you_mean, shown
-from sim.record.rows import CLIENT, SERVER, client_name
+from sim.record.rows import CLIENT, MOST_STANDBYS, SERVER, STANDBY, client_name
 from sim.record.settings.base import Settings
 
 WORDS = ("clients", SERVER, "all")
 """What a selector may be without naming anyone."""
 
 _CLIENT = rf"{CLIENT}(0|[1-9][0-9]{{0,8}})"
-_NODE = re.compile(rf"{SERVER}|{_CLIENT}")
+_NODE = re.compile(rf"{SERVER}|{STANDBY}[1-{MOST_STANDBYS}]|{_CLIENT}")
 _RANGE = re.compile(rf"{_CLIENT}\.\.{_CLIENT}")
 # A group must not look like a misspelt client.
-_GROUP = re.compile(r"(?![Cc]lients?[_-]*[0-9])[A-Za-z_][A-Za-z0-9_-]{0,99}")
+_GROUP = re.compile(r"(?!(?:[Cc]lients?|[Ss]tandby)[_-]*[0-9])[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _NEARLY = re.compile(r"(?:clients?)?[ _-]*0*([0-9]{1,9})", re.IGNORECASE)
 _NEARLY_RANGE = re.compile(rf"{_NEARLY.pattern}\s*(?:\.+|-|–|:|…|to)\s*{_NEARLY.pattern}", re.I)
 _NODE_ALLOWED = "server or client_<number>, e.g. client_3"

@@ -81,10 +81,18 @@ def _path(error: InitErrorDetails) -> Path:
     return (*error.get("loc", ()), *(refusal.path if isinstance(refusal, Refusal) else ()))
 
 
-def node_names(clients: ClientsSettings, server: ServerSettings | None) -> tuple[str, ...]:
-    """``client_0``, ``client_1``, ... in the order of their numbers, then a server if there is."""
+def node_names(
+    clients: ClientsSettings, server: ServerSettings | None, protocols: Mapping[str, Protocol]
+) -> tuple[str, ...]:
+    """``client_0``, ``client_1``, ... in the order of their numbers, then a server if there is.
+
+    Last those that may take over from it in any of the protocols.
+    """
     names = map(client_name, range(clients.count))
-    return (*names, SERVER) if server is not None else tuple(names)
+    if server is None:
+        return tuple(names)
+    standbys = sorted({name for one in protocols.values() for name in one.servers} - {SERVER})
+    return (*names, SERVER, *standbys)
 
 
 def goals(
@@ -136,22 +144,27 @@ def _network(model: ModelSettings, task: TaskSettings) -> Refusals:
 
 
 def _latencies(
-    network: NetworkSettings, clients: ClientsSettings, server: ServerSettings | None
+    network: NetworkSettings,
+    clients: ClientsSettings,
+    server: ServerSettings | None,
+    protocols: Mapping[str, Protocol],
 ) -> Refusals:
-    return _by(partial(check_size, network.latency, clients.count, server is not None))
+    servers = len(node_names(clients, server, protocols)) - clients.count
+    return _by(partial(check_size, network.latency, clients.count, servers))
 
 
 def _faults(
     faults: Mapping[str, Fault],
     clients: ClientsSettings,
     server: ServerSettings | None,
+    protocols: Mapping[str, Protocol],
     duration: float,
 ) -> Refusals:
     """Faults of unknown nodes, or of none, and more than can be played."""
-    nodes, groups = node_names(clients, server), clients.members()
+    nodes, groups = node_names(clients, server, protocols), clients.members()
     events: dict[str, float] = {}
     for name, fault in faults.items():
-        found = list(_unknown(fault, clients))
+        found = list(_unknown(fault, clients, nodes))
         if not found:
             acting = resolved(fault, groups)
             found = list(_by(partial(acting.check, nodes)))
@@ -162,15 +175,15 @@ def _faults(
         yield from _by(partial(check_events, sum(events.values()), what, duration, path))
 
 
-def _unknown(fault: Fault, clients: ClientsSettings) -> Refusals:
+def _unknown(fault: Fault, clients: ClientsSettings, nodes: Sequence[str]) -> Refusals:
     """Mistakes in the nodes, ranges and groups that a fault names."""
     last = client_name(clients.count - 1)
+    standbys = nodes[clients.count + 1 :]
     for path, part in fault.named():
         if (among := span(part)) and among[1] >= clients.count:
             allowed = f"{client_name(0)} to {last}, or {SERVER}"
             yield Refusal(f"{client_name(among[1])} does not exist", allowed, path)
-        elif among is None and part not in (*WORDS, *clients.groups):
-            names = (*WORDS, *clients.groups)
+        elif among is None and part not in (names := (*WORDS, *clients.groups, *standbys)):
             allowed = f"{', '.join(names)}, {client_name(0)} to {last}, a range, or a list of these"
             what = f"{part!r} is neither a node nor a group{did_you_mean(part, names)}"
             yield Refusal(what, allowed, path)
