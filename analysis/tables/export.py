@@ -20,22 +20,19 @@ def csv(several: Sequence[Results]) -> str:
     return closing_table(several).to_csv(index=False, lineterminator="\n")
 
 
-def latex(several: Sequence[Results]) -> str:
-    """A table environment for scores, differences and work each; they need booktabs."""
-    needed = "% \\usepackage{booktabs}\n"
-    return needed + "\n".join(_latex(one) for one in shown_tables(several))
+def latex(tables: Iterable[Table]) -> str:
+    """A table environment for each; they need booktabs."""
+    return "% \\usepackage{booktabs}\n" + "\n".join(map(_latex, tables))
 
 
-def markdown(several: Sequence[Results]) -> str:
+def markdown(tables: Iterable[Table]) -> str:
     """The same as tables of Markdown's pipes, each below its caption."""
-    return "\n".join(_markdown(one) for one in shown_tables(several))
+    return "\n".join(map(_markdown, tables))
 
 
-FORMATS: dict[str, Callable[[Sequence[Results]], str]] = {
-    "csv": csv,
-    "latex": latex,
-    "markdown": markdown,
-}
+CSV = "csv"
+OF_TABLES: dict[str, Callable[[Iterable[Table]], str]] = {"latex": latex, "markdown": markdown}
+FORMATS = (CSV, *OF_TABLES)
 
 
 def export(several: Sequence[Results], file_format: str) -> str:
@@ -44,7 +41,7 @@ def export(several: Sequence[Results], file_format: str) -> str:
     Raises ResultError if there is nothing to show, and where folders that are judged by different
     metrics would stand in one column.
     """
-    return FORMATS[file_format](several)
+    return csv(several) if file_format == CSV else OF_TABLES[file_format](shown_tables(several))
 
 
 def shown_tables(several: Sequence[Results]) -> list[Table]:

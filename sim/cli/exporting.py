@@ -1,6 +1,7 @@
 """The command that gives closing tables to other programs and to papers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,13 @@ TEXT = "text"
 def table(
     folders: Folders,
     where: Where = None,
+    across: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Of a sweep: one column for each value of this setting, and what it changes.",
+        ),
+    ] = None,
     file_format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="text, csv, latex or markdown.")
     ] = TEXT,
@@ -37,10 +45,18 @@ def table(
         if file_format not in (known := (TEXT, *FORMATS)):
             raise ScenarioError(f"--format {file_format}: unknown; allowed: {', '.join(known)}")
         results = of_several(folders, where or ())
+        printed = (
+            partial(_print, results) if across is None else partial(_print_across, results, across)
+        )
         if file_format == TEXT and out is None:
-            _print(results, console())
+            printed(console())
             return
-        text = _text(results) if file_format == TEXT else export(results, file_format)
+        if file_format == TEXT:
+            text = _text(printed)
+        elif across is None:
+            text = export(results, file_format)
+        else:
+            text = _exported_across(results, across, file_format)
         if out is None:
             typer.echo(text, nl=False)
             return
@@ -49,14 +65,14 @@ def table(
         say(f"table in {out}")
 
 
-def _text(results: "Sequence[Results]") -> str:
+def _text(printed: "Callable[[Console], None]") -> str:
     from io import StringIO
 
     from rich.console import Console
 
     paper = Console(file=StringIO(), width=PLAIN_WIDTH)
     with paper.capture() as written:
-        _print(results, paper)
+        printed(paper)
     return written.get()
 
 
@@ -68,3 +84,22 @@ def _print(several: "Sequence[Results]", paper: "Console") -> None:
         if number:
             paper.print()
         paper.print(closing_tables(results, compared(results)))
+
+
+def _print_across(several: "Sequence[Results]", path: str, paper: "Console") -> None:
+    from analysis.tables.across import across
+    from sim.cli.tables import shown
+
+    for results in several:
+        for one in across(results, path):
+            paper.print(shown(one))
+
+
+def _exported_across(several: "Sequence[Results]", path: str, file_format: str) -> str:
+    from analysis.tables.across import across
+    from analysis.tables.export import OF_TABLES
+
+    if file_format not in OF_TABLES:
+        allowed = ", ".join((TEXT, *OF_TABLES))
+        raise ScenarioError(f"--format {file_format}: is not for --across; allowed: {allowed}")
+    return OF_TABLES[file_format](one for results in several for one in across(results, path))

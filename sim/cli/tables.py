@@ -40,6 +40,7 @@ from analysis.comparison import (
 from analysis.disturbances import struck_text
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.metrics.stages import GLOBAL
+from analysis.report.tables import Table as TextTable
 from analysis.results import Results
 from analysis.statistics import Interval
 from analysis.tuning import END_NOTE, chosen_texts
@@ -79,6 +80,15 @@ def closing_tables(results: Results, found: Comparison) -> Group:
     """
     parts = [*_scores(results, found), *_differences(results, found), *_work(results, found)]
     return Group(*parts)
+
+
+def shown(table: TextTable) -> Group:
+    """A table of texts, for a terminal of any width."""
+    names, heads = table.columns[: table.heads], table.columns[table.heads :]
+    labels = [_Column(_broken(name), "left", _WIDEST_PATH) for name in names]
+    rows = [(row[: table.heads], row[table.heads :]) for row in table.rows]
+    columns = [_Column(_broken(head), "right") for head in heads]
+    return Group(Text(table.caption), _Fitting(labels, columns, rows))
 
 
 def _scores(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from sim.record.errors import (
@@ -53,7 +53,7 @@ class Point:
     values: Mapping[str, float | str]
     """By full path: numbers in the path's unit if all its values are numbers, else text."""
     written: Mapping[str, str]
-    """The same values as the user wrote them."""
+    """The same values as the user wrote them, or what tells them apart; see `_Axis.labels`."""
     scenario: Scenario
     """Without a sweep of its own."""
 
@@ -88,6 +88,15 @@ class _Axis:
     @property
     def place(self) -> Place:
         return Place(f"{self.origin} {self.name}", 0)
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """What each text is called: of named parts their names, if these tell all values apart.
+
+        `faults` that are {} or {blow: {kind: crash, ...}} are called `none` and `blow`.
+        """
+        names = {text: _names_in(parse(text, "value").value, text) for text in self.texts}
+        return names if len(set(names.values())) == len(names) else {text: text for text in names}
 
     def mistake(self, what: str, allowed: str) -> ScenarioError:
         return scenario_error(self.place, self.path, what, allowed)
@@ -309,16 +318,20 @@ def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], d
         leave_defaults_to_the_kind(content, base, axis.path)
     combinations = list(itertools.product(*(axis.texts for axis in axes)))
     scenarios = _scenarios(content, axes, combinations)
+    labels = [axis.labels for axis in axes]
+    called = [
+        tuple(own[text] for own, text in zip(labels, texts, strict=True)) for texts in combinations
+    ]
     columns = [
         _values([at(scenario, axis.path) for scenario in scenarios], texts)
-        for axis, texts in zip(axes, zip(*combinations, strict=True), strict=True)
+        for axis, texts in zip(axes, zip(*called, strict=True), strict=True)
     ]
-    names = point_names(paths, combinations)
+    names = point_names(paths, called)
     points = tuple(
         Point(
             name,
             {path: column[place] for path, (column, _) in zip(paths, columns, strict=True)},
-            dict(zip(paths, combinations[place], strict=True)),
+            dict(zip(paths, called[place], strict=True)),
             scenarios[place],
         )
         for place, name in enumerate(names)
@@ -349,6 +362,12 @@ def _values(
     if len(found) == len(pairs):
         return [number for number, _ in found], found[0][1]
     return [value if isinstance(value, str) else text for value, text in pairs], ""
+
+
+def _names_in(value: Any, text: str) -> str:
+    if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
+        return text
+    return ", ".join(map(str, value)) or "none"
 
 
 def _number(value: Any, text: str) -> tuple[float, str] | None:
@@ -382,7 +401,7 @@ def _check_distinct(axes: Sequence[_Axis], points: Sequence[Point]) -> None:
             scenarios.setdefault(point.written[axis.name], point.scenario)
         same: dict[str, str] = {}
         for text in axis.texts:
-            meant = repr(at(scenarios[text], axis.path))
+            meant = repr(at(scenarios[axis.labels[text]], axis.path))
             if meant in same:
                 what = f"{same[meant]!r} and {text!r} are the same value"
                 raise axis.mistake(what, "each value once")

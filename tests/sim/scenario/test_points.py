@@ -44,6 +44,19 @@ def test_a_point_is_the_scenario_with_its_value() -> None:
     assert sweep.base == load("churn", ["seeds=[0, 1, 2, 3, 4]"])
 
 
+def test_a_mapping_is_called_by_the_names_in_it_if_they_tell_all_apart() -> None:
+    def crash(name: str, at: str) -> str:
+        return f"{{{name}: {{kind: crash, node: server, at: {at}}}}}"
+
+    sweep = grid("churn", vary=[f"faults={{}},{crash('one', '1 min')},{crash('two', '1 min')}"])
+    assert [point.written["faults"] for point in sweep.points] == ["none", "one", "two"]
+    assert [point.name for point in sweep.points] == ["faults-none", "faults-one", "faults-two"]
+    assert grid(sweep.base.model_copy(update={"sweep": dict(sweep.vary)})).points == sweep.points
+    early, late = crash("one", "1 min"), crash("one", "2 min")
+    alike = grid("churn", vary=[f"faults={early},{late}"])
+    assert [point.written["faults"] for point in alike.points] == [early, late]
+
+
 def test_several_paths_are_crossed_and_the_last_changes_fastest() -> None:
     sweep = grid("churn", vary=["network.packet_loss=0:0.2:0.1", f"{RATE}=0 / h,1 / h"])
     assert [tuple(point.written.values()) for point in sweep.points] == list(
