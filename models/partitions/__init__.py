@@ -4,11 +4,13 @@ from models.partitions.dirichlet import DirichletSettings
 from models.partitions.iid import IidSettings
 from models.partitions.quantity import QuantitySettings
 from models.partitions.settings import PartitionSettings
+from models.partitions.sizes import SizesSettings
 
 PARTITIONS: dict[str, type[PartitionSettings]] = {
     "iid": IidSettings,
     "dirichlet": DirichletSettings,
     "quantity": QuantitySettings,
+    "sizes": SizesSettings,
 }
 
 __all__ = [
@@ -17,4 +19,5 @@ __all__ = [
     "IidSettings",
     "PartitionSettings",
     "QuantitySettings",
+    "SizesSettings",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.bits import generator
 from models.learner import _checked
-from models.partitions import DirichletSettings, IidSettings, QuantitySettings
+from models.partitions import DirichletSettings, IidSettings, QuantitySettings, SizesSettings
 from models.partitions.settings import Ints
 from sim.record.errors import Refusal
 
@@ -79,6 +80,28 @@ def test_a_hopeless_minimum_is_refused_with_what_is_allowed(kind: Any, clients: 
     settings = kind(kind=name, alpha=1e-3, minimum_samples=8 if clients == 126 else 320)
     with pytest.raises(Refusal, match=r"fewer than \d+ of 1000 .*; allowed: a larger alpha"):
         divided(settings, clients, 0)
+
+
+def test_sizes_are_as_listed() -> None:
+    settings = SizesSettings(kind="sizes", sizes=(1, 1, 0.5, 7.5))
+    parts = divided(settings, 4, 0)
+    assert [len(part) for part in parts] == [100, 100, 50, 750]
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(LABELS)))
+    other = divided(settings, 4, 1)
+    assert any(not np.array_equal(a, b) for a, b in zip(parts, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ((1, 1), "lists 2 sizes; allowed: 3, one per client"),
+        ((1, 1, 1e-6), "1000 training samples leave some of 3 clients without data; allowed: "),
+    ],
+)
+def test_sizes_that_cannot_be_dealt_are_refused(sizes: tuple[float, ...], told: str) -> None:
+    with pytest.raises(Refusal, match=re.escape(told)) as caught:
+        divided(SizesSettings(kind="sizes", sizes=sizes), 3, 0)
+    assert caught.value.path == ("task", "partition", "sizes")
 
 
 def test_iid_refuses_more_clients_than_samples() -> None:

@@ -443,7 +443,7 @@ def test_what_can_t_be_used_is_refused_in_a_line(
         ({"site": "hospital"}, "the column `site` says of each row whose it is", ("partition",)),
         (
             {"partition": None},
-            "is missing; allowed: iid, dirichlet, quantity; or a site",
+            "is missing; allowed: iid, dirichlet, quantity, sizes; or a site",
             ("partition",),
         ),
         ({"features": ["age", "age"]}, "'age' is named in features already", ("features",)),
