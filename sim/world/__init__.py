@@ -7,6 +7,7 @@ from sim.world.medium import LossCause, Wiring
 from sim.world.network import Network, Transfer
 from sim.world.node import INCARNATION, Behaviour, Machine, Node
 from sim.world.random_streams import Streams
+from sim.world.topologies import TOPOLOGIES, Complete, Topology, TopologySettings
 from sim.world.trace import Trace
 from sim.world.world import World
 
@@ -14,8 +15,10 @@ __all__ = [
     "DETECTORS",
     "INCARNATION",
     "MOST_AT_ONCE",
+    "TOPOLOGIES",
     "Behaviour",
     "Clock",
+    "Complete",
     "Detector",
     "FailureDetection",
     "Heartbeat",
@@ -26,6 +29,8 @@ __all__ = [
     "Node",
     "Streams",
     "Tie",
+    "Topology",
+    "TopologySettings",
     "Trace",
     "Transfer",
     "Watch",
