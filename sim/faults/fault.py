@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from sim.record.errors import Path
 from sim.record.settings import Settings
-from sim.world import World
+from sim.world import TopologySettings, World
 
 KIND = "the fault's kind"
 SEED = "draws of its own; if left out, the node's own for faults of this kind"
@@ -17,14 +17,18 @@ LOSES_STORAGE = "whether a crash also loses what the node has stored"
 class Fault(Settings):
     """The settings of one kind of fault, and what it does.
 
-    Its schedule is fixed in advance, from streams named after it, and runs regardless of the
-    protocol and of the other faults: a higher rate brings the same failures, earlier or more.
+    Its schedule is fixed in advance (unless `is_scheduled` says otherwise), from streams named
+    after it, and runs regardless of the protocol and of the other faults: a higher rate brings the
+    same failures, earlier or more.
     """
 
     AS_OWN: ClassVar[str] = "a subclass of Fault"
 
     together: ClassVar[str] = ""
     """What two of the kind come to that act on one node at once, if it is to be said."""
+
+    uses_topology: ClassVar[bool] = False
+    """Whether whom it strikes depends on the scenario's topology."""
 
     kind: str
 
@@ -36,6 +40,11 @@ class Fault(Settings):
     def crash_s(self) -> float | None:
         """When it takes a node down, if that is fixed: tables tell what came after."""
         return None
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it is fixed in advance when it acts; else that depends on what nodes do."""
+        return True
 
     @property
     def window_s(self) -> tuple[float, float]:
@@ -56,6 +65,9 @@ class Fault(Settings):
 
     def check(self, nodes: Sequence[str]) -> None:
         """Raise Refusal if the fault makes no sense among these nodes, clients first."""
+
+    def check_topology(self, topology: TopologySettings) -> None:
+        """Raise Refusal if the fault makes no sense in the scenario's topology."""
 
 
 def listed(setting: str, selector: str | tuple[str, ...]) -> Iterator[tuple[Path, str]]:

@@ -15,8 +15,8 @@ import simpy
 from pydantic import Field
 
 from sim.compute import ModelRef
-from sim.protocols.protocol import KIND, Fastest, Protocol, Running
-from sim.protocols.shared.peers import Peers
+from sim.protocols.protocol import KIND, Fastest, Running
+from sim.protocols.shared.peers import OverTopology, Peers
 from sim.record.errors import check_least
 from sim.record.settings import AllOrCount, PositiveSeconds
 from sim.world import INCARNATION, Behaviour, History, LossCause, Node, Tie, Transfer, World
@@ -26,7 +26,7 @@ Arrived = dict[int, tuple[ModelRef, int]]
 Act = Callable[[Node], Behaviour]
 
 
-class BrainTorrent(Protocol):
+class BrainTorrent(OverTopology):
     """Serverless: clients ask peers for newer models, merge them and fine-tune.
 
     Source: Roy et al. 2019, arXiv 1905.06731.
@@ -65,7 +65,7 @@ class Independent(Peers):
     """`schedule: independent`: each client at its own pace; what a client does in any schedule."""
 
     def __init__(self, settings: BrainTorrent, world: World) -> None:
-        super().__init__(world)
+        super().__init__(settings, world)
         self.settings = settings
         self.versions = History(len(world.clients), 0)
 

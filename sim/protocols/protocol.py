@@ -16,7 +16,7 @@ from models.training import TrainingChanges
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings import Settings
-from sim.world import Behaviour, Node, World
+from sim.world import Behaviour, Node, TopologySettings, World
 
 Floats = npt.NDArray[np.float64]
 KIND = "the protocol's kind; the name in the scenario if left out"
@@ -82,6 +82,9 @@ class Protocol(Settings):
     is_reference: ClassVar[bool] = False
     """Whether it is there to measure the others by, and need not do as much work as they."""
 
+    uses_topology: ClassVar[bool] = False
+    """Whether its clients talk to their neighbours in a topology alone."""
+
     kind: str
     training: TrainingChanges = Field(
         default=TrainingChanges(),
@@ -100,6 +103,11 @@ class Protocol(Settings):
     def servers(self) -> tuple[str, ...]:
         """The names of its servers: `server` if it needs one, and any `standby_1` to 9."""
         return (SERVER,) if self.needs_server else ()
+
+    @property
+    def own_topology(self) -> TopologySettings | None:
+        """Whom each client may talk to, in place of the scenario's; None if that counts."""
+        return None
 
     @property
     def round_ends_s(self) -> float | None:

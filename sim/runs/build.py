@@ -3,8 +3,10 @@
 It needs no learner, only a few facts about it: a world can be played without torch.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -81,6 +83,7 @@ def build(
         lineage,
         clients=[node for node in nodes if not is_server(node.name)],
         servers=[node for node in nodes if is_server(node.name)],
+        topology=scenario.topology.build(scenario.clients.count, streams),
         model_bytes=4 * facts.vector_length,
         merge_s=scenario.clients.merge_time,
         aggregation_s=server.aggregation_time if server else 0.0,
@@ -108,6 +111,25 @@ def _behaviour(running: Running, node: Node) -> Behaviour:
         what = f"gives {behaviour!r}, which can't be played"
         raise mistake_in(type(running).behaviour, what, "a generator, which yields events")
     return behaviour
+
+
+def check_topologies(scenario: Scenario) -> None:
+    """Raise ScenarioError for a topology that under some seed doesn't join all clients."""
+    clients, mistakes = scenario.clients.count, Mistakes()
+    for seed, (path, topology) in itertools.product(scenario.seeds, scenario.topologies.items()):
+        with mistakes.collected(), _blamed_on(scenario, seed, path):
+            topology.build(clients, Streams(seed))
+    mistakes.tell()
+
+
+@contextmanager
+def _blamed_on(scenario: Scenario, seed: int, path: Path) -> Iterator[None]:
+    """Let a Refusal of the block be the scenario's mistake at `path`, under that seed."""
+    try:
+        yield
+    except Refusal as refusal:
+        what = f"{refusal.what} (seed {seed})"
+        raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
 
 
 def check_timeouts(
@@ -141,12 +163,8 @@ def _check_timeouts(
         checks.append((("protocols", name), partial(protocol.check_times, fastest)))
     mistakes = Mistakes()
     for path, check in checks:
-        with mistakes.collected():
-            try:
-                check()
-            except Refusal as refusal:
-                what = f"{refusal.what} (seed {seed})"
-                raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
+        with mistakes.collected(), _blamed_on(scenario, seed, path):
+            check()
     mistakes.tell()
 
 

@@ -23,7 +23,7 @@ from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
 from sim.results import kept, under_way
 from sim.results.folder import RunTables
-from sim.runs.build import check_timeouts, local_rounds
+from sim.runs.build import check_timeouts, check_topologies, local_rounds
 from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec, mistakes_placed
 from sim.runs.playing import Played, RunProgress, play
@@ -118,6 +118,7 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
     """
     data = Data(tell)
     for scenario in scenarios:
+        check_topologies(scenario)
         check_timeouts(scenario)
         for protocol in scenario.protocols:
             for seed in scenario.seeds:

@@ -28,12 +28,13 @@ from sim.scenario.sections import (
     OutputSettings,
     ServerSettings,
 )
-from sim.world import DETECTORS
+from sim.world import DETECTORS, TOPOLOGIES
 
 SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "protocols": PROTOCOLS,
     "faults": FAULTS,
     "failure detection": DETECTORS,
+    "topologies": TOPOLOGIES,
     "tasks": TASKS,
     "networks": NETWORKS,
     "partitions": PARTITIONS,

@@ -1,61 +1,88 @@
 """The files that a scenario names: read where they say what it is, found where they are data."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
+from typing import Any
 
 from models.tasks import TASKS, TaskSettings
 from sim.record.code import own
-from sim.record.errors import Place, Refusal, scenario_error
+from sim.record.errors import Mistakes, Path, Place, Refusal, scenario_error
 from sim.scenario.yaml_loader import Document, read_text
 
-_LARGEST_MATRIX_BYTES = 500_000
-MATRIX = ("network", "latency", "matrix")
-"""Where a scenario names a table of latencies."""
+_LARGEST_TABLE_BYTES = 500_000
+_MATRIX = ("network", "latency", "matrix")
+_Read = Callable[[str, Path, Place], Any]
+"""What a cell means: its text, the table's path and the cell's place."""
 
 
 def complete(document: Document, folder: FilePath) -> None:
     """Put in what the files hold, or where they are; relative paths begin at ``folder``.
 
-    Raises ScenarioError for a table of latencies that can't be read.
+    Raises ScenarioError for tables that can't be read.
     """
     _complete_task_paths(document, folder)
-    _read_latencies(document, folder)
+    mistakes = Mistakes()
+    for path, (content, read) in _tables(document).items():
+        with mistakes.collected():
+            _read_table(document, path, folder, content, read)
+    mistakes.tell()
 
 
-def _read_latencies(document: Document, folder: FilePath) -> None:
-    """Replace the file name at ``network.latency.matrix``, if there is one, by the file's rows."""
-    latency = document.value
-    for part in MATRIX[:-1]:
-        latency = latency.get(part) if isinstance(latency, dict) else None
-    if not isinstance(latency, dict) or not isinstance(latency.get("matrix"), str):
+def tables(document: Document) -> list[Path]:
+    """Where a scenario may name a table in place of its rows."""
+    return list(_tables(document))
+
+
+def _tables(document: Document) -> dict[Path, tuple[str, _Read]]:
+    """By path what a table holds, and how its cells are read."""
+    protocols = document.value.get("protocols")
+    names = protocols if isinstance(protocols, dict) else ()
+    topologies = [("topology",), *(("protocols", name, "topology") for name in names)]
+    pairs = {(*path, "pairs"): ("two clients a line", _text) for path in topologies}
+    return {_MATRIX: ("numbers", _number), **pairs}
+
+
+def _read_table(
+    document: Document, path: Path, folder: FilePath, content: str, read: _Read
+) -> None:
+    """Replace the file name at ``path``, if there is one, by the file's rows."""
+    *above, key = path
+    part = document.value
+    for step in above:
+        part = part.get(step) if isinstance(part, dict) else None
+    if not isinstance(part, dict) or not isinstance(part.get(key), str):
         return
-    path = folder / latency["matrix"]
-    if not path.is_file():
-        what = f"no such file {latency['matrix']!r}"
-        raise scenario_error(document.place(MATRIX), MATRIX, what, "a CSV file of numbers")
-    rows: list[list[float]] = []
-    latency["matrix"] = rows
-    for line, text in enumerate(read_text(path, _LARGEST_MATRIX_BYTES).splitlines(), start=1):
+    file = folder / part[key]
+    if not file.is_file():
+        what = f"no such file {part[key]!r}"
+        raise scenario_error(document.place(path), path, what, f"a CSV file of {content}")
+    rows: list[list[Any]] = []
+    part[key] = rows
+    for line, text in enumerate(read_text(file, _LARGEST_TABLE_BYTES).splitlines(), start=1):
         if not text.strip():
             continue
-        row: list[float] = []
+        row: list[Any] = []
         column = 1
         for cell in text.split(","):
-            here = Place(str(path), line, column)
-            row.append(_number(cell, here))
-            document.values[(*MATRIX, len(rows), len(row) - 1)] = here
+            here = Place(str(file), line, column)
+            row.append(read(cell, path, here))
+            document.values[(*path, len(rows), len(row) - 1)] = here
             column += len(cell) + 1
-        document.values[(*MATRIX, len(rows))] = Place(str(path), line, 1)
+        document.values[(*path, len(rows))] = Place(str(file), line, 1)
         rows.append(row)
 
 
-def _number(cell: str, place: Place) -> float:
+def _number(cell: str, path: Path, place: Place) -> float:
     try:
         return float(cell)
     except ValueError:
         what = f"{cell.strip()!r} is not a number"
-        raise scenario_error(place, MATRIX, what, "numbers, separated by commas") from None
+        raise scenario_error(place, path, what, "numbers, separated by commas") from None
+
+
+def _text(cell: str, path: Path, place: Place) -> str:
+    return cell.strip()
 
 
 def _complete_task_paths(document: Document, folder: FilePath) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sim.record.errors import Mistakes, Path, Place, nearest, scenario_error
+from sim.record.errors import Mistakes, Place, nearest, scenario_error
 from sim.record.settings import Schema
 from sim.scenario import paths
-from sim.scenario.files import MATRIX, complete
+from sim.scenario.files import complete, tables
 from sim.scenario.scenario import Scenario, validated
 from sim.scenario.yaml_loader import Document, parse, read_text
 
@@ -36,7 +36,7 @@ def load(path_or_name: str | FilePath, overrides: Sequence[str] = ()) -> Scenari
             paths.apply(document, override)
     if not isinstance(document.value, dict):
         raise scenario_error(document.place(()), (), "is not a scenario", "a mapping")
-    told: list[Path] = [MATRIX]
+    told = tables(document)
     with mistakes.collected():
         complete(document, folder)
         told.clear()

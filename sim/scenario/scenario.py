@@ -48,9 +48,17 @@ from sim.scenario.mistakes.idle import (
     idle_looks,
     idle_momentum,
     idle_partition,
+    idle_topology,
 )
 from sim.scenario.mistakes.translation import translated
-from sim.scenario.mistakes.whole import goals, is_unreliable, mistakes, node_names, sound
+from sim.scenario.mistakes.whole import (
+    goals,
+    is_unreliable,
+    mistakes,
+    node_names,
+    sound,
+    topologies,
+)
 from sim.scenario.paths import check_path, leave_defaults_to_the_kind, put
 from sim.scenario.sections import (
     ClientsSettings,
@@ -61,7 +69,14 @@ from sim.scenario.sections import (
     ServerSettings,
 )
 from sim.scenario.yaml_loader import Document, plain, unwritten
-from sim.world import DETECTORS, FailureDetection, Heartbeat
+from sim.world import (
+    DETECTORS,
+    TOPOLOGIES,
+    Complete,
+    FailureDetection,
+    Heartbeat,
+    TopologySettings,
+)
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$")]
 _Values = Annotated[
@@ -140,6 +155,10 @@ class Scenario(Settings):
     failure_detection: Annotated[FailureDetection, OneOf(DETECTORS)] = Field(
         default_factory=Heartbeat,
         description="how nodes learn that others are down, all protocols'",
+    )
+    topology: Annotated[TopologySettings, OneOf(TOPOLOGIES)] = Field(
+        default_factory=Complete,
+        description="whom each client may talk to, in protocols that talk to neighbours",
     )
     faults: dict[_Name, Annotated[Fault, OneOf(FAULTS)]] = Field(
         default_factory=dict, description="what goes wrong, by a name of your choice"
@@ -243,6 +262,11 @@ class Scenario(Settings):
         return self.protocols[protocol].training.over(self.training)
 
     @property
+    def topologies(self) -> dict[Path, TopologySettings]:
+        """Its topology and those of protocols that have their own, by their paths."""
+        return topologies(self.topology, self.protocols)
+
+    @property
     def validated_stages(self) -> tuple[str, ...]:
         """Those at which models are scored on validation data, too: where somebody looks at it."""
         if self.tune is not None:
@@ -274,6 +298,8 @@ class Scenario(Settings):
         trained = {name: self.training_of(name).optimizer for name in self.protocols}
         yield from idle_momentum(self.training, self.protocols, trained)
         yield from idle_groups(self.clients.groups, self.faults)
+        if self.topology != Complete():
+            yield from idle_topology(self.topology, self.protocols, self.faults)
 
     # -- what only the whole shows -------------------------------------------------------------
 

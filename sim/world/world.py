@@ -11,6 +11,7 @@ from sim.world.detection import Detector
 from sim.world.network import Network
 from sim.world.node import Node
 from sim.world.random_streams import Streams
+from sim.world.topologies import Topology
 from sim.world.trace import Trace
 
 
@@ -19,6 +20,7 @@ class World:
     """What a protocol builds its behaviours from.
 
     `servers`: of a protocol that has one the server, and those that may take over from it.
+    `topology`: whom each of the scenario's clients may talk to, for protocols that ask.
     `model_bytes`: a model's size on the wire. `merge_s`, `aggregation_s`: virtual seconds that a
     client's merge and a server's aggregation take, for each model that goes in.
     """
@@ -30,6 +32,7 @@ class World:
     lineage: Lineage
     clients: list[Node]
     servers: list[Node]
+    topology: Topology
     model_bytes: int
     merge_s: float = 0.0
     aggregation_s: float = 0.0

@@ -1,26 +1,47 @@
 """What protocols without a server have in common: peers, merges, and who is behind whom."""
 
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import simpy
+from pydantic import Field
 
 from sim.compute import ModelRef
-from sim.protocols.protocol import Running
-from sim.record.settings import AllOrCount
-from sim.world import INCARNATION, Node
+from sim.protocols.protocol import Protocol, Running
+from sim.record.settings import AllOrCount, OneOf
+from sim.world import INCARNATION, TOPOLOGIES, Node, TopologySettings, World
 
 Ints = npt.NDArray[np.int64]
 
 
+class OverTopology(Protocol):
+    """The settings of a protocol whose clients talk to their neighbours alone."""
+
+    uses_topology: ClassVar[bool] = True
+
+    topology: Annotated[TopologySettings, OneOf(TOPOLOGIES)] | None = Field(
+        default=None, description="whom each client may talk to, in place of the scenario's"
+    )
+
+    @property
+    def own_topology(self) -> TopologySettings | None:
+        return self.topology
+
+
 class Peers(Running):
-    """Clients that talk to each other alone."""
+    """Clients that talk to each other alone: to their neighbours in `topology`."""
+
+    def __init__(self, settings: OverTopology, world: World) -> None:
+        super().__init__(world)
+        own = settings.topology
+        # Drawn from the same stream as the world's: equal settings are the same graph.
+        self.topology = own.build(len(world.clients), world.streams) if own else world.topology
 
     def peers(self, node: Node) -> Ints:
         """Whom the node may talk to [n], ascending."""
-        return np.delete(np.arange(len(self.world.clients)), node.index)
+        return self.topology.neighbours(node.index)
 
     def live_peers(self, node: Node) -> Ints:
         """Those whom the node doesn't suspect [n], ascending."""
@@ -67,18 +88,16 @@ class Peers(Running):
     def staleness(self) -> list[float]:
         """How many local rounds each peer is ahead of what a client merged; mean over peers.
 
-        What a client merged is a small part of all that there is, so the rounds of all are summed
-        once, and those that each client has merged are taken off.
+        What a client merged is a small part of all that there is, so its peers' rounds are summed
+        at once, and those that it has merged are taken off. Without peers it is 0.
         """
         clients = self.world.clients
-        if len(clients) == 1:
-            return [0.0]
         now = np.array([node.version for node in clients])
-        rounds = now % INCARNATION
-        total = int(rounds.sum())
+        theirs = self.topology.sums(now % INCARNATION).tolist()
+        degrees = self.topology.degrees.tolist()
         return [
-            (total - node.storage.rounds - _merged_rounds(node, now)) / (len(clients) - 1)
-            for node in clients
+            (rounds - _merged_rounds(node, now)) / max(degree, 1)
+            for node, rounds, degree in zip(clients, theirs, degrees, strict=True)
         ]
 
 

@@ -11,6 +11,7 @@ from sim.faults import Fault
 from sim.protocols import Protocol
 from sim.record.words import time_text
 from sim.scenario.groups import GroupSettings
+from sim.world import TopologySettings
 
 
 def idle_faults(
@@ -95,6 +96,15 @@ def idle_momentum(
             chosen.append(f"protocols.{name}.training")
     for path in chosen:
         yield f"{path}.momentum changes nothing: only the optimizer momentum uses it"
+
+
+def idle_topology(
+    topology: TopologySettings, protocols: Mapping[str, Protocol], faults: Mapping[str, Fault]
+) -> Iterator[str]:
+    """A topology that was chosen, and that no protocol and no fault asks for."""
+    asking = any(one.uses_topology and one.own_topology is None for one in protocols.values())
+    if not asking and not any(fault.uses_topology for fault in faults.values()):
+        yield f"topology: {topology.kind} changes nothing: no protocol here talks to neighbours"
 
 
 def idle_groups(groups: Mapping[str, GroupSettings], faults: Mapping[str, Fault]) -> Iterator[str]:

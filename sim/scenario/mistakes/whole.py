@@ -33,6 +33,7 @@ from sim.scenario.sections import (
     ServerSettings,
     check_size,
 )
+from sim.world import TopologySettings
 
 MOST_EVENTS = 100_000_000
 """So many take an hour of real time, and tens of gigabytes for the trace."""
@@ -101,6 +102,14 @@ def goals(
     """The scores that a scenario looks for, by their paths."""
     found = {("evaluation", "target"): evaluation.target, ("stop_when",): stop_when}
     return {path: goal for path, goal in found.items() if goal is not None}
+
+
+def topologies(
+    topology: TopologySettings, protocols: Mapping[str, Protocol]
+) -> dict[Path, TopologySettings]:
+    """The scenario's topology and the protocols' own, by their paths."""
+    own = {("protocols", name, "topology"): one.own_topology for name, one in protocols.items()}
+    return {("topology",): topology, **{path: one for path, one in own.items() if one is not None}}
 
 
 def is_unreliable(network: NetworkSettings, faults: Mapping[str, Fault]) -> bool:
@@ -218,6 +227,18 @@ def _protocols(
         yield from _by(partial(protocol.check, unreliable=unreliable), "protocols", name)
 
 
+def _topologies(
+    topology: TopologySettings, protocols: Mapping[str, Protocol], clients: ClientsSettings
+) -> Refusals:
+    for path, one in topologies(topology, protocols).items():
+        yield from _by(partial(one.check, clients.count), *map(str, path))
+
+
+def _targets(topology: TopologySettings, faults: Mapping[str, Fault]) -> Refusals:
+    for name, fault in faults.items():
+        yield from _by(partial(fault.check_topology, topology), "faults", name)
+
+
 def _goals(
     task: TaskSettings, evaluation: EvaluationSettings, stop_when: GoalSettings | None
 ) -> Refusals:
@@ -261,6 +282,8 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _servers,
     _rounds,
     _protocols,
+    _topologies,
+    _targets,
     _goals,
     _looks,
     _stages,

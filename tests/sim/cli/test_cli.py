@@ -297,7 +297,7 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
     assert max(map(len, lines)) <= 100
     sections = [line for line in lines if line and not line.startswith(" ")]
     assert sections == [
-        *("protocols", "faults", "failure detection", "tasks", "networks"),
+        *("protocols", "faults", "failure detection", "topologies", "tasks", "networks"),
         *("partitions", "distributions", "parts of a scenario", "shipped scenarios"),
     ]
     words = {line.split()[0] for line in lines if line.startswith("  ")}

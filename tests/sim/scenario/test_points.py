@@ -183,8 +183,8 @@ def test_data_mistakes_of_a_point_name_the_option() -> None:
 
 
 SETTINGS = (
-    "duration, task, model, training, clients, network, server, failure_detection, faults, "
-    "protocols, evaluation, stop_when, output"
+    "duration, task, model, training, clients, network, server, failure_detection, topology, "
+    "faults, protocols, evaluation, stop_when, output"
 )
 MISTAKES = [
     (["x"], "--vary x: varies nothing; allowed: PATH=V1,V2,..."),
