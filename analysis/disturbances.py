@@ -10,24 +10,25 @@ from analysis.results import Results, Seeds
 from sim.record.rows import FINISHED, is_server
 from sim.record.words import time_text
 
-KINDS = ("server_down", "client_down", "storage_lost", "partition", "slow")
+DOWN = ("server_down", "client_down", "left")
+"""Kinds for which a node isn't there."""
+KINDS = (*DOWN, "storage_lost", "partition", "slow")
 _TRACE_KINDS = (*OUTAGE_KINDS, "storage_lost", "partition", "heal", "slowdown")
 _TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "cause", "factor"]
 _SCORE_COLUMNS = [*RUN, "time_s", "node"]
 # By what a trace calls its beginning or its end.
 _LASTING = {"partition": "partition", "heal": "partition", "slowdown": "slow"}
-_DOWN = {True: "server_down", False: "client_down"}
 _KEYS = ["seed", "kind", "node", "cause", "start_s"]
 
 MOST_SPANS = 3
 """More than these are told as a share of the time."""
 _ONE = {
     **{"server_down": "{} down", "client_down": "{} down", "slow": "{} slow"},
-    "partition": "network in parts",
+    **{"left": "{} gone", "partition": "network in parts"},
 }
 _ALL = {
     **{"server_down": "server down", "client_down": "clients down", "slow": "clients slow"},
-    "partition": "network in parts",
+    **{"left": "clients gone", "partition": "network in parts"},
 }
 
 _Struck = tuple[str, str | None, str]
@@ -65,12 +66,18 @@ def _frame(rows: Iterable[_Row]) -> pd.DataFrame:
 
 
 def _down(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    columns = ["seed", "node", "fault", "crash_s", "recover_s"]
+    columns = ["seed", "node", "left", "fault", "crash_s", "recover_s"]
     rows = outages(trace, scores)[columns].itertuples(index=False, name=None)
     return _frame(
-        (seed, (_DOWN[is_server(str(node))], str(node), fault), start_s, stop_s)
-        for seed, node, fault, start_s, stop_s in rows
+        (seed, (_how_down(str(node), left), str(node), fault), start_s, stop_s)
+        for seed, node, left, fault, start_s, stop_s in rows
     )
+
+
+def _how_down(node: str, left: bool) -> str:
+    if left:
+        return "left"
+    return "server_down" if is_server(node) else "client_down"
 
 
 def _others(trace: pd.DataFrame) -> pd.DataFrame:
@@ -105,7 +112,7 @@ def struck_text(results: Results, point: str) -> str:
     runs = results.runs[(results.runs["point"] == point) & (results.runs["status"] == FINISHED)]
     end_s, seeds = float(runs["virtual_s"].max()), runs["seed"].nunique()
     found = found.assign(stop_s=found["stop_s"].fillna(end_s))
-    shares = {"client_down": len(results.clients), "slow": len(results.clients)}
+    shares = dict.fromkeys(("client_down", "left", "slow"), len(results.clients))
     texts: dict[str, list[str]] = {}
     shared: set[str] = set()
     for (cause, kind), rows in found.groupby(["cause", "kind"], dropna=False, sort=False):

@@ -13,6 +13,7 @@ from analysis.disturbances import KINDS
 LANES = {
     "server_down": ("server down", "#222222"),
     "client_down": ("a client down", "#8C564B"),
+    "left": ("a client gone", "#6B8E6B"),
     "storage_lost": ("storage lost", "#E6007E"),
     "partition": ("network in parts", "#7B5EA7"),
     "slow": ("a client slow", "#B59B00"),

@@ -12,7 +12,7 @@ from analysis.canvas import look
 from analysis.canvas import struck as bars
 from analysis.canvas.choices import only_point, only_protocol
 from analysis.canvas.scale import Scale, time_scale
-from analysis.disturbances import disturbances
+from analysis.disturbances import DOWN, disturbances
 from analysis.metrics import RUN, STATE_KINDS
 from analysis.metrics.common import is_client, nodes_of
 from analysis.results import Names, Results
@@ -78,7 +78,7 @@ def timeline_data(
     end_s = float(scores["time_s"].max())
     struck = disturbances(results, run[0], seeds=run[2])
     # What struck after this run's end, another may have met.
-    down = struck[struck["kind"].isin(["server_down", "client_down"]) & (struck["start_s"] < end_s)]
+    down = struck[struck["kind"].isin(list(DOWN)) & (struck["start_s"] < end_s)]
     down = down[down["node"].isin([SERVER, *scores["node"].astype("str")])]
     parts = [
         _part(down["node"], "down", down["start_s"], down["stop_s"].fillna(end_s).clip(upper=end_s))
@@ -177,7 +177,7 @@ def timeline(
 
 def _within(struck: pd.DataFrame, start_s: float, stop_s: float) -> pd.DataFrame:
     """What of it has no place in a node's row, cut off at the window's ends."""
-    found = struck[~struck["kind"].isin(["server_down", "client_down"])]
+    found = struck[~struck["kind"].isin(list(DOWN))]
     stops = found["stop_s"].fillna(stop_s).clip(upper=stop_s)
     found = found.assign(start_s=found["start_s"].clip(lower=start_s), stop_s=stops)
     return found[found["start_s"] <= found["stop_s"]]

@@ -18,11 +18,11 @@ from analysis.metrics.common import (
 )
 from sim.record.rows import SERVER
 
-STATE_KINDS = ("train", "train_lost", "merge", "transfer", "transfer_lost", "crash", "recover")
-"""What `time_by_state` needs of a trace."""
-OUTAGE_KINDS = ("crash", "recover")
+OUTAGE_KINDS = ("crash", "leave", "recover")
 """What `outages` needs of a trace."""
-RECOVERY_KINDS = ("crash", "recover", "train", "round")
+STATE_KINDS = ("train", "train_lost", "merge", "transfer", "transfer_lost", *OUTAGE_KINDS)
+"""What `time_by_state` needs of a trace."""
+RECOVERY_KINDS = (*OUTAGE_KINDS, "train", "round")
 """What `recovery_of_nodes` needs of a trace."""
 _COMPUTING = ["train", "train_lost", "merge"]
 _TALKING = ["transfer", "transfer_lost"]
@@ -33,29 +33,33 @@ _STATES = ["down", "computing", "communicating"]
 
 
 def outages(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Every time that a node was down.
+    """Every time that a node was down, or had left.
 
     `trace`: with the kinds of `OUTAGE_KINDS`, and cause; `scores` tells the nodes and the ends.
 
     Columns: point, protocol, seed, node; `fault`, which brought it down first; `crash_s`,
     `recover_s` (virtual times; NaN if it did not come back); `down_s`, until then or the run's
-    end; `recovered`. Sorted by run, node and time.
+    end; `recovered`; `left`, whether it had left. Sorted by run, node and time.
     """
     check_trace(trace, scores, OUTAGE_KINDS, ["cause"])
     nodes = nodes_of(scores)
     rows = trace[trace["kind"].isin(list(OUTAGE_KINDS))]
     rows = rows.assign(place=index_of(rows, nodes, [*RUN, "node"]))
     rows = rows[rows["place"] >= 0].sort_values(["place", "time_s"], kind="stable")
-    # A node that is down does not crash again: the next row of each crash is its recovery.
+    # A node that is down does not crash again, but it may leave: that is the same outage.
+    ends = rows["kind"] == "recover"
+    rows = rows[ends | ends.groupby(rows["place"]).shift(fill_value=True)]
+    # So the next row of each beginning is its recovery.
     after = rows.groupby("place")["time_s"].shift(-1)
-    crashed = (rows["kind"] == "crash").to_numpy()
+    crashed = (rows["kind"] != "recover").to_numpy()
     found = nodes.iloc[rows["place"][crashed]].reset_index(drop=True)
     found["fault"] = rows["cause"][crashed].astype("str").to_numpy()
     found["crash_s"] = rows["time_s"][crashed].to_numpy()
     found["recover_s"] = after[crashed].to_numpy()
     found["recovered"] = found["recover_s"].notna()
     found["down_s"] = found["recover_s"].fillna(found["end_s"]) - found["crash_s"]
-    return found[[*RUN, "node", "fault", "crash_s", "recover_s", "down_s", "recovered"]]
+    found["left"] = (rows["kind"][crashed] == "leave").to_numpy()
+    return found[[*RUN, "node", "fault", "crash_s", "recover_s", "down_s", "recovered", "left"]]
 
 
 def time_by_state(

@@ -80,8 +80,9 @@ def check_fault(
 
     In each world it stands beside others, and BrainTorrent and FedAvg run. Of both holds what
     `check_protocol` says. The fault strikes only nodes that it says it does (`strikes`), within its
-    `window_s` and at its `crash_s`, and at the same times whatever protocol runs. Arguments,
-    answer and errors are `check_protocol`'s; the counts are of what the fault itself did.
+    `window_s` and at its `crash_s`, and, unless it says that it isn't `is_scheduled`, at the same
+    times whatever protocol runs. Arguments, answer and errors are `check_protocol`'s; the counts
+    are of what the fault itself did.
 
     >>> check_fault("crash", {"node": "client_0", "at": "2 s"}, worlds=3)["crash"] > 0
     True
@@ -134,13 +135,20 @@ def _check_faults(trial: Trial, rows: Sequence[TraceRow]) -> None:
     """Faults strike as if nobody did anything, and where and when they say."""
     nodes = trial.protocol.runs_on(trial.scenario.client_names)
     alone = Trial(trial.world, Idle(), trial.faults).unwatched()
-    for one, other in zip(_struck(rows, nodes), _struck(alone, nodes), strict=False):
+    fixed = [node for node in nodes if node not in _unscheduled(trial, nodes)]
+    for one, other in zip(_struck(rows, fixed), _struck(alone, fixed), strict=False):
         if one != other:
             raise Broken(f"faults strike otherwise than without a protocol: {one}, not {other}")
     for name, fault in trial.faults.items():
         for row in rows:
             if row.cause == name and row.kind in (*STRIKES, *CUTS):
                 _check_strike(fault, row, nodes)
+
+
+def _unscheduled(trial: Trial, nodes: Sequence[str]) -> set[str]:
+    """Whose life depends on the protocol: on those that are gone no other fault can act."""
+    faults = trial.scenario.faults.values()
+    return {node for one in faults if not one.is_scheduled for node in one.strikes(nodes)}
 
 
 def _struck(rows: Sequence[TraceRow], nodes: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -19,7 +19,7 @@ from sim.runs.build import build
 from sim.scenario import Scenario
 from sim.world import Behaviour, Node, Tie, World
 
-STRIKES = ("crash", "recover", "storage_lost", "slowdown")
+STRIKES = ("crash", "leave", "recover", "storage_lost", "slowdown")
 """What faults do to nodes, those that are down already, too."""
 CUTS = ("partition", "heal")
 Down = tuple[float, float]
@@ -149,8 +149,8 @@ def downtimes(rows: Sequence[TraceRow]) -> defaultdict[str, list[Down]]:
     since: dict[str, float] = {}
     downs: defaultdict[str, list[Down]] = defaultdict(list)
     for row in rows:
-        if row.kind == "crash":
-            since[row.node] = row.time_s
+        if row.kind in ("crash", "leave"):
+            since.setdefault(row.node, row.time_s)
         elif row.kind == "recover" and row.node in since:
             downs[row.node].append((since.pop(row.node), row.time_s))
     for name, since_s in since.items():

@@ -176,7 +176,7 @@ class Witness:
             self._compare_versions({row.node for row in new if row.kind == "storage_lost"})
 
     def _recorded(self, row: TraceRow) -> None:
-        if row.kind == "crash":
+        if row.kind in ("crash", "leave"):
             self._held[row.node].clear()
         if not 0 <= row.time_s <= row.time_s + row.duration_s <= self.world.clock.now + 1e-9:
             raise self.says(f"records a {row.kind} from {row.time_s:g} s for {row.duration_s:g} s")

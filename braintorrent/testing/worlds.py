@@ -25,6 +25,14 @@ _DETECTIONS = (
     {"kind": "perfect"},
     {"kind": "none"},
 )
+# Such as any number of clients can have.
+_TOPOLOGIES = (
+    "complete",
+    "complete",
+    "ring",
+    "k_regular",
+    {"kind": "erdos_renyi", "probability": 0.5},
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class RandomWorld:
     def scenario(self, protocol: Protocol, faults: Mapping[str, Fault]) -> Scenario:
         """The world with a protocol called `it`, and with `faults` beside its own."""
         sections = dict(self.sections)
+        if sections["topology"] == "complete" and any(one.uses_topology for one in faults.values()):
+            sections["topology"] = "ring"
         faults = sections.pop("faults") | dict(faults)
         return validated(
             TypeAdapter(Scenario),
@@ -63,7 +73,7 @@ def random_world(seed: int, number: int, lasts_s: float) -> RandomWorld:
     clients = dice.of(4, 3, 4, 3, 5, 7, 9, 11, 2, 1)
     nodes = [*(f"client_{i}" for i in range(clients)), "server"]
     luck = dice.below(2**16)
-    sections = {
+    sections: dict[str, Any] = {
         "name": f"world_{number}",
         "duration": f"{lasts_s * dice.of(1.0, 1.0, 2 / 3, 2 / 3, 1 / 12)} s",
         "seeds": [luck],
@@ -80,8 +90,10 @@ def random_world(seed: int, number: int, lasts_s: float) -> RandomWorld:
             "checkpoint_every": dice.of(1, 2, 3),
         },
         "evaluation": {"every": f"{lasts_s / 6} s"},
-        "faults": {f"fault_{i}": _fault(dice, nodes) for i in range(dice.below(5))},
     }
+    sections["topology"] = dice.of(*_TOPOLOGIES)
+    kinds = [kind for kind in _FAULTS if kind != "targeted" or sections["topology"] != "complete"]
+    sections["faults"] = {f"fault_{i}": _fault(dice, nodes, kinds) for i in range(dice.below(5))}
     samples = tuple(1 + dice.below(50) for _ in range(clients))
     steps = tuple(1 + dice.below(6) for _ in range(clients))
     facts = Facts(samples, steps, sum(samples), sum(steps), MODEL_BYTES // 4)
@@ -135,9 +147,9 @@ def _network(dice: _Dice, clients: int) -> dict[str, Any]:
     }
 
 
-def _fault(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
-    """One fault of any shipped kind."""
-    kind = dice.of(*_FAULTS)
+def _fault(dice: _Dice, nodes: list[str], kinds: list[str]) -> dict[str, Any]:
+    """One fault of any of these kinds."""
+    kind = dice.of(*kinds)
     return {"kind": kind, **_FAULTS[kind](dice, nodes)}
 
 
@@ -168,10 +180,28 @@ def _partition(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
     return {"groups": [dice.some(nodes)], "at": dice.time(), "heals_after": dice.span()}
 
 
+def _leave(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+    occasion = dice.of({"at": dice.time()}, {"after_rounds": 1 + dice.below(5)})
+    one = [dice.of(*nodes[:-1])]
+    return {"nodes": dice.of(one, one, one, "clients"), **occasion}
+
+
+def _targeted(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+    return {
+        "number": 1 + dice.below(len(nodes) - 1),
+        "by": dice.of("degree", "betweenness"),
+        "at": dice.time(),
+        "every": dice.of("0 s", dice.span()),
+        "recovers_after": dice.of(None, dice.span()),
+    }
+
+
 _FAULTS: Mapping[str, Callable[[_Dice, list[str]], dict[str, Any]]] = {
     "crash": _crash,
     "churn": _churn,
     "client_dropout": lambda dice, nodes: {"probability": dice.of(0.3, 0.05, 0.9, 1.0)},
     "slowdown": _slowdown,
     "partition": _partition,
+    "leave": _leave,
+    "targeted": _targeted,
 }

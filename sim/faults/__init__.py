@@ -4,8 +4,10 @@ from sim.faults.churn import Churn
 from sim.faults.client_dropout import ClientDropout
 from sim.faults.crash import Crash
 from sim.faults.fault import Fault
+from sim.faults.leave import Leave
 from sim.faults.partition import Partition
 from sim.faults.slowdown import Slowdown
+from sim.faults.targeted import Targeted
 
 FAULTS: dict[str, type[Fault]] = {
     "crash": Crash,
@@ -13,6 +15,8 @@ FAULTS: dict[str, type[Fault]] = {
     "client_dropout": ClientDropout,
     "slowdown": Slowdown,
     "partition": Partition,
+    "leave": Leave,
+    "targeted": Targeted,
 }
 
 __all__ = ["FAULTS", "Fault"]

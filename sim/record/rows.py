@@ -39,6 +39,7 @@ TRACE_KINDS = {
     "round_failed": "a server round to which too few updates came",
     "update_late": "an update that came after its server round had closed; peer sent it",
     "crash": "a node went down",
+    "leave": "a client left for good",
     "recover": "a node came back",
     "storage_lost": "a node lost what had survived its crashes",
     "slowdown": "a node computes slower from here on; at a factor of 1 no longer",

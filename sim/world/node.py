@@ -97,6 +97,7 @@ class Node:
         self._mail: simpy.Event = self.clock.event()
         self._processes: list[simpy.Process] = []
         self._held_by: dict[str, None] = {}
+        self._awaited_rounds: dict[int, simpy.Event] = {}
         self._slowed_by: dict[str, float] = {}
         self._speed_changed: simpy.Event = self.clock.event()
 
@@ -126,10 +127,23 @@ class Node:
 
     def crash(self, fault: str, *, loses_storage: bool = False) -> None:
         """Go down, held by `fault`: processes, inbox and memory are gone at once."""
+        if self.up:
+            self.trace.record(self.clock.now, self.name, "crash", cause=fault)
+        self._go_down(fault)
+        if loses_storage:
+            initial, lost = self.lineage.initial(), self.storage
+            self.storage = Storage(initial, initial, incarnation=lost.incarnation + 1)
+            self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
+
+    def leave(self, fault: str) -> None:
+        """Go for good, as after a crash; the trace tells it of who is down already, too."""
+        self.trace.record(self.clock.now, self.name, "leave", cause=fault)
+        self._go_down(fault)
+
+    def _go_down(self, fault: str) -> None:
         was_up = self.up
         self._held_by[fault] = None
         if was_up:
-            self.trace.record(self.clock.now, self.name, "crash", cause=fault)
             for process in self._processes:
                 if process.is_alive:
                     process.interrupt(fault)
@@ -137,10 +151,6 @@ class Node:
             self.inbox = []
             self._mail = self.clock.event()
             self.network.node_down(self.index)
-        if loses_storage:
-            initial, lost = self.lineage.initial(), self.storage
-            self.storage = Storage(initial, initial, incarnation=lost.incarnation + 1)
-            self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
 
     def recover(self, fault: str) -> None:
         """`fault` lets go; when no other fault holds the node, it starts again from storage."""
@@ -210,6 +220,12 @@ class Node:
         self.storage.is_merge_newer = False
         self.storage.rounds += 1
         self.rounds += 1
+        if awaited := self._awaited_rounds.pop(self.rounds, None):
+            awaited.succeed()
+
+    def finished(self, rounds: int) -> simpy.Event:
+        """Succeeds when the model of the round that makes so many is stored; to be asked before."""
+        return self._awaited_rounds.setdefault(rounds, self.clock.event())
 
     def _trained(
         self, kind: str, started_s: float, number: int, attempt: int, cause: str | None = None

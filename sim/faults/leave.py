@@ -1,0 +1,65 @@
+"""Clients leave for good: at a time, or when they have finished so many local rounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sim.faults.fault import KIND, Fault, listed
+from sim.record.errors import Path, Refusal
+from sim.record.rows import SERVER
+from sim.record.settings import Count, Seconds, Selector, selects
+from sim.world import Behaviour, Node, Tie, World
+
+
+class Leave(Fault):
+    """Clients leave for good: at a time, or when they have finished so many local rounds."""
+
+    kind: Literal["leave"] = Field(description=KIND)
+    nodes: Selector = Field(description="the clients that leave")
+    at: Seconds | None = Field(default=None, description="when they leave")
+    after_rounds: Count | None = Field(
+        default=None, description="each after so many finished local rounds, instead of at"
+    )
+
+    @model_validator(mode="after")
+    def _one_occasion(self) -> Leave:
+        if (self.at is None) == (self.after_rounds is None):
+            raise Refusal("needs one occasion", "either at or after_rounds")
+        if selects(self.nodes, SERVER):
+            allowed = "clients, or a list of clients; a server can crash and never recover"
+            raise Refusal("a server is no member that leaves", allowed, ("nodes",))
+        return self
+
+    @property
+    def is_scheduled(self) -> bool:
+        return self.at is not None
+
+    @property
+    def window_s(self) -> tuple[float, float]:
+        return self.at or 0.0, math.inf
+
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        return [node for node in nodes if selects(self.nodes, node)]
+
+    def named(self) -> Iterator[tuple[Path, str]]:
+        return listed("nodes", self.nodes)
+
+    def start(self, name: str, world: World) -> None:
+        """See Fault; it comes where faults do at an instant, after all that is done and arrives.
+
+        So the last round's model is stored, and a message that the client then begins to send goes
+        no further.
+        """
+
+        def go(node: Node) -> Behaviour:
+            if self.after_rounds is not None:
+                yield node.finished(self.after_rounds)
+            yield world.clock.at(world.clock.now if self.at is None else self.at, Tie.FAULT)
+            node.leave(name)
+
+        for node in world.select(self.nodes):
+            world.clock.process(go(node))
