@@ -72,6 +72,18 @@ def test_what_strikes_often_is_told_as_a_share(tmp_path: Path) -> None:
     assert text == "cut: network in parts 25 % of the time"
 
 
+def test_who_has_left_is_not_called_down(tmp_path: Path) -> None:
+    def leaving(run: Run) -> Sequence[TraceRow]:
+        return [trace(run, 20.0, "client_0", "leave", cause="end")]
+
+    results = a_run(tmp_path, events=leaving)
+    rows = disturbances(results, "base").query("seed == 0")
+    assert rows[["kind", "node", "cause", "start_s"]].values.tolist() == [
+        ["left", "client_0", "end", 20.0]
+    ]
+    assert struck_text(results, "base") == "client_0 gone 20 s to 1 min"
+
+
 def test_nothing_has_struck(tmp_path: Path) -> None:
     results = a_run(tmp_path)
     assert disturbances(results, "base").empty

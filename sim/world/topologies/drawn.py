@@ -117,12 +117,15 @@ class SmallWorld(Drawn):
     remedy = "rewired", "less, or a higher degree"
 
     kind: Literal["small_world"] = Field(description=KIND)
-    degree: Annotated[int, Field(ge=2, multiple_of=2)] = Field(
+    degree: Count = Field(
         description="each one's neighbours at first, half of them on either side; an even number"
     )
     rewired: Probability = Field(description="chance that an edge gets another end")
 
     def check(self, clients: int) -> None:
+        if self.degree % 2:
+            what = f"{self.degree} neighbours can't be as many on either side"
+            raise Refusal(what, "an even number", ("degree",))
         self.check_degree(self.degree, clients, "degree")
 
     def graph(self, clients: int, seed: int) -> networkx.Graph:

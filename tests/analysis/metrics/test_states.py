@@ -119,6 +119,25 @@ def test_outages_are_crashes_with_what_ended_them() -> None:
     assert outages(trace(), both).empty
 
 
+def test_who_leaves_is_out_for_good_from_the_crash_on_that_came_before() -> None:
+    happened = trace(
+        crash(10.0, "client_0"),
+        recover(15.0, "client_0"),
+        event(20.0, 0.0, "client_0", "leave", cause="end"),
+        event(25.0, 0.0, "client_0", "leave", cause="again"),
+        crash(30.0, "client_1"),
+        event(40.0, 0.0, "client_1", "leave", cause="end"),
+    )
+    columns = ("node", "fault", "crash_s", "down_s", "recovered", "left")
+    assert plain(outages(happened, scores(TWO)), *columns) == [
+        ("client_0", "churn", 10.0, 5.0, True, False),
+        ("client_0", "end", 20.0, 100.0, False, True),
+        ("client_1", "churn", 30.0, 90.0, False, False),
+    ]
+    down_s = time_by_state(happened, scores(TWO)).set_index("node")["down_s"]
+    assert down_s[["client_0", "client_1"]].tolist() == [105.0, 90.0]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

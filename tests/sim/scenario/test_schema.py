@@ -71,6 +71,11 @@ TAKEN = [
     "server=null",
     "task.data_seed=3",
     "protocols.braintorrent.peers=all",
+    "protocols.braintorrent.topology=ring",
+    "topology={kind: k_regular, degree: 3}",
+    "topology={kind: edges, pairs: edges.csv}",
+    "topology={kind: edges, pairs: [[0, 1], [client_1, client_2]]}",
+    "faults.more={kind: leave, nodes: client_3, after_rounds: 5}",
 ]
 REFUSED = [
     "duration=30",
@@ -105,6 +110,9 @@ REFUSED = [
     "faults.two words={kind: crash, node: server, at: 1 s}",
     "evaluation=1 min",
     "training.optimizer=SGD",
+    "topology=erdos_renyi",
+    "topology=star",
+    "topology={kind: erdos_renyi, probability: 2}",
 ]
 
 
