@@ -167,12 +167,12 @@ class _Shown:
     def add_outages(self, down: pd.DataFrame) -> None:
         """Show when nodes were down."""
         recovered_s = down["recover_s"].fillna(np.inf)
-        for node, fault, crash_s, recover_s in zip(
-            down["node"], down["fault"], down["crash_s"], recovered_s, strict=True
-        ):
+        columns = (down[name] for name in ("node", "fault", "left", "crash_s"))
+        for node, fault, left, crash_s, recover_s in zip(*columns, recovered_s, strict=True):
             end_us = self._end_us if np.isinf(recover_s) else _us(recover_s)
             args = {"fault": fault}
-            self._add(str(node), Slice(_us(crash_s), end_us, "down", "down", args))
+            name = "gone" if left else "down"
+            self._add(str(node), Slice(_us(crash_s), end_us, name, "down", args))
 
     def end(self) -> None:
         """Show what has begun and lasts until the end."""

@@ -27,7 +27,7 @@ from sim.record.rows import TRACE_KINDS, Column, RunRecord, ScoreRow, TraceRow
 from sim.scenario.catalogue import SECTIONS
 from sim.scenario.loading import first_comment, shipped
 from sim.scenario.scenario import Scenario
-from sim.world import Detector, Machine, Network, Streams
+from sim.world import Detector, Machine, Network, Streams, Topology
 from sim.world.node import Storage
 
 HERE = Path(__file__).parent / "reference"
@@ -49,6 +49,7 @@ MET: Mapping[str, type] = {
     "node.streams": Streams,
     "world.network": Network,
     "world.detector": Detector,
+    "world.topology": Topology,
     "world.lineage": Lineage,
 }
 """What one meets in a world beside what `braintorrent.extend` names."""

@@ -32,8 +32,8 @@ def check_protocol(
 ) -> Counter[str]:
     """Play a protocol, with `settings` as in YAML, in random worlds; raise Broken if it fails.
 
-    The worlds have up to 11 clients and a server, any latencies, speeds, bandwidths, losses and
-    failure detectors, and up to four faults of all shipped kinds. In each of them
+    The worlds have up to 11 clients and a server, any latencies, speeds, bandwidths, losses,
+    topologies and failure detectors, and up to four faults of all shipped kinds. In each of them
 
     - nothing is done by a node that is down, nor through its crash;
     - a node uses, averages and keeps only models that it made, has stored, or was sent, in a

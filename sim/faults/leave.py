@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from sim.faults.fault import KIND, Fault, listed
 from sim.record.errors import Path, Refusal
-from sim.record.rows import SERVER
+from sim.record.rows import is_server
 from sim.record.settings import Count, Seconds, Selector, selects
 from sim.world import Behaviour, Node, Tie, World
 
@@ -29,7 +29,8 @@ class Leave(Fault):
     def _one_occasion(self) -> Leave:
         if (self.at is None) == (self.after_rounds is None):
             raise Refusal("needs one occasion", "either at or after_rounds")
-        if selects(self.nodes, SERVER):
+        parts = (self.nodes,) if isinstance(self.nodes, str) else self.nodes
+        if any(part == "all" or is_server(part) for part in parts):
             allowed = "clients, or a list of clients; a server can crash and never recover"
             raise Refusal("a server is no member that leaves", allowed, ("nodes",))
         return self

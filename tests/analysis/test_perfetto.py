@@ -112,6 +112,15 @@ def test_a_node_is_down_from_its_crash_to_its_recovery_or_to_the_end() -> None:
     assert lost_round["args"] == {"round": 0, "attempt": 0, "cause": "churn"}
 
 
+def test_who_has_left_is_gone_and_not_down() -> None:
+    found = checked(text(event(30.0, 0.0, "client_1", "leave", cause="end")))
+    gone = [
+        (one["tid"], one["ts"], one["dur"], one["args"]) for one in found if one["name"] == "gone"
+    ]
+    assert gone == [(2, 30_000_000, 30_000_000, {"fault": "end"})]
+    assert [one for one in found if one["name"] == "down"] == []
+
+
 def test_losses_are_marked_when_they_happen() -> None:
     found = timed(
         sent(1.0, 0.5, "client_0", "client_1", 64, "receiver_down"),

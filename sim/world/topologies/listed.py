@@ -15,6 +15,7 @@ Pair = tuple[int, int]
 
 _PAIRS = "a CSV file of two clients a line, or a list of pairs, e.g. [[client_0, client_1]]"
 _CLIENT = "client_<number>, or the number"
+_SCHEMA_PAIR = {"type": "array", "minItems": 2, "maxItems": 2}
 _NUMBER = re.compile("[0-9]{1,9}")
 
 
@@ -61,7 +62,7 @@ class Edges(TopologySettings):
     pairs: Annotated[
         tuple[Pair, ...],
         BeforeValidator(_pairs),
-        WithJsonSchema({"type": ["string", "array"], "items": {"type": "array"}}),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": _SCHEMA_PAIR}]}),
     ] = Field(
         description="a CSV file without header, beside the scenario, of two clients a line, by "
         "name or number; or a list of pairs"

@@ -69,6 +69,9 @@ class Adjacency(Topology):
         self._degrees = np.bincount(ways[:, 0], minlength=clients)
         self._ends = np.cumsum(self._degrees)
         self._targets = ways[:, 1]
+        # What is handed out are parts of these.
+        self._targets.setflags(write=False)
+        self._degrees.setflags(write=False)
 
     def neighbours(self, index: int) -> Ints:
         end = self._ends[index]
