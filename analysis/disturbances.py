@@ -38,7 +38,7 @@ _Row = tuple[int, _Struck, float, float]
 
 
 def disturbances(results: Results, point: str, *, seeds: Seeds | None = None) -> pd.DataFrame:
-    """One row per thing that struck, and seed.
+    """One row per thing that struck all protocols alike, and seed.
 
     A protocol without a server tells nothing of the server, so all that have finished are asked.
     Columns: seed, `kind` (of `KINDS`), node (missing for the network),
@@ -66,8 +66,12 @@ def _frame(rows: Iterable[_Row]) -> pd.DataFrame:
 
 
 def _down(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    found = outages(trace, scores)
+    # Who leaves after so many rounds does so at another time under each protocol.
+    times = found.groupby(["seed", "node", "fault"], observed=True)["crash_s"]
+    found = found[~(found["left"] & (times.transform("nunique") > 1))]
     columns = ["seed", "node", "left", "fault", "crash_s", "recover_s"]
-    rows = outages(trace, scores)[columns].itertuples(index=False, name=None)
+    rows = found[columns].itertuples(index=False, name=None)
     return _frame(
         (seed, (_how_down(str(node), left), str(node), fault), start_s, stop_s)
         for seed, node, left, fault, start_s, stop_s in rows

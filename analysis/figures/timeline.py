@@ -13,7 +13,7 @@ from analysis.canvas import struck as bars
 from analysis.canvas.choices import only_point, only_protocol
 from analysis.canvas.scale import Scale, time_scale
 from analysis.disturbances import DOWN, disturbances
-from analysis.metrics import RUN, STATE_KINDS
+from analysis.metrics import RUN, STATE_KINDS, outages
 from analysis.metrics.common import is_client, nodes_of
 from analysis.results import Names, Results
 from sim.record.errors import ResultError
@@ -77,11 +77,14 @@ def timeline_data(
     trace = results.trace(points=run[0], protocols=run[1], seeds=run[2], kinds=_KINDS)
     end_s = float(scores["time_s"].max())
     struck = disturbances(results, run[0], seeds=run[2])
-    # What struck after this run's end, another may have met.
-    down = struck[struck["kind"].isin(list(DOWN)) & (struck["start_s"] < end_s)]
-    down = down[down["node"].isin([SERVER, *scores["node"].astype("str")])]
+    # What struck the server after this run's end, another may have met.
+    served = struck[(struck["kind"] == "server_down") & (struck["start_s"] < end_s)]
+    served = served[served["node"].isin([SERVER, *scores["node"].astype("str")])]
+    own = outages(trace, scores).rename(columns={"crash_s": "start_s", "recover_s": "stop_s"})
+    own = own[is_client(own["node"])]
     parts = [
-        _part(down["node"], "down", down["start_s"], down["stop_s"].fillna(end_s).clip(upper=end_s))
+        _part(one["node"], "down", one["start_s"], one["stop_s"].fillna(end_s).clip(upper=end_s))
+        for one in (served, own)
     ]
     for kind, state, who in (
         ("train", "train", "node"),

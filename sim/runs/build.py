@@ -3,7 +3,6 @@
 It needs no learner, only a few facts about it: a world can be played without torch.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -115,11 +114,12 @@ def _behaviour(running: Running, node: Node) -> Behaviour:
 
 def check_topologies(scenario: Scenario) -> None:
     """Raise ScenarioError for a topology that under some seed doesn't join all clients."""
-    clients, mistakes = scenario.clients.count, Mistakes()
-    for seed, (path, topology) in itertools.product(scenario.seeds, scenario.topologies.items()):
-        with mistakes.collected(), _blamed_on(scenario, seed, path):
-            topology.build(clients, Streams(seed))
-    mistakes.tell()
+    for seed in scenario.seeds:
+        mistakes = Mistakes()
+        for path, topology in scenario.topologies.items():
+            with mistakes.collected(), _blamed_on(scenario, seed, path):
+                topology.build(scenario.clients.count, Streams(seed))
+        mistakes.tell()
 
 
 @contextmanager

@@ -74,7 +74,12 @@ def test_what_strikes_often_is_told_as_a_share(tmp_path: Path) -> None:
 
 def test_who_has_left_is_not_called_down(tmp_path: Path) -> None:
     def leaving(run: Run) -> Sequence[TraceRow]:
-        return [trace(run, 20.0, "client_0", "leave", cause="end")]
+        # Client 1 leaves after its rounds: not at the same time under both protocols.
+        later_s = 5.0 * (run[1] == "fedavg")
+        return [
+            trace(run, 20.0, "client_0", "leave", cause="end"),
+            trace(run, 30.0 + later_s, "client_1", "leave", cause="done"),
+        ]
 
     results = a_run(tmp_path, events=leaving)
     rows = disturbances(results, "base").query("seed == 0")

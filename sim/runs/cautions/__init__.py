@@ -22,6 +22,7 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     transport.full_links,
     design.unequal_work,
     design.down,
+    design.left,
     design.idle_faults,
     design.idle_settings,
     design.few_seeds,

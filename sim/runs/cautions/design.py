@@ -2,9 +2,11 @@
 
 import itertools
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
+from sim.record.words import time_text
 from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
 UNEQUAL = 2.0
@@ -53,6 +55,29 @@ def _down_s(run: Run) -> dict[str, float]:
         if crashes > back[node]:
             seconds[node] += run.record.virtual_s
     return seconds
+
+
+def left(evidence: Evidence) -> Found:
+    """Clients that left after so many rounds, which come sooner under some protocols."""
+    times: dict[str, list[tuple[int, str, float]]] = {
+        name: [(run.record.seed, *one) for run in runs for one in _leaves(run)]
+        for name, runs in evidence.compared.items()
+    }
+    if len(set(map(frozenset, times.values()))) > 1:
+        when = ", ".join(f"{name} {_mean_text(each)}" for name, each in times.items())
+        text = f"clients left after their local rounds, so not at equal times: on average {when}"
+        yield caution("left", None, text, itertools.chain(*evidence.compared.values()))
+
+
+def _leaves(run: Run) -> list[tuple[str, float]]:
+    rows = run.rows("leave")
+    return list(zip(rows["node"].to_pylist(), rows["time_s"].to_pylist(), strict=True))
+
+
+def _mean_text(leaves: Sequence[tuple[int, str, float]]) -> str:
+    if not leaves:
+        return "never"
+    return time_text(float(np.mean([time_s for _, _, time_s in leaves])))
 
 
 def idle_faults(evidence: Evidence) -> Found:

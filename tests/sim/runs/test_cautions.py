@@ -318,6 +318,21 @@ def test_unequal_work() -> None:
     assert said("unequal work", [*SOUND, row("pooled", "train", "pooled")], scenario=scenario) == []
 
 
+def test_clients_that_left_at_other_times() -> None:
+    def leaving(protocol: str, *times: float) -> list[TraceRow]:
+        return [row(protocol, "leave", f"client_{i}", time_s) for i, time_s in enumerate(times)]
+
+    early = leaving("braintorrent", 60.0, 120.0)
+    assert said("left", [*SOUND, *early, *leaving("fedavg", 180.0)]) == [
+        "clients left after their local rounds, so not at equal times: on average braintorrent "
+        "1.5 min, fedavg 3 min"
+    ]
+    assert said("left", [*SOUND, *early])[0].endswith("braintorrent 1.5 min, fedavg never")
+    assert said("left", [*SOUND, *early, *leaving("fedavg", 60.0, 120.0)]) == []
+    # Who wanted to go isn't said to be hardly there.
+    assert said("down", [*SOUND, *early]) == []
+
+
 def test_nodes_that_were_hardly_there() -> None:
     crashes = [
         row("fedavg", "crash", "server", 100.0),
