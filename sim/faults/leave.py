@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,8 @@ from sim.world import Behaviour, Node, Tie, World
 
 class Leave(Fault):
     """Clients leave for good: at a time, or when they have finished so many local rounds."""
+
+    together: ClassVar[str] = "who has left can't leave again"
 
     kind: Literal["leave"] = Field(description=KIND)
     nodes: Selector = Field(description="the clients that leave")

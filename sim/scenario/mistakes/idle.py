@@ -1,5 +1,7 @@
 """What stands in a scenario and changes nothing, or not what it seems to: a sentence each."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,6 +52,11 @@ class _Acting(NamedTuple):
     def is_crash(self) -> bool:
         return self.fault.crash_s is not None
 
+    def is_idle_in(self, down: _Acting) -> bool:
+        """Whether it can do nothing to nodes while the other one holds them down."""
+        is_longer = self.fault.window_s[1] == math.inf > down.fault.window_s[1]
+        return down.is_crash and not self.is_crash and self.nodes <= down.nodes and not is_longer
+
 
 def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
     """What is to be said of two faults that act at the same time on the same nodes."""
@@ -64,7 +71,7 @@ def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
         together = one.fault.together
         yield f"faults.{one.name} and faults.{other.name} both act on {where}: {together}"
     for idle, down in ((one, other), (other, one)):
-        if down.is_crash and not idle.is_crash and idle.nodes <= down.nodes:
+        if idle.is_idle_in(down):
             crash = f"faults.{down.name} holds it down"
             yield f"faults.{idle.name} acts on {where}, while {crash}: to no effect"
 

@@ -16,6 +16,7 @@ def down(at: str, node: str, after: str = "5 min") -> str:
 
 
 CUT = "{kind: partition, groups: [[client_0]], at: %s, heals_after: 5 min}"
+LEAVE = "{kind: leave, nodes: client_2, at: %s}"
 TOGETHER = [
     (
         (slow("1 min", "client_0", "client_1"), slow("3 min", "client_1", "client_2")),
@@ -41,6 +42,18 @@ TOGETHER = [
     ((slow("1 min", "client_0"), slow("3 min", "client_1")), []),
     ((slow("1 min", "client_0", lasts="2 min"), slow("3 min", "client_0")), []),
     ((down("1 min", "client_2"), "{kind: client_dropout, probability: 0.1}"), []),
+    ((down("1 min", "client_2"), LEAVE % "3 min"), []),
+    (
+        (down("1 min", "client_2", "null"), LEAVE % "3 min"),
+        ["faults.b acts on client_2 from 3 min on, while faults.a holds it down: to no effect"],
+    ),
+    (
+        (LEAVE % "1 min", LEAVE % "3 min"),
+        [
+            "faults.a and faults.b both act on client_2 from 3 min on: who has left can't leave "
+            "again"
+        ],
+    ),
 ]
 
 
