@@ -124,11 +124,14 @@ class Witness:
         """Raise Broken unless the node has the model: its own, or one that was sent to it."""
         if model.name in self._held[node.name] or model.name in self._anyones:
             return
-        if model.name not in {each.name for each in models_in(vars(node.storage))}:
+        stored = {each.name for each in models_in(vars(node.storage))}
+        if model.name not in stored:
             raise self.says(
                 f"{node.name} {use} {self._told(model)}, which never arrived there since it last "
                 "started; models travel in messages of world.model_bytes"
             )
+        # What was read from storage is in memory, whatever takes its place in storage.
+        self._held[node.name].update(stored)
 
     def made(self, model: ModelRef) -> None:
         """A model has come of what the acting node does; of whom in a callback is not known."""
