@@ -67,14 +67,15 @@ class LearnerSpec:
     def together(self) -> Hashable | None:
         """Equal for descriptions whose `trained` operations may share a group; None: they never do.
 
-        Neither clients nor seeds matter, the data's included, nor learning rates and lengths of
-        local rounds.
+        Neither clients nor seeds matter, the data's included, nor learning rates, lengths of local
+        rounds and how strong a proximal term is, but whether there is one.
         """
         training = self.training
         if training.arithmetic == "exact":
             return None
         data = self.task.model_copy(update={"data_seed": 0}).data_key(self.clients)
-        return data, self.model, training.optimizer, training.batch_size, training.device
+        step = training.optimizer, training.proximal > 0, training.batch_size
+        return data, self.model, step, training.device
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Learner:
         # A loss may hold what is drawn with the data, as classes' weights.
         key = self.together, task.losses, task.input_shape, task.outputs
         if key not in _GROUPS:
-            _GROUPS[key] = Group(self._flat, task, training.optimizer, training.batch_size)
+            _GROUPS[key] = Group(self._flat, task, training)
         return _GROUPS[key]
 
     @property
@@ -170,18 +171,28 @@ class Learner:
         """The initial model, common to all clients of this seed."""
         return self._initial.copy()
 
-    def trained(self, base: Vector, client: int, local_round: int) -> Vector:
-        """`base` fine-tuned on the client's data; the batch order belongs to the local round."""
+    def trained(
+        self, base: Vector, client: int, local_round: int, correction: Vector | None = None
+    ) -> Vector:
+        """`base` fine-tuned on the client's data; the batch order belongs to the local round.
+
+        `correction` [P], a direction, is added to each step's gradient.
+        Raises Refusal as `TrainingSettings.check_correction` does.
+        """
+        training = self._spec.training
+        if correction is not None:
+            training.check_correction()
         if self.group is not None:
             return self.group.trained([self.member(base, client, local_round)])[0]
         if client not in self._data:
             inputs, labels = self._samples(client)
             self._data[client] = self._flat.arranged(inputs), labels
         self._flat.load(base)
-        module, training = self._flat.module, self._spec.training
         order = self._order(client, local_round)
+        added = () if correction is None else self._flat.of_parameters(correction)
         with devices.drawing(self._torch_seed("layers", client, local_round), self._device):
-            fine_tune(module, *self._data[client], self._task.loss, training, order)
+            data, loss = self._data[client], self._task.loss
+            fine_tune(self._flat.module, *data, loss, training, order, added)
         return self._flat.vector()
 
     def member(self, base: Vector, client: int, local_round: int) -> Member:

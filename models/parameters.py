@@ -73,7 +73,8 @@ class FlatModule:
     """A module whose parameters and float buffers are views of one vector on a CPU, else copies.
 
     Integer buffers (batch-norm's counter) are carried as float32, exact up to 2^24. Of the
-    `layout`'s tensors the first `parameters` are parameters.
+    `layout`'s tensors the first `parameters` are parameters, and of a vector's entries the first
+    `parameter_length`.
     """
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
@@ -84,6 +85,7 @@ class FlatModule:
         shapes = tuple(tuple(tensor.shape) for _, tensor in tensors)
         self.layout = Layout(tuple(name for name, _ in tensors), shapes)
         self.length = self.layout.length
+        self.parameter_length = sum(math.prod(shape) for shape in shapes[: self.parameters])
         self._flat = torch.zeros(self.length, dtype=torch.float32, device=device)
         # What can't be a view of the vector, with its place there.
         self._apart: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -104,6 +106,11 @@ class FlatModule:
         images = any(len(shape) == 4 for shape in self.layout.shapes)
         layout = torch.channels_last if images else torch.contiguous_format
         return inputs.contiguous(memory_format=layout)
+
+    def of_parameters(self, vector: Vector) -> tuple[torch.Tensor, ...]:
+        """A copy of the part of `vector` [P] that belongs to each parameter."""
+        views = self.layout.views(torch.from_numpy(vector).to(self.device))
+        return tuple(view.clone() for view in views[: self.parameters])
 
     def load(self, vector: Vector) -> None:
         """Make `vector` [P] the module's state. Raises ValueError for another length."""

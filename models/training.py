@@ -36,6 +36,11 @@ class TrainingSettings(Settings):
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         default=0.0, description="L2 penalty added to the gradient"
     )
+    proximal: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="FedProx's mu: mu / 2 |w - w_start|^2 is added to the loss, w_start the model "
+        "that the local round began with",
+    )
     batch_size: Count = Field(description="samples per step")
     local_epochs: Count | None = Field(
         default=None, description="passes over the client's data per local round"
@@ -59,11 +64,22 @@ class TrainingSettings(Settings):
 
     @model_serializer(mode="wrap")
     def _without_the_unused(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a momentum that nobody chose and no step uses."""
+        """Leave out a momentum and a pull that nobody chose and no step uses."""
         settings: dict[str, Any] = written(self)
-        if self.optimizer != "momentum" and "momentum" not in self.model_fields_set:
-            settings.pop("momentum", None)
+        used = {"momentum": self.optimizer == "momentum", "proximal": self.proximal > 0}
+        for name, is_used in used.items():
+            if not is_used and name not in self.model_fields_set:
+                settings.pop(name, None)
         return settings
+
+    def check_correction(self) -> None:
+        """Raise Refusal unless a step can add a given direction to its gradient."""
+        if self.optimizer != "sgd":
+            what = f"corrects gradients, and {self.optimizer} would not step along them"
+            raise Refusal(what, "training.optimizer: sgd")
+        if self.arithmetic != "exact":
+            what = "corrects gradients, which batched arithmetic can't"
+            raise Refusal(what, "training.arithmetic: exact")
 
 
 class _Changes(Settings):

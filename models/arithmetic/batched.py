@@ -20,13 +20,13 @@ from torch.func import grad, vmap
 
 from models.arithmetic.compiled import PATH, compiled, compiler, compiling
 from models.arithmetic.functions import (
-    RULES,
     Network,
     Rule,
     Tensors,
     corrections,
     hyperparameters,
     network,
+    rule_for,
     unknown,
     work,
 )
@@ -102,7 +102,7 @@ class Plan:
 
     `inputs`, `labels`: of all members, one after the other; `index` [steps, places, width] into
     them, `mask` [steps, places, width] with 1 for samples and 0 for filling, `corrections`
-    [steps, 2], `hyper` [places, 3]; see `rules`.
+    [steps, 2], `hyper` [places, n]; see `functions`.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Plan:
         steps = members[0].steps
         index = np.zeros((steps, places, width), dtype=np.int64)
         mask = np.zeros((steps, places, width), dtype=np.float32)
-        hyper = np.zeros((places, 3), dtype=np.float32)
+        hyper = np.zeros((places, len(hyperparameters(members[0].training))), dtype=np.float32)
         # Members may be of learners whose data differ: what they train on is brought together.
         self.inputs = torch.cat([member.inputs for member in members])
         self.labels = torch.cat([member.labels for member in members])
@@ -138,10 +138,9 @@ def _batches(member: Member) -> tuple[npt.NDArray[np.int64], ...]:
 
 class State:
     """What steps change, one row a place: `tensors` of the models, and for each parameter what
-    the optimiser remembers (`memory`)."""
+    its rule remembers (`memory`)."""
 
-    def __init__(self, flat: FlatModule, bases: Sequence[Vector], places: int, memory: int) -> None:
-        """`memory`: how many tensors the optimiser keeps for each parameter."""
+    def __init__(self, flat: FlatModule, bases: Sequence[Vector], places: int, rule: Rule) -> None:
         rows = np.zeros((places, flat.length), dtype=np.float32)
         for place, base in enumerate(bases):
             rows[place] = base
@@ -152,8 +151,7 @@ class State:
             view.clone(memory_format=torch.contiguous_format) for view in self._views
         )
         self.memory: Memory = tuple(
-            tuple(torch.zeros_like(tensor) for _ in range(memory))
-            for tensor in self.tensors[: flat.parameters]
+            _at_start(rule, tensor) for tensor in self.tensors[: flat.parameters]
         )
 
     def keep(self, first: int, last: int) -> None:
@@ -171,22 +169,30 @@ class State:
         return self._matrix.cpu().numpy()
 
 
+def _at_start(rule: Rule, parameter: Tensor) -> Tensors:
+    """What the rule remembers of a parameter when a local round begins."""
+    memory = tuple(torch.zeros_like(parameter) for _ in range(rule.memory))
+    return (*memory, parameter.clone()) if rule.is_anchored else memory
+
+
 class Group:
     """Trains rounds of one network with one optimiser and batch size, up to GROUP_LIMIT.
 
     `task`: one of those that its members learn, which have one loss and samples of one shape.
+    `training`: one of their settings, which have one rule.
     Raises Refusal as `check` does, and at the first use of a group size if it can't be compiled.
     """
 
-    def __init__(self, flat: FlatModule, task: Task, optimizer: str, batch_size: int) -> None:
+    def __init__(self, flat: FlatModule, task: Task, training: TrainingSettings) -> None:
         check(flat, task)
         assert isinstance(flat.module, nn.Sequential)
         assert task.losses is not None
         self._flat = flat
         self._task = task
-        self._rule = RULES[optimizer]
-        self._batch_size = batch_size
-        self._width = -(-batch_size // LANES) * LANES
+        self._rule = rule_for(training)
+        self._batch_size = training.batch_size
+        self._proximal = training.proximal
+        self._width = -(-self._batch_size // LANES) * LANES
         self._plain_step = _step(network(flat.module), task.losses, self._rule)
         self._steps: dict[int, Step] = {}
         self._witness: bytes | None = None
@@ -211,7 +217,7 @@ class Group:
         """The models [places, P] of members in falling order of their steps."""
         running, size = len(members), _size_for(len(members))
         plan = Plan(members, size, self._width, self._flat.device)
-        state = State(self._flat, [member.base for member in members], size, self._rule.memory)
+        state = State(self._flat, [member.base for member in members], size, self._rule)
         for number in range(members[0].steps):
             while members[running - 1].steps <= number:
                 running -= 1
@@ -249,7 +255,11 @@ class Group:
     def _trial(self, size: int, step: Step) -> npt.NDArray[np.float32]:
         """The same round in every place of a group: models [size, P] that ought to be equal."""
         training = TrainingSettings(
-            learning_rate=0.01, weight_decay=0.01, batch_size=self._batch_size, local_epochs=1
+            learning_rate=0.01,
+            weight_decay=0.01,
+            proximal=self._proximal,
+            batch_size=self._batch_size,
+            local_epochs=1,
         )
         # A full batch, if there is so much data, and one with samples masked.
         count = self._batch_size + self._batch_size // 2

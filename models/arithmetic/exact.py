@@ -12,6 +12,7 @@ from models.training import TrainingSettings, epochs, steps_per_round
 
 Tensors = tuple[Tensor, ...]
 Update = Callable[[Tensors], None]
+Steer = Callable[[Tensors], Tensors]
 
 
 def _descent(parameters: list[nn.Parameter], settings: TrainingSettings) -> Update:
@@ -71,6 +72,27 @@ def batches(
     return itertools.islice(steps, steps_per_round(samples, settings))
 
 
+def _steering(parameters: list[nn.Parameter], proximal: float, correction: Tensors) -> Steer:
+    """What is added to each step's gradients beside the loss's own; most rounds add nothing.
+
+    `proximal` x (w - anchor): the gradient of FedProx's penalty, Li et al., "Federated Optimization
+    in Heterogeneous Networks", MLSys 2020, arXiv 1812.06127, algorithm 2. The anchor is the model
+    that the round begins with.
+    """
+    weights: Tensors = tuple(parameters)
+    anchor = tuple(weight.detach().clone() for weight in weights) if proximal else ()
+
+    def steer(gradients: Tensors) -> Tensors:
+        if anchor:
+            away = torch._foreach_sub(weights, anchor)
+            gradients = torch._foreach_add(gradients, away, alpha=proximal)
+        if correction:
+            gradients = torch._foreach_add(gradients, correction)
+        return gradients
+
+    return steer
+
+
 def fine_tune(
     module: nn.Module,
     inputs: Tensor,
@@ -78,13 +100,18 @@ def fine_tune(
     loss: Loss,
     settings: TrainingSettings,
     generator: np.random.Generator,
+    correction: Tensors = (),
 ) -> None:
-    """Train `module` in place on inputs [n, ...] and labels [n]; a fresh optimiser each time."""
+    """Train `module` in place on inputs [n, ...] and labels [n]; a fresh optimiser each time.
+
+    `correction`: what each step adds to the gradient of each parameter; none if left out.
+    """
     module.train()
     parameters = list(module.parameters())
     update = OPTIMIZERS[settings.optimizer](parameters, settings)
+    steer = _steering(parameters, settings.proximal, correction)
     for batch in batches(len(labels), settings, generator):
         batch = batch.to(labels.device)
         gradients = torch.autograd.grad(loss(module(inputs[batch]), labels[batch]), parameters)
         with torch.no_grad():
-            update(gradients)
+            update(steer(gradients))

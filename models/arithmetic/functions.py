@@ -164,7 +164,7 @@ def network(module: nn.Sequential) -> Network:
     return forward
 
 
-# Called with (weight, gradient, memory, hyperparameters [3], corrections [2]); gives the new
+# Called with (weight, gradient, memory, hyperparameters [n], corrections [2]); gives the new
 # weight and the new memory.
 RuleStep = Callable[[Tensor, Tensor, Tensors, Tensor, Tensor], tuple[Tensor, Tensors]]
 
@@ -174,15 +174,40 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class Rule:
-    """`memory`: tensors that it keeps for each parameter, zero at the start of a local round."""
+    """`memory`: tensors that it keeps for each parameter, zero at the start of a local round.
+
+    `is_anchored`: whether one more, the last, is the parameter itself as it is at that start.
+    """
 
     memory: int
     step: RuleStep
+    is_anchored: bool = False
 
 
-def hyperparameters(settings: TrainingSettings) -> tuple[float, float, float]:
-    """What a rule reads of a model's settings."""
-    return settings.learning_rate, settings.momentum, settings.weight_decay
+def hyperparameters(settings: TrainingSettings) -> tuple[float, ...]:
+    """What the rule for these settings reads of them: three, or four if it's anchored."""
+    of_all = settings.learning_rate, settings.momentum, settings.weight_decay
+    return (*of_all, settings.proximal) if settings.proximal else of_all
+
+
+def rule_for(settings: TrainingSettings) -> Rule:
+    """The optimiser's rule, anchored if the settings have a proximal term."""
+    rule = RULES[settings.optimizer]
+    return _anchored(rule) if settings.proximal else rule
+
+
+def _anchored(rule: Rule) -> Rule:
+    """With FedProx's pull towards the anchor added to the gradient; see `exact`."""
+
+    def step(
+        weight: Tensor, gradient: Tensor, memory: Tensors, hyper: Tensor, correction: Tensor
+    ) -> tuple[Tensor, Tensors]:
+        *kept, anchor = memory
+        pulled = gradient + hyper[-1] * (weight - anchor)
+        changed, kept_now = rule.step(weight, pulled, tuple(kept), hyper[:-1], correction)
+        return changed, (*kept_now, anchor)
+
+    return Rule(rule.memory, step, is_anchored=True)
 
 
 def corrections(steps: int) -> npt.NDArray[np.float32]:

@@ -1,9 +1,12 @@
 """How a client trains, and what one protocol may change of it."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from models.training import TrainingChanges, TrainingSettings
+from sim.record.errors import Refusal
 
 COMMON = TrainingSettings(learning_rate=0.1, batch_size=32, local_epochs=2, momentum=0.5)
 
@@ -30,7 +33,28 @@ def test_all_may_be_changed_but_the_bit_class_and_the_device() -> None:
         assert info.description == TrainingSettings.model_fields[name].description
 
 
-@pytest.mark.parametrize("wrong", [{"momentum": 1.0}, {"batch_size": 0}, {"batch_size": 1.5}])
+def test_a_pull_that_nobody_chose_is_not_written_down() -> None:
+    assert "proximal" not in COMMON.model_dump_json()
+    assert "proximal" not in TrainingChanges().over(COMMON).model_dump()
+    chosen = TrainingChanges.model_validate({"proximal": 0.0}).over(COMMON)
+    assert chosen == COMMON and chosen.model_dump()["proximal"] == 0.0
+    pulled = COMMON.model_copy(update={"proximal": 0.1})
+    assert '"proximal":0.1' in pulled.model_dump_json()
+    assert TrainingChanges().over(pulled).proximal == 0.1
+
+
+def test_plain_sgd_in_exact_arithmetic_alone_follows_a_correction() -> None:
+    COMMON.check_correction()
+    wrong: dict[str, Any] = {"optimizer": ("adam", "momentum"), "arithmetic": ("batched",)}
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(Refusal, match=f"{value}.*; allowed: training.{name}: "):
+                COMMON.model_copy(update={name: value}).check_correction()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"momentum": 1.0}, {"proximal": -0.1}, {"batch_size": 0}, {"batch_size": 1.5}]
+)
 def test_a_change_is_bounded_as_the_setting_is(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         TrainingChanges.model_validate(wrong)

@@ -20,10 +20,12 @@ BROKEN = "BRAINTORRENT_TEST_BROKEN"
 class CountingLearner(Learner):
     """Appends the steps of each training; training on all data fails while BROKEN is set."""
 
-    def trained(self, base: Vector, client: int, local_round: int) -> Vector:
+    def trained(
+        self, base: Vector, client: int, local_round: int, correction: Vector | None = None
+    ) -> Vector:
         if client == ALL_CLIENTS and os.environ.get(BROKEN):
             raise OSError("the machine room is flooded")
-        result = super().trained(base, client, local_round)
+        result = super().trained(base, client, local_round, correction)
         steps = self.pooled_steps if client == ALL_CLIENTS else self.steps[client]
         if journal := os.environ.get(JOURNAL):
             file = os.open(journal, os.O_APPEND | os.O_CREAT | os.O_WRONLY)

@@ -17,6 +17,7 @@ from models import learner
 from models.arithmetic import batched
 from models.arithmetic.batched import Member, Plan, State
 from models.arithmetic.exact import batches
+from models.arithmetic.functions import RULES
 from models.bits import generator
 from models.learner import (
     GROUP_LIMIT,
@@ -89,6 +90,38 @@ def test_both_bit_classes_compute_the_same_but_for_rounding(
         plain = alone.trained(*job[1:])
         assert np.allclose(result, plain, rtol=1e-4, atol=2e-5)
         assert not np.array_equal(result, job[1])
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_proximal_is_the_same_in_both_bit_classes(optimizer: Optimizer) -> None:
+    values: dict[str, Any] = {"learning_rate": 0.01, "local_epochs": None, "local_steps": 6}
+    free, pulled = (
+        Learner(spec(MLP, "batched", optimizer, **values, proximal=mu)) for mu in (0.0, 10.0)
+    )
+    alone = Learner(spec(MLP, "exact", optimizer, **values, proximal=10.0))
+    group = jobs(pulled, 6)
+    for job, result in zip(group, trained_together(group), strict=True):
+        assert np.allclose(result, alone.trained(*job[1:]), rtol=1e-4, atol=2e-5)
+        assert not np.allclose(result, trained_together([(free, *job[1:])])[0], atol=1e-3)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_rounds_with_and_without_a_proximal_term_are_trained_apart() -> None:
+    free, pulled, harder = (Learner(spec(proximal=mu)) for mu in (0.0, 0.1, 20.0))
+    assert pulled.group is harder.group is not free.group
+    with pytest.raises(ValueError, match="can't be trained in one group"):
+        trained_together([jobs(free, 1)[0], jobs(pulled, 1)[0]])
+    together = trained_together([jobs(pulled, 1)[0], jobs(harder, 1)[0]])
+    for of, found in zip((pulled, harder), together, strict=True):
+        assert np.allclose(found, trained_together(jobs(of, 1))[0], atol=1e-5)
+    assert not np.allclose(together[0], together[1], atol=1e-3)
+
+
+def test_batched_arithmetic_takes_no_correction() -> None:
+    of = Learner(spec())
+    with pytest.raises(Refusal, match="which batched arithmetic can't; allowed: training.arith"):
+        of.trained(of.initial(), 0, 0, of.initial())
 
 
 @pytest.mark.usefixtures("uncompiled")
@@ -177,11 +210,15 @@ def test_a_compiler_that_lets_places_differ_is_refused(monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "optimizer"), [(MLP, "adam"), (CNN, "momentum")])
+@pytest.mark.parametrize(
+    ("model", "optimizer", "mu"), [(MLP, "adam", 0.0), (CNN, "momentum", 0.0), (CNN, "sgd", 0.5)]
+)
 def test_no_bit_depends_on_the_group(
-    model: MlpSettings | CnnSettings, optimizer: Optimizer
+    model: MlpSettings | CnnSettings, optimizer: Optimizer, mu: float
 ) -> None:
-    one, other = (Learner(spec(model, optimizer=optimizer, data_seed=seed)) for seed in (0, 1))
+    one, other = (
+        Learner(spec(model, optimizer=optimizer, data_seed=seed, proximal=mu)) for seed in (0, 1)
+    )
     group = jobs(one, GROUP_LIMIT // 2) + jobs(other, GROUP_LIMIT // 2)
     whole = bits(trained_together(group))
     assert len(set(whole)) == GROUP_LIMIT
@@ -239,7 +276,7 @@ def test_a_place_sees_the_batches_of_a_round_alone(length: dict[str, Any]) -> No
 def test_members_that_have_finished_stay_as_they_were() -> None:
     flat = FlatModule(torch.nn.Linear(2, 1), CPU)
     bases = [np.full(3, value, np.float32) for value in (1, 2, 3)]
-    state = State(flat, bases, 8, memory=1)
+    state = State(flat, bases, 8, RULES["momentum"])
     state.keep(2, 3)
     state.shrink(4)
     for tensor in (*state.tensors, *(kept for each in state.memory for kept in each)):
@@ -247,3 +284,12 @@ def test_members_that_have_finished_stay_as_they_were() -> None:
         tensor += 10
     state.keep(0, 2)
     assert state.models()[:3].tolist() == [[11] * 3, [12] * 3, [3] * 3]
+
+
+def test_an_anchored_rule_remembers_the_models_that_the_rounds_begin_with() -> None:
+    flat = FlatModule(torch.nn.Linear(2, 1), CPU)
+    bases = [np.full(3, value, np.float32) for value in (1, 2)]
+    state = State(flat, bases, 8, replace(RULES["momentum"], is_anchored=True))
+    for tensor, (velocity, anchor) in zip(state.tensors, state.memory, strict=True):
+        assert not velocity.any()
+        assert torch.equal(anchor, tensor) and anchor.data_ptr() != tensor.data_ptr()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -45,13 +45,19 @@ def network(model: Any) -> nn.Module:
 
 
 def trained(
-    flat: FlatModule, base: Vector, training: TrainingSettings, local_round: int = 1, seed: int = 0
+    flat: FlatModule,
+    base: Vector,
+    training: TrainingSettings,
+    local_round: int = 1,
+    seed: int = 0,
+    correction: Vector | None = None,
 ) -> bytes:
     inputs, labels = data(seed)
     flat.load(base)
     order = generator(7, "batches", 0, local_round)
     inputs = flat.arranged(inputs)
-    fine_tune(flat.module, inputs, labels, functional.cross_entropy, training, order)
+    added = () if correction is None else flat.of_parameters(correction)
+    fine_tune(flat.module, inputs, labels, functional.cross_entropy, training, order, added)
     return flat.vector().tobytes()
 
 
@@ -70,22 +76,17 @@ def test_same_bits_whatever_ran_before(model: Any, optimizer: str) -> None:
     assert trained(flat, base, training, local_round=2) != first
 
 
-@pytest.mark.parametrize(
-    ("name", "optimizer"),
-    [
-        ("sgd", lambda p, decay: torch.optim.SGD(p, lr=0.05, weight_decay=decay)),
-        (
-            "momentum",
-            lambda p, decay: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=decay),
-        ),
-        ("adam", lambda p, decay: torch.optim.Adam(p, lr=0.05, weight_decay=decay)),
-    ],
-)
+OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": lambda p, decay: torch.optim.SGD(p, lr=0.05, weight_decay=decay),
+    "momentum": lambda p, decay: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=decay),
+    "adam": lambda p, decay: torch.optim.Adam(p, lr=0.05, weight_decay=decay),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("decay", [0.0, 0.01])
 @pytest.mark.parametrize("model", [MLP, CNN], ids=lambda each: each.name)
-def test_equals_a_plain_torch_loop_bit_for_bit(
-    model: Any, decay: float, name: str, optimizer: Optimizer
-) -> None:
+def test_equals_a_plain_torch_loop_bit_for_bit(model: Any, decay: float, name: str) -> None:
     flat = FlatModule(network(model), torch.device("cpu"))
     ours = trained(flat, flat.vector(), settings(name, weight_decay=decay))
 
@@ -93,7 +94,7 @@ def test_equals_a_plain_torch_loop_bit_for_bit(
     plain = network(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     inputs, labels = data()
     inputs = inputs.contiguous(memory_format=torch.channels_last)
-    stepper = optimizer(plain.parameters(), decay)
+    stepper = OPTIMIZERS[name](plain.parameters(), decay)
     order = generator(7, "batches", 0, 1)
     for _ in range(2):
         shuffled = order.permutation(SAMPLES)
@@ -106,6 +107,71 @@ def test_equals_a_plain_torch_loop_bit_for_bit(
     stored = [tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor for tensor in state]
     theirs = torch.cat([tensor.detach().to(torch.float32).flatten() for tensor in stored])
     assert ours == theirs.numpy().tobytes()
+
+
+def joined(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+
+def plainly_steered(
+    model: Any, optimizer: Optimizer, mu: float, correction: torch.Tensor | None
+) -> Vector:
+    """A plain loop of the loss plus mu / 2 |w - w_start|^2, and the inner product w . c."""
+    plain = network(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inputs, labels = data()
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    stepper, order = optimizer(plain.parameters(), 0.01), generator(7, "batches", 0, 1)
+    start = joined(plain.parameters()).detach().clone()
+    for _ in range(2):
+        for batch in torch.split(torch.from_numpy(order.permutation(SAMPLES)), 8):
+            stepper.zero_grad()
+            loss = functional.cross_entropy(plain(inputs[batch]), labels[batch])
+            loss = loss + mu / 2 * ((joined(plain.parameters()) - start) ** 2).sum()
+            if correction is not None:
+                loss = loss + joined(plain.parameters()) @ correction
+            torch.autograd.backward(loss)
+            stepper.step()
+    return FlatModule(plain, torch.device("cpu")).vector()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("model", [MLP, CNN], ids=lambda each: each.name)
+def test_proximal_is_a_penalty_on_the_way_from_the_first_model(model: Any, optimizer: str) -> None:
+    flat = FlatModule(network(model), torch.device("cpu"))
+    base = flat.vector()
+    # So strong that it holds the model back by more than rounding.
+    ours = np.frombuffer(trained(flat, base, settings(optimizer, proximal=5.0)), np.float32)
+    theirs = plainly_steered(model, OPTIMIZERS[optimizer], 5.0, None)
+    assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    free = np.frombuffer(trained(flat, base, settings(optimizer)), np.float32)
+    count = flat.parameter_length
+    assert np.abs(ours - free)[:count].max() > 1e-2
+    # To adam, which steps as far whatever the gradient's size, it says only where to.
+    if optimizer != "adam":
+        assert np.linalg.norm((ours - base)[:count]) < np.linalg.norm((free - base)[:count])
+
+
+@pytest.mark.parametrize("model", [MLP, CNN], ids=lambda each: each.name)
+def test_proximal_zero_changes_no_bit(model: Any) -> None:
+    flat = FlatModule(network(model), torch.device("cpu"))
+    base = flat.vector()
+    assert trained(flat, base, settings(proximal=0.0)) == trained(flat, base, settings())
+    once = settings(local_steps=1)
+    pulled = settings(local_steps=1, proximal=3.0)
+    assert trained(flat, base, pulled) == trained(flat, base, once)
+
+
+@pytest.mark.parametrize("mu", [0.0, 0.5])
+@pytest.mark.parametrize("model", [MLP, CNN], ids=lambda each: each.name)
+def test_a_correction_is_added_to_each_gradient(model: Any, mu: float) -> None:
+    flat = FlatModule(network(model), torch.device("cpu"))
+    base = flat.vector()
+    draws = np.random.default_rng(1)
+    way = (0.1 * draws.standard_normal(flat.length)).astype(np.float32)
+    ours = trained(flat, base, settings(proximal=mu), correction=way)
+    theirs = plainly_steered(model, OPTIMIZERS["sgd"], mu, joined(flat.of_parameters(way)))
+    assert np.allclose(np.frombuffer(ours, np.float32), theirs, rtol=1e-4, atol=1e-5)
+    assert ours != trained(flat, base, settings(proximal=mu))
 
 
 def test_global_random_state_is_neither_read_nor_touched() -> None:

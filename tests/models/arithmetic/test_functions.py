@@ -18,6 +18,7 @@ from models.arithmetic.functions import (
     corrections,
     hyperparameters,
     network,
+    rule_for,
     unknown,
     work,
 )
@@ -152,6 +153,29 @@ def test_a_rule_follows_torch_over_several_steps(
         optimizer.step()
         assert torch.allclose(weight, theirs, rtol=1e-5, atol=1e-6)
     assert len(memory) == rule.memory
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+def test_an_anchored_rule_steps_as_along_a_gradient_with_the_pull(name: Optimizer) -> None:
+    values: dict[str, Any] = {"learning_rate": 0.05, "weight_decay": 0.01, "batch_size": 1}
+    plain = TrainingSettings(optimizer=name, local_steps=STEPS, **values)
+    pulled = plain.model_copy(update={"proximal": 0.3})
+    assert not rule_for(plain).is_anchored
+    rule, anchored = RULES[name], rule_for(pulled)
+    draws = torch.Generator().manual_seed(0)
+    start = torch.randn(5, 3, generator=draws)
+    theirs, ours = start, start
+    memory = (torch.zeros_like(start),) * rule.memory
+    anchored_memory = (*memory, start)
+    hyper, four = torch.tensor(hyperparameters(plain)), torch.tensor(hyperparameters(pulled))
+    for correction in torch.tensor(corrections(STEPS)):
+        gradient = torch.randn(5, 3, generator=draws)
+        wanted = gradient + 0.3 * (theirs - start)
+        theirs, memory = rule.step(theirs, wanted, memory, hyper, correction)
+        ours, anchored_memory = anchored.step(ours, gradient, anchored_memory, four, correction)
+        assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert torch.equal(anchored_memory[-1], start)
+    assert len(anchored_memory) == rule.memory + 1
 
 
 def test_corrections_keep_their_digits() -> None:

@@ -20,6 +20,7 @@ from models.networks import (
 )
 from models.parameters import FlatModule
 from models.tasks.task import HeldOut, Task
+from models.training import TrainingSettings
 from sim.record.errors import Refusal
 
 DENSE: list[Any] = [
@@ -27,6 +28,8 @@ DENSE: list[Any] = [
     UnetSettings(name="unet", channels=(4, 8)),
 ]
 FLAT: list[Any] = [MlpSettings(name="mlp", hidden=(5,)), CnnSettings(name="cnn", channels=(2, 3))]
+
+TRAINING = TrainingSettings(learning_rate=0.1, batch_size=2, local_epochs=1)
 
 
 def task(per_pixel: bool, height: int = 16, width: int = 32) -> Task:
@@ -98,7 +101,7 @@ def test_batched_arithmetic_is_refused(settings: Any) -> None:
     dense = task(per_pixel=True)
     flat = FlatModule(network(settings, dense), torch.device("cpu"))
     with pytest.raises(Refusal, match=r"can't train a network with \w+; allowed: exact") as no:
-        Group(flat, dense, "sgd", 2)
+        Group(flat, dense, TRAINING)
     assert no.value.path == ("training", "arithmetic")
 
 
@@ -107,7 +110,7 @@ def test_batched_arithmetic_is_refused_for_a_loss_that_is_no_mean() -> None:
     assert images.losses is None
     flat = FlatModule(network(FLAT[0], images), torch.device("cpu"))
     with pytest.raises(Refusal, match="can't train on this task's loss; allowed: exact"):
-        Group(flat, images, "sgd", 2)
+        Group(flat, images, TRAINING)
 
 
 def test_batched_arithmetic_is_refused_for_a_loss_that_goes_several_ways() -> None:
@@ -118,7 +121,7 @@ def test_batched_arithmetic_is_refused_for_a_loss_that_goes_several_ways() -> No
     images = replace(task(per_pixel=False), losses=losses)
     flat = FlatModule(network(FLAT[0], images), torch.device("cpu"))
     with pytest.raises(Refusal, match="can't train on this task's loss; allowed: exact"):
-        Group(flat, images, "sgd", 2)
+        Group(flat, images, TRAINING)
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

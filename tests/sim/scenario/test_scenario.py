@@ -17,7 +17,7 @@ from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.fedavg import FedAvg
 from sim.record.errors import ScenarioError
 from sim.record.settings import Constant, Lognormal
-from sim.scenario import Scenario, dump, load, schema, shipped
+from sim.scenario import Scenario, dump, grid, load, schema, shipped
 from sim.scenario.catalogue import SECTIONS
 from sim.scenario.sections import LatencyMatrix
 
@@ -50,6 +50,16 @@ def test_a_protocol_may_train_in_its_own_way(tmp_path: Path) -> None:
     assert (own.local_steps, own.batch_size, own.local_epochs) == (9, 8, None)
     assert own.learning_rate == common.learning_rate
     assert same(reloaded(scenario, tmp_path), scenario)
+
+
+def test_fedprox_is_a_setting_of_one_protocol_s_training(tmp_path: Path) -> None:
+    fedprox = "protocols.fedprox={kind: fedavg, training: {proximal: 0.1}}"
+    scenario = load("no_faults", [fedprox])
+    assert scenario.training_of("fedprox").proximal == 0.1
+    assert scenario.training_of("fedavg").proximal == 0
+    assert same(reloaded(scenario, tmp_path), scenario)
+    varied = grid("no_faults", vary=["training.proximal=0,0.1"])
+    assert [point.scenario.training.proximal for point in varied.points] == [0, 0.1]
 
 
 def test_the_shipped_scenarios_are_found() -> None:
