@@ -1,4 +1,4 @@
-"""The data plane of one seed: the four operations on flat vectors, built from a description.
+"""The data plane of one seed: the operations on flat vectors, built from a description.
 
 It is all that the simulator sees of this tower, in its own process or in a worker's.
 """
@@ -12,7 +12,7 @@ from typing import Annotated
 import numpy as np
 import torch
 
-from models import parameters
+from models import operations
 from models.arithmetic.batched import GROUP_LIMIT as GROUP_LIMIT
 from models.arithmetic.batched import Group, Member
 from models.arithmetic.exact import fine_tune
@@ -101,7 +101,7 @@ class _Kinds(Settings):
 
 
 class Learner:
-    """Data of every client, and the four operations; a model is a float32 vector [vector_length].
+    """Data of every client, and the operations; a model is a float32 vector [vector_length].
 
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round; `group`:
     where rounds are trained beside others, None in exact arithmetic.
@@ -211,9 +211,17 @@ class Learner:
     def _order(self, client: int, local_round: int) -> np.random.Generator:
         return generator(self._spec.seed, "batches", client, local_round)
 
-    def averaged(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
-        """The weighted sum of models, rows in the order given; see `parameters.averaged`."""
-        return parameters.averaged(models, weights)
+    def combined(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
+        """The weighted sum of models, rows in the order given; see `operations.combined`."""
+        return operations.combined(models, weights, self._flat.parameter_length)
+
+    def direction(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
+        """The weighted sum of their parameters; see `operations.direction`."""
+        return operations.direction(models, weights, self._flat.parameter_length)
+
+    def stepped(self, rule: str, inputs: Sequence[Vector], arguments: Sequence[float]) -> Vector:
+        """What a server's optimiser makes of its inputs; see `operations.SERVER_RULES`."""
+        return operations.stepped(rule, inputs, arguments, self._flat.parameter_length)
 
     def scores(self, model: Vector, dataset: str = TEST) -> dict[str, float]:
         """The task's metrics of `model` on held-out data of all sites.

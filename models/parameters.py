@@ -5,7 +5,7 @@ convolutions are fastest, and so no step makes a hidden copy. Its view has the u
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,13 +125,3 @@ class FlatModule:
         for tensor, view in self._apart:
             view.copy_(tensor)
         return self._flat.cpu().numpy().copy()
-
-
-def averaged(models: Sequence[Vector], weights: Sequence[float]) -> Vector:
-    """The weighted sum of models [N] of length P as one matrix-vector product.
-
-    `weights` [N] should sum to 1; they are rounded to float32 first.
-    """
-    matrix = torch.from_numpy(np.stack(models))
-    row = torch.tensor(weights, dtype=torch.float32)
-    return (row @ matrix).numpy()

@@ -36,9 +36,10 @@ def check_protocol(
     topologies and failure detectors, and up to four faults of all shipped kinds. In each of them
 
     - nothing is done by a node that is down, nor through its crash;
-    - a node uses, averages and keeps only models that it made, has stored, or was sent, in a
+    - a node uses, combines and keeps only models that it made, has stored, or was sent, in a
       message that weighs something, since it last started;
-    - the weights of an average sum to 1; a client trains one model at a time, in the time it takes;
+    - the weights of what it combines sum to 1; a client trains one model at a time, in the time it
+      takes;
     - nobody reads another node's life, and nobody pings whom it suspects;
     - versions never go back, and storage is lost by faults alone;
     - messages are conserved, time goes on, and the run lasts as long as the scenario says;

@@ -19,10 +19,10 @@ Event = tuple[float, str, str]
 
 
 class Merge(NamedTuple):
-    """One average: when, by whom, and the weight of each model in it.
+    """One weighted sum of models: when, by whom, and the weight of each model in it.
 
     A model is called `initial`, `client_1.0` if client 1's local round 0 made it, and `average.0`
-    if it is the first average itself. Of who averages in a callback `node` is empty.
+    if it is the first such sum itself. Of who makes it in a callback `node` is empty.
     """
 
     time_s: float
@@ -88,7 +88,7 @@ def play(
     >>> played.rounds("client_0")
     [2.0, 0.0]
 
-    Raises ScenarioError for a mistake in the settings, Broken where the protocol averages with
+    Raises ScenarioError for a mistake in the settings, Broken where the protocol combines with
     weights that don't sum to 1, uses a model that was never sent, or does what else
     `check_protocol` finds as it happens.
     """

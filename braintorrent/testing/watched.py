@@ -20,7 +20,7 @@ import simpy
 
 from braintorrent.testing.broken import Broken
 from braintorrent.testing.counters import Counters
-from sim.compute import ModelRef
+from sim.compute import ModelRef, ServerRule
 from sim.faults import Fault
 from sim.record.rows import TraceRow
 from sim.world import Clock, Network, Node, Transfer, World
@@ -34,9 +34,9 @@ Ints = npt.NDArray[np.int64]
 
 
 class Witness:
-    """Sees every message, training, average and event of one world, and raises Broken.
+    """Sees every message, operation and event of one world, and raises Broken.
 
-    `merged` is told of each average: who made it, of which models, with which weights.
+    `merged` is told of each weighted sum of models: who made it, of which, with which weights.
     """
 
     def __init__(self, world: World, faults: tuple[Fault, ...] = ()) -> None:
@@ -138,24 +138,31 @@ class Witness:
         node = self.acting
         (self._anyones if node is None else self._held[node.name]).add(model.name)
 
-    def averages(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> None:
-        """Check an average of models with these weights."""
+    def combines(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> None:
+        """Check a weighted sum of models."""
         if self._looking:
             return
-        if not min(weights) >= 0 or not math.isclose(sum(weights), 1.0, rel_tol=1e-9):
+        if not math.isclose(sum(weights), 1.0, rel_tol=1e-9):
             shown = ", ".join(f"{weight:g}" for weight in weights)
             total = f"{sum(weights):g}"
-            raise self.says(f"averages with the weights {shown}; they sum to {total}, not to 1")
+            raise self.says(f"combines with the weights {shown}; they sum to {total}, not to 1")
+        self.uses(models, "combines")
+        if self.merged is not None:
+            node = self.acting
+            self.merged("" if node is None else node.name, models, weights)
+
+    def uses(self, models: tuple[ModelRef, ...], use: str) -> None:
+        """Check whether these may be made into another, by who does it."""
+        if self._looking:
+            return
         node = self.acting
         if node is not None:
             if not node.up:
-                raise self.says(f"{node.name}, which is down, averages models")
+                raise self.says(f"{node.name}, which is down, {use} models")
             for model in models:
-                self.check_held(node, model, "averages")
+                self.check_held(node, model, use)
         elif self.world.clock.active_process is not None:
-            raise self.says("averages in a process that is no node's; node.spawn starts one")
-        if self.merged is not None:
-            self.merged("" if node is None else node.name, models, weights)
+            raise self.says(f"{use} in a process that is no node's; node.spawn starts one")
 
     def _told(self, model: ModelRef) -> str:
         lineage = self.world.lineage
@@ -242,16 +249,28 @@ class _Clock(Clock):
 class _Lineage(Counters):
     witness: Witness
 
-    def trained(self, base: ModelRef, client: int, local_round: int) -> ModelRef:
+    def trained(
+        self, base: ModelRef, client: int, local_round: int, correction: ModelRef | None = None
+    ) -> ModelRef:
         if sys._getframe(1).f_globals["__name__"] != "sim.world.node":
             raise self.witness.says("trains in no time; node.train spends what it takes")
-        model = super().trained(base, client, local_round)
-        self.witness.made(model)
-        return model
+        return self._made(super().trained(base, client, local_round, correction))
 
-    def averaged(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:
-        self.witness.averages(models, weights)
-        model = super().averaged(models, weights)
+    def combined(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:
+        self.witness.combines(models, weights)
+        return self._made(super().combined(models, weights))
+
+    def direction(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:
+        self.witness.uses(models, "sums")
+        return self._made(super().direction(models, weights))
+
+    def stepped(
+        self, rule: ServerRule, inputs: tuple[ModelRef, ...], arguments: tuple[float, ...]
+    ) -> ModelRef:
+        self.witness.uses(inputs, "steps by")
+        return self._made(super().stepped(rule, inputs, arguments))
+
+    def _made(self, model: ModelRef) -> ModelRef:
         self.witness.made(model)
         return model
 
@@ -264,11 +283,15 @@ class _Node(Node):
         self.witness.check_reader(sys._getframe(1), f"{self.name}.up", self)
         return not self._held_by
 
-    def train(self, base: ModelRef) -> Generator[simpy.Event, Any, ModelRef | None]:
+    def train(
+        self, base: ModelRef, correction: ModelRef | None = None
+    ) -> Generator[simpy.Event, Any, ModelRef | None]:
         if self._held_by:
             raise self.witness.says(f"{self.name}, which is down, trains")
         self.witness.check_held(self, base, "trains")
-        return super().train(base)
+        if correction is not None:
+            self.witness.check_held(self, correction, "corrects its training by")
+        return super().train(base, correction)
 
     def keep(self, model: ModelRef) -> None:
         self.witness.check_held(self, model, "keeps")

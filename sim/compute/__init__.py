@@ -4,7 +4,7 @@ from sim.compute.engines.engine import ComputeError, DataPlane, Engine, one_thre
 from sim.compute.engines.pretence import Pretence
 from sim.compute.engines.workshop import InProcessEngine
 from sim.compute.graph import Graph, Lineage
-from sim.compute.refs import ModelRef, Models, ScoreRef
+from sim.compute.refs import ModelRef, Models, ScoreRef, ServerRule
 from sim.compute.store.store import Store
 from sim.compute.store.vectors import Vectors
 
@@ -18,6 +18,7 @@ __all__ = [
     "Models",
     "Pretence",
     "ScoreRef",
+    "ServerRule",
     "Store",
     "Vectors",
     "engine_for",

@@ -18,6 +18,7 @@ from sim.compute.refs import (
     Models,
     ScoreRef,
     Scores,
+    ServerRule,
     Vector,
     content_name,
 )
@@ -316,21 +317,55 @@ class Lineage:
         """The common initial model."""
         return self._model("initial", (), ())
 
-    def trained(self, base: ModelRef, client: int, local_round: int) -> ModelRef:
-        """`base` after the client's local round of that number."""
-        return self._model(
-            "trained", (base,), (client, local_round), self._together, self._steps.get(client, 1)
-        )
+    def trained(
+        self, base: ModelRef, client: int, local_round: int, correction: ModelRef | None = None
+    ) -> ModelRef:
+        """`base` after the client's local round of that number.
 
-    def averaged(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:
-        """The weighted average; `weights` sum to 1, both in the order of node index."""
+        `correction`: a direction that each step adds to its gradient; plain sgd in exact
+        arithmetic alone can do that, see `Protocol.check_training`.
+        """
+        _check_models(base)
+        assert correction is None or correction.is_direction
+        inputs = (base,) if correction is None else (base, correction)
+        together = self._together if correction is None else None
+        steps = self._steps.get(client, 1)
+        return self._model("trained", inputs, (client, local_round), together, steps)
+
+    def combined(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:
+        """The weighted sum of models; `weights`, some of which may be negative, sum to 1.
+
+        Both in the order of node index. Only parameters are extrapolated: buffers, such as the
+        statistics of batch normalisation, are averaged by the positive weights.
+        """
+        _check_models(*models)
+        assert len(models) == len(weights) and abs(sum(weights) - 1) <= 1e-6, weights
+        return self._model("combined", models, weights)
+
+    def direction(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:
+        """The weighted sum of models and directions by any weights, in parameters; buffers are 0.
+
+        A difference, a momentum, a control variate: what no node can train, keep or be judged by.
+        """
         assert len(models) == len(weights) > 0
-        return self._model("averaged", models, weights)
+        return self._model("direction", models, weights)
+
+    def stepped(
+        self, rule: ServerRule, inputs: tuple[ModelRef, ...], arguments: tuple[float, ...]
+    ) -> ModelRef:
+        """What a rule of a server's optimiser makes of its inputs, entry by entry.
+
+        `inputs`: the model, the mean of its updates, and what the rule remembers; see
+        `models.operations.SERVER_RULES` for each rule's, and for its `arguments`.
+        """
+        _check_models(*inputs[:2])
+        return self._model(rule, inputs, arguments)
 
     def scored(
         self, model: ModelRef, dataset: str = TEST, *, urgent: bool = False
     ) -> asyncio.Future[Scores]:
         """The metrics of `model` on a data set, demanded: see Graph.demand."""
+        _check_models(model)
         name = content_name(self._name, "scores", (model,), (dataset, self._judged_by))
         self._graph.count(name)
         return self._graph.demand(ScoreRef(name, model, dataset, self._spec), urgent=urgent)
@@ -350,3 +385,10 @@ class Lineage:
             model = ModelRef(name, kind, inputs, arguments, self._spec, together, cost)
             self._graph.models[name] = model
         return model
+
+
+def _check_models(*models: ModelRef) -> None:
+    """Raise TypeError for a direction in the place of a model: it would be computed, and wrong."""
+    for model in models:
+        if model.is_direction:
+            raise TypeError(f"{model!r} is a direction, where a model is needed")

@@ -17,8 +17,11 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
 Scores = dict[str, float]
-ModelKind = Literal["initial", "trained", "averaged"]
-Kind = Literal["initial", "trained", "averaged", "scores"]
+ServerRule = Literal["adam_square", "yogi_square", "adaptive_step"]
+"""A rule of a server's optimiser, entry by entry; see `models.operations`."""
+ModelKind = Literal["initial", "trained", "combined", "direction"] | ServerRule
+Kind = ModelKind | Literal["scores"]
+_DIRECTIONS = frozenset[ModelKind]({"direction", "adam_square", "yogi_square"})
 
 
 def content_name(prefix: str, kind: str, inputs: tuple[ModelRef, ...], arguments: Any) -> str:
@@ -47,7 +50,8 @@ class Job:
 class ModelRef:
     """An immutable handle for a model: one flat float32 vector, computed if a score needs it.
 
-    `arguments`: of `trained` (client, local round), of `averaged` the weights, of `initial` none.
+    `arguments`: of `trained` (client, local round), of `combined` and `direction` the weights, of a
+    rule its constants, of `initial` none.
     `inputs`: the models it is made from; the graph lets go of them once the vector is stored, so
     that a long history does not stay in memory. `depth`: the longest way from an initial model;
     `cost`: in optimiser steps, at least 1.
@@ -64,6 +68,11 @@ class ModelRef:
 
     def __post_init__(self) -> None:
         self.depth = 1 + max((model.depth for model in self.inputs), default=0)
+
+    @property
+    def is_direction(self) -> bool:
+        """Whether it is a difference of models, or made of one: no model that could be trained."""
+        return self.kind in _DIRECTIONS
 
     def job(self) -> Job:
         """The operation that makes this model."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import simpy
 from pydantic import Field
 
-from models.training import TrainingChanges
+from models.training import TrainingChanges, TrainingSettings
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings import Settings
@@ -121,6 +121,9 @@ class Protocol(Settings):
 
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
+
+    def check_training(self, training: TrainingSettings) -> None:
+        """Raise Refusal if its clients can't train so; `training` is what they are to train by."""
 
     def check_times(self, fastest: Fastest) -> None:
         """Raise Refusal if a time-out is shorter than what it waits for can ever take."""

@@ -188,10 +188,13 @@ class Node:
             # A change at the very end may leave a rounding error less than nothing.
             work_s = max(0.0, work_s - (self.clock.now - started_s) / slowness)
 
-    def train(self, base: ModelRef) -> Generator[simpy.Event, Any, ModelRef | None]:
+    def train(
+        self, base: ModelRef, correction: ModelRef | None = None
+    ) -> Generator[simpy.Event, Any, ModelRef | None]:
         """One attempt at a local round: the model that comes out, or None after a dropout.
 
-        A crash ends the attempt where it stands; its work is lost.
+        `correction`: a direction that each step adds to its gradient. A crash ends the attempt
+        where it stands; its work is lost.
         """
         attempt, self.attempts = self.attempts, self.attempts + 1
         machine, started_s = self.machine, self.clock.now
@@ -207,7 +210,7 @@ class Node:
             self._trained("train_lost", started_s, number, attempt, fault)
             return None
         self._trained("train", started_s, number, attempt)
-        return self.lineage.trained(base, machine.client, number)
+        return self.lineage.trained(base, machine.client, number, correction)
 
     def keep(self, model: ModelRef) -> None:
         """Put what a finished local round came to into stable storage."""
@@ -216,6 +219,8 @@ class Node:
             # Told here, at the line that is wrong, and not when the observer next looks.
             what = "None, as of a dropout," if given is None else f"a {type(given).__name__}"
             raise TypeError(f"{what} is no model to keep; `yield from node.train(...)` gives one")
+        if model.is_direction:
+            raise TypeError(f"{model!r} is a direction, and no model to keep")
         self.storage.model = model
         self.storage.is_merge_newer = False
         self.storage.rounds += 1

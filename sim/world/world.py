@@ -83,7 +83,7 @@ class World:
         if weights is None:
             weights = {index: self.clients[index].machine.samples for index in indices}
         total = sum(weights[index] for index in indices)
-        return self.lineage.averaged(
+        return self.lineage.combined(
             tuple(models[index] for index in indices),
             tuple(weights[index] / total for index in indices),
         )

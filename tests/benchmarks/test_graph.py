@@ -25,7 +25,7 @@ def measured(rounds: int) -> tuple[int, float, float]:
         for number in range(rounds):
             # Each merges with its neighbour and trains, as a protocol would have it.
             merged = [
-                models.averaged((current[i], current[i - 1]), (0.5, 0.5)) for i in range(CLIENTS)
+                models.combined((current[i], current[i - 1]), (0.5, 0.5)) for i in range(CLIENTS)
             ]
             current = [models.trained(merged[i], i, number) for i in range(CLIENTS)]
             last = [models.scored(model) for model in current]

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from models.arithmetic.exact import fine_tune
 from models.bits import generator
-from models.parameters import FlatModule, Vector, averaged
+from models.operations import combined, direction, stepped
+from models.parameters import FlatModule, Vector
 from models.training import TrainingSettings
 from sim.compute import Graph, Lineage, Models, Store, engine_for
 
@@ -68,7 +69,7 @@ def images() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Segmenter:
-    """The four operations on that network, as `models.learner` does them."""
+    """What is asked of that network, as `models.learner` does it."""
 
     def __init__(self) -> None:
         inputs, self._labels = images()
@@ -78,15 +79,23 @@ class Segmenter:
     def initial(self) -> Vector:
         return self._flat.vector()
 
-    def trained(self, base: Vector, client: int, local_round: int) -> Vector:
+    def trained(
+        self, base: Vector, client: int, local_round: int, correction: Vector | None = None
+    ) -> Vector:
         self._flat.load(base)
         order = generator(0, "batches", client, local_round)
         loss = functional.cross_entropy
         fine_tune(self._flat.module, self._inputs, self._labels, loss, SETTINGS, order)
         return self._flat.vector()
 
-    def averaged(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
-        return averaged(models, weights)
+    def combined(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
+        return combined(models, weights, self._flat.parameter_length)
+
+    def direction(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
+        return direction(models, weights, self._flat.parameter_length)
+
+    def stepped(self, rule: str, inputs: Sequence[Vector], arguments: Sequence[float]) -> Vector:
+        return stepped(rule, inputs, arguments, self._flat.parameter_length)
 
     def scores(self, model: Vector, dataset: str = "test") -> dict[str, float]:
         return {"norm": float(np.abs(model).sum())}
@@ -124,7 +133,7 @@ def ours(folder: Path) -> float:
         current = [models.initial()] * CLIENTS
         for number in range(ROUNDS):
             merged = [
-                models.averaged((current[i], current[i - 1]), (0.5, 0.5)) for i in range(CLIENTS)
+                models.combined((current[i], current[i - 1]), (0.5, 0.5)) for i in range(CLIENTS)
             ]
             current = [models.trained(merged[i], i, number) for i in range(CLIENTS)]
         await asyncio.gather(*(models.scored(model) for model in current))

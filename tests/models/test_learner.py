@@ -107,13 +107,44 @@ def test_training_forgets_what_was_computed_before(
     first = learner.trained(base, 2, 1)
     learner.trained(np.ones_like(base), 0, 0)
     learner.scores(first)
-    learner.averaged([base, first], (0.5, 0.5))
+    learner.combined([base, first], (0.5, 0.5))
     assert learner.trained(base, 2, 1).tobytes() == first.tobytes()
     assert Learner(of).trained(base, 2, 1).tobytes() == first.tobytes()
     assert base.tobytes() == kept.tobytes()
     assert first.dtype == np.float32
     assert first.flags.c_contiguous
     assert first.shape == (learner.vector_length,)
+
+
+def test_a_correction_steers_a_round_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = Learner(spec(local_steps=1))
+    start, free = learner.initial(), learner.trained(learner.initial(), 0, 0)
+    way = learner.direction([start, free], (1.0, -1.0))
+    # One step of rate 0.05 along it.
+    steered = learner.trained(start, 0, 0, way)
+    assert np.allclose(steered, free - np.float32(0.05) * way, rtol=1e-5, atol=1e-7)
+    assert learner.trained(start, 0, 0).tobytes() == free.tobytes()
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_a_correction_is_refused_where_no_step_would_follow_it(optimizer: Optimizer) -> None:
+    learner = Learner(spec(optimizer=optimizer))
+    start = learner.initial()
+    with pytest.raises(Refusal, match=f"and {optimizer} would not .* allowed: training.optimizer"):
+        learner.trained(start, 0, 0, start)
+
+
+def test_operations_know_parameters_from_buffers() -> None:
+    learner = Learner(spec(MODELS[1]))
+    one, two = learner.initial(), learner.trained(learner.initial(), 0, 0)
+    count = FlatModule(MODELS[1].build((1, 8, 8), 10), torch.device("cpu")).parameter_length
+    assert 0 < count < learner.vector_length
+    beyond = learner.combined([two, one], (3.0, -2.0))
+    assert beyond[count:].tobytes() == two[count:].tobytes()
+    assert np.allclose(beyond[:count], (3 * two - 2 * one)[:count], atol=1e-5)
+    assert not learner.direction([two, one], (1.0, -1.0))[count:].any()
+    square = learner.stepped("adam_square", [one, two], (0.9, 0.1))
+    assert (square[:count] > 0).all() and not square[count:].any()
 
 
 def test_the_batch_order_belongs_to_the_client_and_its_round() -> None:
@@ -137,7 +168,7 @@ def test_no_global_generator_is_touched(model: MlpSettings | CnnSettings) -> Non
     learning = spec(model, "adam")
     learner = Learner(learning)
     result = learner.trained(learner.initial(), 0, 0)
-    learner.scores(learner.averaged([result, result], (0.5, 0.5)))
+    learner.scores(learner.combined([result, result], (0.5, 0.5)))
     fingerprint(learning.training, learning.libraries)
     assert state() == before
 

@@ -1,4 +1,4 @@
-"""A module and its vector say the same, and averaging is the formula."""
+"""A module and its vector say the same."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from models.networks import CnnSettings, MlpSettings
-from models.parameters import FlatModule, averaged
+from models.parameters import FlatModule
 
 CPU = torch.device("cpu")
 NETS = [MlpSettings(name="mlp", hidden=(5, 4)), CnnSettings(name="cnn")]
@@ -125,37 +123,13 @@ def test_a_vector_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
         flat(NETS[0]).load(np.zeros(shape, dtype=np.float32))
 
 
-@given(n=st.integers(1, 20), length=st.integers(1, 300), seed=st.integers(0, 2**32))
-def test_averaging_is_the_weighted_sum(n: int, length: int, seed: int) -> None:
-    draws = np.random.Generator(np.random.Philox(seed))
-    models = [draws.standard_normal(length).astype(np.float32) for _ in range(n)]
-    weights = draws.dirichlet(np.ones(n))
-    exact = sum(w * m.astype(np.float64) for w, m in zip(weights, models, strict=True))
-    result = averaged(models, tuple(weights))
-    assert result.dtype == np.float32
-    assert result.shape == (length,)
-    # Rounding of the weights and of n products and sums, each relative to a term of size |w m|.
-    size = sum(abs(w * m.astype(np.float64)) for w, m in zip(weights, models, strict=True))
-    assert np.all(np.abs(result - exact) <= (n + 2) * 2.0**-24 * size + 1e-37)
-
-
-def test_averaging_small_integers_is_exact() -> None:
-    models = [np.full(7, value, dtype=np.float32) for value in (8, 16, 32)]
-    assert np.array_equal(averaged(models, (0.5, 0.25, 0.25)), np.full(7, 16, dtype=np.float32))
-
-
-def test_a_model_averaged_alone_stays_itself() -> None:
-    model = flat(NETS[1]).vector()
-    assert np.array_equal(averaged([model], (1.0,)), model)
-
-
-def test_averaging_leaves_its_inputs_alone_and_does_not_depend_on_their_address() -> None:
-    draws = np.random.Generator(np.random.Philox(0))
-    stock = draws.standard_normal(3 * 1009).astype(np.float32)
-    models = [stock[i * 1009 : (i + 1) * 1009] for i in range(3)]
-    kept = stock.copy()
-    first = averaged(models, (0.2, 0.3, 0.5))
-    for _ in range(10):
-        copies = [model.copy() for model in models]
-        assert np.array_equal(averaged(copies, (0.2, 0.3, 0.5)), first)
-    assert np.array_equal(stock, kept)
+@pytest.mark.parametrize("settings", NETS, ids=lambda settings: settings.name)
+def test_parameters_come_first_in_the_vector_each_as_its_copy(settings: Any) -> None:
+    one = flat(settings)
+    of_parameters = one.of_parameters(one.vector())
+    assert sum(tensor.numel() for tensor in of_parameters) == one.parameter_length
+    assert (one.parameter_length == one.length) == (settings.name == "mlp")
+    for tensor, parameter in zip(of_parameters, one.module.parameters(), strict=True):
+        assert torch.equal(tensor, parameter)
+        tensor += 1
+        assert not torch.equal(tensor, parameter)

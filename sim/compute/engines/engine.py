@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sim.compute.refs import Job, Scores, Vector
+from sim.compute.refs import Job, Scores, ServerRule, Vector
 
 
 class ComputeError(RuntimeError):
@@ -31,16 +31,26 @@ Finished = Callable[[int, Sequence[Job], Sequence[Result]], None]
 
 
 class Learner(Protocol):
-    """The four operations, all pure functions; a model is a flat float32 vector [P]."""
+    """The operations, all pure functions; a model or a direction is a flat float32 vector [P]."""
 
     def initial(self) -> Vector:
         """The common initial model."""
 
-    def trained(self, base: Vector, client: int, local_round: int) -> Vector:
-        """`base` after one local round on the client's data."""
+    def trained(
+        self, base: Vector, client: int, local_round: int, correction: Vector | None = None
+    ) -> Vector:
+        """`base` after one local round on the client's data; see `Lineage.trained`."""
 
-    def averaged(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
-        """The weighted sum of models, in the order given."""
+    def combined(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
+        """The weighted sum of models, in the order given; see `Lineage.combined`."""
+
+    def direction(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
+        """The weighted sum of their parameters, in the order given; see `Lineage.direction`."""
+
+    def stepped(
+        self, rule: ServerRule, inputs: Sequence[Vector], arguments: Sequence[float]
+    ) -> Vector:
+        """What the rule makes of its inputs, entry by entry; see `Lineage.stepped`."""
 
     def scores(self, model: Vector, dataset: str = "test") -> Scores:
         """Metrics of the model on a data set."""

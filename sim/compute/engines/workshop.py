@@ -91,11 +91,15 @@ def operation(learner: Learner, job: Job, inputs: Sequence[Vector]) -> Vector | 
         case "initial":
             return learner.initial()
         case "trained":
-            return learner.trained(inputs[0], *job.arguments)
-        case "averaged":
-            return learner.averaged(inputs, job.arguments)
+            return learner.trained(inputs[0], *job.arguments, *inputs[1:])
+        case "combined":
+            return learner.combined(inputs, job.arguments)
+        case "direction":
+            return learner.direction(inputs, job.arguments)
         case "scores":
             return learner.scores(inputs[0], *job.arguments)
+        case rule:
+            return learner.stepped(rule, inputs, job.arguments)
 
 
 def failure_text(job: Job, failure: Exception) -> str:

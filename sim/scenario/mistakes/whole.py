@@ -17,6 +17,7 @@ from pydantic_core import InitErrorDetails
 
 from models.networks import ModelSettings, check_fit
 from models.tasks import TaskSettings
+from models.training import TrainingSettings
 from sim.faults import Fault
 from sim.protocols import Protocol
 from sim.record.errors import Path, Refusal, check_least, did_you_mean
@@ -239,6 +240,12 @@ def _targets(topology: TopologySettings, faults: Mapping[str, Fault]) -> Refusal
         yield from _by(partial(fault.check_topology, topology), "faults", name)
 
 
+def _trainings(protocols: Mapping[str, Protocol], training: TrainingSettings) -> Refusals:
+    for name, protocol in protocols.items():
+        own = protocol.training.over(training)
+        yield from _by(partial(protocol.check_training, own), "protocols", name)
+
+
 def _goals(
     task: TaskSettings, evaluation: EvaluationSettings, stop_when: GoalSettings | None
 ) -> Refusals:
@@ -284,6 +291,7 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _protocols,
     _topologies,
     _targets,
+    _trainings,
     _goals,
     _looks,
     _stages,

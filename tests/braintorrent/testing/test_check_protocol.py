@@ -24,6 +24,8 @@ from tests.outside.ring import Ring
         (wrong.Thief, r"client_\d+ trains client_\d+\.0, which never arrived there"),
         (wrong.Weightless, "which never arrived there"),
         (wrong.Heavy, "weights 0.5, 0.75; they sum to 1.25"),
+        (wrong.Misled, r"client_\d+ corrects its training by direction.\d+, which never arrived"),
+        (wrong.Mistaken, "is a direction, where a model is needed"),
         (wrong.Hasty, "trains in no time"),
         (wrong.Restless, "time stands still"),
         (wrong.Gambler, "another trace"),
@@ -62,6 +64,10 @@ def test_what_is_wrong_is_found(kind: type[wrong.Wrong], says: str) -> None:
 )
 def test_nothing_is_wrong_with_ours(kind: Any, settings: dict[str, Any], does: str) -> None:
     assert check_protocol(kind, settings, worlds=5)[does] > 0
+
+
+def test_directions_are_sent_and_used_like_models() -> None:
+    assert check_protocol(wrong.Steered, worlds=2, lasts_s=10.0)["transfer"] > 0
 
 
 @pytest.mark.slow

@@ -90,7 +90,49 @@ class Weightless(Wrong):
 
 class Heavy(Wrong):
     def base(self, node: Node, world: World) -> ModelRef:
-        return world.lineage.averaged((node.storage.model, world.lineage.initial()), (0.5, 0.75))
+        return world.lineage.combined((node.storage.model, world.lineage.initial()), (0.5, 0.75))
+
+
+class Mistaken(Wrong):
+    """Takes a difference of models for one."""
+
+    def base(self, node: Node, world: World) -> ModelRef:
+        return world.lineage.direction((node.storage.model, world.lineage.initial()), (1.0, -1.0))
+
+
+class Steered(Wrong):
+    """Nothing is wrong with it: clients send how far they came, and train along what has come."""
+
+    share: ClassVar[int] = 1
+    """Of a model's bytes, which a direction has, too."""
+
+    def run(self, world: World) -> Running:
+        return Steering(world, self)
+
+
+class Steering(Going):
+    def __init__(self, world: World, settings: Steered) -> None:
+        super().__init__(world, settings)
+        self._size_bytes = settings.share * world.model_bytes
+
+    def behaviour(self, node: Node) -> Behaviour:
+        world, lineage = self.world, self.world.lineage
+        while True:
+            base, correction = node.storage.model, node.inbox[-1].payload if node.inbox else None
+            model = yield from node.train(base, correction)
+            if model is not None:
+                node.keep(model)
+                came = lineage.direction((model, base), (1.0, -1.0))
+                for other in others(node, world):
+                    world.network.send(
+                        node.index, other.index, self._size_bytes, came, delivered=other.receive
+                    )
+
+
+class Misled(Steered):
+    """Sends directions that weigh nothing."""
+
+    share: ClassVar[int] = 0
 
 
 class Hasty(Wrong):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from models import operations
 from sim.compute import Engine, Graph, Lineage, Models, Store, engine_for
 from sim.compute.engines.engine import Finished
 from sim.compute.engines.workshop import InProcessEngine
@@ -23,7 +24,10 @@ NO_LIMIT = 1 << 40
 
 
 class Small:
-    """Training adds client + 1; a client of a special number misbehaves instead."""
+    """Training adds client + 1; a client of a special number misbehaves instead.
+
+    The first of a model's two numbers is a parameter, the second a buffer.
+    """
 
     def __init__(self, spec: Hashable) -> None:
         self._spec = spec
@@ -31,7 +35,9 @@ class Small:
     def initial(self) -> Vector:
         return np.zeros(2, np.float32)
 
-    def trained(self, base: Vector, client: int, local_round: int) -> Vector:
+    def trained(
+        self, base: Vector, client: int, local_round: int, correction: Vector | None = None
+    ) -> Vector:
         if client == FAILS:
             raise ValueError("no data")
         if client == WARNS:
@@ -50,10 +56,16 @@ class Small:
         if client == TELLS_PROCESS:
             time.sleep(0.3)
             return np.full(2, os.getpid(), np.float32)
-        return base + np.float32(client + 1)
+        return base + np.float32(client + 1) + (0 if correction is None else correction)
 
-    def averaged(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
-        return np.asarray(np.asarray(weights, np.float32) @ np.stack(models))
+    def combined(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
+        return operations.combined(models, weights, 1)
+
+    def direction(self, models: Sequence[Vector], weights: Sequence[float]) -> Vector:
+        return operations.direction(models, weights, 1)
+
+    def stepped(self, rule: str, inputs: Sequence[Vector], arguments: Sequence[float]) -> Vector:
+        return operations.stepped(rule, inputs, arguments, 1)
 
     def scores(self, model: Vector, dataset: str = "test") -> dict[str, float]:
         return {"accuracy": float(model[0])}

@@ -78,10 +78,10 @@ async def demanded(
     base, scores = models.initial(), []
     for number in range(rounds):
         made = tuple(models.trained(base, client, number) for client in clients)
-        base = models.averaged(made, tuple(1 / len(made) for _ in made))
+        base = models.combined(made, tuple(1 / len(made) for _ in made))
         scores += [models.scored(each) for each in (*made, base)]
     # One model may be an average's input twice.
-    twice = models.averaged((base, base), (0.25, 0.75))
+    twice = models.combined((base, base), (0.25, 0.75))
     return await asyncio.gather(*scores, models.scored(twice))
 
 
@@ -106,7 +106,7 @@ def test_a_demanded_model_comes_from_the_cluster(shared: Cluster) -> None:
         async with at_work_on(shared, limit_bytes=0) as (graph, engine):
             models = Lineage(graph, None, "fetched")
             made = tuple(models.trained(models.initial(), client, 0) for client in range(4))
-            merged = models.averaged(made, (0.25,) * 4)
+            merged = models.combined(made, (0.25,) * 4)
             for model in (*made, merged):
                 graph.stored(model)
             found = [(await graph.vector(model)).tolist() for model in (*made, merged)]

@@ -11,12 +11,13 @@ import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sim.compute import ComputeError, Graph, Lineage, Models
 from sim.compute.engines.workers import WorkerPoolEngine
-from sim.compute.refs import Job, Vector
+from sim.compute.refs import Job, ServerRule, Vector
 from sim.compute.store.vectors import VectorFolder
 from tests.sim.compute.small import (
     DIES,
@@ -46,8 +47,17 @@ async def demanded(graph: Graph, together: Hashable = None) -> list[dict[str, fl
     models = Lineage(graph, "spec", "n", together)
     base = models.initial()
     made = tuple(models.trained(base, client, 0) for client in range(6))
-    merged = models.averaged(made, (0.1, 0.2, 0.3, 0.1, 0.1, 0.2))
-    return await asyncio.gather(*map(models.scored, (*made, merged)))
+    merged = models.combined(made, (0.1, 0.2, 0.3, 0.1, 0.1, 0.2))
+    beyond = models.combined((merged, base), (1.1, -0.1))
+    way = models.direction((merged, beyond, base), (0.3, 0.3, -0.1))
+    corrected = models.trained(beyond, 1, 1, way)
+    squares = [
+        models.stepped(rule, (base, merged), (0.9, 0.01)) for rule in get_args(ServerRule)[:2]
+    ]
+    stepped = [
+        models.stepped("adaptive_step", (base, merged, way, each), (0.1, 0.01)) for each in squares
+    ]
+    return await asyncio.gather(*map(models.scored, (*made, merged, beyond, corrected, *stepped)))
 
 
 def test_workers_give_the_numbers_of_this_process(tmp_path: Path) -> None:
@@ -59,12 +69,27 @@ def test_workers_give_the_numbers_of_this_process(tmp_path: Path) -> None:
     assert left() == []
 
 
+def test_a_later_session_has_every_operation_s_result(tmp_path: Path) -> None:
+    async def scene() -> list[dict[str, float]]:
+        async with at_work(0, tmp_path) as (graph, _, _):
+            found = await demanded(graph)
+            assert graph.computed == computed
+            return found
+
+    computed = 1 + 6 + 1 + 1 + 1 + 1 + 2 + 2 + 11  # As in `demanded`, and their scores.
+    first = asyncio.run(scene())
+    computed = 0
+    assert asyncio.run(scene()) == first
+
+
 def test_torch_has_one_thread_while_an_operation_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     threads: list[int] = []
 
-    def trained(learner: Small, base: Vector, client: int, local_round: int) -> Vector:
+    def trained(
+        learner: Small, base: Vector, client: int, local_round: int, correction: object = None
+    ) -> Vector:
         threads.append(torch.get_num_threads())
         return base
 
@@ -78,7 +103,7 @@ def test_torch_has_one_thread_while_an_operation_is_done(monkeypatch: pytest.Mon
             assert torch.get_num_threads() == 2
 
     asyncio.run(scene())
-    assert threads == [1] * 6
+    assert threads == [1] * 7
     torch.set_num_threads(before)
 
 

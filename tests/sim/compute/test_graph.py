@@ -36,7 +36,7 @@ def test_a_score_is_the_number_that_the_operations_give() -> None:
             models = Lineage(graph, None, "n")
             base = models.initial()
             one, three = models.trained(base, 0, 0), models.trained(base, 2, 0)
-            merged = models.averaged((one, three), (0.25, 0.75))
+            merged = models.combined((one, three), (0.25, 0.75))
             return await models.scored(merged)
 
     assert asyncio.run(scene()) == {"accuracy": 2.5}
@@ -49,17 +49,65 @@ def test_equal_operations_are_one_and_different_ones_are_not() -> None:
     assert models.initial() is same.initial() is base
     assert models.trained(base, 1, 2) is same.trained(base, 1, 2)
     one, two = models.trained(base, 1, 0), models.trained(base, 2, 0)
+    way, other_way = models.direction((two, one), (1, -1)), models.direction((two, one), (-1, 1))
+    assert models.trained(base, 1, 0, way) is same.trained(base, 1, 0, way)
     different = [
         base,
         one,
         two,
+        way,
+        other_way,
         models.trained(base, 1, 1),
-        models.averaged((one, two), (0.5, 0.5)),
-        models.averaged((two, one), (0.5, 0.5)),
-        models.averaged((one, two), (0.25, 0.75)),
+        models.trained(base, 1, 0, way),
+        models.trained(base, 1, 0, other_way),
+        models.direction((one, two), (0.5, 0.5)),
+        models.stepped("adam_square", (one, two), (0.5, 0.1)),
+        models.stepped("yogi_square", (one, two), (0.5, 0.1)),
+        models.stepped("yogi_square", (one, two), (0.25, 0.1)),
+        models.combined((one, two), (0.5, 0.5)),
+        models.combined((two, one), (0.5, 0.5)),
+        models.combined((one, two), (0.25, 0.75)),
         other.initial(),
     ]
     assert len({model.name for model in different}) == len(different)
+
+
+def test_weights_of_what_is_combined_sum_to_one() -> None:
+    models = unused()
+    one, two = models.initial(), chain(models, 1)
+    assert models.combined((one, two), (1 / 3, 2 / 3)).kind == "combined"
+    assert models.combined((one, two), (5.0, -4.0)).kind == "combined"
+    for wrong in ((0.5, 0.5001), (1.0, 1.0), (1.0,), (float("nan"), 1.0)):
+        with pytest.raises(AssertionError):
+            models.combined((one, two), wrong)
+
+
+def test_a_direction_is_never_taken_for_a_model_nor_a_model_for_one() -> None:
+    models = unused()
+    one, two = models.initial(), chain(models, 1)
+    way = models.direction((two, one), (1.0, -1.0))
+    square = models.stepped("adam_square", (one, two), (0.9, 0.1))
+    stepped = models.stepped("adaptive_step", (one, two, way, square), (0.1, 0.1))
+    assert models.trained(stepped, 0, 1, way).kind == "trained"
+    for wrong in (way, square):
+        for use in (
+            lambda wrong=wrong: models.trained(wrong, 0, 0),
+            lambda wrong=wrong: models.combined((one, wrong), (0.5, 0.5)),
+            lambda wrong=wrong: models.stepped("adam_square", (one, wrong), (0.9, 0.1)),
+            lambda wrong=wrong: models.scored(wrong),
+        ):
+            with pytest.raises(TypeError, match="is a direction, where a model is needed"):
+                use()
+    with pytest.raises(AssertionError):
+        models.trained(one, 0, 0, two)
+
+
+def test_what_is_corrected_is_trained_alone() -> None:
+    models = Lineage(Graph(Stuck(), memory(), Models()), None, "n", together="these")
+    base = models.initial()
+    way = models.direction((base,), (1.0,))
+    assert models.trained(base, 0, 0).together == "these"
+    assert models.trained(base, 0, 0, way).together is None
 
 
 def test_other_metrics_judge_the_same_models_anew() -> None:
@@ -79,8 +127,8 @@ def test_other_metrics_judge_the_same_models_anew() -> None:
 
 def test_names_are_the_same_in_every_process_and_version_of_this_program() -> None:
     models = unused()
-    model = models.averaged((models.initial(), chain(models, 1)), (0.1, 0.9))
-    assert model.name == "da6eebcd9c3f49609208f512a9d26f7e"
+    model = models.combined((models.initial(), chain(models, 1)), (0.1, 0.9))
+    assert model.name == "005d88634a5153976973dca6d8e9477a"
 
 
 def test_it_counts_what_was_asked_shared_computed_and_never_needed() -> None:
@@ -106,7 +154,7 @@ def test_only_what_a_score_depends_on_is_computed_and_once() -> None:
             base = models.initial()
             lost = models.trained(base, 9, 0)
             kept = models.trained(base, 1, 0)
-            merged = models.averaged((kept, kept), (0.5, 0.5))
+            merged = models.combined((kept, kept), (0.5, 0.5))
             await asyncio.gather(*map(models.scored, (kept, merged, kept)))
             assert not store.holds(lost.name)
             assert isinstance(engine, Recorder)
@@ -114,7 +162,7 @@ def test_only_what_a_score_depends_on_is_computed_and_once() -> None:
                 ("initial", ()),
                 ("trained", (1, 0)),
                 ("scores", ("test",)),
-                ("averaged", (0.5, 0.5)),
+                ("combined", (0.5, 0.5)),
                 ("scores", ("test",)),
             ]
 
@@ -127,7 +175,7 @@ def test_ten_runs_ask_the_engine_for_the_same_in_the_same_order() -> None:
             async with at_work() as (graph, engine, _):
                 models = Lineage(graph, None, "n")
                 made = [chain(models, length, length) for length in (3, 1, 2)]
-                made.append(models.averaged(tuple(made), (0.2, 0.3, 0.5)))
+                made.append(models.combined(tuple(made), (0.2, 0.3, 0.5)))
                 await asyncio.gather(*(models.scored(each) for each in made))
                 assert isinstance(engine, Recorder)
                 return tuple(engine.asked)

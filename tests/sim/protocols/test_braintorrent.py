@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.parameters import averaged
+from models.operations import combined
 from sim.protocols.shared.peers import lowest
 from sim.runs.build import Facts, build
 from sim.world.node import INCARNATION
@@ -44,7 +44,7 @@ def test_merge_is_the_formula_over_itself_and_the_senders() -> None:
     assert node.storage.model is first[0]
     assert node.storage.merged == {}
     tiny.run(world.clock, 12.25)
-    merged = lineage.averaged((first[0], first[1], first[2]), (0.25, 0.25, 0.5))
+    merged = lineage.combined((first[0], first[1], first[2]), (0.25, 0.25, 0.5))
     assert node.storage.model is lineage.trained(merged, 0, 1)
     assert node.storage.merged == {1: 1, 2: 1}
     assert node.version == 2
@@ -72,7 +72,7 @@ def test_merge_of_vectors_made_by_hand() -> None:
     }
     merged = world.averaged(models)
     rows = [by_name[model.name] for model in merged.inputs]
-    assert averaged(rows, merged.arguments).tolist() == [4.0, 3.0]
+    assert combined(rows, merged.arguments, 2).tolist() == [4.0, 3.0]
 
 
 def test_crash_in_the_middle_of_a_ping() -> None:
@@ -152,7 +152,7 @@ def test_sender_crashes_in_a_weight_transfer(
     ]
     node, lineage = world.clients[0], world.lineage
     first = [lineage.trained(lineage.initial(), client, 0) for client in range(3)]
-    merged = lineage.averaged((first[0], first[2]), (100 / 300, 200 / 300))
+    merged = lineage.combined((first[0], first[2]), (100 / 300, 200 / 300))
     assert node.storage.model is lineage.trained(merged, 0, 1)
     assert node.storage.merged == {2: 1}
 

@@ -21,7 +21,7 @@ def averaged_with_the_late(world: World) -> ModelRef:
     lineage = world.lineage
     first = lineage.trained(lineage.initial(), 0, 0)
     fresh, late = lineage.trained(first, 0, 1), lineage.trained(lineage.initial(), 1, 0)
-    return lineage.averaged((fresh, late), (0.25, 0.75))
+    return lineage.combined((fresh, late), (0.25, 0.75))
 
 
 def test_round_closes_at_the_share_of_the_updates() -> None:
@@ -65,7 +65,7 @@ def test_fresh_update_of_the_same_client_wins() -> None:
     lineage = world.lineage
     first = lineage.trained(lineage.initial(), 0, 0)
     fresh = lineage.trained(first, 0, 1), lineage.trained(first, 1, 1)
-    assert protocol.global_model is lineage.averaged(fresh, (0.25, 0.75))
+    assert protocol.global_model is lineage.combined(fresh, (0.25, 0.75))
 
 
 def test_late_update_outlives_a_round_that_fails() -> None:

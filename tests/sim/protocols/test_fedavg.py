@@ -9,7 +9,7 @@ import torch
 from models.arithmetic.exact import batches
 from models.bits import generator
 from models.learner import Learner
-from models.parameters import averaged
+from models.operations import combined
 from sim.compute import Graph, Models, engine_for
 from sim.protocols.fedavg import ServerRounds
 from sim.runs.build import build
@@ -40,7 +40,7 @@ def test_one_round() -> None:
     ]
     lineage = world.lineage
     updates = tuple(lineage.trained(lineage.initial(), client, 0) for client in range(2))
-    assert protocol.global_model is lineage.averaged(updates, (0.25, 0.75))
+    assert protocol.global_model is lineage.combined(updates, (0.25, 0.75))
     assert protocol.server_round == 1
 
 
@@ -199,7 +199,7 @@ def textbook(described: Any, rounds: int) -> Any:
                 trained = torch.nn.utils.parameters_to_vector(net.parameters())
                 updates.append(trained.detach().numpy().copy())
             total = sum(len(part) for part in parts)
-            weights = averaged(updates, [len(part) / total for part in parts])
+            weights = combined(updates, [len(part) / total for part in parts], len(updates[0]))
         return weights
     finally:
         torch.set_num_threads(threads)

@@ -27,7 +27,7 @@ def test_federated_client_has_received_the_newest_order_that_is_whole() -> None:
     assert seen(protocol, "client_0") == (initial, update)
     tiny.run(world.clock, 7.75)
     average = protocol.global_model
-    assert average is lineage.averaged((update, lineage.trained(initial, 1, 0)), (0.25, 0.75))
+    assert average is lineage.combined((update, lineage.trained(initial, 1, 0)), (0.25, 0.75))
     assert seen(protocol, "client_0") == (initial, update)
     # The order of 6.75 is there at 8, and trained at 10.
     tiny.run(world.clock, 8.0)
@@ -38,7 +38,7 @@ def test_federated_client_has_received_the_newest_order_that_is_whole() -> None:
     assert by_name["server"].model is average
     # At 10.5 client 1 will be done.
     trained = seen(protocol, "client_0")[1], seen(protocol, "client_1")[1]
-    assert by_name["aggregate"].model is lineage.averaged(trained, (0.25, 0.75))
+    assert by_name["aggregate"].model is lineage.combined(trained, (0.25, 0.75))
 
 
 def test_order_that_comes_while_the_client_trains_is_received() -> None:
@@ -57,7 +57,7 @@ def test_serverless_client_has_received_its_last_merge() -> None:
     tiny.run(world.clock, 8.0)
     assert seen(running, "client_0") == (initial, first[0])
     tiny.run(world.clock, 8.25)
-    merged = lineage.averaged(first, (0.25, 0.25, 0.5))
+    merged = lineage.combined(first, (0.25, 0.25, 0.5))
     assert seen(running, "client_0") == (merged, first[0])
     tiny.run(world.clock, 12.25)
     assert seen(running, "client_0") == (merged, lineage.trained(merged, 0, 1))

@@ -24,7 +24,7 @@ class Judged(Counters):
     client i has trained. `asked`: how often, by data set and what made the model.
     """
 
-    VALUES: ClassVar = {"initial": 0.0, "averaged": 0.3, "trained": 0.6}
+    VALUES: ClassVar = {"initial": 0.0, "combined": 0.3, "trained": 0.6}
 
     def __init__(self, names: Lineage) -> None:
         self.__dict__ |= vars(names)
@@ -157,8 +157,8 @@ def test_a_stage_that_is_left_out_demands_nothing() -> None:
     trained, rows = asyncio.run(watched("braintorrent", stages=["trained"]))
     assert {row.stage for row in rows} == {"trained"}
     assert both.asked == {
-        ("test", "initial"): 4, ("test", "averaged"): 1 + 2 + 1, ("test", "trained"): 2,
-        ("final", "averaged"): 2 + 1, ("final", "trained"): 2,
+        ("test", "initial"): 4, ("test", "combined"): 1 + 2 + 1, ("test", "trained"): 2,
+        ("final", "combined"): 2 + 1, ("final", "trained"): 2,
     }  # fmt: skip
     assert trained.asked == {
         ("test", "initial"): 2, ("test", "trained"): 2, ("final", "trained"): 2

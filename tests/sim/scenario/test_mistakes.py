@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from braintorrent.testing.trials import Idle
+from models.training import TrainingSettings
+from sim.protocols import PROTOCOLS
 from sim.record.errors import ScenarioError
 from sim.scenario import grid, load
 
@@ -158,6 +161,27 @@ def test_what_the_whole_shows_is_told_together_too() -> None:
         "stop_when.value: 2 can't be reached",
         "stop_when.stage: trained models are not looked at",
     ]
+
+
+class Corrected(Idle):
+    """Corrects its clients' gradients."""
+
+    def check_training(self, training: TrainingSettings) -> None:
+        training.check_correction()
+
+
+def test_a_protocol_says_by_what_it_cannot_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROTOCOLS, "corrected", Corrected)
+    ours = "protocols.corrected={}"
+    what = "--set protocols.corrected={}: protocols.corrected: corrects gradients, "
+    assert told("no_faults", ours, "training.optimizer=adam") == [
+        what + "and adam would not step along them; allowed: training.optimizer: sgd"
+    ]
+    assert told("no_faults", ours, "training.arithmetic=batched") == [
+        what + "which batched arithmetic can't; allowed: training.arithmetic: exact"
+    ]
+    own = "protocols.corrected={training: {optimizer: sgd}}"
+    assert load("no_faults", [own, "training.optimizer=adam"]).training.optimizer == "adam"
 
 
 def test_a_network_that_does_not_fit_is_found_without_the_data() -> None:

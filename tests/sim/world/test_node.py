@@ -119,6 +119,21 @@ def test_crash_keeps_what_is_stored() -> None:
     assert node.storage.model is node.lineage.trained(node.lineage.initial(), 0, 0)
 
 
+def test_a_correction_goes_into_the_model_and_takes_no_time() -> None:
+    node = tiny.lone_node(Machine(1.0, 0, 1, 2))
+    base = node.storage.model
+    way = node.lineage.direction((base,), (1.0,))
+    made: list[ModelRef | None] = []
+
+    def behaviour() -> Behaviour:
+        made.append((yield from node.train(base, way)))
+
+    node.spawn(behaviour())
+    tiny.run(node.clock, 2.0)
+    assert made == [node.lineage.trained(base, 0, 0, way)]
+    assert [row.duration_s for row in node.trace.rows] == [2.0]
+
+
 def test_crash_at_the_instant_of_completion_comes_after_it() -> None:
     node = learner()
     at(node, 4.0, node.crash, "blow")
@@ -228,11 +243,14 @@ def test_jitter_belongs_to_the_attempt() -> None:
     [
         (None, "None, as of a dropout, is no model to keep; `yield from node.train"),
         ("generator", "a generator is no model to keep; `yield from node.train"),
+        ("direction", r"ModelRef\(direction\(1.0,\), \w+\) is a direction, and no model to keep"),
     ],
 )
 def test_only_models_are_kept(kept: object, told: str) -> None:
     node = learner()
     model = node.train(node.storage.model) if kept == "generator" else kept
+    if kept == "direction":
+        model = node.lineage.direction((node.storage.model,), (1.0,))
     before = node.storage.model
     with pytest.raises(TypeError, match=told):
         node.keep(cast(ModelRef, model))

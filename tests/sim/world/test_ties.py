@@ -43,7 +43,7 @@ def test_an_ask_that_arrives_as_a_training_ends_is_given_the_new_model() -> None
     first = world.lineage.trained(world.lineage.initial(), 0, 0)
     second = world.lineage.trained(first, 0, 1)
     alone = world.lineage.trained(world.lineage.initial(), 1, 0)
-    assert merged is world.lineage.averaged((second, alone), (0.5, 0.5))
+    assert merged is world.lineage.combined((second, alone), (0.5, 0.5))
     assert world.clients[1].storage.merged == {0: 2}
 
 
