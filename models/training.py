@@ -64,13 +64,16 @@ class TrainingSettings(Settings):
 
     @model_serializer(mode="wrap")
     def _without_the_unused(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a momentum and a pull that nobody chose and no step uses."""
+        """Leave out a momentum and a proximal term that nobody chose and no step uses."""
         settings: dict[str, Any] = written(self)
+        left_out = self.unused - self.model_fields_set
+        return {name: value for name, value in settings.items() if name not in left_out}
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Those of its settings that change no step."""
         used = {"momentum": self.optimizer == "momentum", "proximal": self.proximal > 0}
-        for name, is_used in used.items():
-            if not is_used and name not in self.model_fields_set:
-                settings.pop(name, None)
-        return settings
+        return frozenset(name for name, is_used in used.items() if not is_used)
 
     def check_correction(self) -> None:
         """Raise Refusal unless a step can add a given direction to its gradient."""

@@ -124,7 +124,7 @@ def _models_name(spec: LearnerSpec, data_digest: str) -> str:
     parts = [
         spec.task.model_dump_json(exclude=apart),
         spec.model.model_dump_json(),
-        spec.training.model_dump_json(),
+        spec.training.model_dump_json(exclude=set(spec.training.unused)),
         str(spec.clients),
         str(spec.seed),
         data_digest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,20 @@ def doubled(outputs, labels):
 def nothing_else() -> Iterator[None]:
     yield
     activate(NO_CODE)
+
+
+def test_a_setting_that_changes_no_step_is_no_part_of_a_name() -> None:
+    task = DigitsSettings(name="digits", partition=IidSettings(kind="iid"))
+    plain = TrainingSettings(learning_rate=0.1, batch_size=8, local_epochs=1)
+
+    def named(**changes: Any) -> str:
+        training = TrainingSettings(**(plain.model_dump() | changes))
+        return _models_name(LearnerSpec(task, MlpSettings(name="mlp"), training, 2, 0), "the data")
+
+    assert named() == named(momentum=0.5) == named(proximal=0.0)
+    others = [named(optimizer="momentum", momentum=0.5), named(optimizer="momentum"),
+              named(proximal=0.1), named(proximal=0.2)]  # fmt: skip
+    assert len({named(), *others}) == 5
 
 
 def names(folder: Path, code: str) -> tuple[str, str]:

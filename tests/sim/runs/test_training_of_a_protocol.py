@@ -12,7 +12,8 @@ from tests.tables import read_scores
 
 PROTOCOLS = (
     "protocols={common: {kind: local}, same: {kind: local, training: {learning_rate: 0.05}}, "
-    "other: {kind: local, training: {learning_rate: 0.2}}}"
+    "other: {kind: local, training: {learning_rate: 0.2}}, "
+    "free: {kind: local, training: {proximal: 0}}, pulled: {kind: local, training: {proximal: 1}}}"
 )
 SMALL = ["duration=1 min", "evaluation.every=30 s", "clients={count: 2, step_time: 1 s}"]
 
@@ -25,9 +26,10 @@ def test_only_what_trains_otherwise_is_trained_again(tmp_path: Path) -> None:
     found: dict[str, list[tuple[object, ...]]] = {}
     for row in read_scores(tmp_path):
         found.setdefault(row.protocol, []).append(row[2:])
-    assert found["common"] == found["same"] != found["other"]
+    assert found["common"] == found["same"] == found["free"]
+    assert found["common"] != found["other"] != found["pulled"] != found["common"]
     work = json.loads((tmp_path / "run.json").read_text())["operations"]
-    assert 3 * work["steps_computed"] == 2 * work["steps_asked"] > 0
+    assert 5 * work["steps_computed"] == 3 * work["steps_asked"] > 0
 
 
 def test_a_protocol_s_own_rounds_take_as_long_as_they_have_steps() -> None:
