@@ -96,7 +96,7 @@ def parameters(settings: ServerOptimizer) -> list[float]:
         (optimizer("yogi"), adaptive(True)),
         (optimizer("yogi", learning_rate=1.0, beta_2=0.5), adaptive(True, 1.0, 0.9, 0.5)),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, ServerOptimizer) else "",
 )
 def test_five_rounds_follow_the_paper(settings: ServerOptimizer, expected: Iterator[float]) -> None:
     assert parameters(settings) == pytest.approx(list(expected), rel=1e-6)
