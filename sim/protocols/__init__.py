@@ -2,6 +2,7 @@
 
 from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.fedavg import FedAvg
+from sim.protocols.gossip import Gossip
 from sim.protocols.local import Local
 from sim.protocols.pooled import Pooled
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
@@ -9,6 +10,7 @@ from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
     "fedavg": FedAvg,
+    "gossip": Gossip,
     "pooled": Pooled,
     "local": Local,
 }
