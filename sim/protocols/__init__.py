@@ -1,6 +1,7 @@
 """How nodes learn together: one file a protocol, and the literal registry of all of them."""
 
 from sim.protocols.braintorrent import BrainTorrent
+from sim.protocols.epidemic import Epidemic
 from sim.protocols.fedavg import FedAvg
 from sim.protocols.gossip import Gossip
 from sim.protocols.local import Local
@@ -11,6 +12,7 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
     "fedavg": FedAvg,
     "gossip": Gossip,
+    "epidemic": Epidemic,
     "pooled": Pooled,
     "local": Local,
 }

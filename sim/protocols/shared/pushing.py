@@ -1,13 +1,17 @@
 """What protocols have in common whose clients push their models, and nobody waits for anybody."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
-from sim.protocols.shared.peers import Ints, Peers
-from sim.record.settings import AllOrCount
-from sim.world import Node, Transfer
+from sim.protocols.protocol import Fastest
+from sim.protocols.shared.peers import Ints, OverTopology, Peers
+from sim.record.errors import check_least
+from sim.record.settings import AllOrCount, PositiveSeconds
+from sim.world import Behaviour, Node, Tie, Transfer, World
 
 
 class Outbox:
@@ -61,3 +65,47 @@ class Outbox:
                 acknowledge=True,
                 purpose="push",
             )
+
+
+class PushingProtocol(OverTopology):
+    """The settings of a protocol whose clients train, push and merge in rounds."""
+
+    round_time: PositiveSeconds | None = Field(
+        default=None,
+        description="clients merge what has come at multiples of it alone; if left out, each after "
+        "its own local round",
+    )
+
+    def check_times(self, fastest: Fastest) -> None:
+        if self.round_time is not None:
+            what = "is shorter than any local round and transfer: nothing would come in its round"
+            least_s = float(fastest.round_s.min()) + fastest.transfer_s
+            check_least(self.round_time, least_s, what, "round_time")
+
+
+class Pushing(Peers):
+    """Each client trains, pushes, waits for the end of the round if there is one, and merges."""
+
+    def __init__(self, settings: PushingProtocol, most: AllOrCount, world: World) -> None:
+        super().__init__(settings, world)
+        self.round_s = settings.round_time
+        self.most = most
+
+    def behaviour(self, node: Node) -> Behaviour:
+        outbox = Outbox(self, node, self.most)
+        while True:
+            yield from self.train(node, outbox)
+            if self.round_s is not None:
+                ends_s = (node.clock.now // self.round_s + 1) * self.round_s
+                yield node.clock.at(ends_s, Tie.TIMEOUT)
+            if node.inbox and node.storage.rounds:
+                yield from self.merge_inbox(node)
+                node.storage.is_merge_newer = True
+
+    @abstractmethod
+    def train(self, node: Node, outbox: Outbox) -> Behaviour:
+        """One attempt at a local round, and the pushes if it comes to something."""
+
+    @abstractmethod
+    def merge_inbox(self, node: Node) -> Behaviour:
+        """Merge all that has come with the newest model; that becomes what is received."""
