@@ -1,14 +1,20 @@
 """How nodes learn together: one file a protocol, and the literal registry of all of them."""
 
 from sim.protocols.braintorrent import BrainTorrent
+from sim.protocols.epidemic import Epidemic
 from sim.protocols.fedavg import FedAvg
+from sim.protocols.gossip import Gossip
 from sim.protocols.local import Local
 from sim.protocols.pooled import Pooled
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
+from sim.protocols.push_sum import PushSum
 
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
     "fedavg": FedAvg,
+    "gossip": Gossip,
+    "epidemic": Epidemic,
+    "push_sum": PushSum,
     "pooled": Pooled,
     "local": Local,
 }

@@ -50,6 +50,11 @@ class Transfer:
     silent_since_s: float = 0.0
     """Since when nothing has come of it, where no bytes flow now."""
 
+    @property
+    def flows(self) -> bool:
+        """Whether its bytes flow now: neither held up nor broken, which its sender sees."""
+        return self.flow is not None
+
 
 class Network(Medium):
     """Owns delivery among nodes that are known by their index in `wiring.names`."""

@@ -1,6 +1,6 @@
 """What protocols without a server have in common: peers, merges, and who is behind whom."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import Protocol, Running
 from sim.record.settings import AllOrCount, OneOf
-from sim.world import INCARNATION, TOPOLOGIES, Node, TopologySettings, World
+from sim.world import INCARNATION, TOPOLOGIES, Behaviour, Node, TopologySettings, World
 
 Ints = npt.NDArray[np.int64]
 
@@ -68,18 +68,22 @@ class Peers(Running):
 
         By sample size, or by `weights`, which needn't sum to 1 and have one for the node, too.
         """
+        yield from self.merging(node, models)
+        everyones = {**models, node.index: node.storage.newest}
+        node.storage.received = self.world.averaged(everyones, weights)
+        return node.storage.received
+
+    def merging(self, node: Node, peers: Collection[int]) -> Behaviour:
+        """Spend the time of a merge with so many models of these peers, and tell of it."""
         started_s = node.clock.now
-        yield from node.compute(self.world.merge_s * (len(models) + 1))
+        yield from node.compute(self.world.merge_s * (len(peers) + 1))
         node.trace.record(
             started_s,
             node.name,
             "merge",
             duration_s=node.clock.now - started_s,
-            peers=tuple(self.world.clients[peer].name for peer in sorted(models)),
+            peers=tuple(self.world.clients[peer].name for peer in sorted(peers)),
         )
-        everyones = {**models, node.index: node.storage.newest}
-        node.storage.received = self.world.averaged(everyones, weights)
-        return node.storage.received
 
     def count(self, node: Node, versions: Mapping[int, int]) -> None:
         """The node's model has merged these versions of its peers."""
