@@ -1,16 +1,21 @@
 """How nodes learn together: one file a protocol, and the literal registry of all of them."""
 
 from sim.protocols.braintorrent import BrainTorrent
+from sim.protocols.fedasync import FedAsync
 from sim.protocols.fedavg import FedAvg
+from sim.protocols.fedbuff import FedBuff
 from sim.protocols.local import Local
 from sim.protocols.pooled import Pooled
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
+from sim.protocols.shared.asynchronous import STALENESS_WEIGHTS
 
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
     "fedavg": FedAvg,
+    "fedasync": FedAsync,
+    "fedbuff": FedBuff,
     "pooled": Pooled,
     "local": Local,
 }
 
-__all__ = ["PROTOCOLS", "Fastest", "Protocol", "Running", "Seen"]
+__all__ = ["PROTOCOLS", "STALENESS_WEIGHTS", "Fastest", "Protocol", "Running", "Seen"]
