@@ -7,11 +7,13 @@ from sim.protocols.fedbuff import FedBuff
 from sim.protocols.local import Local
 from sim.protocols.pooled import Pooled
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
+from sim.protocols.scaffold import Scaffold
 from sim.protocols.shared.asynchronous import STALENESS_WEIGHTS
 
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
     "fedavg": FedAvg,
+    "scaffold": Scaffold,
     "fedasync": FedAsync,
     "fedbuff": FedBuff,
     "pooled": Pooled,
