@@ -16,19 +16,15 @@ from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
-from sim.protocols.shared.participants import Order, Participants, ServerProtocol
+from sim.protocols.shared.participants import Order, Participants, ServerProtocol, Update
 from sim.record.errors import Refusal, check_least
 from sim.record.settings import PositiveSeconds, Share
 from sim.world import Behaviour, Tie, Transfer, World
 
 
-class FedAvg(ServerProtocol):
-    """Server-based: the server sends a model out, clients train, it averages what returns.
+class RoundsProtocol(ServerProtocol):
+    """The settings of a protocol whose server works in rounds."""
 
-    Source: McMahan et al. 2017, arXiv 1602.05629.
-    """
-
-    kind: Literal["fedavg"] = Field(default="fedavg", description=KIND)
     deadline: PositiveSeconds | None = Field(
         default=None, description="when a server round closes; required with faults or loss"
     )
@@ -71,6 +67,15 @@ class FedAvg(ServerProtocol):
     def events(self, duration_s: float) -> float:
         return duration_s / self.deadline if self.deadline else 0.0
 
+
+class FedAvg(RoundsProtocol):
+    """Server-based: the server sends a model out, clients train, it averages what returns.
+
+    Source: McMahan et al. 2017, arXiv 1602.05629.
+    """
+
+    kind: Literal["fedavg"] = Field(default="fedavg", description=KIND)
+
     def run(self, world: World) -> Running:
         return ServerRounds(self, world)
 
@@ -83,18 +88,18 @@ class Round:
     opened_s: float
     pending: dict[int, None]
     asked: int
-    updates: dict[int, ModelRef] = field(default_factory=dict)
+    updates: dict[int, Update] = field(default_factory=dict)
     under_way: list[Transfer] = field(default_factory=list)
 
 
 class ServerRounds(Participants):
     """The server drives the rounds; clients train what they are sent."""
 
-    settings: FedAvg
+    settings: RoundsProtocol
 
     def serve(self) -> Behaviour:
         # In the server's memory: late updates that the next average takes.
-        self._late: dict[int, ModelRef] = {}
+        self._late: dict[int, Update] = {}
         while True:
             current = self._open_round()
             if not current.asked:
@@ -122,11 +127,10 @@ class ServerRounds(Participants):
         return math.ceil(round(share * current.asked, 9))
 
     def _open_round(self) -> Round:
-        attempt = self.next_attempt()
-        order = Order(attempt, self.server_round, self.global_model)
+        order = self.next_order()
         clients = self.world.clients
         wanted = max(1, round(self.settings.participation * len(clients)))
-        luck = self.server.streams.stream("participation", attempt).random(len(clients))
+        luck = self.server.streams.stream("participation", order.attempt).random(len(clients))
         suspected = self.world.detector.suspects(self.server.index, self.everyone)
         live = self.everyone[~suspected]
         chosen = sorted(live[np.argsort(luck[live], kind="stable")][:wanted].tolist())
@@ -183,20 +187,20 @@ class ServerRounds(Participants):
             in_time = report.order.attempt == current.order.attempt
             if in_time:
                 current.pending.pop(client, None)
-            if report.update is None:
+            if not isinstance(report, Update):
                 continue
             if in_time:
-                current.updates[client] = report.update
+                current.updates[client] = report
             else:
-                self._take_late(client, report.order.server_round, report.update)
+                self._take_late(client, report)
 
-    def _take_late(self, client: int, server_round: int, update: ModelRef) -> None:
+    def _take_late(self, client: int, update: Update) -> None:
         self.world.trace.record(
             self.world.clock.now,
             self.server.name,
             "update_late",
             peer=self.world.clients[client].name,
-            round=server_round,
+            round=update.order.server_round,
         )
         if self.settings.late_updates_count:
             self._late[client] = update
@@ -204,4 +208,12 @@ class ServerRounds(Participants):
     def _aggregate(self, current: Round) -> Behaviour:
         updates, self._late = self._late | current.updates, {}
         yield from self.server.compute(self.world.aggregation_s * len(updates))
-        self.finish_round(self.world.averaged(updates))
+        self.take(updates)
+
+    def take(self, updates: dict[int, Update]) -> None:
+        """Let clients' updates make the next global model."""
+        self.finish_round(self.mean(updates))
+
+    def mean(self, updates: dict[int, Update]) -> ModelRef:
+        """What clients' updates come to: their average by sample size."""
+        return self.world.averaged({client: update.model for client, update in updates.items()})
