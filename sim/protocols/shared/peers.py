@@ -1,6 +1,6 @@
 """What protocols without a server have in common: peers, merges, and who is behind whom."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import Protocol, Running
 from sim.record.settings import AllOrCount, OneOf
-from sim.world import INCARNATION, TOPOLOGIES, Node, TopologySettings, World
+from sim.world import INCARNATION, TOPOLOGIES, Behaviour, Node, TopologySettings, Transfer, World
 
 Ints = npt.NDArray[np.int64]
 
@@ -58,6 +58,23 @@ class Peers(Running):
         luck = node.streams.stream(purpose, node.name, counter).random(len(self.world.clients))
         return lowest(among, luck, number)
 
+    def push(self, node: Node, peer: int, payload: Any) -> Transfer:
+        """Send a message with a model in it; its `settled` says whether it arrived."""
+        return node.offer(self.world.clients[peer], self.world.model_bytes, payload, "push")
+
+    def delivered(
+        self, node: Node, peer: int, payload: Any, timeout_s: float | None, skip_suspected: bool
+    ) -> Behaviour:
+        """Push until it is there, time is over, or if that is to count the peer is suspected."""
+        over, push = self.timeout(timeout_s), self.push(node, peer, payload)
+        while not (push.settled.triggered and push.settled.value):
+            if over.processed or (skip_suspected and peer not in self.live_peers(node)):
+                self.world.network.cancel(push, "timeout" if over.processed else "abandoned")
+                return
+            if push.settled.triggered:
+                push = self.push(node, peer, payload)
+            yield from self.until_news(node, [peer], push.settled, over)
+
     def merge(
         self,
         node: Node,
@@ -68,18 +85,22 @@ class Peers(Running):
 
         By sample size, or by `weights`, which needn't sum to 1 and have one for the node, too.
         """
+        yield from self.merging(node, models)
+        everyones = {**models, node.index: node.storage.newest}
+        node.storage.received = self.world.averaged(everyones, weights)
+        return node.storage.received
+
+    def merging(self, node: Node, peers: Collection[int]) -> Behaviour:
+        """Spend the time that it takes to average the node's model with those of `peers`."""
         started_s = node.clock.now
-        yield from node.compute(self.world.merge_s * (len(models) + 1))
+        yield from node.compute(self.world.merge_s * (len(peers) + 1))
         node.trace.record(
             started_s,
             node.name,
             "merge",
             duration_s=node.clock.now - started_s,
-            peers=tuple(self.world.clients[peer].name for peer in sorted(models)),
+            peers=tuple(self.world.clients[peer].name for peer in sorted(peers)),
         )
-        everyones = {**models, node.index: node.storage.newest}
-        node.storage.received = self.world.averaged(everyones, weights)
-        return node.storage.received
 
     def count(self, node: Node, versions: Mapping[int, int]) -> None:
         """The node's model has merged these versions of its peers."""

@@ -70,6 +70,7 @@ def timed(protocols: dict[str, Any], **more: Any) -> Scenario:
         ("braintorrent", "transfer_timeout", 1.5, 0.5),
         ("fedavg", "transfer_timeout", 1.5, 0.5),
         ("fedavg", "deadline", 7.0, 1.0),
+        ("d_psgd", "push_timeout", 1.5, 0.5),
     ],
 )
 def test_a_time_out_that_nothing_can_meet_is_refused(
