@@ -1,8 +1,7 @@
 """D-PSGD: after each local round, neighbours average their models.
 
-Lian, Zhang, Zhang, Hsieh, Zhang, Liu, "Can Decentralized Algorithms Outperform Centralized
-Algorithms? A Case Study for Decentralized Parallel Stochastic Gradient Descent", NIPS 2017, arXiv
-1705.09056, algorithm 1. How it blocks, and what a listener counts, is what systems make of it.
+Lian et al., "Can Decentralized Algorithms Outperform Centralized Algorithms? A Case Study for
+Decentralized Parallel Stochastic Gradient Descent", NIPS 2017, arXiv 1705.09056, algorithm 1.
 """
 
 from typing import Literal, NamedTuple
@@ -37,8 +36,7 @@ class DPSGD(OverTopology):
         default=None, description="blocking: longest wait for models after that; none if left out"
     )
     counts: Literal["senders", "messages"] = Field(
-        default="senders",
-        description="blocking: wait for a model of each neighbour, or for as many, whoever's",
+        default="senders", description="blocking: a model of each neighbour, or as many of any"
     )
     skip_suspected: bool = Field(
         default=True, description="pass over who is suspected; if not, time-outs alone decide"
@@ -71,32 +69,27 @@ class Nonblocking(Peers):
 
     def behaviour(self, node: Node) -> Behaviour:
         notes = node.storage.notes
-        # Neighbours number rounds alike. What a crash took of the mail for the next one nobody
-        # sends again: whoever starts anew goes on with the one after that.
+        # Neighbours count alike; a crash takes the mail for the next round, which isn't sent again.
         notes["round"] = notes.get("round", 0) + 1
         while True:
             model = yield from node.train(node.storage.newest)
             if model is not None:
                 node.keep(model)
                 notes["round"] += 1
-                yield from self.exchange(node)
+                yield from self.exchange(node, Push(notes["round"], node.version, model))
                 yield from self.average(node, self.taken(node))
 
     def partners(self, node: Node) -> Ints:
         """The neighbours to whom the node sends now [n], ascending."""
         return self.live_peers(node) if self.settings.skip_suspected else self.peers(node)
 
-    def message(self, node: Node) -> Push:
-        """What the node sends now."""
-        return Push(node.storage.notes["round"], node.version, node.storage.model)
-
-    def exchange(self, node: Node) -> Behaviour:
+    def exchange(self, node: Node, push: Push) -> Behaviour:
         """Send to each neighbour to whom the last push isn't still under way."""
         for peer in self.partners(node).tolist():
             last = self._last.get((node.index, peer))
             # Where rounds are shorter than transfers, ever more of these would share a link.
             if last is None or last.settled.triggered:
-                self._last[node.index, peer] = self.push(node, peer, self.message(node))
+                self._last[node.index, peer] = self.push(node, peer, push)
         yield from ()
 
     def taken(self, node: Node) -> dict[int, Push]:
@@ -108,8 +101,7 @@ class Nonblocking(Peers):
         """x_i = sum of W_ij x_j over the node and those of whom something came."""
         if came:
             models = {peer: push.model for peer, push in came.items()}
-            weights = metropolis(node.index, came, self.topology.degrees)
-            yield from self.merge(node, models, weights)
+            yield from self.merge(node, models, metropolis(node.index, came, self.topology.degrees))
             self.count(node, {peer: push.version for peer, push in came.items()})
             node.storage.is_merge_newer = True
 
@@ -117,11 +109,11 @@ class Nonblocking(Peers):
 class Blocking(Nonblocking):
     """`exchange: blocking`: a round is over when the neighbours' models are there."""
 
-    def exchange(self, node: Node) -> Behaviour:
+    def exchange(self, node: Node, push: Push) -> Behaviour:
         """Deliver to all at once; then wait for theirs, which may have come meanwhile."""
         began_s, peers, how = node.clock.now, self.partners(node), self.settings
-        message, patience = self.message(node), (how.push_timeout, how.skip_suspected)
-        sending = [self.delivered(node, peer, message, *patience) for peer in peers.tolist()]
+        patience = how.push_timeout, how.skip_suspected
+        sending = [self.delivered(node, peer, push, *patience) for peer in peers.tolist()]
         yield simpy.AllOf(node.clock, [node.spawn(each) for each in sending])
         over = self.timeout(how.receive_timeout)
         while not over.processed and len(missing := self._missing(node, peers, began_s)):
