@@ -1,6 +1,7 @@
 """How nodes learn together: one file a protocol, and the literal registry of all of them."""
 
 from sim.protocols.braintorrent import BrainTorrent
+from sim.protocols.d_psgd import DPSGD
 from sim.protocols.epidemic import Epidemic
 from sim.protocols.fedasync import FedAsync
 from sim.protocols.fedavg import FedAvg
@@ -22,6 +23,7 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "gossip": Gossip,
     "epidemic": Epidemic,
     "push_sum": PushSum,
+    "d_psgd": DPSGD,
     "pooled": Pooled,
     "local": Local,
 }

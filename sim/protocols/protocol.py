@@ -16,7 +16,7 @@ from models.training import TrainingChanges, TrainingSettings
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings import Settings
-from sim.world import Behaviour, Node, TopologySettings, World
+from sim.world import Behaviour, Node, Tie, TopologySettings, World
 
 Floats = npt.NDArray[np.float64]
 KIND = "the protocol's kind; the name in the scenario if left out"
@@ -170,6 +170,11 @@ class Running(ABC):
             yield simpy.AnyOf(self.world.clock, (watch.news, *events))
         finally:
             watch.end()  # A crash ends the wait, too.
+
+    def timeout(self, seconds: float | None) -> simpy.Event:
+        """An event after so many seconds; one that never comes where there is no time-out."""
+        clock = self.world.clock
+        return clock.event() if seconds is None else clock.after(seconds, Tie.TIMEOUT)
 
     @abstractmethod
     def behaviour(self, node: Node) -> Behaviour:

@@ -1,0 +1,150 @@
+"""D-PSGD: after each local round, neighbours average their models.
+
+Lian et al., "Can Decentralized Algorithms Outperform Centralized Algorithms? A Case Study for
+Decentralized Parallel Stochastic Gradient Descent", NIPS 2017, arXiv 1705.09056, algorithm 1.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import simpy
+from pydantic import Field
+
+from sim.compute import ModelRef
+from sim.protocols.protocol import KIND, Fastest, Running
+from sim.protocols.shared.mixing import metropolis
+from sim.protocols.shared.peers import Ints, OverTopology, Peers
+from sim.record.errors import check_least
+from sim.record.settings import PositiveSeconds
+from sim.world import Behaviour, Node, Transfer, World
+
+
+class DPSGD(OverTopology):
+    """Serverless: each local round ends with an average over the neighbours.
+
+    Source: Lian et al. 2017, arXiv 1705.09056.
+    """
+
+    kind: Literal["d_psgd"] = Field(default="d_psgd", description=KIND)
+    exchange: Literal["blocking", "nonblocking"] = Field(
+        default="blocking", description="whether a round waits for models, or takes what has come"
+    )
+    push_timeout: PositiveSeconds | None = Field(
+        default=None, description="blocking: longest time to try to send; none if left out"
+    )
+    receive_timeout: PositiveSeconds | None = Field(
+        default=None, description="blocking: longest wait for models after that; none if left out"
+    )
+    counts: Literal["senders", "messages"] = Field(
+        default="senders", description="blocking: a model of each neighbour, or as many of any"
+    )
+    skip_suspected: bool = Field(
+        default=True, description="pass over who is suspected; if not, time-outs alone decide"
+    )
+
+    def check_times(self, fastest: Fastest) -> None:
+        if self.push_timeout is not None:
+            what = "is shorter than any transfer and its acknowledgement: no push would succeed"
+            check_least(self.push_timeout, fastest.fetch_s, what, "push_timeout")
+
+    def run(self, world: World) -> Running:
+        return {"blocking": Blocking, "nonblocking": Nonblocking}[self.exchange](self, world)
+
+
+class Push(NamedTuple):
+    """What a neighbour is sent: the model that the local round of that `number` came to."""
+
+    number: int
+    version: int
+    model: ModelRef
+
+
+class Nonblocking(Peers):
+    """`exchange: nonblocking`: nobody waits for anybody; what a node does in either exchange."""
+
+    def __init__(self, settings: DPSGD, world: World) -> None:
+        super().__init__(settings, world)
+        self.settings = settings
+        self._last: dict[tuple[int, int], Transfer] = {}
+
+    def behaviour(self, node: Node) -> Behaviour:
+        notes = node.storage.notes
+        # Neighbours count alike; a crash takes the mail for the next round, which isn't sent again.
+        notes["round"] = notes.get("round", 0) + 1
+        while True:
+            model = yield from node.train(node.storage.newest)
+            if model is not None:
+                node.keep(model)
+                notes["round"] += 1
+                yield from self.exchange(node, Push(notes["round"], node.version, model))
+                yield from self.average(node, self.taken(node))
+
+    def partners(self, node: Node) -> Ints:
+        """The neighbours to whom the node sends now [n], ascending."""
+        return self.live_peers(node) if self.settings.skip_suspected else self.peers(node)
+
+    def exchange(self, node: Node, push: Push) -> Behaviour:
+        """Send to each neighbour to whom the last push isn't still under way."""
+        for peer in self.partners(node).tolist():
+            last = self._last.get((node.index, peer))
+            # Where rounds are shorter than transfers, ever more of these would share a link.
+            if last is None or last.settled.triggered:
+                self._last[node.index, peer] = self.push(node, peer, push)
+        yield from ()
+
+    def taken(self, node: Node) -> dict[int, Push]:
+        """Take the newest model of each neighbour that has come since the last average."""
+        mail, node.inbox = node.inbox, []
+        return {transfer.source: transfer.payload for transfer in mail}
+
+    def average(self, node: Node, came: dict[int, Push]) -> Behaviour:
+        """x_i = sum of W_ij x_j over the node and those of whom something came."""
+        if came:
+            models = {peer: push.model for peer, push in came.items()}
+            yield from self.merge(node, models, metropolis(node.index, came, self.topology.degrees))
+            self.count(node, {peer: push.version for peer, push in came.items()})
+            node.storage.is_merge_newer = True
+
+
+class Blocking(Nonblocking):
+    """`exchange: blocking`: a round is over when the neighbours' models are there."""
+
+    def exchange(self, node: Node, push: Push) -> Behaviour:
+        """Deliver to all at once; then wait for theirs, which may have come meanwhile."""
+        began_s, peers, how = node.clock.now, self.partners(node), self.settings
+        patience = how.push_timeout, how.skip_suspected
+        sending = [self.delivered(node, peer, push, *patience) for peer in peers.tolist()]
+        yield simpy.AllOf(node.clock, [node.spawn(each) for each in sending])
+        over = self.timeout(how.receive_timeout)
+        while not over.processed and len(missing := self._missing(node, peers, began_s)):
+            yield from self.until_news(node, missing.tolist(), node.mail(), over)
+
+    def _missing(self, node: Node, peers: Ints, began_s: float) -> Ints:
+        """Those of `peers` [n] for whom the node waits."""
+        if self.settings.skip_suspected:
+            # Who has started anew has lost its part in the round, and what it was sent.
+            peers = peers[~self.world.detector.lost(node.index, peers, began_s)]
+        if self.settings.counts == "messages":
+            return peers if len(node.inbox) < len(peers) else peers[:0]
+        came, newest = self._of_round(node)
+        # Who is two rounds behind lets others wait if it waits for the rest.
+        is_behind = newest > node.storage.notes["round"] + 1
+        return peers[:0] if is_behind else peers[~np.isin(peers, list(came))]
+
+    def taken(self, node: Node) -> dict[int, Push]:
+        """Take what the node has waited for; the rest stays for later rounds."""
+        if self.settings.counts == "messages":
+            most = len(self.partners(node))
+            mail, node.inbox = node.inbox[:most], node.inbox[most:]
+            return {transfer.source: transfer.payload for transfer in mail}
+        came, newest = self._of_round(node)
+        # Who has missed rounds trains the one next that its neighbours are in.
+        number = node.storage.notes["round"] = max(node.storage.notes["round"], newest - 1)
+        node.inbox = [transfer for transfer in node.inbox if transfer.payload.number > number]
+        return came
+
+    def _of_round(self, node: Node) -> tuple[dict[int, Push], int]:
+        """Each neighbour's first model of the node's round or a later one; the newest's number."""
+        number = node.storage.notes["round"]
+        mail = [(t.source, t.payload) for t in reversed(node.inbox) if t.payload.number >= number]
+        return dict(mail), max([number, *(push.number for _, push in mail)])
