@@ -25,7 +25,7 @@ from braintorrent.testing.kinds import PROTOCOL, chosen
 from braintorrent.testing.trials import Trial
 from braintorrent.testing.worlds import Dice, random_world
 from sim.protocols import PROTOCOLS, Protocol, Running
-from sim.record.errors import ScenarioError
+from sim.record.errors import Refusal, ScenarioError
 from sim.record.rows import TraceRow
 from sim.record.settings import Schema
 from sim.world import Streams, Transfer, World
@@ -58,6 +58,11 @@ class Drawn:
     def settings(self) -> dict[str, Any]:
         """All that is required, and of the rest what chance wants and what can be drawn."""
         return self._mapping(self._shape)
+
+    def required(self) -> dict[str, Any]:
+        """What must be said, and nothing else."""
+        shape = self._shape
+        return {name: self.value(shape["properties"][name]) for name in shape.get("required", ())}
 
     def value(self, shape: Shape) -> Any:
         """Any value of that shape. Raises Undrawable."""
@@ -123,6 +128,20 @@ def _fitting(numbers: Sequence[Any], shape: Shape) -> list[Any]:
     if not fitting:
         raise Undrawable(shape)
     return fitting
+
+
+def least(kind: str) -> dict[str, Any]:
+    """Of a protocol the kind, and what else must be said of it where things fail."""
+    made = {"kind": kind, **Drawn(kind, Dice(np.random.default_rng(0))).required()}
+    while True:
+        try:
+            chosen(PROTOCOL, kind, made).check(unreliable=True)
+        except Refusal as refusal:
+            missing = str(refusal.path[0])
+            assert missing not in made, refusal
+            made[missing] = "30 s"
+        else:
+            return made
 
 
 def trial(kind: str, seed: int, number: int, lasts_s: float) -> Trial:
