@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from sim.cli import app
+from sim.protocols import PROTOCOLS
 from tests.tables import read_scores
+from tests.worlds import least
 
 SMALL = [
     "--set=duration=3 min",
@@ -87,6 +90,16 @@ def test_a_run_stops_when_its_score_is_reached_at_the_same_look(tmp_path: Path) 
     assert reached[-1].value >= 0.3
     assert all(row.value < 0.3 for row in reached[:-1])
     assert 0 < reached[-1].time_s < 1800
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", PROTOCOLS)
+def test_every_protocol_has_the_same_bytes_with_any_number_of_workers(
+    kind: str, tmp_path: Path
+) -> None:
+    only = ["--set=protocols=" + json.dumps({"it": least(kind)})]
+    here = tables(tmp_path / "here", 0, "churn", *SMALL, *only)
+    assert tables(tmp_path / "two", 2, "churn", *SMALL, *only) == here
 
 
 BATCHED = [*SMALL, "--set=training.arithmetic=batched"]

@@ -110,7 +110,7 @@ def _checked(
         for trial in trials:
             with explained(subject, partial(_again, trial, call)):
                 rows = trial.watched()
-                _check_faults(trial, rows)
+                check_faults(trial, rows)
             other.begin()  # What fails in the first world needs no other process.
             counts.update(row.kind for row in rows if not trial.faults or row.cause == MINE)
             traces.append(as_json(rows))
@@ -118,7 +118,7 @@ def _checked(
             others = other.traces()
         for trial, first, second in zip(trials, traces, others, strict=True):
             with explained(subject, partial(_again, trial, call)):
-                _compare(trial, first, second)
+                compare(trial, first, second)
     return counts
 
 
@@ -132,7 +132,7 @@ def _again(trial: Trial, call: str) -> str:
 # -- faults ------------------------------------------------------------------------------------
 
 
-def _check_faults(trial: Trial, rows: Sequence[TraceRow]) -> None:
+def check_faults(trial: Trial, rows: Sequence[TraceRow]) -> None:
     """Faults strike as if nobody did anything, and where and when they say."""
     nodes = trial.protocol.runs_on(trial.scenario.client_names)
     alone = Trial(trial.world, Idle(), trial.faults).unwatched()
@@ -173,7 +173,7 @@ def _check_strike(fault: Fault, row: TraceRow, nodes: Sequence[str]) -> None:
 # -- the same again ----------------------------------------------------------------------------
 
 
-def _compare(trial: Trial, first: Rows, second: Rows) -> None:
+def compare(trial: Trial, first: Rows, second: Rows) -> None:
     """`first` was watched, `second` was not, and in another process if that could be."""
     if first == second:
         return

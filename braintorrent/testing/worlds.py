@@ -69,7 +69,7 @@ class RandomWorld:
 
 def random_world(seed: int, number: int, lasts_s: float) -> RandomWorld:
     """The world of that number: up to 11 clients and a server, for `lasts_s` seconds or less."""
-    dice = _Dice(Streams(seed).stream("world", number))
+    dice = Dice(Streams(seed).stream("world", number))
     clients = dice.of(4, 3, 4, 3, 5, 7, 9, 11, 2, 1)
     nodes = [*(f"client_{i}" for i in range(clients)), "server"]
     luck = dice.below(2**16)
@@ -100,8 +100,8 @@ def random_world(seed: int, number: int, lasts_s: float) -> RandomWorld:
     return RandomWorld(number, sections, facts, luck)
 
 
-class _Dice:
-    """Draws of one world."""
+class Dice:
+    """Draws from few choices, of one world or of one protocol's settings."""
 
     def __init__(self, draws: np.random.Generator) -> None:
         self._draws = draws
@@ -124,7 +124,7 @@ class _Dice:
         return [nodes[i] for i in self._draws.permutation(len(nodes))[:number]]
 
 
-def _clients(dice: _Dice, count: int) -> dict[str, Any]:
+def _clients(dice: Dice, count: int) -> dict[str, Any]:
     drawn = {"distribution": "lognormal", "median": "0.5 s", "sigma": 0.5}
     return {
         "count": count,
@@ -134,7 +134,7 @@ def _clients(dice: _Dice, count: int) -> dict[str, Any]:
     }
 
 
-def _network(dice: _Dice, clients: int) -> dict[str, Any]:
+def _network(dice: Dice, clients: int) -> dict[str, Any]:
     drawn = {"distribution": "uniform", "low": "10 ms", "high": "400 ms"}
     return {
         "latency": dice.of("0 s", "125 ms", "250 ms", drawn, drawn, drawn),
@@ -147,13 +147,13 @@ def _network(dice: _Dice, clients: int) -> dict[str, Any]:
     }
 
 
-def _fault(dice: _Dice, nodes: list[str], kinds: list[str]) -> dict[str, Any]:
+def _fault(dice: Dice, nodes: list[str], kinds: list[str]) -> dict[str, Any]:
     """One fault of any of these kinds."""
     kind = dice.of(*kinds)
     return {"kind": kind, **_FAULTS[kind](dice, nodes)}
 
 
-def _crash(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+def _crash(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     return {
         "node": dice.of(*nodes),
         "at": dice.time(),
@@ -162,7 +162,7 @@ def _crash(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
     }
 
 
-def _churn(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+def _churn(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     return {
         "nodes": dice.of("all", "clients", "server", dice.some(nodes)),
         "mean_time_to_failure": dice.span(),
@@ -171,22 +171,22 @@ def _churn(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
     }
 
 
-def _slowdown(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+def _slowdown(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     factor = dice.of(1.0, 2.0, 50.0)
     return {"nodes": dice.some(nodes), "factor": factor, "at": dice.time(), "lasts": dice.span()}
 
 
-def _partition(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+def _partition(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     return {"groups": [dice.some(nodes)], "at": dice.time(), "heals_after": dice.span()}
 
 
-def _leave(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+def _leave(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     occasion = dice.of({"at": dice.time()}, {"after_rounds": 1 + dice.below(5)})
     one = [dice.of(*nodes[:-1])]
     return {"nodes": dice.of(one, one, one, "clients"), **occasion}
 
 
-def _targeted(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
+def _targeted(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     return {
         "number": 1 + dice.below(len(nodes) - 1),
         "by": dice.of("degree", "betweenness"),
@@ -196,7 +196,7 @@ def _targeted(dice: _Dice, nodes: list[str]) -> dict[str, Any]:
     }
 
 
-_FAULTS: Mapping[str, Callable[[_Dice, list[str]], dict[str, Any]]] = {
+_FAULTS: Mapping[str, Callable[[Dice, list[str]], dict[str, Any]]] = {
     "crash": _crash,
     "churn": _churn,
     "client_dropout": lambda dice, nodes: {"probability": dice.of(0.3, 0.05, 0.9, 1.0)},

@@ -7,6 +7,7 @@ Decentralized Federated Learning", 2019, arXiv 1905.06731, section 2.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,13 +17,14 @@ from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
+from sim.protocols.shared.fetching import Arrived, Copies, Fetch, Torrent
 from sim.protocols.shared.peers import OverTopology, Peers
-from sim.record.errors import check_least
-from sim.record.settings import AllOrCount, PositiveSeconds
-from sim.world import INCARNATION, Behaviour, History, LossCause, Node, Tie, Transfer, World
+from sim.record.errors import Refusal, check_least
+from sim.record.settings import AllOrCount, Count, PositiveSeconds
+from sim.world import INCARNATION, Behaviour, History, Node, Ping, Tie, World
 
+CHUNKS = 4
 Ints = npt.NDArray[np.int64]
-Arrived = dict[int, tuple[ModelRef, int]]
 Act = Callable[[Node], Behaviour]
 
 
@@ -48,6 +50,19 @@ class BrainTorrent(OverTopology):
         default=None,
         description="longest time for one transfer, however it goes on; none if left out",
     )
+    transfer: Literal["whole", "chunks"] = Field(
+        default="whole",
+        description="how a model travels; chunks: in parts, from whoever has that version",
+    )
+    chunks: Count | None = Field(
+        default=None, description=f"how many parts a model has in chunks; {CHUNKS} if left out"
+    )
+
+    def check(self, *, unreliable: bool) -> None:
+        if self.chunks is not None and self.transfer == "whole":
+            raise Refusal(
+                "has no effect on models that travel whole", "transfer: chunks", ("chunks",)
+            )
 
     def check_times(self, fastest: Fastest) -> None:
         if self.ping_timeout is not None:
@@ -55,6 +70,9 @@ class BrainTorrent(OverTopology):
             check_least(self.ping_timeout, fastest.round_trip_s, what, "ping_timeout")
         if self.transfer_timeout is not None:
             what = "is shorter than any transfer: no model would ever be fetched"
+            if self.transfer == "chunks":  # The others may come from others at the same time.
+                largest = -(-fastest.model_bytes // (self.chunks or CHUNKS))
+                fastest = replace(fastest, model_bytes=largest)
             check_least(self.transfer_timeout, fastest.fetch_s, what, "transfer_timeout")
 
     def run(self, world: World) -> Running:
@@ -68,8 +86,10 @@ class Independent(Peers):
         super().__init__(settings, world)
         self.settings = settings
         self.versions = History(len(world.clients), 0)
+        self.copies = Copies(len(world.clients))
 
     def behaviour(self, node: Node) -> Behaviour:
+        self.copies.forget(node)
         while True:
             yield from self.local_round(node)
 
@@ -101,21 +121,34 @@ class Independent(Peers):
     def newer_models(self, node: Node) -> Generator[simpy.Event, Any, Arrived]:
         """Ping, then fetch: (model, version) of each peer with v_new > v_old that sent it."""
         counter = node.attempts
-        newer = yield from self._newer(node)
-        senders = self.drawn(node, "senders", newer, self.settings.max_senders, counter)
-        return (yield from self._fetched(node, senders))
+        ping = yield from self._pinged(node)
+        answered, reached_s = ping.peers[ping.answered], ping.reached_s[ping.answered]
+        versions = self.versions.at(answered, reached_s, inclusive=True)
+        # A peer that lost its storage has nothing to give until it has trained again.
+        newer = (versions > self._merged_versions(node, answered)) & (versions % INCARNATION > 0)
+        senders = self.drawn(node, "senders", answered[newer], self.settings.max_senders, counter)
+        wanted = dict(zip(answered.tolist(), versions.tolist(), strict=True))
+        fetch = self._begun(node, ping, {peer: wanted[peer] for peer in senders.tolist()})
+        return (yield from self._fetched(node, fetch))
 
-    def _newer(self, node: Node) -> Generator[simpy.Event, Any, Ints]:
-        """Ping those that aren't suspected, once: the peers worth fetching from."""
+    def _begun(self, node: Node, ping: Ping, wanted: dict[int, int]) -> Fetch:
+        """Ask for these versions, by owner: their owners, or whoever told that they have them."""
+        chunks, size = self.settings.chunks or CHUNKS, self.world.model_bytes
+        if self.settings.transfer == "whole":
+            torrents = {owner: Torrent.cut(None, size, 1) for owner in wanted}
+            offers = {owner: [owner] for owner in wanted}
+        else:
+            torrents = {owner: Torrent.cut(wanted[owner], size, chunks) for owner in wanted}
+            offers = self.copies.offers(ping, wanted)
+        return Fetch(self.world, node, self.copies, torrents, offers)
+
+    def _pinged(self, node: Node) -> Generator[simpy.Event, Any, Ping]:
+        """Ask those that aren't suspected, once, what they have."""
         live = self.live_peers(node)
         peers = self.drawn(node, "peers", live, self.settings.peers, node.attempts)
         ping = node.network.ping(node.index, peers, self.settings.ping_timeout)
         yield ping.replied
-        answered = peers[ping.answered]
-        versions = self.versions.at(answered, ping.reached_s[ping.answered], inclusive=True)
-        # A peer that lost its storage has nothing to give until it has trained again.
-        worth = (versions > self._merged_versions(node, answered)) & (versions % INCARNATION > 0)
-        return answered[worth]
+        return ping
 
     def merged(self, node: Node, arrived: Arrived) -> Generator[simpy.Event, Any, ModelRef]:
         """The average over the client itself and those that sent, weighted by sample size."""
@@ -131,76 +164,25 @@ class Independent(Peers):
         versions[list(seen)] = list(seen.values())
         return versions[peers]
 
-    def _fetched(self, node: Node, senders: Ints) -> Generator[simpy.Event, Any, Arrived]:
+    def _fetched(self, node: Node, fetch: Fetch) -> Generator[simpy.Event, Any, Arrived]:
         """What comes of those who are neither suspected on the way nor silent for too long."""
-        fetch, clock = Fetch(self.world, node, senders), node.clock
-        cap = clock.event()
+        cap = node.clock.event()
         if self.settings.transfer_timeout is not None:
-            cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
-        while fetch.awaited:
-            awaited = np.fromiter(fetch.awaited, np.int64)
-            lost = self.world.detector.lost(node.index, awaited, fetch.started_s)
-            fetch.give_up(awaited[lost].tolist(), "abandoned")
-            if fetch.awaited:
-                yield from self.until_news(node, fetch.awaited, fetch.complete, cap)
-            if cap.processed:
-                fetch.give_up(list(fetch.awaited), "timeout")
+            cap = node.clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
+        try:
+            while fetch.is_open:
+                fetch.give_up_lost()
+                if fetch.is_open:
+                    yield from self.until_news(node, fetch.peers, fetch.complete, cap)
+                if cap.processed:
+                    fetch.give_up("timeout")
+        finally:
+            fetch.close()  # A crash ends the wait, too.
         return {peer: got for peer, got in fetch.arrived.items() if got[1] % INCARNATION > 0}
 
 
 def _versions(arrived: Arrived) -> dict[int, int]:
     return {peer: version for peer, (_, version) in arrived.items()}
-
-
-class Fetch:
-    """Weights under way from several senders to one client; each is asked by a control message.
-
-    `awaited`: what is under way between the client and each sender, an ask or the weights.
-    `complete`: succeeds when nobody is awaited any longer.
-    """
-
-    def __init__(self, world: World, node: Node, senders: Ints) -> None:
-        self._world = world
-        self._node = node
-        self.started_s = node.clock.now
-        self.arrived: Arrived = {}
-        self.complete: simpy.Event = node.clock.event()
-        self.awaited: dict[int, Transfer] = {
-            peer: world.network.send(
-                node.index, peer, delivered=self._answer, failed=self._ask_failed, purpose="ask"
-            )
-            for peer in senders.tolist()
-        }
-
-    def _answer(self, ask: Transfer) -> None:
-        """At the sender: send the model that is in storage now."""
-        sender = self._world.clients[ask.target]
-        self.awaited[sender.index] = self._world.network.send(
-            sender.index,
-            self._node.index,
-            self._world.model_bytes,
-            (sender.storage.model, sender.version),
-            delivered=self._arrive,
-            failed=lambda transfer: self._end(transfer.source),
-            purpose="weights",
-        )
-
-    def _ask_failed(self, ask: Transfer) -> None:
-        self._end(ask.target)
-
-    def _arrive(self, transfer: Transfer) -> None:
-        self.arrived[transfer.source] = transfer.payload
-        self._end(transfer.source)
-
-    def _end(self, peer: int) -> None:
-        self.awaited.pop(peer)
-        if not self.awaited:
-            self.complete.succeed()
-
-    def give_up(self, peers: list[int], cause: LossCause) -> None:
-        """Break what has not come from `peers` by now."""
-        for peer in peers:
-            self._world.network.cancel(self.awaited.pop(peer), cause)
 
 
 class Coordinated(Independent, ABC):
@@ -225,6 +207,7 @@ class Coordinated(Independent, ABC):
         """Hand out turns until the end of the run."""
 
     def behaviour(self, node: Node) -> Behaviour:
+        self.copies.forget(node)
         self.publish(node)
         self._busy.pop(node.index, None)
         self._lives[node.index] += 1

@@ -6,6 +6,7 @@ from sim.world.history import History
 from sim.world.medium import LossCause, Wiring
 from sim.world.network import Network, Transfer
 from sim.world.node import INCARNATION, Behaviour, Machine, Node
+from sim.world.pings import Ping
 from sim.world.random_streams import Streams
 from sim.world.topologies import TOPOLOGIES, Complete, Topology, TopologySettings
 from sim.world.trace import Trace
@@ -27,6 +28,7 @@ __all__ = [
     "Machine",
     "Network",
     "Node",
+    "Ping",
     "Streams",
     "Tie",
     "Topology",

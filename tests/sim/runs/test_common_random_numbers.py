@@ -7,19 +7,29 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim import protocols as kinds
 from sim.runs.build import Facts, build
 from sim.scenario import Scenario
 from sim.world.random_streams import Streams
 from sim.world.world import World
 from tests.sim import tiny
+from tests.worlds import least
 
-PROTOCOLS: dict[str, dict[str, Any]] = {
+LISTED: dict[str, dict[str, Any]] = {
     "independent": {"kind": "braintorrent"},
     "random_initiator": {"kind": "braintorrent", "schedule": "random_initiator"},
     "lockstep": {"kind": "braintorrent", "schedule": "lockstep", "max_senders": 2},
     "fedavg": {"deadline": "30 s"},
     "local": {},
 }
+# Those on a machine of their own meet nothing that others meet.
+OTHERS = [
+    kind
+    for kind, protocol in kinds.PROTOCOLS.items()
+    if kind not in {"braintorrent", *LISTED} and not protocol.is_reference
+]
+PROTOCOLS = LISTED | {kind: least(kind) for kind in OTHERS}
+ALL = [*LISTED, *(pytest.param(kind, marks=pytest.mark.slow) for kind in OTHERS)]
 CHURN = {
     "kind": "churn",
     "nodes": "all",
@@ -109,14 +119,16 @@ def test_every_node_is_up_and_down_at_the_same_times_under_every_protocol(seed: 
         }
     )
     found = {name: ups_and_downs(ran(scenario, name, seed)) for name in PROTOCOLS}
-    server = found["fedavg"].pop("server")
-    assert len(server) > 5
+    servers = [lives.pop("server") for lives in found.values() if "server" in lives]
+    assert len(servers[0]) > 5
+    assert servers == [servers[0]] * len(servers)
     assert set(found["local"]) == {f"client_{i}" for i in range(5)}
-    for name in PROTOCOLS:
-        assert found[name] == found["local"], name
+    for name, lives in found.items():
+        clients = {node: life for node, life in lives.items() if node.startswith("client_")}
+        assert clients == found["local"], name
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ALL)
 def test_higher_dropout_probability_fails_a_superset_of_attempts(protocol: str) -> None:
     runs = [
         attempts(
@@ -274,7 +286,9 @@ def test_who_believes_whom_to_be_down_is_the_same_under_every_protocol(detection
     assert any(map(any, beliefs["fedavg"])) == (detection != "none")
 
 
-@pytest.mark.parametrize("protocol", ["independent", "lockstep", "fedavg"])
+@pytest.mark.parametrize(
+    "protocol", [name for name in ALL if name not in ("random_initiator", "local")]
+)
 def test_luck_of_a_pairs_messages_is_named_by_their_number_alone(
     protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,7 +307,7 @@ def test_luck_of_a_pairs_messages_is_named_by_their_number_alone(
     ran(described(WORLD), protocol)
     for key, numbers in drawn.items():
         assert numbers == list(range(len(numbers))), key
-    mine = {"ask", "ping_loss", "pong_loss"}
-    if protocol == "fedavg":
-        mine = {"report", "acknowledgement"}
-    assert {purpose for purpose, *_ in drawn} == {"transfer_loss", *mine}
+    asked = {"ask", "ping_loss", "pong_loss"}
+    mine = {"independent": asked, "lockstep": asked, "fedavg": {"report", "acknowledgement"}}
+    found = {purpose for purpose, *_ in drawn}
+    assert found == {"transfer_loss", *mine.get(protocol, found)}
