@@ -42,6 +42,10 @@ class DPSGD(OverTopology):
         default=True, description="pass over who is suspected; if not, time-outs alone decide"
     )
 
+    @property
+    def skips_suspects(self) -> bool:
+        return self.skip_suspected
+
     def check_times(self, fastest: Fastest) -> None:
         if self.push_timeout is not None:
             what = "is shorter than any transfer and its acknowledgement: no push would succeed"

@@ -119,6 +119,11 @@ class Protocol(Settings):
         """Whether an update that comes when its server round has closed counts in a later one."""
         return False
 
+    @property
+    def skips_suspects(self) -> bool:
+        """Whether its nodes pass over whom they suspect; not to is there to show what it costs."""
+        return True
+
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""
 

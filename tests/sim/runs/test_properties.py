@@ -35,5 +35,5 @@ def test_every_world_keeps_its_promises(kind: str) -> None:
 @pytest.mark.parametrize("kind", PROTOCOLS)
 def test_every_setting_is_tried(kind: str) -> None:
     drawn = worlds.Drawn(kind, Dice(np.random.default_rng(0)))
-    tried = {name for _ in range(40) for name in drawn.settings()}
+    tried = {name for _ in range(200) for name in drawn.settings()}
     assert tried == PROTOCOLS[kind].model_fields.keys() - Protocol.model_fields.keys()
