@@ -58,7 +58,10 @@ class Drawn:
         self._shape = schema | {"properties": own}
 
     def settings(self) -> dict[str, Any]:
-        """All that is required, and of the rest what chance wants and what can be drawn."""
+        """All that is required, and of the rest what chance wants and what can be made up.
+
+        What may be null is left out instead.
+        """
         return self._mapping(self._shape)
 
     def required(self) -> dict[str, Any]:
@@ -77,8 +80,6 @@ class Drawn:
         if "anyOf" in shape:
             return self._dice.of(*self._values(shape["anyOf"]))
         match shape.get("type"):
-            case "null":
-                return None
             case "boolean":
                 return self._dice.of(False, True)
             case "integer":
@@ -102,7 +103,7 @@ class Drawn:
                     made[name] = self.value(inner)
                 except Undrawable:
                     continue
-        return {name: value for name, value in made.items() if value is not None}
+        return made
 
     def _values(self, shapes: Sequence[Shape]) -> list[Any]:
         """One value of each shape that has any."""

@@ -14,7 +14,6 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     learning.never_took_part,
     learning.unused_data,
     learning.never_left_chance,
-    learning.fell_back,
     learning.failed_rounds,
     learning.unused_work,
     transport.missed_deadline,

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pyarrow.compute as pc
@@ -135,27 +134,6 @@ def never_left_chance(evidence: Evidence) -> Found:
                 "means anything"
             )
             yield caution("never left chance", name, text, found)
-
-
-def fell_back(evidence: Evidence) -> Found:
-    """Protocols whose models were better once, and are at the end as at the beginning."""
-    metric, rising, perfect = evidence.judged
-    for name, runs in evidence.runs.items():
-        curves = {run: run.curve(metric) for run in runs}
-        flat = partial(_is_flat, rising=rising, perfect=perfect)
-        found = [
-            run
-            for run, curve in curves.items()
-            if len(curve) > 2 and not flat(curve) and flat(curve[[0, -1]])
-        ]
-        if found:
-            best = np.mean([(max if rising else min)(curves[run]) for run in found])
-            last = np.mean([curves[run][-1] for run in found])
-            text = (
-                f"{metric} of the mean client (received) was {best:.3f} at best and {last:.3f} at "
-                "the end, hardly better than before any training: what was learned is lost again"
-            )
-            yield caution("fell back", name, text, found)
 
 
 def _is_flat(

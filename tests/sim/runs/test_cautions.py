@@ -181,16 +181,6 @@ def test_a_score_that_never_left_chance() -> None:
     assert said("never left chance", SOUND, [*FINE[:2], *risen, *others]) == []
 
 
-@pytest.mark.parametrize(("last", "is_said"), [(0.0, True), (0.125, True), (0.25, False)])
-def test_a_score_that_fell_back_to_where_it_began(last: float, is_said: bool) -> None:
-    curve = [score("fedavg", float(look), value) for look, value in enumerate((0.1, 0.5, last))]
-    text = (
-        f"fedavg: accuracy of the mean client (received) was 0.500 at best and {last:.3f} at the "
-        "end, hardly better than before any training: what was learned is lost again"
-    )
-    assert said("fell back", SOUND, [*FINE[:2], *curve]) == ([text] if is_said else [])
-
-
 @pytest.mark.parametrize(
     ("values", "rising", "perfect", "flat"),
     [

@@ -37,3 +37,19 @@ def test_every_setting_is_tried(kind: str) -> None:
     drawn = worlds.Drawn(kind, Dice(np.random.default_rng(0)))
     tried = {name for _ in range(200) for name in drawn.settings()}
     assert tried == PROTOCOLS[kind].model_fields.keys() - Protocol.model_fields.keys()
+
+
+def test_what_breaks_is_told_with_what_plays_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--only=3", "--seed=7", "--lasts=10", "--kinds", "local"]
+    assert worlds.main(arguments) == 0
+    assert "1 plays, 0 broken" in capsys.readouterr().out
+
+    def breaks(self: Protocol, world: object) -> None:
+        raise ValueError("broken on purpose")
+
+    monkeypatch.setattr(PROTOCOLS["local"], "run", breaks)
+    assert worlds.main(arguments) == 1
+    said = capsys.readouterr().out
+    assert "local, --seed 7 --only 3 --lasts 10: ValueError('broken on purpose')" in said
