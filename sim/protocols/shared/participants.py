@@ -93,10 +93,21 @@ class Participants(Running):
         """What the server does from its start on, when it has read its last checkpoint."""
 
     def _restarted(self) -> Behaviour:
-        self.global_model = self.server.storage.model
-        self.server_round = self.server.storage.rounds
-        self._come = {}
+        self.restore()
         yield from self.serve()
+
+    def restore(self) -> None:
+        """Let the server go on from its last checkpoint."""
+        storage = self.server.storage
+        self.global_model, self.server_round = storage.model, storage.rounds
+        # What is in the model must not go into it again, and what was lost since may.
+        self._come = dict(storage.notes.get("come", {}))
+
+    def checkpoint(self) -> None:
+        """Keep in stable storage what `restore` reads."""
+        storage = self.server.storage
+        storage.model, storage.rounds = self.global_model, self.server_round
+        storage.notes["come"] = dict(self._come)
 
     def next_attempt(self) -> int:
         """The number of the server's next order; it goes on through crashes."""
@@ -134,8 +145,7 @@ class Participants(Running):
         self.global_model = model
         self.server_round += 1
         if self.server_round % self.world.checkpoint_every == 0:
-            self.server.storage.model = model
-            self.server.storage.rounds = self.server_round
+            self.checkpoint()
 
     # -- a client ------------------------------------------------------------------------------
 

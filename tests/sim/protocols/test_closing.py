@@ -103,6 +103,17 @@ def test_update_that_is_sent_twice_counts_once() -> None:
     assert len(protocol.global_model.inputs) == 2
 
 
+def test_update_in_the_checkpoint_counts_once_whoever_crashes() -> None:
+    # Both updates are averaged at 6.5. Client 1 would hear at 6.75 that its own is there, but all
+    # crash before; it sends it again, to a server that has it in the model that it read.
+    blow = {"kind": "crash", "at": "6.625 s", "recovers_after": "1 s"}
+    faults = {"one": {**blow, "node": "server"}, "other": {**blow, "node": "client_1"}}
+    world, _ = serving(settings=NEXT, faults=faults, server={"aggregation_time": "0.125 s"})
+    tiny.run(world.clock, 20.0)
+    assert (7.625, 2.5, "client_1", "transfer", "server", "") in tiny.events(world.trace)
+    assert not tiny.events(world.trace, "update_late")
+
+
 def test_servers_crash_takes_the_late_updates_that_it_has() -> None:
     # Client 1's update comes at 6.25, before both crash at 7. The server is back at 8; what client
     # 0 has trained since comes late, too, at 11.25, and what it trains then, at 15.75, wins.
