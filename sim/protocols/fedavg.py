@@ -16,7 +16,7 @@ from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
-from sim.protocols.shared.participants import Order, Participants, ServerProtocol
+from sim.protocols.shared.participants import Order, Participants, ServerProtocol, Update
 from sim.record.errors import Refusal, check_least
 from sim.record.settings import PositiveSeconds, Share
 from sim.world import Behaviour, Tie, Transfer, World
@@ -83,7 +83,7 @@ class Round:
     opened_s: float
     pending: dict[int, None]
     asked: int
-    updates: dict[int, ModelRef] = field(default_factory=dict)
+    updates: dict[int, Update] = field(default_factory=dict)
     under_way: list[Transfer] = field(default_factory=list)
 
 
@@ -94,7 +94,7 @@ class ServerRounds(Participants):
 
     def serve(self) -> Behaviour:
         # In the server's memory: late updates that the next average takes.
-        self._late: dict[int, ModelRef] = {}
+        self._late: dict[int, Update] = {}
         while True:
             current = self._open_round()
             if not current.asked:
@@ -122,11 +122,10 @@ class ServerRounds(Participants):
         return math.ceil(round(share * current.asked, 9))
 
     def _open_round(self) -> Round:
-        attempt = self.next_attempt()
-        order = Order(attempt, self.server_round, self.global_model)
+        order = self.next_order()
         clients = self.world.clients
         wanted = max(1, round(self.settings.participation * len(clients)))
-        luck = self.server.streams.stream("participation", attempt).random(len(clients))
+        luck = self.server.streams.stream("participation", order.attempt).random(len(clients))
         suspected = self.world.detector.suspects(self.server.index, self.everyone)
         live = self.everyone[~suspected]
         chosen = sorted(live[np.argsort(luck[live], kind="stable")][:wanted].tolist())
@@ -183,20 +182,20 @@ class ServerRounds(Participants):
             in_time = report.order.attempt == current.order.attempt
             if in_time:
                 current.pending.pop(client, None)
-            if report.update is None:
+            if not isinstance(report, Update):
                 continue
             if in_time:
-                current.updates[client] = report.update
+                current.updates[client] = report
             else:
-                self._take_late(client, report.order.server_round, report.update)
+                self._take_late(client, report)
 
-    def _take_late(self, client: int, server_round: int, update: ModelRef) -> None:
+    def _take_late(self, client: int, update: Update) -> None:
         self.world.trace.record(
             self.world.clock.now,
             self.server.name,
             "update_late",
             peer=self.world.clients[client].name,
-            round=server_round,
+            round=update.order.server_round,
         )
         if self.settings.late_updates_count:
             self._late[client] = update
@@ -204,4 +203,8 @@ class ServerRounds(Participants):
     def _aggregate(self, current: Round) -> Behaviour:
         updates, self._late = self._late | current.updates, {}
         yield from self.server.compute(self.world.aggregation_s * len(updates))
-        self.finish_round(self.world.averaged(updates))
+        self.finish_round(self.mean(updates))
+
+    def mean(self, updates: dict[int, Update]) -> ModelRef:
+        """What clients' updates come to: their average by sample size."""
+        return self.world.averaged({client: update.model for client, update in updates.items()})

@@ -58,10 +58,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """A client's answer to an order: its update, or none where its local round failed."""
+    """A client's answer to an order: its local round failed, unless it is an update."""
 
     order: Order
-    update: ModelRef | None
+
+
+@dataclass(frozen=True)
+class Update(Report):
+    """What a client has trained as it was ordered to."""
+
+    model: ModelRef
 
 
 class Participants(Running):
@@ -75,6 +81,8 @@ class Participants(Running):
         assert world.server is not None
         self.settings = settings
         self.server = world.server
+        self.message_bytes = world.model_bytes
+        """The size of an order, and of an update."""
         self.everyone = np.arange(len(world.clients))
         self.global_model = self.server.storage.model
         self.server_round = 0
@@ -109,6 +117,10 @@ class Participants(Running):
         storage.model, storage.rounds = self.global_model, self.server_round
         storage.notes["come"] = dict(self._come)
 
+    def next_order(self) -> Order:
+        """Train the global model; each order has a number of its own."""
+        return Order(self.next_attempt(), self.server_round, self.global_model)
+
     def next_attempt(self) -> int:
         """The number of the server's next order; it goes on through crashes."""
         self.server.attempts += 1
@@ -121,7 +133,7 @@ class Participants(Running):
         return self.world.network.send(
             self.server.index,
             client,
-            self.world.model_bytes,
+            self.message_bytes,
             order,
             delivered=self._order_arrives,
             failed=failed,
@@ -133,7 +145,7 @@ class Participants(Running):
         taken, self.server.inbox = self.server.inbox, []
         for transfer in taken:
             client, report = transfer.source, transfer.payload
-            if report.update is not None:
+            if isinstance(report, Update):
                 # Who crashed before it heard that its update is there sends it again.
                 if report.order.attempt <= self._come.get(client, -1):
                     continue
@@ -166,24 +178,31 @@ class Participants(Running):
                 continue
             last = order.attempt
             node.inbox.clear()
-            update = yield from node.train(order.model)
-            if update is None:
-                self._report_failure(node, order)
-            else:
-                node.keep(update)
-                node.storage.unreported = Report(order, update)
+            report = yield from self.local_round(node, order)
+            if isinstance(report, Update):
+                node.storage.unreported = report
                 yield from self._report(node)
+            else:
+                self._report_failure(node, report)
+
+    def local_round(self, node: Node, order: Order) -> Generator[simpy.Event, Any, Report]:
+        """A client's answer to an order; what it has trained is in stable storage by then."""
+        model = yield from node.train(order.model)
+        if model is None:
+            return Report(order)
+        node.keep(model)
+        return Update(order, model)
 
     def _newest_order(self, node: Node, last: int) -> Order | None:
         orders = [transfer.payload for transfer in node.inbox if transfer.payload.attempt > last]
         return max(orders, key=lambda order: order.attempt, default=None)
 
-    def _report_failure(self, node: Node, order: Order) -> None:
+    def _report_failure(self, node: Node, report: Report) -> None:
         """A client whose local round failed is alive, and says so."""
         self.world.network.send(
             node.index,
             self.server.index,
-            payload=Report(order, None),
+            payload=report,
             delivered=self.server.receive,
             purpose="report",
         )
@@ -204,8 +223,8 @@ class Participants(Running):
         node.storage.unreported = None
 
     def _is_pointless(self, node: Node) -> bool:
-        report: Report = node.storage.unreported
-        newer = self._newest_order(node, report.order.attempt)
+        update: Update = node.storage.unreported
+        newer = self._newest_order(node, update.order.attempt)
         return newer is not None and not self.settings.late_updates_count
 
     def _uploaded(self, node: Node) -> Generator[simpy.Event, Any, bool]:
@@ -218,7 +237,7 @@ class Participants(Running):
             cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
         started_s = clock.now
         upload = node.offer(
-            self.server, self.world.model_bytes, node.storage.unreported, purpose="update"
+            self.server, self.message_bytes, node.storage.unreported, purpose="update"
         )
         while True:
             yield from self.until_news(node, [server], upload.settled, node.mail(), cap)
