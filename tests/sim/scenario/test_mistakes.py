@@ -39,7 +39,10 @@ evaluation: {every: 1 min, target: {metric: accuracy, value: 0.9}}
 """
 
 TABLE = Path(__file__).with_name("mistakes.txt").read_text(encoding="utf-8").splitlines()
-LINES = [line.strip() for line in TABLE if line and not line.startswith("#")]
+KNOWN = ", ".join(PROTOCOLS)
+LINES = [
+    line.strip().replace("PROTOCOLS", KNOWN) for line in TABLE if line and not line.startswith("#")
+]
 CASES = list(zip(LINES[::2], LINES[1::2], strict=True))
 
 
