@@ -2,16 +2,21 @@
 
 from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.epidemic import Epidemic
+from sim.protocols.fedasync import FedAsync
 from sim.protocols.fedavg import FedAvg
+from sim.protocols.fedbuff import FedBuff
 from sim.protocols.gossip import Gossip
 from sim.protocols.local import Local
 from sim.protocols.pooled import Pooled
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 from sim.protocols.push_sum import PushSum
+from sim.protocols.shared.asynchronous import STALENESS_WEIGHTS
 
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
     "fedavg": FedAvg,
+    "fedasync": FedAsync,
+    "fedbuff": FedBuff,
     "gossip": Gossip,
     "epidemic": Epidemic,
     "push_sum": PushSum,
@@ -19,4 +24,4 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "local": Local,
 }
 
-__all__ = ["PROTOCOLS", "Fastest", "Protocol", "Running", "Seen"]
+__all__ = ["PROTOCOLS", "STALENESS_WEIGHTS", "Fastest", "Protocol", "Running", "Seen"]

@@ -101,7 +101,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 def _all_or_count(data: Any) -> Any:
     if data == "all" or (isinstance(data, int) and not isinstance(data, bool) and data >= 1):
         return data
-    raise Refusal(f"{data!r} is no number of peers", "all, or a whole number of at least 1")
+    raise Refusal(f"{data!r} is no number of nodes", "all, or a whole number of at least 1")
 
 
 AllOrCount = Annotated[

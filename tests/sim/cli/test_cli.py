@@ -22,7 +22,7 @@ from sim.results import folder as results
 from sim.runs.playing import RunProgress
 from sim.runs.session import Done, PointFolder, Progress, Session
 from sim.scenario import Scenario
-from sim.scenario.catalogue import catalogue
+from sim.scenario.catalogue import SECTIONS, SHIPPED, catalogue
 from tests.analysis.folders import described, write_run
 
 SCENARIO = """\
@@ -296,10 +296,7 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
     lines = invoke("list").stdout.splitlines()
     assert max(map(len, lines)) <= 100
     sections = [line for line in lines if line and not line.startswith(" ")]
-    assert sections == [
-        *("protocols", "faults", "failure detection", "topologies", "tasks", "networks"),
-        *("partitions", "distributions", "parts of a scenario", "shipped scenarios"),
-    ]
+    assert sections == [*SECTIONS, SHIPPED]
     words = {line.split()[0] for line in lines if line.startswith("  ")}
     assert {"braintorrent", "fedavg", "churn", "digits", "cnn", "dirichlet"} <= words
     assert {"server", "training", "output", "lognormal", "server_crash"} <= words
@@ -321,7 +318,7 @@ def test_list_shows_one_kind_or_one_section() -> None:
 def test_list_says_what_may_have_been_meant(name: str, near: str) -> None:
     done = invoke("list", name)
     assert (done.exit_code, done.stdout) == (2, "")
-    said = f"{name}: nothing is called so, did you mean {near}?; allowed: protocols, faults, "
+    said = f"{name}: nothing is called so, did you mean {near}?; allowed: protocols, "
     assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
 
 

@@ -10,6 +10,7 @@ The aggregation of two models takes 0.5 s: the round ends at 6.75.
 from typing import Any
 
 from sim.protocols.fedavg import ServerRounds
+from sim.protocols.shared.participants import Participants
 from sim.world.world import World
 from tests.sim import tiny
 
@@ -33,29 +34,38 @@ UPLOADS = [
 ]
 
 
-def serving(
+def serving(**how: Any) -> tuple[World, ServerRounds]:
+    """FedAvg; see `under`."""
+    made, running = under("fedavg", **how)
+    assert isinstance(running, ServerRounds)
+    return made, running
+
+
+def under(
+    protocol: str,
     *,
     server: dict[str, Any] | None = None,
     step_s: tuple[float, float] = (1.0, 2.25),
     detection: str = "heartbeat",
     links: dict[str, Any] | None = None,
+    samples: tuple[int, int] = (100, 300),
     streams: tiny.ScriptedStreams | None = None,
     **more: Any,
-) -> tuple[World, ServerRounds]:
-    """FedAvg at time 0, with a deadline of 100 s; every node sends heartbeats at 0, 5, 10, ..."""
+) -> tuple[World, Participants]:
+    """A protocol at time 0, with a deadline of 100 s; all send heartbeats at 0, 5, 10, ..."""
     settings = {"deadline": "100 s", **more.pop("settings", {})}
     described = tiny.scenario(
         LATENCY,
         step_s,
-        {"fedavg": settings},
+        {protocol: settings},
         links=LINKS | (links or {}),
         server=SERVER | (server or {}),
         failure_detection={"kind": detection},
         **more,
     )
     streams = streams or tiny.scripted()
-    made, running = tiny.world(described, samples=(100, 300), steps=(2, 1), streams=streams)
-    assert isinstance(running, ServerRounds)
+    made, running = tiny.world(described, samples=samples, steps=(2, 1), streams=streams)
+    assert isinstance(running, Participants)
     return made, running
 
 

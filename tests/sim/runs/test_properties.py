@@ -53,11 +53,25 @@ def fedavgs() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+def asynchronous() -> st.SearchStrategy[dict[str, Any]]:
+    common = {
+        "deadline": spans.map(quantity),
+        "concurrency": st.just("all") | st.integers(1, 4),
+        "staleness_weight": st.sampled_from(["constant", "polynomial", "hinge"]),
+        "transfer_timeout": caps,
+        "retry_initial": st.just("0.5 s"),
+        "retry_cap": st.just("4 s"),
+    }
+    return st.fixed_dictionaries(
+        common | {"kind": st.just("fedasync"), "mixing": st.sampled_from([0.3, 1.0])}
+    ) | st.fixed_dictionaries(common | {"kind": st.just("fedbuff"), "buffer": st.integers(1, 5)})
+
+
 @st.composite
 def protocols(draw: st.DrawFn) -> Protocol:
     alone = st.sampled_from([{"kind": "local"}, {"kind": "pooled"}])
     described: dict[str, Any] = draw(
-        alone if draw(st.integers(0, 9)) == 9 else braintorrents() | fedavgs()
+        alone if draw(st.integers(0, 9)) == 9 else braintorrents() | fedavgs() | asynchronous()
     )
     return chosen(PROTOCOL, str(described.pop("kind")), described)
 

@@ -1,0 +1,237 @@
+"""What servers without rounds share: clients are always at work, updates are taken as they come.
+
+Who has answered, or is waited for no longer, leaves its place to another client. An update may have
+been trained from a model that others have changed since, and counts for less then.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+import simpy
+from pydantic import Field
+
+from sim.compute import Lineage, ModelRef
+from sim.protocols.protocol import Fastest
+from sim.protocols.shared.participants import Participants, ServerProtocol, Update
+from sim.record.errors import Refusal, check_least
+from sim.record.settings import AllOrCount, OneOf, Positive, PositiveSeconds, Settings
+from sim.world import Behaviour, Tie, Transfer
+
+KIND = "how the weight depends on staleness"
+
+
+class StalenessWeight(Settings):
+    """How much an update counts by its staleness.
+
+    That is the number of server rounds finished since the model that it was trained from: 0 if
+    there were none.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def of(self, staleness: int) -> float:
+        """The weight, 1 for what is fresh and never more."""
+
+
+class Constant(StalenessWeight):
+    """All count alike."""
+
+    kind: Literal["constant"] = Field(description=KIND)
+
+    def of(self, staleness: int) -> float:
+        return 1.0
+
+
+class Polynomial(StalenessWeight):
+    """(1 + staleness) ^ -power."""
+
+    kind: Literal["polynomial"] = Field(default="polynomial", description=KIND)
+    power: Positive = Field(default=0.5, description="the larger, the less a stale update counts")
+
+    def of(self, staleness: int) -> float:
+        return float((1 + staleness) ** -self.power)
+
+
+class Hinge(StalenessWeight):
+    """1 up to a staleness, from there on 1 / (slope x (staleness - after) + 1)."""
+
+    kind: Literal["hinge"] = Field(description=KIND)
+    after: Annotated[int, Field(ge=0)] = Field(
+        default=4, description="staleness up to which an update counts in full"
+    )
+    slope: Positive = Field(default=10.0, description="how fast the weight falls from there on")
+
+    def of(self, staleness: int) -> float:
+        return 1 / (self.slope * max(0, staleness - self.after) + 1)
+
+
+STALENESS_WEIGHTS: dict[str, type[StalenessWeight]] = {
+    "constant": Constant,
+    "polynomial": Polynomial,
+    "hinge": Hinge,
+}
+"""Of Xie et al., "Asynchronous Federated Optimization", 2019, arXiv 1903.03934, section 5.2."""
+
+
+class AsynchronousProtocol(ServerProtocol):
+    """The settings of a protocol whose server takes each update when it comes."""
+
+    concurrency: AllOrCount = Field(
+        default="all", description="how many clients are at work at any time, at most"
+    )
+    deadline: PositiveSeconds | None = Field(
+        default=None,
+        description="when a client that hasn't answered leaves its place to another; required "
+        "with faults or loss",
+    )
+    staleness_weight: Annotated[StalenessWeight, OneOf(STALENESS_WEIGHTS)] = Field(
+        default=Polynomial(), description="how much an update counts by its staleness"
+    )
+
+    @property
+    def late_updates_count(self) -> bool:
+        return True
+
+    def check(self, *, unreliable: bool) -> None:
+        super().check(unreliable=unreliable)
+        if self.deadline is None and unreliable:
+            what = "is missing, but what faults or loss take would be waited for without end"
+            raise Refusal(what, "a duration, e.g. '2 min'", ("deadline",))
+
+    def check_times(self, fastest: Fastest) -> None:
+        super().check_times(fastest)
+        if self.deadline is not None:
+            what = "is shorter than any client's way from order to update"
+            check_least(self.deadline, fastest.server_round_s, what, "deadline")
+
+    def events(self, duration_s: float) -> float:
+        return duration_s / self.deadline if self.deadline else 0.0
+
+
+class AsynchronousServer(Participants):
+    """The server keeps clients at work; what it does with an update is `take`."""
+
+    settings: AsynchronousProtocol
+
+    def restore(self) -> None:
+        super().restore()
+        # In the server's memory, by client: the orders that it awaits the answers to.
+        self._awaited: dict[int, Transfer] = {}
+        self._model_since_s = self.world.clock.now
+
+    @abstractmethod
+    def take(self, client: int, update: Update) -> Behaviour:
+        """Let an update change the global model, now or with others."""
+
+    def serve(self) -> Behaviour:
+        clock, detector, server = self.world.clock, self.world.detector, self.server
+        # The server hears from thousands all the time; only news makes it look at all of them.
+        watch = detector.watch(server.index, self.everyone)
+        try:
+            while True:
+                self._employ()
+                if not server.inbox:
+                    yield simpy.AnyOf(clock, (watch.news, server.mail()))
+                if watch.news.triggered:
+                    self._forget_lost()
+                    watch = detector.watch(server.index, self.everyone)
+                yield from self._open_mail()
+        finally:
+            watch.end()
+
+    def _open_mail(self) -> Behaviour:
+        for client, report in self.reports():
+            order = self._awaited.get(client)
+            if order is not None and order.payload is report.order:
+                del self._awaited[client]
+            if isinstance(report, Update):
+                yield from self.take(client, report)
+            self._employ()
+
+    def weight(self, update: Update) -> float:
+        """How much an update counts, by the server rounds since the model it was trained from."""
+        # A crash may have undone the round of that model.
+        staleness = max(0, self.server_round - update.order.server_round)
+        return self.settings.staleness_weight.of(staleness)
+
+    def step(self, model: ModelRef, clients: Iterable[int]) -> None:
+        """The next global model is there; `clients`: whose updates went in since the one before."""
+        now, names = self.world.clock.now, tuple(self.world.clients[i].name for i in clients)
+        self.world.trace.record(
+            self._model_since_s,
+            self.server.name,
+            "round",
+            duration_s=now - self._model_since_s,
+            round=self.server_round,
+            peers=names,
+            updates=len(names),
+        )
+        self._model_since_s = now
+        self.finish_round(model)
+
+    # -- who is at work ------------------------------------------------------------------------
+
+    def _employ(self) -> None:
+        """Fill the free places with clients that are neither at work nor suspected, by lot."""
+        places = len(self.everyone)
+        if self.settings.concurrency != "all":
+            places = min(places, self.settings.concurrency)
+        free = places - len(self._awaited)
+        if free:
+            idle = self._idle()
+            if len(idle) > free:
+                draw = self.server.streams.stream("next_client", self.server.attempts)
+                luck = draw.random(len(self.everyone))[idle]
+                idle = np.sort(idle[np.argsort(luck, kind="stable")[:free]])
+            for client in idle.tolist():
+                self._order(client)
+
+    def _idle(self) -> npt.NDArray[np.int64]:
+        idle = np.delete(self.everyone, list(self._awaited))
+        return idle[~self.world.detector.suspects(self.server.index, idle)]
+
+    def _order(self, client: int) -> None:
+        clock, settings = self.world.clock, self.settings
+        order = self.send_order(client, self.next_order(), self._give_up)
+        self._awaited[client] = order
+        if settings.transfer_timeout is not None:
+            cap = clock.after(settings.transfer_timeout, Tie.TIMEOUT)
+            cap.callbacks.append(lambda _: self._cut_short(order))
+        if settings.deadline is not None:
+            deadline = clock.after(settings.deadline, Tie.TIMEOUT)
+            deadline.callbacks.append(lambda _: self._give_up(order))
+
+    def _cut_short(self, order: Transfer) -> None:
+        if self.world.network.cancel(order, "timeout"):
+            self._give_up(order)
+
+    def _forget_lost(self) -> None:
+        """Who has crashed has lost the model that it was sent: nobody waits for it."""
+        clients = np.fromiter(self._awaited, np.int64)
+        since_s = np.array([order.start_s for order in self._awaited.values()])
+        lost = self.world.detector.lost(self.server.index, clients, since_s)
+        for client in clients[lost].tolist():
+            self._give_up(self._awaited[client])
+
+    def _give_up(self, order: Transfer) -> None:
+        """Await no answer to an order any longer; an update that comes all the same counts."""
+        if self._awaited.get(order.target) is order:
+            del self._awaited[order.target]
+            self.world.network.cancel(order)
+            self.server.nudge()
+
+
+def combined(lineage: Lineage, terms: Iterable[tuple[ModelRef, float]]) -> ModelRef:
+    """The sum of models by weights that sum to 1; equal ones are one term, one alone is itself."""
+    weights: dict[ModelRef, float] = {}
+    for model, weight in terms:
+        weights[model] = weights.get(model, 0.0) + weight
+    # What cancels may leave a rounding error.
+    weights = {model: weight for model, weight in weights.items() if abs(weight) > 1e-12}
+    if len(weights) == 1:
+        return next(iter(weights))
+    return lineage.combined(tuple(weights), tuple(weights.values()))
