@@ -10,11 +10,13 @@ from sim.protocols.local import Local
 from sim.protocols.pooled import Pooled
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 from sim.protocols.push_sum import PushSum
+from sim.protocols.scaffold import Scaffold
 from sim.protocols.shared.asynchronous import STALENESS_WEIGHTS
 
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
     "fedavg": FedAvg,
+    "scaffold": Scaffold,
     "fedasync": FedAsync,
     "fedbuff": FedBuff,
     "gossip": Gossip,

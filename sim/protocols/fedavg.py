@@ -22,13 +22,9 @@ from sim.record.settings import PositiveSeconds, Share
 from sim.world import Behaviour, Tie, Transfer, World
 
 
-class FedAvg(ServerProtocol):
-    """Server-based: the server sends a model out, clients train, it averages what returns.
+class RoundsProtocol(ServerProtocol):
+    """The settings of a protocol whose server works in rounds."""
 
-    Source: McMahan et al. 2017, arXiv 1602.05629.
-    """
-
-    kind: Literal["fedavg"] = Field(default="fedavg", description=KIND)
     deadline: PositiveSeconds | None = Field(
         default=None, description="when a server round closes; required with faults or loss"
     )
@@ -71,6 +67,15 @@ class FedAvg(ServerProtocol):
     def events(self, duration_s: float) -> float:
         return duration_s / self.deadline if self.deadline else 0.0
 
+
+class FedAvg(RoundsProtocol):
+    """Server-based: the server sends a model out, clients train, it averages what returns.
+
+    Source: McMahan et al. 2017, arXiv 1602.05629.
+    """
+
+    kind: Literal["fedavg"] = Field(default="fedavg", description=KIND)
+
     def run(self, world: World) -> Running:
         return ServerRounds(self, world)
 
@@ -90,7 +95,7 @@ class Round:
 class ServerRounds(Participants):
     """The server drives the rounds; clients train what they are sent."""
 
-    settings: FedAvg
+    settings: RoundsProtocol
 
     def serve(self) -> Behaviour:
         # In the server's memory: late updates that the next average takes.
@@ -203,6 +208,10 @@ class ServerRounds(Participants):
     def _aggregate(self, current: Round) -> Behaviour:
         updates, self._late = self._late | current.updates, {}
         yield from self.server.compute(self.world.aggregation_s * len(updates))
+        self.take(updates)
+
+    def take(self, updates: dict[int, Update]) -> None:
+        """Let clients' updates make the next global model."""
         self.finish_round(self.mean(updates))
 
     def mean(self, updates: dict[int, Update]) -> ModelRef:

@@ -22,7 +22,8 @@ class World:
     `servers`: of a protocol that has one the server, and those that may take over from it.
     `topology`: whom each of the scenario's clients may talk to, for protocols that ask.
     `model_bytes`: a model's size on the wire. `merge_s`, `aggregation_s`: virtual seconds that a
-    client's merge and a server's aggregation take, for each model that goes in.
+    client's merge and a server's aggregation take, for each model that goes in. `learning_rate`:
+    the step size of its clients' training.
     """
 
     clock: Clock
@@ -37,6 +38,7 @@ class World:
     merge_s: float = 0.0
     aggregation_s: float = 0.0
     checkpoint_every: int = 1
+    learning_rate: float = 1.0
     _drawn: Counter[tuple[str, str]] = field(default_factory=Counter, init=False)
 
     @property

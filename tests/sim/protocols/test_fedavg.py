@@ -10,13 +10,9 @@ from models.arithmetic.exact import batches
 from models.bits import generator
 from models.learner import Learner
 from models.operations import combined
-from sim.compute import Graph, Models, engine_for
-from sim.protocols.fedavg import ServerRounds
-from sim.runs.build import build
-from sim.runs.data import Data, learner_spec
-from sim.runs.training import Training
+from sim.runs.data import learner_spec
 from tests.sim import tiny
-from tests.sim.compute.small import memory
+from tests.sim.protocols.learning import simulated
 from tests.sim.protocols.serving import (
     DOWNLOADS,
     LATENCY,
@@ -153,23 +149,7 @@ def test_equals_the_textbook_on_digits_bit_for_bit() -> None:
     )
     rounds = 3
     expected = textbook(described, rounds)
-    assert np.array_equal(asyncio.run(simulated(described, rounds)), expected)
-
-
-async def simulated(described: Any, rounds: int) -> Any:
-    data, store = Data(), memory()
-    engine = engine_for(0, Training(), store.vectors)
-    try:
-        lineage = data.lineage(Graph(engine, store, Models()), described, "fedavg", 5)
-        world, protocol = build(described, "fedavg", 5, lineage, data.facts(described, "fedavg", 5))
-        assert isinstance(protocol, ServerRounds)
-        while protocol.server_round < rounds:
-            await world.clock.run_until(world.clock.now + 1.0)
-        assert protocol.server_round == rounds
-        await lineage.scored(protocol.global_model)
-        return store.vectors.read(protocol.global_model.name)
-    finally:
-        await engine.close()
+    assert np.array_equal(asyncio.run(simulated(described, "fedavg", rounds)), expected)
 
 
 def textbook(described: Any, rounds: int) -> Any:

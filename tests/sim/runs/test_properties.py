@@ -40,7 +40,7 @@ def braintorrents() -> st.SearchStrategy[dict[str, Any]]:
 def fedavgs() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
-            "kind": st.just("fedavg"),
+            "kind": st.sampled_from(["fedavg", "fedavg", "scaffold"]),
             "deadline": spans.map(quantity),
             "close_at": st.sampled_from([1.0, 0.8, 0.5]),
             "minimum_fraction": st.sampled_from([0.1, 0.5]),
