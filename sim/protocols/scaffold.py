@@ -6,7 +6,7 @@ Federated Learning", ICML 2020, arXiv 1910.06378, algorithm 1 with option II.
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import simpy
 from pydantic import Field
@@ -25,13 +25,16 @@ class Scaffold(RoundsProtocol):
     Source: Karimireddy et al. 2020, arXiv 1910.06378.
     """
 
+    vectors_sent: ClassVar[int] = 2
+
     kind: Literal["scaffold"] = Field(default="scaffold", description=KIND)
 
     def check_training(self, training: TrainingSettings) -> None:
         training.check_correction()
 
     def check_times(self, fastest: Fastest) -> None:
-        super().check_times(replace(fastest, model_bytes=2 * fastest.model_bytes))
+        sent_bytes = self.vectors_sent * fastest.model_bytes
+        super().check_times(replace(fastest, model_bytes=sent_bytes))
 
     def run(self, world: World) -> Running:
         return Controlled(self, world)
@@ -59,10 +62,6 @@ class Controlled(ServerRounds):
 
     settings: Scaffold
     control: ModelRef | None
-
-    def __init__(self, settings: Scaffold, world: World) -> None:
-        super().__init__(settings, world)
-        self.message_bytes = 2 * world.model_bytes
 
     # -- the server ----------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ class ServerProtocol(Protocol):
     """The settings of a protocol whose clients train what a server sends them."""
 
     needs_server: ClassVar[bool] = True
+    vectors_sent: ClassVar[int] = 1
+    """How many vectors of a model's size an order carries, and so an update."""
 
     transfer_timeout: PositiveSeconds | None = Field(
         default=None,
@@ -81,8 +83,7 @@ class Participants(Running):
         assert world.server is not None
         self.settings = settings
         self.server = world.server
-        self.message_bytes = world.model_bytes
-        """The size of an order, and of an update."""
+        self.message_bytes = settings.vectors_sent * world.model_bytes
         self.everyone = np.arange(len(world.clients))
         self.global_model = self.server.storage.model
         self.server_round = 0
