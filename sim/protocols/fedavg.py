@@ -17,6 +17,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
 from sim.protocols.shared.participants import Order, Participants, ServerProtocol, Update
+from sim.protocols.shared.standby import StandbyProtocol
 from sim.record.errors import Refusal, check_least
 from sim.record.settings import PositiveSeconds, Share
 from sim.world import Behaviour, Tie, Transfer, World
@@ -68,7 +69,7 @@ class RoundsProtocol(ServerProtocol):
         return duration_s / self.deadline if self.deadline else 0.0
 
 
-class FedAvg(RoundsProtocol):
+class FedAvg(StandbyProtocol, RoundsProtocol):
     """Server-based: the server sends a model out, clients train, it averages what returns.
 
     Source: McMahan et al. 2017, arXiv 1602.05629.
@@ -77,7 +78,7 @@ class FedAvg(RoundsProtocol):
     kind: Literal["fedavg"] = Field(default="fedavg", description=KIND)
 
     def run(self, world: World) -> Running:
-        return ServerRounds(self, world)
+        return self.led(world, ServerRounds)
 
 
 @dataclass
