@@ -7,7 +7,7 @@ import pytest
 from sim.protocols.shared.server_optimizers import Momentum
 from tests.sim import tiny
 from tests.sim.protocols.serving import ROUND_S, crash, serving
-from tests.sim.protocols.test_standby import replicas, standing
+from tests.sim.protocols.shared.test_standby import replicas, standing
 
 MOMENTUM = {"server_optimizer": "momentum"}
 
