@@ -17,7 +17,7 @@ from analysis.metrics.common import nodes_of
 from sim.record.rows import AGGREGATE
 
 NETWORK = "network"
-WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_failed"))
+WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_failed", "lead"))
 """What a node does, one after the other."""
 LOSS_KINDS = frozenset(("transfer_lost", "message_lost", "storage_lost"))
 """What is lost at an instant."""

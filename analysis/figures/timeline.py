@@ -1,6 +1,7 @@
 """One run's nodes over a stretch of virtual time: who trained, sent, was down, and merged whom."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -17,7 +18,7 @@ from analysis.metrics import RUN, STATE_KINDS, outages
 from analysis.metrics.common import is_client, nodes_of
 from analysis.results import Names, Results
 from sim.record.errors import ResultError
-from sim.record.rows import SERVER
+from sim.record.rows import is_server
 
 WINDOW_S = 15.0
 """What is shown before and after a crash, or twice from the beginning, if nothing is chosen."""
@@ -77,9 +78,8 @@ def timeline_data(
     trace = results.trace(points=run[0], protocols=run[1], seeds=run[2], kinds=_KINDS)
     end_s = float(scores["time_s"].max())
     struck = disturbances(results, run[0], seeds=run[2])
-    # What struck the server after this run's end, another may have met.
+    # What struck a server after this run's end, another may have met.
     served = struck[(struck["kind"] == "server_down") & (struck["start_s"] < end_s)]
-    served = served[served["node"].isin([SERVER, *scores["node"].astype("str")])]
     own = outages(trace, scores).rename(columns={"crash_s": "start_s", "recover_s": "stop_s"})
     own = own[is_client(own["node"])]
     parts = [
@@ -99,6 +99,11 @@ def timeline_data(
     merged = trace.loc[trace["kind"] == "merge", ["time_s", "node", "peers"]]
     pairs = merged.astype({"node": "str"}).explode("peers").rename(columns={"peers": "peer"})
     return pd.concat(parts, ignore_index=True), pairs.reset_index(drop=True)
+
+
+def servers_without_scores(did: pd.DataFrame, scored: list[str]) -> list[str]:
+    """The servers that `timeline_data` tells of and that are not among the `scored` nodes."""
+    return sorted(name for name in did["node"].unique() if is_server(name) and name not in scored)
 
 
 def _under_way(trace: pd.DataFrame, scores: pd.DataFrame, end_s: float) -> pd.DataFrame:
@@ -155,11 +160,11 @@ def timeline(
     end_s = float(scores["time_s"].max())
     crash_s = float(results.conditions["crash_s"][point])
     start_s, stop_s = _stretch(crash_s, end_s, from_s, until_s)
+    used = [*scores["node"].astype("str"), *did.loc[did["state"] != "down", "node"]]
     did = did[(did["stop_s"] >= start_s) & (did["start_s"] <= stop_s)]
     merged = merged[merged["time_s"].between(start_s, stop_s)]
     nodes = [str(node) for node in nodes_of(scores)["node"]]
-    if SERVER not in nodes and (did["node"] == SERVER).any():
-        nodes.append(SERVER)
+    nodes += servers_without_scores(did, nodes)
     figure, (axis,) = look.panels(1, height_in=0.36 * len(nodes) + 0.6)
     scale = time_scale(stop_s)
     _draw_bars(axis, did, nodes, scale.factor)
@@ -170,7 +175,7 @@ def timeline(
     bars.draw(axis, struck, stop_s, scale.factor)
     bars.put_title(axis, "", struck)
     axis.set_ylim(len(nodes) - 0.4, -0.6)
-    axis.set_yticks(range(len(nodes)), [_row_name(one, scores) for one in nodes])
+    axis.set_yticks(range(len(nodes)), [_row_name(one, used) for one in nodes])
     axis.set_xlabel(scale.label("virtual time"))
     what = f"{name}, {_said(start_s, stop_s, end_s, scale)}"
     look.title(figure, results, what, seeds=[number], among=[name], points=[point])
@@ -207,10 +212,9 @@ def _said(start_s: float, stop_s: float, end_s: float, scale: Scale) -> str:
     return f"from {start} to {stop} {scale.unit} of {end} {scale.unit} of virtual time"
 
 
-def _row_name(node: str, scores: pd.DataFrame) -> str:
+def _row_name(node: str, used: Sequence[str]) -> str:
     """A row that only tells what befell a node says so."""
-    is_used = (scores["node"] == node).any()
-    return node.replace("_", " ") + ("" if is_used else "\n(not used)")
+    return node.replace("_", " ") + ("" if node in used else "\n(not used)")
 
 
 def _keys(did: pd.DataFrame, merged: pd.DataFrame) -> list[look.Key]:

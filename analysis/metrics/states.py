@@ -16,7 +16,7 @@ from analysis.metrics.common import (
     per_point,
     runs_of,
 )
-from sim.record.rows import SERVER
+from sim.record.rows import SERVER, is_server
 
 OUTAGE_KINDS = ("crash", "leave", "recover")
 """What `outages` needs of a trace."""
@@ -35,15 +35,18 @@ _STATES = ["down", "computing", "communicating"]
 def outages(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Every time that a node was down, or had left.
 
-    `trace`: with the kinds of `OUTAGE_KINDS`, and cause; `scores` tells the nodes and the ends.
+    `trace`: with the kinds of `OUTAGE_KINDS`, and cause; `scores` tells the nodes, but for the
+    standbys, and the ends.
 
     Columns: point, protocol, seed, node; `fault`, which brought it down first; `crash_s`,
     `recover_s` (virtual times; NaN if it did not come back); `down_s`, until then or the run's
     end; `recovered`; `left`, whether it had left. Sorted by run, node and time.
     """
     check_trace(trace, scores, OUTAGE_KINDS, ["cause"])
-    nodes = nodes_of(scores)
     rows = trace[trace["kind"].isin(list(OUTAGE_KINDS))]
+    servers = rows.loc[_of_servers(rows), [*RUN, "node"]].merge(runs_of(scores), on=RUN)
+    nodes = pd.concat([nodes_of(scores), servers]).drop_duplicates([*RUN, "node"])
+    nodes = nodes.sort_values([*RUN, "node"], ignore_index=True)
     rows = rows.assign(place=index_of(rows, nodes, [*RUN, "node"]))
     rows = rows[rows["place"] >= 0].sort_values(["place", "time_s"], kind="stable")
     # A node that is down does not crash again, but it may leave: that is the same outage.
@@ -60,6 +63,11 @@ def outages(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     found["down_s"] = found["recover_s"].fillna(found["end_s"]) - found["crash_s"]
     found["left"] = (rows["kind"][crashed] == "leave").to_numpy()
     return found[[*RUN, "node", "fault", "crash_s", "recover_s", "down_s", "recovered", "left"]]
+
+
+def _of_servers(rows: pd.DataFrame) -> pd.Series:
+    """Whether the node of each row is a server."""
+    return rows["node"].map(is_server).astype("bool")
 
 
 def time_by_state(
@@ -167,7 +175,9 @@ def _spent(intervals: pd.DataFrame, end_s: Floats) -> Floats:
 
 
 def recovery_of_nodes(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """From each recovery of a node to the end of its next local round (of a server: server round).
+    """From each recovery of a node to the end of its next local round.
+
+    Of a server: to that of the next server round, whoever leads in it.
 
     `trace`: with the kinds of `RECOVERY_KINDS`, and cause; `scores` tells the nodes and the ends.
 
@@ -182,10 +192,13 @@ def recovery_of_nodes(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame
     found = all_outages.assign(until_s=again_s).merge(runs_of(scores), on=RUN)
     found["until_s"] = found["until_s"].fillna(found["end_s"])
     found = found[found["recovered"]].reset_index(drop=True)
-    wanted = np.where(trace["node"] == SERVER, "round", "train")
-    rounds = trace[trace["kind"].to_numpy() == wanted]
-    rounds = rounds[keys].assign(time_s=ended_s(rounds))
-    later = found[[*keys, "recover_s", "until_s"]].assign(outage=found.index).merge(rounds, on=keys)
+    served = _of_servers(trace)
+    rounds = trace[trace["kind"].to_numpy() == np.where(served, "round", "train")]
+    whose = rounds["node"].astype("str").where(~_of_servers(rounds), SERVER)
+    rounds = rounds[RUN].assign(whose=whose, time_s=ended_s(rounds))
+    whose = found["node"].astype("str").where(~_of_servers(found), SERVER)
+    later = found[[*RUN, "recover_s", "until_s"]].assign(whose=whose, outage=found.index)
+    later = later.merge(rounds, on=[*RUN, "whose"])
     # What began before the crash ended with it, so what ends after the recovery is its work.
     later = later[(later["time_s"] > later["recover_s"]) & (later["time_s"] <= later["until_s"])]
     done_s = first(later, ["outage"]).set_index("outage")["time_s"].reindex(found.index)

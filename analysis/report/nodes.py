@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.canvas.scale import Scale, point_name, time_scale
-from analysis.figures.timeline import BARS, LOST, timeline_data
+from analysis.figures.timeline import BARS, LOST, servers_without_scores, timeline_data
 from analysis.frames import listed
 from analysis.metrics.common import nodes_of
 from analysis.report.drawing import Figure, Switch, View, escaped, layout
 from analysis.results import Results
 from sim.record.errors import ResultError
-from sim.record.rows import CLIENT, FINISHED, SERVER
+from sim.record.rows import CLIENT, FINISHED
 
 MOST_BARS = 60_000
 MOST_NODES = 40
@@ -116,8 +116,7 @@ def _names(nodes: pd.DataFrame, run: Run, did: pd.DataFrame) -> list[str]:
     It has one also where it isn't used, if anything befell it.
     """
     own = nodes.loc[_of(nodes, run), "node"].astype("str").tolist()
-    if SERVER not in own and (did["node"] == SERVER).any():
-        own.append(SERVER)
+    own += servers_without_scores(did, own)
     return sorted(own, key=lambda name: name.startswith(CLIENT))[:MOST_NODES]
 
 
@@ -142,8 +141,8 @@ def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, scale: Scale) -> V
                 **{"start": times["start_s"].tolist(), "stop": times["stop_s"].tolist()},
             }
         )
-    own = set(nodes.loc[_of(nodes, run), "node"].astype("str"))
-    unused = {name: " (not used)" for name in names if name not in own}
+    used = {*nodes.loc[_of(nodes, run), "node"], *spans.loc[spans["state"] != "down", "node"]}
+    unused = {name: " (not used)" for name in names if name not in used}
     labels = [escaped(name.replace("_", " ") + unused.get(name, "")) for name in names]
     end = round(end_s * scale.factor, decimals)
     bars = {"nodes": labels, "end": end, "unit": scale.unit, "states": states}

@@ -130,9 +130,10 @@ def main() -> None:
     asked = json.load(sys.stdin)
     for each in asked["trials"]:
         kept = _scattered(each["number"])
-        world = random_world(asked["seed"], each["number"], asked["lasts_s"])
+        protocol = _settings(each["protocol"])
+        world = random_world(asked["seed"], each["number"], asked["lasts_s"], protocol.servers)
         faults = {name: _settings(fault) for name, fault in each["faults"].items()}
-        trial = Trial(world, _settings(each["protocol"]), faults)
+        trial = Trial(world, protocol, faults)
         sys.stdout.write(json.dumps(trial.unwatched()) + "\n")
         del kept
 

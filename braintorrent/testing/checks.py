@@ -15,7 +15,7 @@ from braintorrent.testing.trials import CUTS, STRIKES, Idle, Trial
 from braintorrent.testing.worlds import random_world
 from sim.faults import Fault
 from sim.protocols import Protocol
-from sim.record.rows import TraceRow
+from sim.record.rows import SERVER, TraceRow
 
 MINE = "mine"
 """What the fault under test is called in its worlds."""
@@ -59,7 +59,8 @@ def check_protocol(
     """
     kind = chosen(PROTOCOL, protocol, settings)
     numbers = range(worlds) if only is None else (only,)
-    trials = [Trial(random_world(seed, number, lasts_s), kind) for number in numbers]
+    worlds_of = partial(random_world, seed, lasts_s=lasts_s, servers=kind.servers)
+    trials = [Trial(worlds_of(number), kind) for number in numbers]
     call = f"check_protocol(..., seed={seed}, lasts_s={lasts_s:g}, only={{}})"
     counts = _checked(trials, type(kind), call, seed, lasts_s)
     if not counts["train"]:
@@ -135,7 +136,8 @@ def _again(trial: Trial, call: str) -> str:
 def check_faults(trial: Trial, rows: Sequence[TraceRow]) -> None:
     """Faults strike as if nobody did anything, and where and when they say."""
     nodes = trial.protocol.runs_on(trial.scenario.client_names)
-    alone = Trial(trial.world, Idle(), trial.faults).unwatched()
+    idle = Idle(names=trial.protocol.servers or (SERVER,))
+    alone = Trial(trial.world, idle, trial.faults).unwatched()
     fixed = [node for node in nodes if node not in _unscheduled(trial, nodes)]
     for one, other in zip(_struck(rows, fixed), _struck(alone, fixed), strict=False):
         if one != other:

@@ -77,7 +77,7 @@ def play(
     """Play a protocol, with `settings` as they are written in YAML, up to `until_s`.
 
     `round_s` [clients]: what a local round takes. `latency_s`: one way, for all or [n, n], clients
-    first and then the server, row to column. `samples` [clients]: 1 each if left out. `streams`:
+    first and then the servers, row to column. `samples` [clients]: 1 each if left out. `streams`:
     the luck of messages, see `scripted`. `sections`: other sections of a scenario as in YAML, and
     `links`, `merge_time`, `packet_loss`. Without them a model of 1024 bytes takes a second on every
     link, merging takes none, nothing is lost, and heartbeats are sent at 0, 5, 10, ...
@@ -96,7 +96,7 @@ def play(
     if kind.needs_server:
         sections.setdefault("server", SERVER)
     described = tiny.scenario(
-        _latencies(latency_s, len(round_s) + ("server" in sections)),
+        _latencies(latency_s, len(round_s) + max("server" in sections, len(kind.servers))),
         round_s,
         {"it": kind},
         faults=dict(faults or {}),

@@ -26,13 +26,14 @@ Down = tuple[float, float]
 
 
 class Idle(Protocol):
-    """Nobody does anything: what is left of a world are its faults."""
+    """Nobody does anything: what is left of a world are its faults. `names`: of its servers."""
 
     kind: str = "idle"
+    names: tuple[str, ...] = (SERVER,)
 
-    def runs_on(self, clients: tuple[str, ...]) -> tuple[str, ...]:
-        """All nodes that there may be."""
-        return (*clients, SERVER)
+    @property
+    def servers(self) -> tuple[str, ...]:
+        return self.names
 
     def run(self, world: World) -> Running:
         return _Idling(world)
@@ -98,8 +99,10 @@ def _check_seen(witness: Witness, running: Running, seen: Sequence[Seen]) -> Non
             number = times[name, stage]
             raise witness.says(f"seen() yields {name} at stage {stage} {number} times, not once")
     up = {node.name: node.up for node in world.nodes}
+    if len(world.servers) > 1:
+        del up[SERVER]  # Whoever leads is seen as the server.
     for one in seen:
-        if one.node not in (*up, AGGREGATE) or one.stage not in (None, *STAGES):
+        if one.node not in (*up, SERVER, AGGREGATE) or one.stage not in (None, *STAGES):
             raise witness.says(f"seen() yields {one.node!r} at stage {one.stage!r}; no such")
         if not isinstance(one.model, ModelRef):
             raise witness.says(f"seen() yields for {one.node} {one.model!r}, which is no model")

@@ -1,6 +1,6 @@
 """Random worlds, each from a seed and a number: who learns, how messages travel, what fails."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from braintorrent.testing.kinds import validated
 from braintorrent.testing.tiny import MODEL_BYTES
 from sim.faults import Fault
 from sim.protocols import Protocol
+from sim.record.rows import SERVER, is_server
 from sim.runs.build import Facts
 from sim.scenario import Scenario, dump
 from sim.world import Streams
@@ -53,6 +54,8 @@ class RandomWorld:
         sections = dict(self.sections)
         if sections["topology"] == "complete" and any(one.uses_topology for one in faults.values()):
             sections["topology"] = "ring"
+        if protocol.needs_detection and sections["failure_detection"] == _DETECTIONS[-1]:
+            sections["failure_detection"] = _DETECTIONS[0]
         faults = sections.pop("faults") | dict(faults)
         return validated(
             TypeAdapter(Scenario),
@@ -67,11 +70,16 @@ class RandomWorld:
         return f"# {learner}, {MODEL_BYTES} B a model\n{dump(scenario)}"
 
 
-def random_world(seed: int, number: int, lasts_s: float) -> RandomWorld:
-    """The world of that number: up to 11 clients and a server, for `lasts_s` seconds or less."""
+def random_world(
+    seed: int, number: int, lasts_s: float, servers: Sequence[str] = ()
+) -> RandomWorld:
+    """The world of that number: up to 11 clients and a server, for `lasts_s` seconds or less.
+
+    `servers`: the names of several.
+    """
     dice = Dice(Streams(seed).stream("world", number))
     clients = dice.of(4, 3, 4, 3, 5, 7, 9, 11, 2, 1)
-    nodes = [*(f"client_{i}" for i in range(clients)), "server"]
+    nodes = [*(f"client_{i}" for i in range(clients)), *(servers or (SERVER,))]
     luck = dice.below(2**16)
     sections: dict[str, Any] = {
         "name": f"world_{number}",
@@ -180,15 +188,19 @@ def _partition(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     return {"groups": [dice.some(nodes)], "at": dice.time(), "heals_after": dice.span()}
 
 
+def _learners(nodes: list[str]) -> list[str]:
+    return [name for name in nodes if not is_server(name)]
+
+
 def _leave(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     occasion = dice.of({"at": dice.time()}, {"after_rounds": 1 + dice.below(5)})
-    one = [dice.of(*nodes[:-1])]
+    one = [dice.of(*_learners(nodes))]
     return {"nodes": dice.of(one, one, one, "clients"), **occasion}
 
 
 def _targeted(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     return {
-        "number": 1 + dice.below(len(nodes) - 1),
+        "number": 1 + dice.below(len(_learners(nodes))),
         "by": dice.of("degree", "betweenness"),
         "at": dice.time(),
         "every": dice.of("0 s", dice.span()),

@@ -13,6 +13,7 @@ from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 from sim.protocols.push_sum import PushSum
 from sim.protocols.scaffold import Scaffold
 from sim.protocols.shared.asynchronous import STALENESS_WEIGHTS
+from sim.protocols.shared.server_optimizers import SERVER_OPTIMIZERS
 
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
@@ -28,4 +29,12 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "local": Local,
 }
 
-__all__ = ["PROTOCOLS", "STALENESS_WEIGHTS", "Fastest", "Protocol", "Running", "Seen"]
+__all__ = [
+    "PROTOCOLS",
+    "SERVER_OPTIMIZERS",
+    "STALENESS_WEIGHTS",
+    "Fastest",
+    "Protocol",
+    "Running",
+    "Seen",
+]

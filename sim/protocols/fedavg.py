@@ -8,7 +8,7 @@ Scale: System Design", MLSys 2019, arXiv 1902.01046.
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import simpy
@@ -17,8 +17,15 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
 from sim.protocols.shared.participants import Order, Participants, ServerProtocol, Update
+from sim.protocols.shared.server_optimizers import (
+    SERVER_OPTIMIZERS,
+    Average,
+    Memory,
+    ServerOptimizer,
+)
+from sim.protocols.shared.standby import StandbyProtocol
 from sim.record.errors import Refusal, check_least
-from sim.record.settings import PositiveSeconds, Share
+from sim.record.settings import OneOf, PositiveSeconds, Share
 from sim.world import Behaviour, Tie, Transfer, World
 
 
@@ -39,6 +46,10 @@ class RoundsProtocol(ServerProtocol):
     )
     late_updates: Literal["discard", "next_round"] = Field(
         default="discard", description="what becomes of an update whose round has closed"
+    )
+    server_optimizer: Annotated[ServerOptimizer, OneOf(SERVER_OPTIMIZERS)] = Field(
+        default=Average(kind="average"),
+        description="how the server steps towards the average of the updates",
     )
 
     @property
@@ -68,7 +79,7 @@ class RoundsProtocol(ServerProtocol):
         return duration_s / self.deadline if self.deadline else 0.0
 
 
-class FedAvg(RoundsProtocol):
+class FedAvg(StandbyProtocol, RoundsProtocol):
     """Server-based: the server sends a model out, clients train, it averages what returns.
 
     Source: McMahan et al. 2017, arXiv 1602.05629.
@@ -77,7 +88,7 @@ class FedAvg(RoundsProtocol):
     kind: Literal["fedavg"] = Field(default="fedavg", description=KIND)
 
     def run(self, world: World) -> Running:
-        return ServerRounds(self, world)
+        return self.led(world, ServerRounds)
 
 
 @dataclass
@@ -93,9 +104,21 @@ class Round:
 
 
 class ServerRounds(Participants):
-    """The server drives the rounds; clients train what they are sent."""
+    """The server drives the rounds; clients train what they are sent.
+
+    `memory`: the server optimiser's, in the server's memory and its checkpoint.
+    """
 
     settings: RoundsProtocol
+    memory: Memory
+
+    def restore(self) -> None:
+        super().restore()
+        self.memory = self.server.storage.notes.get("server_optimizer", ())
+
+    def checkpoint(self) -> None:
+        super().checkpoint()
+        self.server.storage.notes["server_optimizer"] = self.memory
 
     def serve(self) -> Behaviour:
         # In the server's memory: late updates that the next average takes.
@@ -212,7 +235,10 @@ class ServerRounds(Participants):
 
     def take(self, updates: dict[int, Update]) -> None:
         """Let clients' updates make the next global model."""
-        self.finish_round(self.mean(updates))
+        model, self.memory = self.settings.server_optimizer.step(
+            self.world.lineage, self.global_model, self.mean(updates), self.memory
+        )
+        self.finish_round(model)
 
     def mean(self, updates: dict[int, Update]) -> ModelRef:
         """What clients' updates come to: their average by sample size."""

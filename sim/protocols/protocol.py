@@ -110,6 +110,11 @@ class Protocol(Settings):
         return None
 
     @property
+    def needs_detection(self) -> bool:
+        """Whether it can't do without the nodes' finding out who is down."""
+        return False
+
+    @property
     def round_ends_s(self) -> float | None:
         """When a server round closes, whoever is missing; None if it has no such end."""
         return None

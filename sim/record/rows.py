@@ -37,6 +37,7 @@ TRACE_KINDS = {
     "merge": "a client averaged others' models with its own",
     "round": "a server round",
     "round_failed": "a server round to which too few updates came",
+    "lead": "an election that a server won, which leads from its end on; answered voted for it",
     "update_late": "an update that came after its server round had closed; peer sent it",
     "crash": "a node went down",
     "leave": "a client left for good",

@@ -15,7 +15,7 @@ from models.partitions import PARTITIONS, PartitionSettings
 from models.tasks import TASKS, TaskSettings
 from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
-from sim.protocols import PROTOCOLS, STALENESS_WEIGHTS, Protocol
+from sim.protocols import PROTOCOLS, SERVER_OPTIMIZERS, STALENESS_WEIGHTS, Protocol
 from sim.record.code import kinds
 from sim.record.errors import ScenarioError
 from sim.record.settings.distributions import DISTRIBUTIONS
@@ -32,6 +32,7 @@ from sim.world import DETECTORS, TOPOLOGIES
 
 SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "protocols": PROTOCOLS,
+    "server optimizers": SERVER_OPTIMIZERS,
     "staleness weights": STALENESS_WEIGHTS,
     "faults": FAULTS,
     "failure detection": DETECTORS,

@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ KIND = "the detector's kind"
 
 class FailureDetection(Settings):
     """How nodes learn that others are down, the same for all protocols."""
+
+    detects: ClassVar[bool] = True
+    """Whether anybody finds out anything."""
 
     kind: str
 
@@ -361,6 +364,8 @@ class Omniscience(Detector):
 
 class NoDetection(FailureDetection):
     """Nobody knows that another is down, but by a message that isn't answered."""
+
+    detects: ClassVar[bool] = False
 
     kind: Literal["none"] = Field(description=KIND)
 

@@ -123,6 +123,12 @@ class Network(Medium):
             self._lose(transfer, cause)
         return is_open
 
+    def recall(self, source: int) -> None:
+        """Break all transfers that a node is sending."""
+        for transfer in list(self._open[source]):
+            if transfer.source == source and transfer.size_bytes:
+                self.cancel(transfer)
+
     def _is_open(self, transfer: Transfer) -> bool:
         return transfer in self._open[transfer.source]
 

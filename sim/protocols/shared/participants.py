@@ -16,7 +16,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 from sim.record.errors import Refusal, check_least
-from sim.record.rows import RECEIVED
+from sim.record.rows import RECEIVED, SERVER
 from sim.record.settings import PositiveSeconds
 from sim.world import Behaviour, LossCause, Node, Tie, Transfer, World
 
@@ -49,13 +49,22 @@ class ServerProtocol(Protocol):
             check_least(self.transfer_timeout, fastest.transfer_s, what, "transfer_timeout")
 
 
+TERM = 1 << 32
+"""Orders of later terms have higher numbers: there is room for so many in one."""
+
+
 @dataclass(frozen=True)
 class Order:
-    """The server's message: train this global model. `attempt` numbers the server's orders."""
+    """A server's message: train this global model. `attempt` numbers the orders of all servers."""
 
     attempt: int
     server_round: int
     model: ModelRef
+
+    @property
+    def term(self) -> int:
+        """In which of the terms of several servers it was given; 0 if there is but one."""
+        return self.attempt // TERM
 
 
 @dataclass(frozen=True)
@@ -72,104 +81,35 @@ class Update(Report):
     model: ModelRef
 
 
-class Participants(Running):
-    """Clients under a server; what the server does is `serve`.
-
-    `global_model`, `server_round`: in the server's memory; its storage holds the last checkpoint.
-    """
+class Clients(Running):
+    """Clients under a server, whatever that does, and whichever it is."""
 
     def __init__(self, settings: ServerProtocol, world: World) -> None:
         super().__init__(world)
-        assert world.server is not None
         self.settings = settings
-        self.server = world.server
         self.message_bytes = settings.vectors_sent * world.model_bytes
-        self.everyone = np.arange(len(world.clients))
-        self.global_model = self.server.storage.model
-        self.server_round = 0
-        # Up to which attempt each client's updates have come: in the server's memory, too.
-        self._come: dict[int, int] = {}
         # In which incarnation of its storage a client received which round's model.
         self._received = [(0, 0)] * len(world.clients)
 
-    def behaviour(self, node: Node) -> Behaviour:
-        return self._restarted() if node is self.server else self._participate(node)
-
-    # -- the server ----------------------------------------------------------------------------
+    @abstractmethod
+    def server_of(self, node: Node) -> Node:
+        """To whom a client reports."""
 
     @abstractmethod
-    def serve(self) -> Behaviour:
-        """What the server does from its start on, when it has read its last checkpoint."""
+    def held(self) -> tuple[ModelRef, int, bool]:
+        """The global model that there is, its round, and whether a server works on it."""
 
-    def _restarted(self) -> Behaviour:
-        self.restore()
-        yield from self.serve()
+    def round_finished(self, server: Node) -> None:
+        """That server has made the next global model."""
 
-    def restore(self) -> None:
-        """Let the server go on from its last checkpoint."""
-        storage = self.server.storage
-        self.global_model, self.server_round = storage.model, storage.rounds
-        # What is in the model must not go into it again, and what was lost since may.
-        self._come = dict(storage.notes.get("come", {}))
-
-    def checkpoint(self) -> None:
-        """Keep in stable storage what `restore` reads."""
-        storage = self.server.storage
-        storage.model, storage.rounds = self.global_model, self.server_round
-        storage.notes["come"] = dict(self._come)
-
-    def next_order(self) -> Order:
-        """Train the global model; each order has a number of its own."""
-        return Order(self.next_attempt(), self.server_round, self.global_model)
-
-    def next_attempt(self) -> int:
-        """The number of the server's next order; it goes on through crashes."""
-        self.server.attempts += 1
-        return self.server.attempts - 1
-
-    def send_order(
-        self, client: int, order: Order, failed: Callable[[Transfer], object]
-    ) -> Transfer:
-        """Let a client train; `failed` runs when the server knows that the order won't arrive."""
-        return self.world.network.send(
-            self.server.index,
-            client,
-            self.message_bytes,
-            order,
-            delivered=self._order_arrives,
-            failed=failed,
-            purpose="order",
-        )
-
-    def reports(self) -> Iterator[tuple[int, Report]]:
-        """Open the server's mail: (client, report), each finished update once."""
-        taken, self.server.inbox = self.server.inbox, []
-        for transfer in taken:
-            client, report = transfer.source, transfer.payload
-            if isinstance(report, Update):
-                # Who crashed before it heard that its update is there sends it again.
-                if report.order.attempt <= self._come.get(client, -1):
-                    continue
-                self._come[client] = report.order.attempt
-            yield client, report
-
-    def finish_round(self, model: ModelRef) -> None:
-        """The server has its next global model, and keeps it if it is time to."""
-        self.global_model = model
-        self.server_round += 1
-        if self.server_round % self.world.checkpoint_every == 0:
-            self.checkpoint()
-
-    # -- a client ------------------------------------------------------------------------------
-
-    def _order_arrives(self, transfer: Transfer) -> None:
+    def order_arrives(self, transfer: Transfer) -> None:
         """The client has the model, whole, whatever it is doing."""
         node, order = self.world.clients[transfer.target], transfer.payload
         node.storage.received = order.model
         self._received[node.index] = (node.storage.incarnation, order.server_round)
         node.receive(transfer)
 
-    def _participate(self, node: Node) -> Behaviour:
+    def participate(self, node: Node) -> Behaviour:
         yield from self._report(node)
         last = -1
         while True:
@@ -200,11 +140,12 @@ class Participants(Running):
 
     def _report_failure(self, node: Node, report: Report) -> None:
         """A client whose local round failed is alive, and says so."""
+        server = self.server_of(node)
         self.world.network.send(
             node.index,
-            self.server.index,
+            server.index,
             payload=report,
-            delivered=self.server.receive,
+            delivered=server.receive,
             purpose="report",
         )
 
@@ -214,38 +155,39 @@ class Participants(Running):
         A newer order ends it where late updates count for nothing.
         """
         wait_s = self.settings.retry_initial
-        while node.storage.unreported is not None and not self._is_pointless(node):
+        while node.storage.unreported is not None and not self.is_pointless(node):
             if (yield from self._uploaded(node)):
                 break
-            if not self._is_pointless(node):
+            if not self.is_pointless(node):
                 backed_off = self.world.clock.after(wait_s, Tie.TIMEOUT)
-                yield from self.until_news(node, [self.server.index], node.mail(), backed_off)
+                server = self.server_of(node).index
+                yield from self.until_news(node, [server], node.mail(), backed_off)
                 wait_s = min(2 * wait_s, self.settings.retry_cap)
         node.storage.unreported = None
 
-    def _is_pointless(self, node: Node) -> bool:
+    def is_pointless(self, node: Node) -> bool:
+        """Whether what a client has finished and not reported counts for nothing any longer."""
         update: Update = node.storage.unreported
         newer = self._newest_order(node, update.order.attempt)
         return newer is not None and not self.settings.late_updates_count
 
     def _uploaded(self, node: Node) -> Generator[simpy.Event, Any, bool]:
         """One try: ends when it has arrived, can't, or needn't any longer."""
-        clock, detector, server = self.world.clock, self.world.detector, self.server.index
-        if detector.suspects(node.index, np.array([server]))[0]:
+        clock, detector, server = self.world.clock, self.world.detector, self.server_of(node)
+        if detector.suspects(node.index, np.array([server.index]))[0]:
             return False
         cap = clock.event()
         if self.settings.transfer_timeout is not None:
             cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
         started_s = clock.now
-        upload = node.offer(
-            self.server, self.message_bytes, node.storage.unreported, purpose="update"
-        )
+        upload = node.offer(server, self.message_bytes, node.storage.unreported, purpose="update")
         while True:
-            yield from self.until_news(node, [server], upload.settled, node.mail(), cap)
+            yield from self.until_news(node, [server.index], upload.settled, node.mail(), cap)
             if upload.settled.triggered:
                 return bool(upload.settled.value)
-            lost = detector.lost(node.index, np.array([server]), started_s)[0]
-            if lost or cap.processed or self._is_pointless(node):
+            lost = detector.lost(node.index, np.array([server.index]), started_s)[0]
+            deposed = self.server_of(node) is not server
+            if lost or deposed or cap.processed or self.is_pointless(node):
                 cause: LossCause = "timeout" if cap.processed else "abandoned"
                 self.world.network.cancel(upload, cause)
                 return False
@@ -254,20 +196,119 @@ class Participants(Running):
 
     def staleness(self) -> list[float]:
         """Server rounds that were finished since each client's last global model."""
-        _, finished = self._held()
+        _, finished, _ = self.held()
         return [
             float(max(0, finished - (number if incarnation == node.storage.incarnation else 0)))
             for node, (incarnation, number) in zip(self.world.clients, self._received, strict=True)
         ]
 
-    def _held(self) -> tuple[ModelRef, int]:
-        """The global model that there is, and its round: a crash leaves the last checkpoint."""
-        if self.server.up:
-            return self.global_model, self.server_round
-        return self.server.storage.model, self.server.storage.rounds
-
     def seen(self) -> Iterator[Seen]:
         """See Running; last the global model, whose rounds are the server's."""
         yield from super().seen()
-        model, rounds = self._held()
-        yield Seen(self.server.name, RECEIVED, model, rounds, rounds, 0.0, self.server.up)
+        model, rounds, up = self.held()
+        yield Seen(SERVER, RECEIVED, model, rounds, rounds, 0.0, up)
+
+
+class Participants(Clients):
+    """One server and its clients; what the server does is `serve`.
+
+    `global_model`, `server_round`: in the server's memory; its storage holds the last checkpoint.
+    `term`: which the server leads in, where others may. `clients`: those of all servers, if there
+    are several.
+    """
+
+    def __init__(
+        self,
+        settings: ServerProtocol,
+        world: World,
+        server: Node | None = None,
+        clients: Clients | None = None,
+    ) -> None:
+        super().__init__(settings, world)
+        self.server = server or world.servers[0]
+        self.clients = clients or self
+        self.term = 0
+        self.everyone = np.arange(len(world.clients))
+        self.global_model = self.server.storage.model
+        self.server_round = 0
+        # Up to which attempt each client's updates have come: in the server's memory, too.
+        self._come: dict[int, int] = {}
+
+    def behaviour(self, node: Node) -> Behaviour:
+        return self.lead() if node is self.server else self.participate(node)
+
+    @abstractmethod
+    def serve(self) -> Behaviour:
+        """What the server does from its start on, when it has read its last checkpoint."""
+
+    def lead(self) -> Behaviour:
+        """What the server does where nobody else leads."""
+        self.restore()
+        yield from self.serve()
+
+    def restore(self) -> None:
+        """Let the server go on from its last checkpoint."""
+        storage = self.server.storage
+        self.global_model, self.server_round = storage.model, storage.rounds
+        # What is in the model must not go into it again, and what was lost since may.
+        self._come = dict(storage.notes.get("come", {}))
+
+    def checkpoint(self) -> None:
+        """Keep in stable storage what `restore` reads."""
+        storage = self.server.storage
+        storage.model, storage.rounds = self.global_model, self.server_round
+        storage.notes["come"] = dict(self._come)
+
+    def next_order(self) -> Order:
+        """Train the global model; each order has a number of its own."""
+        return Order(self.next_attempt(), self.server_round, self.global_model)
+
+    def next_attempt(self) -> int:
+        """The number of the server's next order; it goes on through crashes."""
+        self.server.attempts += 1
+        return self.term * TERM + self.server.attempts - 1
+
+    def send_order(
+        self, client: int, order: Order, failed: Callable[[Transfer], object]
+    ) -> Transfer:
+        """Let a client train; `failed` runs when the server knows that the order won't arrive."""
+        return self.world.network.send(
+            self.server.index,
+            client,
+            self.message_bytes,
+            order,
+            delivered=self.clients.order_arrives,
+            failed=failed,
+            purpose="order",
+        )
+
+    def reports(self) -> Iterator[tuple[int, Report]]:
+        """Open the server's mail: (client, report), each finished update once."""
+        taken, self.server.inbox = self.server.inbox, []
+        for transfer in taken:
+            client, report = transfer.source, transfer.payload
+            if isinstance(report, Update):
+                # Who crashed before it heard that its update is there sends it again.
+                if report.order.attempt <= self._come.get(client, -1):
+                    continue
+                self._come[client] = report.order.attempt
+            yield client, report
+
+    def finish_round(self, model: ModelRef) -> None:
+        """The server has its next global model, and keeps it if it is time to."""
+        self.global_model = model
+        self.server_round += 1
+        if self.server_round % self.world.checkpoint_every == 0:
+            self.checkpoint()
+        self.clients.round_finished(self.server)
+
+    # -- what clients and the observer ask -------------------------------------------------------
+
+    def server_of(self, node: Node) -> Node:
+        return self.server
+
+    def held(self) -> tuple[ModelRef, int, bool]:
+        """See Clients: a crash leaves the last checkpoint."""
+        if self.server.up:
+            return self.global_model, self.server_round, True
+        return self.server.storage.model, self.server.storage.rounds, False

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.record.metrics import is_rising, limits
-from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, STAGES, Caution
+from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, STAGES, Caution, is_server
 from sim.results.folder import RunTables
 from sim.runs.build import Facts
 from sim.scenario import Scenario, run_record
@@ -66,12 +66,14 @@ class Run:
     @property
     def open_since_s(self) -> float:
         """Since when the last server round has been open at the end; infinite if it was lost."""
-        if self.count("crash")[SERVER] > self.count("recover")[SERVER]:
+        # Of several servers the one that was elected last.
+        leader = _decoded(self.rows("lead")["node"]).to_pylist()[-1:] or [SERVER]
+        if self.count("crash")[leader[0]] > self.count("recover")[leader[0]]:
             return math.inf
         back = self.rows("recover")
-        back_s = back.filter(pc.equal(_decoded(back["node"]), SERVER))["time_s"].to_numpy()
-        closed = (self.ends_s(kind) for kind in ("round", "round_failed"))
-        return float(np.concatenate([back_s, *closed]).max(initial=0.0))
+        back_s = back.filter(pc.equal(_decoded(back["node"]), leader[0]))["time_s"].to_numpy()
+        begun = (self.ends_s(kind) for kind in ("round", "round_failed", "lead"))
+        return float(np.concatenate([back_s, *begun]).max(initial=0.0))
 
     def median_s(self, kind: str) -> dict[str, float]:
         """Of each node the median of the virtual seconds that its rows of one kind took."""
@@ -137,7 +139,8 @@ class Evidence:
         server, each = self.scenario.server, getattr(self.scenario.network, link)
         clients = np.broadcast_to(each, len(self.clients)).tolist()
         rates = dict(zip(self.clients, clients, strict=True))
-        return rates if server is None else {**rates, SERVER: getattr(server, link)}
+        servers = [name for name in self.scenario.node_names if is_server(name)]
+        return rates | {name: getattr(server, link) for name in servers}
 
 
 def evidence(

@@ -34,7 +34,7 @@ from sim.scenario.sections import (
     ServerSettings,
     check_size,
 )
-from sim.world import TopologySettings
+from sim.world import FailureDetection, TopologySettings
 
 MOST_EVENTS = 100_000_000
 """So many take an hour of real time, and tens of gigabytes for the trace."""
@@ -213,6 +213,13 @@ def _servers(protocols: Mapping[str, Protocol], server: ServerSettings | None) -
             yield Refusal("needs a server, and there is none", allowed, ("protocols", name))
 
 
+def _detection(protocols: Mapping[str, Protocol], failure_detection: FailureDetection) -> Refusals:
+    for name, protocol in protocols.items():
+        if protocol.needs_detection and not failure_detection.detects:
+            what = "needs to find out who is down, and failure_detection is none"
+            yield Refusal(what, "failure_detection: heartbeat, or perfect", ("protocols", name))
+
+
 def _rounds(protocols: Mapping[str, Protocol], duration: float) -> Refusals:
     for name, protocol in protocols.items():
         number = protocol.events(duration)
@@ -287,6 +294,7 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _latencies,
     _faults,
     _servers,
+    _detection,
     _rounds,
     _protocols,
     _topologies,

@@ -48,6 +48,22 @@ def test_a_transfer_that_is_lost_has_a_bar_of_its_own(tmp_path: Path) -> None:
     assert keys(drawn(timeline(results, protocol="local"))) == []
 
 
+def test_standbys_have_rows_though_no_scores(tmp_path: Path) -> None:
+    def events(run: Run) -> Sequence[TraceRow]:
+        replica = TraceRow(run[1], run[2], 2.0, 1.0, "server", "transfer", "standby_1", 9)
+        return [replica, trace(run, 4.0, "standby_1", "crash")] if run[1] == "fedavg" else []
+
+    results = a_run(tmp_path, events=events)
+    did, _ = timeline_data(results, protocol="fedavg")
+    assert did.values.tolist() == [
+        ["standby_1", "down", 4.0, 60.0],
+        ["server", "send", 2.0, 3.0],
+        ["standby_1", "receive", 2.0, 3.0],
+    ]
+    (axis,) = drawn(timeline(results, protocol="fedavg")).axes
+    assert [label.get_text() for label in axis.get_yticklabels()][-2:] == ["server", "standby 1"]
+
+
 def test_only_what_is_in_the_stretch_is_drawn(tmp_path: Path) -> None:
     results = a_run(tmp_path, events=happens, changes=PEERS)
     assert keys(drawn(timeline(results)))[-1] == "is merged by"

@@ -213,6 +213,26 @@ def test_a_server_is_back_with_its_next_round() -> None:
     assert plain(found, "node", "value", "reached") == [("server", 20.0, True)]
 
 
+def test_a_server_is_back_with_the_next_round_of_whoever_leads() -> None:
+    happened = trace(
+        crash(10.0, "server"),
+        recover(40.0, "server"),
+        crash(50.0, "standby_1"),
+        recover(52.0, "standby_1"),
+        event(45.0, 15.0, "standby_1", "round", round=1, asked=2, updates=2),
+    )
+    found = recovery_of_nodes(happened, scores(SERVED))
+    assert plain(found, "node", "value", "reached") == [
+        ("server", 20.0, True),
+        ("standby_1", 8.0, True),
+    ]
+    found = outages(happened, scores(SERVED))
+    assert plain(found, "node", "crash_s", "recover_s") == [
+        ("server", 10.0, 40.0),
+        ("standby_1", 50.0, 52.0),
+    ]
+
+
 def test_who_never_comes_back_has_no_recovery() -> None:
     assert recovery_of_nodes(trace(crash(10.0, "client_0")), scores(TWO)).empty
     assert recovery_of_nodes(trace(), scores(TWO)).empty

@@ -245,6 +245,11 @@ def test_local_rounds_that_went_into_no_server_round() -> None:
     assert unused(*after, crash, row("fedavg", "recover", "server", 26.0)) == told(1, 3, "33%")
     assert unused(*after, crash, row("fedavg", "recover", "server", 24.0)) == []
     assert unused(*after, crash._replace(node="client_1")) == []
+    # With a standby it begins again when that has been elected, and is lost with that.
+    lead = row("fedavg", "lead", "standby_1", 22.0, duration_s=2.0)
+    assert unused(*after, crash, lead) == []
+    assert unused(*after, crash, lead._replace(duration_s=4.0)) == told(1, 3, "33%")
+    assert unused(*after, lead, crash._replace(node="standby_1")) == told(1, 3, "33%")
     # A server that never averaged, or doesn't tell of how many: another caution's matter.
     assert unused(*worked(5.0, updates=0, closed_s=20.0, kind="round_failed")) == []
 

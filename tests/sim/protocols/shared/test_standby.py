@@ -1,0 +1,370 @@
+"""FedAvg with standbys: what a takeover takes and loses, and that one server leads at a time.
+
+The world is that of `serving`, with standbys as far from everybody as the server is. Heartbeats are
+sent at 0, 5, 10, ...; a round takes 6.75 s, and one beside which a replica is sent 7.125 s: the
+server's 2048 B/s are shared by three transfers of 1024 B, so each takes 1.375 s instead of 1 s.
+"""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from braintorrent.testing import Played, check_protocol, play
+from sim.protocols.shared.standby import Standbys
+from sim.record.errors import ScenarioError
+from sim.record.rows import TraceRow
+from tests.sim import tiny
+from tests.sim.protocols.serving import LINKS, SERVER, crash, outage
+
+PERFECT = {"kind": "perfect"}
+NEXT = {"late_updates": "next_round"}
+
+
+def standing(
+    until_s: float, faults: dict[str, Any] | None = None, standbys: int = 1, **more: Any
+) -> Played:
+    """Two clients under FedAvg with standbys, all 0.25 s from client 0 and 0.5 s from others."""
+    nodes = 3 + standbys
+    return play(
+        "fedavg",
+        {"deadline": "100 s", "standbys": standbys} | more.pop("settings", {}),
+        until_s=until_s,
+        round_s=(2.0, 2.25),
+        latency_s=[[0.25 if 0 in (i, j) else 0.5 for j in range(nodes)] for i in range(nodes)],
+        faults=faults,
+        links=LINKS,
+        server=SERVER,
+        **more,
+    )
+
+
+def cut(*group: str, from_s: float, to_s: float) -> dict[str, Any]:
+    span = {"at": f"{from_s} s", "heals_after": f"{to_s - from_s} s"}
+    return {"cut": {"kind": "partition", "groups": [[*group]], **span}}
+
+
+def rows(played: Played, *kinds: str) -> list[TraceRow]:
+    return [row for row in played.rows if row.kind in kinds]
+
+
+def elections(played: Played) -> list[tuple[float, float, str, int | None]]:
+    """When each was begun, how long it took, who won it, and which round came next."""
+    return [(row.time_s, row.duration_s, row.node, row.round) for row in rows(played, "lead")]
+
+
+def replicas(played: Played) -> list[tuple[float, float, str, str]]:
+    """When each was sent, how long it took, from whom, to whom."""
+    return [
+        (row.time_s, row.duration_s, row.node, row.peer)
+        for row in rows(played, "transfer")
+        if not row.node.startswith("client") and not row.peer.startswith("client")
+    ]
+
+
+def leaders(played: Played) -> dict[str, int]:
+    """Who leads now, and in which term."""
+    running = played.running
+    assert isinstance(running, Standbys)
+    return {running.nodes[index].name: running.rounds[index].term for index in running.leading}
+
+
+# -- replicas ----------------------------------------------------------------------------------
+
+
+def test_each_round_is_replicated_beside_the_next() -> None:
+    played = standing(21.0)
+    assert replicas(played) == [
+        (6.75, 1.875, "server", "standby_1"),
+        (13.875, 1.875, "server", "standby_1"),
+    ]
+    spans = [(row.time_s, row.duration_s) for row in rows(played, "round")]
+    assert spans == [(0.0, 6.75), (6.75, 7.125), (13.875, 7.125)]
+
+
+def test_replica_is_what_the_server_has_stored() -> None:
+    server, standby = standing(16.0).world.servers
+    assert server.storage.model is standby.storage.model
+    assert (server.storage.rounds, standby.storage.rounds) == (2, 2)
+
+
+def test_replica_is_sent_each_so_many_rounds() -> None:
+    played = standing(62.0, settings={"replicate_every": 3})
+    # Three rounds of 6.75 s, then one of 7.125 s and two of 6.75 s.
+    assert [row[0] for row in replicas(played)] == [20.25, 40.875]
+
+
+def test_replica_that_is_held_up_is_followed_by_the_newest() -> None:
+    # The first is on its way when the standby is cut off, flows from 15 to 15.5, and the server
+    # hears of it at 16; that of the round which ended at 13.5 has waited for that.
+    played = standing(20.0, cut("standby_1", from_s=7.0, to_s=15.0))
+    assert replicas(played) == [
+        (6.75, 8.75, "server", "standby_1"),
+        (16.0, 1.0, "server", "standby_1"),
+    ]
+    assert played.world.servers[1].storage.rounds == 2
+
+
+# -- takeover ----------------------------------------------------------------------------------
+
+
+def test_standby_takes_over() -> None:
+    # The server's last heartbeat, of 20, is at the standby at 20.5. From 35.5 on that asks the
+    # clients for their votes, who suspect the server by then; the farther one's is there at 36.5,
+    # and with its own these are three of four. It has the model of round 1: round 2 is done again.
+    played = standing(43.25, crash("server", "21.5 s"))
+    assert tiny.events(played.world.trace)[-8:] == [
+        (35.5, 1.0, "standby_1", "lead", "", "round=2 asked=4 answered=3"),
+        (36.5, 1.25, "standby_1", "transfer", "client_0", ""),
+        (36.5, 1.5, "standby_1", "transfer", "client_1", ""),
+        (37.75, 2.0, "client_0", "train", "", "round=3 attempt=3"),
+        (38.0, 2.25, "client_1", "train", "", "round=3 attempt=3"),
+        (39.75, 2.25, "client_0", "transfer", "standby_1", ""),
+        (40.25, 2.5, "client_1", "transfer", "standby_1", ""),
+        (36.5, 6.75, "standby_1", "round", "", "round=2 asked=2 updates=2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("detection", "suspected_s"),
+    [
+        (PERFECT, 21.5),
+        ({"kind": "heartbeat"}, 20.5 + 15.0),
+        ({"kind": "heartbeat", "interval": "2 s", "timeout": "3 s"}, 20.5 + 3.0),
+    ],
+)
+def test_takeover_takes_detection_and_a_round_trip(
+    detection: dict[str, Any], suspected_s: float
+) -> None:
+    played = standing(60.0, crash("server", "21.5 s"), failure_detection=detection)
+    assert elections(played) == [(suspected_s, 1.0, "standby_1", 2)]
+    orders = [row for row in rows(played, "transfer") if row.node == "standby_1"]
+    assert orders[0].time_s == suspected_s + 1.0
+
+
+@pytest.mark.parametrize(("every", "lost"), [(1, 0), (2, 1), (3, 2), (5, 0), (6, 5)])
+def test_rounds_since_the_last_replica_are_lost(every: int, lost: int) -> None:
+    # Five rounds take 33.75 s, and 1.5 s longer if four of them have replicas beside them; that of
+    # the fifth takes 1.875 s at most.
+    played = standing(80.0, crash("server", "38 s"), settings={"replicate_every": every})
+    assert len([row for row in rows(played, "round") if row.node == "server"]) == 5
+    assert [election[3] for election in elections(played)] == [5 - lost]
+
+
+def test_two_standbys_take_over_in_turn() -> None:
+    faults = crash("server", "21.5 s") | {"next": crash("standby_1", "60 s")["blow"]}
+    played = standing(80.0, faults, standbys=2)
+    # Heartbeats of 20 and 60 are the last.
+    assert elections(played) == [(35.5, 1.0, "standby_1", 2), (75.5, 1.0, "standby_2", 5)]
+    assert leaders(played) == {"standby_2": 2}
+
+
+def test_standby_with_the_newer_model_takes_over() -> None:
+    # Standby 1 is down while the second replica is sent. It asks for votes first, at 21.5, and
+    # standby 2, asked at 22, stands itself.
+    faults = outage("standby_1", 10.0, 20.0) | {"next": crash("server", "20.25 s")["blow"]}
+    played = standing(40.0, faults, standbys=2, failure_detection=PERFECT)
+    assert elections(played) == [(20.75, 1.0, "standby_2", 2)]
+
+
+def test_nobody_leads_without_a_majority() -> None:
+    # Of four nodes two are down.
+    faults = crash("server", "21.5 s") | {"other": outage("client_1", 21.5, 60.0)["blow"]}
+    played = standing(59.0, faults, failure_detection=PERFECT)
+    assert (elections(played), leaders(played)) == ([], {})
+    # It tried at 21.5 and then, each time after an answer of client 0, at 23, 25.5, 30, 38.5, 55;
+    # the next time comes 30 s after 55.5.
+    tiny.run(played.world.clock, 90.0)
+    assert elections(played) == [(85.5, 1.0, "standby_1", 2)]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_update_of_an_old_term_goes_to_the_new_leader_if_it_counts(late: bool) -> None:
+    # The clients finish at 17.5 and 18; the server is gone. Its last heartbeat is of 15.
+    played = standing(45.0, crash("server", "17.25 s"), settings=NEXT if late else {})
+    assert elections(played) == [(30.5, 1.0, "standby_1", 2)]
+    told = [(row.node, row.peer, row.round) for row in rows(played, "update_late")]
+    expected = [("standby_1", "client_0", 2), ("standby_1", "client_1", 2)]
+    assert told == (expected if late else [])
+
+
+# -- the old leader's return -------------------------------------------------------------------
+
+
+def test_server_that_is_back_in_time_is_elected_again() -> None:
+    # Nobody has missed it yet. Its checkpoint has one round more than the standby's replica.
+    played = standing(31.0, outage("server", 21.5, 22.5))
+    assert elections(played) == [(22.5, 1.0, "server", 3)]
+    assert leaders(played) == {"server": 2}
+
+
+def test_server_that_is_back_without_its_storage_yields_to_the_standby() -> None:
+    # Asked at 23 by who has nothing, the standby stands at once.
+    lost = crash("server", "21.5 s", recovers_after="1 s", loses_storage=True)
+    played = standing(31.0, lost)
+    assert elections(played) == [(23.0, 1.0, "standby_1", 2)]
+    assert replicas(played)[-1] == (24.0, 1.875, "standby_1", "server")
+    server, standby = played.world.servers
+    assert server.storage.model is standby.storage.model
+
+
+def test_server_that_is_back_too_late_becomes_a_standby() -> None:
+    # Its heartbeat of 51 is at the leader at 51.5, which sends it a replica at once.
+    played = standing(54.0, outage("server", 21.5, 51.0))
+    assert elections(played) == [(35.5, 1.0, "standby_1", 2)]
+    assert replicas(played)[-1] == (51.5, 1.0, "standby_1", "server")
+    assert leaders(played) == {"standby_1": 1}
+    # And is there for the next takeover.
+    played = standing(
+        80.0, outage("server", 21.5, 51.0) | {"b": crash("standby_1", "62 s")["blow"]}
+    )
+    assert elections(played)[1:] == [(75.5, 1.0, "server", 5)]
+
+
+# -- split brain -------------------------------------------------------------------------------
+
+MINORITY = ("server", "client_0")
+
+
+def test_leader_that_is_cut_off_with_a_minority_steps_down() -> None:
+    # Of five nodes three are on the other side, and elect standby 1 at once.
+    played = standing(20.5, cut(*MINORITY, from_s=20.0, to_s=40.0), 2, failure_detection=PERFECT)
+    assert leaders(played) == {}
+    tiny.run(played.world.clock, 39.0)
+    assert elections(played) == [(20.0, 1.0, "standby_1", 2)]
+    assert leaders(played) == {"standby_1": 1}
+    # When it heals client 0 and the old leader follow the new one.
+    tiny.run(played.world.clock, 80.0)
+    assert leaders(played) == {"standby_1": 1}
+    assert {row.node for row in rows(played, "round") if row.time_s > 20.0} == {"standby_1"}
+    assert played.rows[-1].time_s > 70.0
+
+
+def test_partition_that_is_not_noticed_in_time_leaves_one_leader_in_the_end() -> None:
+    # The heartbeats of 15 are the last to pass: both sides find out at 30.5.
+    played = standing(30.25, cut(*MINORITY, from_s=20.0, to_s=40.0), standbys=2)
+    assert leaders(played) == {"server": 0}
+    tiny.run(played.world.clock, 31.0)
+    assert leaders(played) == {}
+    tiny.run(played.world.clock, 60.0)
+    assert leaders(played) == {"standby_1": 1}
+
+
+def test_leader_with_a_majority_goes_on() -> None:
+    group = ("standby_1", "client_0")
+    played = standing(60.0, cut(*group, from_s=20.0, to_s=40.0), 2, failure_detection=PERFECT)
+    assert (elections(played), leaders(played)) == ([], {"server": 0})
+
+
+@st.composite
+def outages(draw: st.DrawFn) -> dict[str, Any]:
+    """Crashes of any nodes, and partitions, all of which are over after 60 s."""
+    standbys, clients = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    servers = ["server", *(f"standby_{number + 1}" for number in range(standbys))]
+    names = [*servers, *(f"client_{number}" for number in range(clients))]
+    faults: dict[str, Any] = {}
+    for number in range(draw(st.integers(0, 6))):
+        from_s = draw(st.integers(0, 160)) / 4
+        lasts_s = draw(st.integers(1, 80)) / 4
+        if draw(st.booleans()):
+            group = draw(st.sets(st.sampled_from(names), min_size=1, max_size=len(names) - 1))
+            faults[f"{number}"] = cut(*sorted(group), from_s=from_s, to_s=from_s + lasts_s)["cut"]
+        else:
+            node = draw(st.sampled_from(servers * 3 + names))
+            faults[f"{number}"] = outage(node, from_s, from_s + lasts_s)["blow"]
+    return {
+        "settings": {
+            "standbys": standbys,
+            "replicate_every": draw(st.integers(1, 3)),
+            "deadline": "10 s",
+            **draw(st.sampled_from([{}, NEXT])),
+        },
+        "round_s": [1.0] * clients,
+        "faults": faults,
+        "latency_s": draw(st.sampled_from([0.0, 0.25, 1.0])),
+        "failure_detection": draw(
+            st.sampled_from(
+                [PERFECT, {"kind": "heartbeat"}, {"kind": "heartbeat", "timeout": "6 s"}]
+            )
+        ),
+    }
+
+
+def check_leaders(world: dict[str, Any]) -> None:
+    """Terms rise, have one leader each, and in the end there is one."""
+    played = play("fedavg", world.pop("settings"), until_s=0.0, **world)
+    led: dict[int, str] = {}
+    for quarter in range(4 * 60):
+        tiny.run(played.world.clock, quarter / 4)
+        for name, term in leaders(played).items():
+            assert term in led or all(term > other for other in led)
+            assert led.setdefault(term, name) == name
+    tiny.run(played.world.clock, 200.0)
+    assert len(leaders(played)) == 1
+    following: dict[str, int | None] = {}
+    for row in rows(played, "lead", "round"):
+        if row.kind == "round" and row.node in following:
+            assert row.round == following[row.node]
+        following[row.node] = (row.round or 0) + (row.kind == "round")
+
+
+@settings(max_examples=10, deadline=None)
+@given(outages())
+def test_each_term_has_one_leader(world: dict[str, Any]) -> None:
+    check_leaders(world)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@given(outages())
+def test_each_term_has_one_leader_in_very_many_worlds(world: dict[str, Any]) -> None:
+    check_leaders(world)
+
+
+# -- what is seen and refused ------------------------------------------------------------------
+
+
+def test_server_is_whoever_leads() -> None:
+    played = standing(30.0, crash("server", "21.5 s"))
+
+    def seen() -> tuple[bool, int, Any]:
+        witness = vars(played.world.clock)["witness"]
+        with witness.looking():
+            (found,) = (one for one in played.running.seen() if one.node == "server")
+        return found.up, found.local_round, found.model
+
+    # Nobody leads; the newest model is in the storage of the server that is down.
+    stored = [(node.storage.rounds, node.storage.model) for node in played.world.servers]
+    assert [number for number, _ in stored] == [3, 2]
+    assert seen() == (False, *stored[0])
+    tiny.run(played.world.clock, 37.0)
+    assert seen() == (True, *stored[1])
+    tiny.run(played.world.clock, 44.0)
+    assert seen()[:2] == (True, 3)
+
+
+def test_standbys_need_failure_detection() -> None:
+    with pytest.raises(ScenarioError, match="needs to find out who is down, and") as error:
+        standing(1.0, failure_detection={"kind": "none"})
+    assert str(error.value).startswith("tiny: protocols.it: needs to find out")
+    assert standing(1.0, standbys=0, failure_detection={"kind": "none"})
+
+
+def test_there_are_at_most_nine() -> None:
+    with pytest.raises(ScenarioError, match=r"fedavg: standbys: .*; allowed: "):
+        play("fedavg", {"standbys": 10}, until_s=1.0, round_s=[1.0])
+    with pytest.raises(ScenarioError, match="'standby_2' is neither a node nor a group"):
+        standing(1.0, crash("standby_2", "1 s"))
+
+
+def test_promises_hold_in_random_worlds() -> None:
+    assert check_protocol("fedavg", {"deadline": "10 s", "standbys": 1}, worlds=8)["lead"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings", [{"standbys": 1}, {"standbys": 3, "replicate_every": 3} | NEXT, {"standbys": 9}]
+)
+def test_promises_hold_in_very_many_random_worlds(settings: dict[str, Any]) -> None:
+    assert check_protocol("fedavg", {"deadline": "10 s"} | settings, worlds=300, seed=3)["lead"]
