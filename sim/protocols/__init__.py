@@ -1,5 +1,6 @@
 """How nodes learn together: one file a protocol, and the literal registry of all of them."""
 
+from sim.protocols.ad_psgd import ADPSGD
 from sim.protocols.braintorrent import BrainTorrent
 from sim.protocols.d_psgd import DPSGD
 from sim.protocols.epidemic import Epidemic
@@ -25,6 +26,7 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "epidemic": Epidemic,
     "push_sum": PushSum,
     "d_psgd": DPSGD,
+    "ad_psgd": ADPSGD,
     "pooled": Pooled,
     "local": Local,
 }

@@ -14,9 +14,10 @@ from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
 from sim.protocols.shared.mixing import metropolis
 from sim.protocols.shared.peers import Ints, OverTopology, Peers
+from sim.protocols.shared.pushing import Outbox
 from sim.record.errors import check_least
 from sim.record.settings import PositiveSeconds
-from sim.world import Behaviour, Node, Transfer, World
+from sim.world import Behaviour, Node, World
 
 
 class DPSGD(OverTopology):
@@ -39,7 +40,7 @@ class DPSGD(OverTopology):
         default="senders", description="blocking: a model of each neighbour, or as many of any"
     )
     skip_suspected: bool = Field(
-        default=True, description="pass over who is suspected; if not, time-outs alone decide"
+        default=True, description="blocking: pass over who is suspected; else time-outs decide"
     )
 
     @property
@@ -69,9 +70,10 @@ class Nonblocking(Peers):
     def __init__(self, settings: DPSGD, world: World) -> None:
         super().__init__(settings, world)
         self.settings = settings
-        self._last: dict[tuple[int, int], Transfer] = {}
+        self.outboxes: dict[int, Outbox] = {}
 
     def behaviour(self, node: Node) -> Behaviour:
+        self.outboxes[node.index] = Outbox(self, node, "all")
         notes = node.storage.notes
         # Neighbours count alike; a crash takes the mail for the next round, which isn't sent again.
         notes["round"] = notes.get("round", 0) + 1
@@ -83,17 +85,10 @@ class Nonblocking(Peers):
                 yield from self.exchange(node, Push(notes["round"], node.version, model))
                 yield from self.average(node, self.taken(node))
 
-    def partners(self, node: Node) -> Ints:
-        """The neighbours to whom the node sends now [n], ascending."""
-        return self.live_peers(node) if self.settings.skip_suspected else self.peers(node)
-
     def exchange(self, node: Node, push: Push) -> Behaviour:
         """Send to each neighbour to whom the last push isn't still under way."""
-        for peer in self.partners(node).tolist():
-            last = self._last.get((node.index, peer))
-            # Where rounds are shorter than transfers, ever more of these would share a link.
-            if last is None or last.settled.triggered:
-                self._last[node.index, peer] = self.push(node, peer, push)
+        outbox = self.outboxes[node.index]
+        outbox.push(outbox.free()[0], push)
         yield from ()
 
     def taken(self, node: Node) -> dict[int, Push]:
@@ -115,7 +110,8 @@ class Blocking(Nonblocking):
 
     def exchange(self, node: Node, push: Push) -> Behaviour:
         """Deliver to all at once; then wait for theirs, which may have come meanwhile."""
-        began_s, peers, how = node.clock.now, self.partners(node), self.settings
+        began_s, how = node.clock.now, self.settings
+        peers = self.live_peers(node) if how.skip_suspected else self.peers(node)
         patience = how.push_timeout, how.skip_suspected
         sending = [self.delivered(node, peer, push, *patience) for peer in peers.tolist()]
         yield simpy.AllOf(node.clock, [node.spawn(each) for each in sending])
@@ -138,7 +134,7 @@ class Blocking(Nonblocking):
     def taken(self, node: Node) -> dict[int, Push]:
         """Take what the node has waited for; the rest stays for later rounds."""
         if self.settings.counts == "messages":
-            most = len(self.partners(node))
+            most = len(self.peers(node))
             mail, node.inbox = node.inbox[:most], node.inbox[most:]
             return {transfer.source: transfer.payload for transfer in mail}
         came, newest = self._of_round(node)

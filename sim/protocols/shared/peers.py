@@ -1,6 +1,7 @@
 """What protocols without a server have in common: peers, merges, and who is behind whom."""
 
 from collections.abc import Collection, Generator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import Protocol, Running
 from sim.record.settings import AllOrCount, OneOf
-from sim.world import INCARNATION, TOPOLOGIES, Behaviour, Node, TopologySettings, Transfer, World
+from sim.world import INCARNATION, TOPOLOGIES, Behaviour, Node, TopologySettings, World
 
 Ints = npt.NDArray[np.int64]
 
@@ -58,21 +59,20 @@ class Peers(Running):
         luck = node.streams.stream(purpose, node.name, counter).random(len(self.world.clients))
         return lowest(among, luck, number)
 
-    def push(self, node: Node, peer: int, payload: Any) -> Transfer:
-        """Send a message with a model in it; its `settled` says whether it arrived."""
-        return node.offer(self.world.clients[peer], self.world.model_bytes, payload, "push")
-
     def delivered(
         self, node: Node, peer: int, payload: Any, timeout_s: float | None, skip_suspected: bool
     ) -> Behaviour:
-        """Push until it is there, time is over, or if that is to count the peer is suspected."""
-        over, push = self.timeout(timeout_s), self.push(node, peer, payload)
+        """Push a model until it is there, time is over, or if that counts the peer is suspected."""
+        send = partial(
+            node.offer, self.world.clients[peer], self.world.model_bytes, payload, "push"
+        )
+        over, push = self.timeout(timeout_s), send()
         while not (push.settled.triggered and push.settled.value):
             if over.processed or (skip_suspected and peer not in self.live_peers(node)):
                 self.world.network.cancel(push, "timeout" if over.processed else "abandoned")
                 return
             if push.settled.triggered:
-                push = self.push(node, peer, payload)
+                push = send()
             yield from self.until_news(node, [peer], push.settled, over)
 
     def merge(
@@ -91,7 +91,7 @@ class Peers(Running):
         return node.storage.received
 
     def merging(self, node: Node, peers: Collection[int]) -> Behaviour:
-        """Spend the time that it takes to average the node's model with those of `peers`."""
+        """Spend the time of a merge with so many models of these peers, and tell of it."""
         started_s = node.clock.now
         yield from node.compute(self.world.merge_s * (len(peers) + 1))
         node.trace.record(
