@@ -152,11 +152,11 @@ def trial(kind: str, seed: int, number: int, lasts_s: float) -> Trial:
 
     Raises ScenarioError, the last of many, if it accepts none there.
     """
-    world = random_world(seed, number, lasts_s)
     drawn = Drawn(kind, Dice(Streams(seed).stream("settings", kind, number)))
     for left in reversed(range(TRIES)):
         try:
-            made = Trial(world, chosen(PROTOCOL, kind, drawn.settings()))
+            protocol = chosen(PROTOCOL, kind, drawn.settings())
+            made = Trial(random_world(seed, number, lasts_s, protocol.servers), protocol)
             check_topologies(made.scenario)  # What isn't accepted is told here.
         except ScenarioError:
             if not left:

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from sim.compute import ModelRef
-from sim.protocols.shared.server_optimizers import Momentum
+from sim.protocols.shared.server_optimizers import Memory, Momentum
 from tests.sim import tiny
 from tests.sim.protocols.serving import ROUND_S, crash, serving
 from tests.sim.protocols.shared.test_standby import replicas, standing
@@ -16,8 +15,7 @@ MOMENTUM = {"server_optimizer": "momentum"}
 def test_server_steps_towards_the_average() -> None:
     world, protocol = serving(settings=MOMENTUM)
     lineage, step = world.lineage, Momentum(kind="momentum").step
-    model = lineage.initial()
-    memory: tuple[ModelRef, ...] = ()
+    model, memory = lineage.initial(), Memory()
     for number in range(3):
         tiny.run(world.clock, (number + 1) * ROUND_S)
         updates = tuple(lineage.trained(model, client, number) for client in range(2))
