@@ -160,8 +160,28 @@ def test_order_that_takes_too_long_is_cut_short() -> None:
         links={"downlink": ["128 B/s", "1024 B/s"]},
     )
     tiny.run(world.clock, 12.0)
-    lost = (0.0, 4.0, "server", "transfer_lost", "client_0", "timeout")
-    assert tiny.events(world.trace, "transfer_lost")[0] == lost
+    lost = tiny.events(world.trace, "transfer_lost")
+    assert lost[0] == (0.0, 4.0, "server", "transfer_lost", "client_0", "timeout")
+    # The place is free at once.
+    assert 4.0 in [e[0] for e in tiny.events(world.trace, "transfer", "transfer_lost")]
+
+
+def test_order_that_is_still_on_its_way_at_the_deadline_is_cut_off() -> None:
+    links = {"downlink": ["128 B/s", "1024 B/s"]}
+    world, _ = under("fedasync", settings={"deadline": "6 s"}, links=links)
+    tiny.run(world.clock, 6.25)
+    lost = (0.0, 6.0, "server", "transfer_lost", "client_0", "abandoned")
+    assert lost in tiny.events(world.trace, "transfer_lost")
+
+
+def test_late_update_leaves_the_place_to_the_newer_order() -> None:
+    # Client 0 is sent a model at 0, and another when the deadline has passed; what it has trained
+    # of the first is there at 19.5, and the second order still holds.
+    world, _ = under("fedasync", step_s=(8.0, 2.25), settings={"deadline": "10 s"})
+    tiny.run(world.clock, 25.0)
+    assert (19.75, "client_0") in taken(world)
+    orders = [e[0] for e in tiny.events(world.trace, "transfer") if e[4] == "client_0"]
+    assert orders == [0.0, 10.0, 20.0]
 
 
 def test_nobody_is_at_work_while_all_are_suspected() -> None:

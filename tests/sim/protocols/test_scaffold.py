@@ -119,12 +119,15 @@ def test_crash_in_training_leaves_the_clients_control_as_it_was() -> None:
 def test_finished_update_survives_with_the_clients_control() -> None:
     # It is on its way when the client crashes, and sent again from 6 to 10.25. The first round has
     # closed at 9.5, without the one that started anew.
-    world, _ = scaffold(faults=outage("client_0", 5.0, 6.0))
+    world, running = scaffold(faults=outage("client_0", 5.0, 6.0))
     tiny.run(world.clock, 5.5)
     stored = world.clients[0].storage
     assert stored.notes["control"] is stored.unreported.change
     tiny.run(world.clock, 10.5)
     assert rounds(world) == [(0.0, 9.5)]
+    # Of one client in two: c has moved by half of its change.
+    change = world.clients[1].storage.notes["control"]
+    assert running.control is world.lineage.direction((change,), (0.5,))
     late = (10.25, 0.0, "server", "update_late", "client_0", "round=0")
     assert tiny.events(world.trace, "update_late") == [late]
 
