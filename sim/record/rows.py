@@ -37,6 +37,7 @@ TRACE_KINDS = {
     "merge": "a client averaged others' models with its own",
     "round": "a server round",
     "round_failed": "a server round to which too few updates came",
+    "abort": "a client ended the job for good; peer didn't acknowledge what it sent, or was gone",
     "update_late": "an update that came after its server round had closed; peer sent it",
     "crash": "a node went down",
     "leave": "a client left for good",
