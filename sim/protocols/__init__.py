@@ -13,6 +13,7 @@ from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 from sim.protocols.push_sum import PushSum
 from sim.protocols.scaffold import Scaffold
 from sim.protocols.shared.asynchronous import STALENESS_WEIGHTS
+from sim.protocols.swarm import Swarm
 
 PROTOCOLS: dict[str, type[Protocol]] = {
     "braintorrent": BrainTorrent,
@@ -24,6 +25,7 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "epidemic": Epidemic,
     "push_sum": PushSum,
     "d_psgd": DPSGD,
+    "swarm": Swarm,
     "pooled": Pooled,
     "local": Local,
 }
