@@ -1,6 +1,7 @@
 """How nodes learn together: one file a protocol, and the literal registry of all of them."""
 
 from sim.protocols.braintorrent import BrainTorrent
+from sim.protocols.cyclic import Cyclic
 from sim.protocols.d_psgd import DPSGD
 from sim.protocols.epidemic import Epidemic
 from sim.protocols.fedasync import FedAsync
@@ -26,6 +27,7 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "push_sum": PushSum,
     "d_psgd": DPSGD,
     "swarm": Swarm,
+    "cyclic": Cyclic,
     "pooled": Pooled,
     "local": Local,
 }
