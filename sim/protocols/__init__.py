@@ -9,6 +9,7 @@ from sim.protocols.fedavg import FedAvg
 from sim.protocols.fedbuff import FedBuff
 from sim.protocols.gossip import Gossip
 from sim.protocols.local import Local
+from sim.protocols.plexus import Plexus
 from sim.protocols.pooled import Pooled
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 from sim.protocols.push_sum import PushSum
@@ -27,6 +28,7 @@ PROTOCOLS: dict[str, type[Protocol]] = {
     "push_sum": PushSum,
     "d_psgd": DPSGD,
     "swarm": Swarm,
+    "plexus": Plexus,
     "cyclic": Cyclic,
     "pooled": Pooled,
     "local": Local,
