@@ -38,6 +38,7 @@ TRACE_KINDS = {
     "round": "a server round",
     "round_failed": "a server round to which too few updates came",
     "lead": "an election that a server won, which leads from its end on; answered voted for it",
+    "abort": "a client ended the job for good; peer didn't acknowledge what it sent, or was gone",
     "update_late": "an update that came after its server round had closed; peer sent it",
     "crash": "a node went down",
     "leave": "a client left for good",

@@ -12,7 +12,15 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import Protocol, Running
 from sim.record.settings import AllOrCount, OneOf
-from sim.world import INCARNATION, TOPOLOGIES, Behaviour, Node, TopologySettings, World
+from sim.world import (
+    INCARNATION,
+    TOPOLOGIES,
+    Behaviour,
+    Complete,
+    Node,
+    TopologySettings,
+    World,
+)
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,11 +40,14 @@ class OverTopology(Protocol):
 
 
 class Peers(Running):
-    """Clients that talk to each other alone: to their neighbours in `topology`."""
+    """Clients that talk to each other alone: to their neighbours in `topology`.
 
-    def __init__(self, settings: OverTopology, world: World) -> None:
+    Everybody is everybody's neighbour where a protocol has no settings for that (None).
+    """
+
+    def __init__(self, settings: OverTopology | None, world: World) -> None:
         super().__init__(world)
-        own = settings.topology
+        own = Complete() if settings is None else settings.topology
         # Drawn from the same stream as the world's: equal settings are the same graph.
         self.topology = own.build(len(world.clients), world.streams) if own else world.topology
 
@@ -90,10 +101,10 @@ class Peers(Running):
         node.storage.received = self.world.averaged(everyones, weights)
         return node.storage.received
 
-    def merging(self, node: Node, peers: Collection[int]) -> Behaviour:
-        """Spend the time of a merge with so many models of these peers, and tell of it."""
+    def merging(self, node: Node, peers: Collection[int], *, with_own: bool = True) -> Behaviour:
+        """Spend the time that it takes to average models of these peers, and its own."""
         started_s = node.clock.now
-        yield from node.compute(self.world.merge_s * (len(peers) + 1))
+        yield from node.compute(self.world.merge_s * (len(peers) + with_own))
         node.trace.record(
             started_s,
             node.name,

@@ -11,6 +11,8 @@ from sim.runs.cautions.evidence import Evidence, Found, evidence
 CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     learning.diverged,
     learning.never_merged,
+    learning.aborted,
+    learning.stopped,
     learning.never_took_part,
     learning.unused_data,
     learning.never_left_chance,

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow.compute as pc
 
+from sim.record.words import time_text
 from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
 LEARNED = 0.05
 """Whoever came by less than this share of the way to a perfect score has learned nothing."""
+STANDSTILL = 0.25
+LONG = 3.0
+"""A standstill is this many times longer than any wait for a local round before."""
 MANY_FAILED_ROUNDS = 0.1
 MUCH_UNUSED = 0.1
 
@@ -41,6 +45,45 @@ def never_merged(evidence: Evidence) -> Found:
             what = "the server finished no round" if has_server else "no client merged a model"
             text = f"{what}, so nobody learned from another's data; this is no federated learning"
             yield caution("never merged", name, text, found)
+
+
+def aborted(evidence: Evidence) -> Found:
+    """Jobs that somebody ended for good."""
+    for name, runs in evidence.compared.items():
+        first = {run: rows.slice(0, 1) for run in runs if (rows := run.rows("abort"))}
+        if first:
+            many = f"{len(first)} of {len(runs)} jobs were" if len(runs) > 1 else "the job was"
+            times_s = [rows["time_s"][0].as_py() for rows in first.values()]
+            who = listed(rows["peer"][0].as_py() for rows in first.values())
+            text = (
+                f"{many} aborted, at {time_text(min(times_s))}"
+                + (f" to {time_text(max(times_s))}" if max(times_s) > min(times_s) else "")
+                + f": {who} didn't acknowledge what was sent, or was gone; nothing was learned "
+                "after it"
+            )
+            yield caution("aborted", name, text, first)
+
+
+def stopped(evidence: Evidence) -> Found:
+    """Protocols under which nobody learned anything any longer, long before the end."""
+    for name, runs in evidence.compared.items():
+        shares = {run: _standstill(run) for run in runs if not run.number("abort")}
+        shares = {run: share for run, share in shares.items() if share > STANDSTILL}
+        if shares:
+            text = (
+                f"stood still in {len(shares)} of {len(runs)} runs: no local round was finished in "
+                f"the last {max(shares.values()):.0%} of the time"
+            )
+            yield caution("stopped", name, text, shares)
+
+
+def _standstill(run: Run) -> float:
+    """The share of the time after the last finished local round, if no earlier wait was near it."""
+    ends_s = np.sort(run.ends_s("train"))
+    if not len(ends_s):
+        return 0.0  # That is said of unused data.
+    rest_s, longest_s = run.record.virtual_s - ends_s[-1], np.diff(ends_s, prepend=0.0).max()
+    return float(rest_s / run.record.virtual_s) if rest_s > LONG * longest_s else 0.0
 
 
 def never_took_part(evidence: Evidence) -> Found:

@@ -73,6 +73,9 @@ def timed(protocols: dict[str, Any], **more: Any) -> Scenario:
         ("gossip", "period", 1.25, 0.25),
         ("epidemic", "round_time", 5.25, 0.25),
         ("d_psgd", "push_timeout", 1.5, 0.5),
+        ("swarm", "ack_timeout", 0.5, 0.5),
+        ("cyclic", "ack_timeout", 0.5, 0.5),
+        ("plexus", "ping_timeout", 0.5, 0.5),
     ],
 )
 def test_a_time_out_that_nothing_can_meet_is_refused(

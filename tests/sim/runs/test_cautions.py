@@ -108,7 +108,7 @@ FINE = [score(name, time_s, time_s / 2) for name in BOTH for time_s in (0.0, 1.0
 
 
 def test_nothing_is_said_of_runs_in_which_all_is_well() -> None:
-    assert found(SOUND, FINE, described(seeds=[0, 1, 2])) == []
+    assert found(SOUND, FINE, described(seeds=[0, 1, 2]), virtual_s=16.0) == []
 
 
 def test_a_model_that_diverged() -> None:
@@ -134,6 +134,35 @@ def test_a_protocol_that_never_merged() -> None:
     assert said("never merged", [*rounds(), *clients("braintorrent", "transfer")]) == []
     references = described({"local": {}, "pooled": {}})
     assert said("never merged", clients("local", "train"), scenario=references) == []
+
+
+def test_a_job_that_was_ended_for_good() -> None:
+    late = row("braintorrent", "abort", "client_0", 750.0, "client_1", duration_s=0.0)
+    ends = [late, late._replace(time_s=720.0, node="client_2", peer="client_0"), late]
+    assert said("aborted", [*SOUND, *ends[1:]]) == [
+        "braintorrent: the job was aborted, at 12 min: client_0 didn't acknowledge what was sent, "
+        "or was gone; nothing was learned after it"
+    ]
+    # The first of each run counts; that all stands still then is said already.
+    assert said("stopped", [*SOUND, *ends]) == ["fedavg: " + STOOD_STILL]
+    several = said("aborted", [*SOUND, *ends], scenario=described(seeds=[0, 1]))
+    assert [text.partition(",")[0] for text in several] == [
+        "braintorrent: 2 of 2 jobs were aborted"
+    ]
+
+
+STOOD_STILL = "stood still in 1 of 1 runs: no local round was finished in the last 100% of the time"
+
+
+def test_a_protocol_that_came_to_a_standstill() -> None:
+    # All train until 4; then nothing is heard of them for 12 s of 16, thrice as long as before.
+    assert said("stopped", SOUND, virtual_s=16.0) == []
+    assert said("stopped", merges(), virtual_s=16.5) == [
+        "braintorrent: " + STOOD_STILL.replace("100%", "76%")
+    ]
+    # At the end of a long run twelve seconds are nothing.
+    steadily = [row("braintorrent", "train", "client_0", 4.0 * i) for i in range(100)]
+    assert said("stopped", [*merges(), *steadily], virtual_s=420.0) == []
 
 
 def test_a_client_that_trained_for_nobody() -> None:
@@ -382,7 +411,7 @@ def test_too_few_seeds() -> None:
 def test_a_caution_says_under_which_seeds_it_holds() -> None:
     scenario = described(seeds=[3, 5])
     runs = [
-        run_tables(RunRecord(name, seed, 1000.0, 1, {}), [], rows)
+        run_tables(RunRecord(name, seed, 16.0, 1, {}), [], rows)
         for seed in (3, 5)
         for name, rows in (("braintorrent", merges()), ("fedavg", rounds() if seed == 3 else []))
     ]
