@@ -183,5 +183,7 @@ def test_a_trace_that_was_read_in_part_says_so(tmp_path: Path) -> None:
     assert found.trace().attrs == {}
     some = found.trace(kinds=["train", "crash"], nodes="client_0")
     assert some.attrs == {"kinds": ("train", "crash"), "nodes": ("client_0",)}
-    with pytest.raises(ResultError, match="trace: was read without recover; needed: crash, recov"):
+    with pytest.raises(
+        ResultError, match="trace: was read without leave, recover; needed: crash, leave"
+    ):
         outages(found.trace(kinds="crash"), found.scores())

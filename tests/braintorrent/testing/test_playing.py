@@ -91,7 +91,7 @@ def test_what_no_protocol_may_do_is_told_as_it_happens() -> None:
     [
         ("fedavg", {"dead_line": "5 s"}, "fedavg: dead_line: unknown key, did you mean deadline?"),
         ("fedavg", {"deadline": "0 s"}, "fedavg: deadline: is zero; allowed: more than zero"),
-        ("gossip", {}, "gossip: kind: 'gossip' is not known here; allowed: braintorrent, "),
+        ("rumour", {}, "rumour: kind: 'rumour' is not known here; allowed: braintorrent, "),
         (Relay, {"patience": 3}, "Relay: patience: "),
     ],
 )

@@ -172,11 +172,6 @@ def test_failed_local_round_passes_the_model_on_as_it_is() -> None:
     assert played.rounds("client_1") == [0.0, 0.0, 0.0]
 
 
-def test_it_keeps_its_promises() -> None:
-    settings = {"resend": True, "order": "shuffled"}
-    assert check_protocol("cyclic", settings, worlds=4)["transfer"] > 0
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"resend": True}, {"ack_timeout": "1 s"}])
 def test_it_keeps_its_promises_in_many_worlds(settings: dict[str, Any]) -> None:

@@ -179,11 +179,6 @@ def test_over_a_topology_a_client_pushes_to_its_neighbours() -> None:
     assert {(int(peer[-1]) - int(node[-1])) % 5 for node, peer in pushes} == {1, 4}
 
 
-def test_what_all_protocols_promise() -> None:
-    settings = {"period": "2 s", "exchange": "push_pull"}
-    assert check_protocol("gossip", settings, worlds=2)["merge"] > 0
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["merge_then_train", "train_then_merge"])
 @pytest.mark.parametrize("exchange", ["push", "push_pull"])

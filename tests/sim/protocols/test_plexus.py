@@ -187,10 +187,6 @@ def test_more_aggregators_than_the_sample_has_are_refused() -> None:
     )
 
 
-def test_it_keeps_its_promises() -> None:
-    assert check_protocol("plexus", {"sample": 3, "aggregators": 2}, worlds=4)["merge"] > 0
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",

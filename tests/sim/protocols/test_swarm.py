@@ -307,10 +307,6 @@ def test_more_updates_than_clients_are_refused() -> None:
     )
 
 
-def test_it_keeps_its_promises() -> None:
-    assert check_protocol("swarm", {"minimum_peers": 1}, worlds=4)["merge"] > 0
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
