@@ -16,7 +16,7 @@ from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Running
-from sim.protocols.shared.participants import Order, Participants, ServerProtocol, Update
+from sim.protocols.shared.participants import Order, Participants, Update
 from sim.protocols.shared.server_optimizers import (
     SERVER_OPTIMIZERS,
     Average,
@@ -29,7 +29,7 @@ from sim.record.settings import OneOf, Share
 from sim.world import Behaviour, Transfer, World
 
 
-class RoundsProtocol(ServerProtocol):
+class RoundsProtocol(StandbyProtocol):
     """The settings of a protocol whose server works in rounds."""
 
     close_at: Share = Field(
@@ -64,7 +64,7 @@ class RoundsProtocol(ServerProtocol):
             raise Refusal(what, "at least minimum_fraction", ("close_at",))
 
 
-class FedAvg(StandbyProtocol, RoundsProtocol):
+class FedAvg(RoundsProtocol):
     """Server-based: the server sends a model out, clients train, it averages what returns.
 
     Source: McMahan et al. 2017, arXiv 1602.05629.

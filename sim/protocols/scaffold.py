@@ -33,7 +33,7 @@ class Scaffold(RoundsProtocol):
         training.check_correction()
 
     def run(self, world: World) -> Running:
-        return Controlled(self, world)
+        return self.led(world, Controlled)
 
 
 @dataclass(frozen=True)

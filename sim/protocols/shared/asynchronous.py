@@ -14,7 +14,8 @@ import simpy
 from pydantic import Field
 
 from sim.compute import Lineage, ModelRef
-from sim.protocols.shared.participants import Participants, ServerProtocol, Update
+from sim.protocols.shared.participants import Participants, Update
+from sim.protocols.shared.standby import StandbyProtocol
 from sim.record.settings import AllOrCount, OneOf, Positive, Settings
 from sim.world import Behaviour, Transfer
 
@@ -75,7 +76,7 @@ STALENESS_WEIGHTS: dict[str, type[StalenessWeight]] = {
 """Of Xie et al., "Asynchronous Federated Optimization", 2019, arXiv 1903.03934, section 5.2."""
 
 
-class AsynchronousProtocol(ServerProtocol):
+class AsynchronousProtocol(StandbyProtocol):
     """The settings of a protocol whose server takes each update when it comes."""
 
     concurrency: AllOrCount = Field(

@@ -11,7 +11,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import Running
 from sim.protocols.shared.elections import Elections, Leader
-from sim.protocols.shared.participants import Participants, ServerProtocol
+from sim.protocols.shared.participants import Order, Participants, Report, ServerProtocol
 from sim.record.rows import MOST_STANDBYS, SERVER, standby_name
 from sim.record.settings import Count
 from sim.world import Behaviour, Node, Transfer, World
@@ -51,7 +51,7 @@ class Replica:
 
 
 class Standbys(Elections):
-    """Clients under a server and its standbys; `rounds` are what each of these does if it leads."""
+    """Clients under a server and its standbys; `rounds` is what each of these does if it leads."""
 
     settings: StandbyProtocol
 
@@ -64,6 +64,10 @@ class Standbys(Elections):
 
     def behaviour(self, node: Node) -> Behaviour:
         return self._serve(node) if node.index in self.rounds else self.participate(node)
+
+    def local_round(self, node: Node, order: Order) -> Generator[simpy.Event, Any, Report]:
+        """See Clients; what a protocol's clients do is the same whoever leads."""
+        return self.rounds[self.world.servers[0].index].local_round(node, order)
 
     # -- a leader ------------------------------------------------------------------------------
 
