@@ -87,11 +87,12 @@ class Standbys(Elections):
         terms.leader, terms.kept = Leader(term, node.index, node.clock.now), term
         self._newest = max(self._newest, terms.leader)
         rounds.term = term
+        rounds.restore()  # Now, since it may step down at once, and keep what there is.
         node.inbox.clear()
         # At first all have the same.
         self._due[node.index] = self._replica(node) if term else None
         standbys = (server for server in self.world.servers if server is not node)
-        work = (rounds.lead(), *(self._replicate(node, standby) for standby in standbys))
+        work = (rounds.serve(), *(self._replicate(node, standby) for standby in standbys))
         self.leading[node.index] = [node.spawn(each) for each in work]
 
     def _in_office(self, node: Node) -> Behaviour:

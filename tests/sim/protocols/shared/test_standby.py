@@ -288,6 +288,16 @@ def test_partition_that_is_not_noticed_in_time_leaves_one_leader_in_the_end() ->
     assert leaders(played) == {"standby_1": 1}
 
 
+def test_leader_that_has_nobody_from_the_start_steps_down_with_what_it_has_stored() -> None:
+    # It tries again a second later, when everybody is there, and the votes take a second.
+    alone = cut("server", from_s=0.0, to_s=0.25)
+    played = standing(2.0, alone, failure_detection=PERFECT, settings={"server_optimizer": "adam"})
+    assert elections(played) == [(1.0, 1.0, "server", 0)]
+    storage = played.world.servers[0].storage
+    assert (storage.model, storage.rounds) == (played.world.lineage.initial(), 0)
+    assert storage.notes["server_optimizer"] == ()
+
+
 def test_leader_with_a_majority_goes_on() -> None:
     group = ("standby_1", "client_0")
     played = standing(60.0, cut(*group, from_s=20.0, to_s=40.0), 2, failure_detection=PERFECT)
