@@ -154,15 +154,16 @@ class Clients(Running):
         return max(orders, key=lambda order: order.attempt, default=None)
 
     def _report_failure(self, node: Node, report: Report) -> None:
-        """A client whose local round failed is alive, and says so."""
+        """A client whose local round failed is alive, and says so, unless nobody would hear it."""
         server = self.server_of(node)
-        self.world.network.send(
-            node.index,
-            server.index,
-            payload=report,
-            delivered=server.receive,
-            purpose="report",
-        )
+        if not self.suspects(node, server.index):
+            self.world.network.send(
+                node.index,
+                server.index,
+                payload=report,
+                delivered=server.receive,
+                purpose="report",
+            )
 
     def _report(self, node: Node) -> Behaviour:
         """Upload what is finished until the server has it; back off in between.
