@@ -104,12 +104,10 @@ class Standbys(Elections):
                 if watch.news.triggered:
                     watch = detector.watch(node.index, others)
                 # Reports come all the time; the belief in the others changes with news alone.
-                away = np.count_nonzero(detector.suspects(node.index, others))
-                if 2 * away >= len(self.nodes):
+                if not self.has_majority(node):
                     self.step_down(node)
-                else:
-                    while node.index in self.leading and not watch.news.triggered:
-                        yield simpy.AnyOf(node.clock, (watch.news, node.mail()))
+                while node.index in self.leading and not watch.news.triggered:
+                    yield simpy.AnyOf(node.clock, (watch.news, node.mail()))
         finally:
             watch.end()
             self.leading.pop(node.index, None)
