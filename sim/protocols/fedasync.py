@@ -27,7 +27,7 @@ class FedAsync(AsynchronousProtocol):
     )
 
     def run(self, world: World) -> Running:
-        return Mixing(self, world)
+        return self.led(world, Mixing)
 
 
 class Mixing(AsynchronousServer):

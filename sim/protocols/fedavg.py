@@ -15,8 +15,8 @@ import simpy
 from pydantic import Field
 
 from sim.compute import ModelRef
-from sim.protocols.protocol import KIND, Fastest, Running
-from sim.protocols.shared.participants import Order, Participants, ServerProtocol, Update
+from sim.protocols.protocol import KIND, Running
+from sim.protocols.shared.participants import Order, Participants, Update
 from sim.protocols.shared.server_optimizers import (
     SERVER_OPTIMIZERS,
     Average,
@@ -24,17 +24,14 @@ from sim.protocols.shared.server_optimizers import (
     ServerOptimizer,
 )
 from sim.protocols.shared.standby import StandbyProtocol
-from sim.record.errors import Refusal, check_least
-from sim.record.settings import OneOf, PositiveSeconds, Share
-from sim.world import Behaviour, Tie, Transfer, World
+from sim.record.errors import Refusal
+from sim.record.settings import OneOf, Share
+from sim.world import Behaviour, Transfer, World
 
 
-class RoundsProtocol(ServerProtocol):
+class RoundsProtocol(StandbyProtocol):
     """The settings of a protocol whose server works in rounds."""
 
-    deadline: PositiveSeconds | None = Field(
-        default=None, description="when a server round closes; required with faults or loss"
-    )
     close_at: Share = Field(
         default=1.0, description="share of the updates at which a round closes before its deadline"
     )
@@ -62,24 +59,12 @@ class RoundsProtocol(ServerProtocol):
 
     def check(self, *, unreliable: bool) -> None:
         super().check(unreliable=unreliable)
-        if self.deadline is None and unreliable:
-            what = "is missing, but faults or loss can stall a round"
-            raise Refusal(what, "a duration, e.g. '2 min'", ("deadline",))
         if self.close_at < self.minimum_fraction:
             what = "closes rounds with fewer updates than minimum_fraction asks for"
             raise Refusal(what, "at least minimum_fraction", ("close_at",))
 
-    def check_times(self, fastest: Fastest) -> None:
-        super().check_times(fastest)
-        if self.deadline is not None:
-            what = "is shorter than any client's way from order to update: every round would fail"
-            check_least(self.deadline, fastest.server_round_s, what, "deadline")
 
-    def events(self, duration_s: float) -> float:
-        return duration_s / self.deadline if self.deadline else 0.0
-
-
-class FedAvg(StandbyProtocol, RoundsProtocol):
+class FedAvg(RoundsProtocol):
     """Server-based: the server sends a model out, clients train, it averages what returns.
 
     Source: McMahan et al. 2017, arXiv 1602.05629.
@@ -169,13 +154,9 @@ class ServerRounds(Participants):
     def _collect(self, current: Round) -> Behaviour:
         """Wait until enough have reported or nobody is left to, or for the deadline."""
         clock, detector = self.world.clock, self.world.detector
-        deadline = clock.event()
-        if self.settings.deadline is not None:
-            deadline = clock.after(self.settings.deadline, Tie.TIMEOUT)
-        cap = clock.event()
-        if self.settings.transfer_timeout is not None:
-            cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
-            cap.callbacks.append(lambda _: self._cut_short(current))
+        deadline = self.timeout(self.settings.deadline)
+        cap = self.timeout(self.settings.transfer_timeout)
+        cap.callbacks.append(lambda _: self._cut_short(current))
         enough = self._share(self.settings.close_at, current)
         # The server hears from thousands all the time; only news makes it look at all of them.
         watch = detector.watch(self.server.index, current.pending)

@@ -29,7 +29,7 @@ class FedBuff(AsynchronousProtocol):
     )
 
     def run(self, world: World) -> Running:
-        return Buffering(self, world)
+        return self.led(world, Buffering)
 
 
 class Delta(NamedTuple):

@@ -181,6 +181,10 @@ class Running(ABC):
         finally:
             watch.end()  # A crash ends the wait, too.
 
+    def suspects(self, node: Node, peer: int) -> bool:
+        """Whether the node believes that one peer is down."""
+        return bool(self.world.detector.suspects(node.index, np.array([peer]))[0])
+
     def timeout(self, seconds: float | None) -> simpy.Event:
         """An event after so many seconds; one that never comes where there is no time-out."""
         clock = self.world.clock

@@ -5,7 +5,7 @@ Federated Learning", ICML 2020, arXiv 1910.06378, algorithm 1 with option II.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import simpy
@@ -14,7 +14,7 @@ from pydantic import Field
 from models.training import TrainingSettings
 from sim.compute import Lineage, ModelRef
 from sim.protocols.fedavg import RoundsProtocol, ServerRounds
-from sim.protocols.protocol import KIND, Fastest, Running
+from sim.protocols.protocol import KIND, Running
 from sim.protocols.shared.participants import Order, Report, Update
 from sim.world import Node, World
 
@@ -32,12 +32,8 @@ class Scaffold(RoundsProtocol):
     def check_training(self, training: TrainingSettings) -> None:
         training.check_correction()
 
-    def check_times(self, fastest: Fastest) -> None:
-        sent_bytes = self.vectors_sent * fastest.model_bytes
-        super().check_times(replace(fastest, model_bytes=sent_bytes))
-
     def run(self, world: World) -> Running:
-        return Controlled(self, world)
+        return self.led(world, Controlled)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ import simpy
 from pydantic import Field
 
 from sim.compute import Lineage, ModelRef
-from sim.protocols.protocol import Fastest
-from sim.protocols.shared.participants import Participants, ServerProtocol, Update
-from sim.record.errors import Refusal, check_least
-from sim.record.settings import AllOrCount, OneOf, Positive, PositiveSeconds, Settings
-from sim.world import Behaviour, Tie, Transfer
+from sim.protocols.shared.participants import Participants, Update
+from sim.protocols.shared.standby import StandbyProtocol
+from sim.record.settings import AllOrCount, OneOf, Positive, Settings
+from sim.world import Behaviour, Transfer
 
 KIND = "how the weight depends on staleness"
 
@@ -77,16 +76,11 @@ STALENESS_WEIGHTS: dict[str, type[StalenessWeight]] = {
 """Of Xie et al., "Asynchronous Federated Optimization", 2019, arXiv 1903.03934, section 5.2."""
 
 
-class AsynchronousProtocol(ServerProtocol):
+class AsynchronousProtocol(StandbyProtocol):
     """The settings of a protocol whose server takes each update when it comes."""
 
     concurrency: AllOrCount = Field(
         default="all", description="how many clients are at work at any time, at most"
-    )
-    deadline: PositiveSeconds | None = Field(
-        default=None,
-        description="when a client that hasn't answered leaves its place to another; required "
-        "with faults or loss",
     )
     staleness_weight: Annotated[StalenessWeight, OneOf(STALENESS_WEIGHTS)] = Field(
         default=Polynomial(), description="how much an update counts by its staleness"
@@ -95,21 +89,6 @@ class AsynchronousProtocol(ServerProtocol):
     @property
     def late_updates_count(self) -> bool:
         return True
-
-    def check(self, *, unreliable: bool) -> None:
-        super().check(unreliable=unreliable)
-        if self.deadline is None and unreliable:
-            what = "is missing, but what faults or loss take would be waited for without end"
-            raise Refusal(what, "a duration, e.g. '2 min'", ("deadline",))
-
-    def check_times(self, fastest: Fastest) -> None:
-        super().check_times(fastest)
-        if self.deadline is not None:
-            what = "is shorter than any client's way from order to update"
-            check_least(self.deadline, fastest.server_round_s, what, "deadline")
-
-    def events(self, duration_s: float) -> float:
-        return duration_s / self.deadline if self.deadline else 0.0
 
 
 class AsynchronousServer(Participants):
@@ -195,15 +174,12 @@ class AsynchronousServer(Participants):
         return idle[~self.world.detector.suspects(self.server.index, idle)]
 
     def _order(self, client: int) -> None:
-        clock, settings = self.world.clock, self.settings
         order = self.send_order(client, self.next_order(), self._give_up)
         self._awaited[client] = order
-        if settings.transfer_timeout is not None:
-            cap = clock.after(settings.transfer_timeout, Tie.TIMEOUT)
-            cap.callbacks.append(lambda _: self._cut_short(order))
-        if settings.deadline is not None:
-            deadline = clock.after(settings.deadline, Tie.TIMEOUT)
-            deadline.callbacks.append(lambda _: self._give_up(order))
+        cap = self.timeout(self.settings.transfer_timeout)
+        cap.callbacks.append(lambda _: self._cut_short(order))
+        deadline = self.timeout(self.settings.deadline)
+        deadline.callbacks.append(lambda _: self._give_up(order))
 
     def _cut_short(self, order: Transfer) -> None:
         if self.world.network.cancel(order, "timeout"):

@@ -176,9 +176,12 @@ class Elections(Clients):
         """What a server does until it is elected; the term in which it leads then."""
         wait_s = self.settings.retry_initial
         servers = [server.index for server in self.world.servers if server is not node]
+        others = np.delete(self.everyone, node.index)
         while True:
             while not self._stands(node):
-                yield from self.until_news(node, servers, node.mail())
+                # Of clients there are thousands; their votes count if there is no leader.
+                peers = servers if self._follows(node) else others
+                yield from self.until_news(node, peers, node.mail())
                 wait_s = self.settings.retry_initial
             election = self._ask_for_votes(node)
             if (yield from self._wins(node, election)):
@@ -198,9 +201,15 @@ class Elections(Clients):
         )
         return election.term
 
+    def has_majority(self, node: Node) -> bool:
+        """Whether the node believes that, with itself, more than half of all nodes are up."""
+        others = np.delete(self.everyone, node.index)
+        away = np.count_nonzero(self.world.detector.suspects(node.index, others))
+        return bool(2 * away < len(self.nodes))
+
     def _stands(self, node: Node) -> bool:
         """Whether a server is the one to stand: who led last, was called, or is first alive."""
-        if self._follows(node):
+        if self._follows(node) or not self.has_majority(node):
             return False
         if node.index in self._called or self.terms(node).leader.node == node.index:
             return True

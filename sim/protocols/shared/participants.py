@@ -6,7 +6,7 @@ global model, which its storage keeps from checkpoint to checkpoint.
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,6 +28,11 @@ class ServerProtocol(Protocol):
     vectors_sent: ClassVar[int] = 1
     """How many vectors of a model's size an order carries, and so an update."""
 
+    deadline: PositiveSeconds | None = Field(
+        default=None,
+        description="how long the server waits for the answer to an order; required with faults "
+        "or loss",
+    )
     transfer_timeout: PositiveSeconds | None = Field(
         default=None,
         description="longest time for one transfer, however it goes on; none if left out",
@@ -40,13 +45,23 @@ class ServerProtocol(Protocol):
     )
 
     def check(self, *, unreliable: bool) -> None:
+        if self.deadline is None and unreliable:
+            what = "is missing, but faults or loss can stall a round"
+            raise Refusal(what, "a duration, e.g. '2 min'", ("deadline",))
         if self.retry_cap < self.retry_initial:
             raise Refusal("is shorter than retry_initial", "at least as long", ("retry_cap",))
 
     def check_times(self, fastest: Fastest) -> None:
+        fastest = replace(fastest, model_bytes=self.vectors_sent * fastest.model_bytes)
+        if self.deadline is not None:
+            what = "is shorter than any client's way from order to update"
+            check_least(self.deadline, fastest.server_round_s, what, "deadline")
         if self.transfer_timeout is not None:
             what = "is shorter than any transfer: no model would ever arrive"
             check_least(self.transfer_timeout, fastest.transfer_s, what, "transfer_timeout")
+
+    def events(self, duration_s: float) -> float:
+        return duration_s / self.deadline if self.deadline else 0.0
 
 
 TERM = 1 << 32
@@ -139,15 +154,16 @@ class Clients(Running):
         return max(orders, key=lambda order: order.attempt, default=None)
 
     def _report_failure(self, node: Node, report: Report) -> None:
-        """A client whose local round failed is alive, and says so."""
+        """A client whose local round failed is alive, and says so, unless nobody would hear it."""
         server = self.server_of(node)
-        self.world.network.send(
-            node.index,
-            server.index,
-            payload=report,
-            delivered=server.receive,
-            purpose="report",
-        )
+        if not self.suspects(node, server.index):
+            self.world.network.send(
+                node.index,
+                server.index,
+                payload=report,
+                delivered=server.receive,
+                purpose="report",
+            )
 
     def _report(self, node: Node) -> Behaviour:
         """Upload what is finished until the server has it; back off in between.
@@ -173,13 +189,10 @@ class Clients(Running):
 
     def _uploaded(self, node: Node) -> Generator[simpy.Event, Any, bool]:
         """One try: ends when it has arrived, can't, or needn't any longer."""
-        clock, detector, server = self.world.clock, self.world.detector, self.server_of(node)
-        if detector.suspects(node.index, np.array([server.index]))[0]:
+        detector, server, started_s = self.world.detector, self.server_of(node), node.clock.now
+        if self.suspects(node, server.index):
             return False
-        cap = clock.event()
-        if self.settings.transfer_timeout is not None:
-            cap = clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
-        started_s = clock.now
+        cap = self.timeout(self.settings.transfer_timeout)
         upload = node.offer(server, self.message_bytes, node.storage.unreported, purpose="update")
         while True:
             yield from self.until_news(node, [server.index], upload.settled, node.mail(), cap)

@@ -107,10 +107,6 @@ class Rounds(Peers):
             yield from self.merging(node, others, with_own=node.index in models)
         return self.world.averaged(models)
 
-    def suspects(self, node: Node, peer: int) -> bool:
-        """Whether the node believes that one peer is down."""
-        return bool(self.world.detector.suspects(node.index, np.array([peer]))[0])
-
     def acknowledged(
         self,
         node: Node,

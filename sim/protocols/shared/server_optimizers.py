@@ -45,7 +45,8 @@ class Average(ServerOptimizer):
 class Momentum(ServerOptimizer):
     """FedAvgM, v <- momentum v + d and x <- x + rate v: Hsu et al. 2019, arXiv 1909.06335.
 
-    It remembers the global model before, since rate v is what the last step changed.
+    It remembers the global model before, since rate v is what the last step changed; without
+    momentum, nothing.
     """
 
     kind: Literal["momentum"] = Field(description=KIND)
@@ -60,7 +61,7 @@ class Momentum(ServerOptimizer):
         models, weights = zip(*(term for term in terms if term[1]), strict=True)
         # Without momentum, and at rate 1, only the mean is left: this is FedAvg to the bit.
         following = mean if models == (mean,) else lineage.combined(models, weights)
-        return following, (model,)
+        return following, (model,) if self.momentum else ()
 
 
 class _Adaptive(ServerOptimizer):

@@ -11,7 +11,7 @@ from pydantic import Field
 from sim.compute import ModelRef
 from sim.protocols.protocol import Running
 from sim.protocols.shared.elections import Elections, Leader
-from sim.protocols.shared.participants import Participants, ServerProtocol
+from sim.protocols.shared.participants import Order, Participants, Report, ServerProtocol
 from sim.record.rows import MOST_STANDBYS, SERVER, standby_name
 from sim.record.settings import Count
 from sim.world import Behaviour, Node, Transfer, World
@@ -51,7 +51,7 @@ class Replica:
 
 
 class Standbys(Elections):
-    """Clients under a server and its standbys; `rounds` are what each of these does if it leads."""
+    """Clients under a server and its standbys; `rounds` is what each of these does if it leads."""
 
     settings: StandbyProtocol
 
@@ -64,6 +64,10 @@ class Standbys(Elections):
 
     def behaviour(self, node: Node) -> Behaviour:
         return self._serve(node) if node.index in self.rounds else self.participate(node)
+
+    def local_round(self, node: Node, order: Order) -> Generator[simpy.Event, Any, Report]:
+        """See Clients; what a protocol's clients do is the same whoever leads."""
+        return self.rounds[self.world.servers[0].index].local_round(node, order)
 
     # -- a leader ------------------------------------------------------------------------------
 
@@ -83,11 +87,12 @@ class Standbys(Elections):
         terms.leader, terms.kept = Leader(term, node.index, node.clock.now), term
         self._newest = max(self._newest, terms.leader)
         rounds.term = term
+        rounds.restore()  # Now, since it may step down at once, and keep what there is.
         node.inbox.clear()
         # At first all have the same.
         self._due[node.index] = self._replica(node) if term else None
         standbys = (server for server in self.world.servers if server is not node)
-        work = (rounds.lead(), *(self._replicate(node, standby) for standby in standbys))
+        work = (rounds.serve(), *(self._replicate(node, standby) for standby in standbys))
         self.leading[node.index] = [node.spawn(each) for each in work]
 
     def _in_office(self, node: Node) -> Behaviour:
@@ -99,12 +104,10 @@ class Standbys(Elections):
                 if watch.news.triggered:
                     watch = detector.watch(node.index, others)
                 # Reports come all the time; the belief in the others changes with news alone.
-                away = np.count_nonzero(detector.suspects(node.index, others))
-                if 2 * away >= len(self.nodes):
+                if not self.has_majority(node):
                     self.step_down(node)
-                else:
-                    while node.index in self.leading and not watch.news.triggered:
-                        yield simpy.AnyOf(node.clock, (watch.news, node.mail()))
+                while node.index in self.leading and not watch.news.triggered:
+                    yield simpy.AnyOf(node.clock, (watch.news, node.mail()))
         finally:
             watch.end()
             self.leading.pop(node.index, None)

@@ -216,6 +216,14 @@ def test_failed_local_round_is_reported_and_not_waited_for(detection: str) -> No
     ]
 
 
+def test_failed_local_round_is_not_reported_to_a_server_that_is_known_to_be_down() -> None:
+    faults = crash("server", "1.5 s") | {"fails": {"kind": "client_dropout", "probability": 1.0}}
+    world, _ = serving(detection="perfect", faults=faults)
+    tiny.run(world.clock, 8.0)
+    assert [e[2] for e in tiny.events(world.trace, "train_lost")]
+    assert world.network.tally.sent == 2  # The orders.
+
+
 def test_round_in_which_all_fail_starts_again_when_the_last_has_said_so() -> None:
     fails = {"kind": "client_dropout", "probability": 1.0}
     world, _ = serving(detection="none", faults={"fails": fails})

@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from braintorrent.testing import check_protocol
+from braintorrent.testing import check_protocol, play
 from models.arithmetic.exact import batches
 from models.bits import generator
 from models.learner import Learner
 from models.training import TrainingSettings
 from sim.compute import ModelRef
 from sim.protocols.scaffold import Controlled, Scaffold
+from sim.protocols.shared.standby import Standbys
 from sim.record.errors import Refusal
 from sim.runs.data import learner_spec
 from sim.scenario import Scenario
@@ -105,6 +106,29 @@ def test_lost_storage_of_the_server_takes_its_control() -> None:
     world, running = scaffold(faults=fault)
     tiny.run(world.clock, 12.0)
     assert running.control is None
+
+
+def test_standby_takes_over_with_the_servers_control() -> None:
+    # All links carry 1024 B/s. The first round ends at 9: two orders take 4 s, and so do updates.
+    # Its replica, a model and a direction, shares the uplink with the next orders until 15.
+    played = play(
+        "scaffold",
+        {"deadline": "100 s", "standbys": 1},
+        until_s=17.5,
+        round_s=(1.0, 1.0),
+        faults=crash("server", "17 s"),
+        failure_detection={"kind": "perfect"},
+    )
+    sent = [row for row in played.rows if row.kind == "transfer" and row.peer == "standby_1"]
+    assert [row.bytes for row in sent] == [2048]
+    running = played.running
+    assert isinstance(running, Standbys)
+    first, second = (running.rounds[node.index] for node in played.world.servers)
+    assert isinstance(first, Controlled)
+    assert isinstance(second, Controlled)
+    assert list(running.leading) == [played.world.servers[1].index]
+    assert second.global_model is first.global_model
+    assert second.control is first.control is not None
 
 
 def test_crash_in_training_leaves_the_clients_control_as_it_was() -> None:

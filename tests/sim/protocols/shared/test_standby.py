@@ -25,10 +25,13 @@ NEXT = {"late_updates": "next_round"}
 def standing(
     until_s: float, faults: dict[str, Any] | None = None, standbys: int = 1, **more: Any
 ) -> Played:
-    """Two clients under FedAvg with standbys, all 0.25 s from client 0 and 0.5 s from others."""
+    """Two clients and standbys under FedAvg or another `protocol`.
+
+    All are 0.25 s from client 0 and 0.5 s from others.
+    """
     nodes = 3 + standbys
     return play(
-        "fedavg",
+        more.pop("protocol", "fedavg"),
         {"deadline": "100 s", "standbys": standbys} | more.pop("settings", {}),
         until_s=until_s,
         round_s=(2.0, 2.25),
@@ -173,10 +176,15 @@ def test_nobody_leads_without_a_majority() -> None:
     faults = crash("server", "21.5 s") | {"other": outage("client_1", 21.5, 60.0)["blow"]}
     played = standing(59.0, faults, failure_detection=PERFECT)
     assert (elections(played), leaders(played)) == ([], {})
-    # It tried at 21.5 and then, each time after an answer of client 0, at 23, 25.5, 30, 38.5, 55;
-    # the next time comes 30 s after 55.5.
-    tiny.run(played.world.clock, 90.0)
-    assert elections(played) == [(85.5, 1.0, "standby_1", 2)]
+    tiny.run(played.world.clock, 62.0)
+    assert elections(played) == [(60.0, 1.0, "standby_1", 2)]
+
+
+def test_candidate_tries_again_while_voters_believe_in_the_leader() -> None:
+    # Client 1, back at 30, suspects nobody before 45. It refuses at 36, 38 and 41; the waits after
+    # its answers are 1, 2 and 4 s.
+    faults = crash("server", "21.5 s") | {"other": outage("client_1", 20.0, 30.0)["blow"]}
+    assert [row[:3] for row in elections(standing(50.0, faults))] == [(45.5, 1.0, "standby_1")]
 
 
 @pytest.mark.parametrize("late", [True, False])
@@ -187,6 +195,40 @@ def test_update_of_an_old_term_goes_to_the_new_leader_if_it_counts(late: bool) -
     told = [(row.node, row.peer, row.round) for row in rows(played, "update_late")]
     expected = [("standby_1", "client_0", 2), ("standby_1", "client_1", 2)]
     assert told == (expected if late else [])
+
+
+HALF_STALE = 2**-0.5 / 2
+
+
+@pytest.mark.parametrize(
+    ("protocol", "settings", "end_s", "weights"),
+    [
+        (
+            "fedasync",
+            {"mixing": 0.5},
+            24.25,
+            {"average.1": 1 - HALF_STALE, "client_0.1": HALF_STALE},
+        ),
+        (
+            "fedbuff",
+            {"buffer": 2},
+            24.75,
+            {"average.0": 0.5, "client_0.1": HALF_STALE, "initial": -HALF_STALE, "client_1.1": 0.5},
+        ),
+    ],
+)
+def test_server_without_rounds_is_taken_over_with_updates_of_the_old_term(
+    protocol: str, settings: dict[str, Any], end_s: float, weights: dict[str, float]
+) -> None:
+    # Client 0 has answered at 5.75, client 1 at 6.5, and both are in the replica that is there at
+    # 8.75, or 8 where they make one step. What they train next, of what the old leader sent them,
+    # is under way at its crash; the last heartbeat is of 5. The new leader, elected at 21.5, is
+    # sent client 0's at 21.75 and has it at 24; client 1's comes at 24.5.
+    played = standing(end_s, crash("server", "9.5 s"), protocol=protocol, settings=settings)
+    assert [election[:3] for election in elections(played)] == [(20.5, 1.0, "standby_1")]
+    last = played.merges[-1]
+    assert (last.time_s, last.node) == (end_s, "standby_1")
+    assert last.weights == pytest.approx(weights)
 
 
 # -- the old leader's return -------------------------------------------------------------------
@@ -249,6 +291,16 @@ def test_partition_that_is_not_noticed_in_time_leaves_one_leader_in_the_end() ->
     assert leaders(played) == {}
     tiny.run(played.world.clock, 60.0)
     assert leaders(played) == {"standby_1": 1}
+
+
+def test_leader_that_has_nobody_from_the_start_steps_down_with_what_it_has_stored() -> None:
+    # It stands when everybody is there, and the votes take a second.
+    alone = cut("server", from_s=0.0, to_s=0.25)
+    played = standing(2.0, alone, failure_detection=PERFECT, settings={"server_optimizer": "adam"})
+    assert elections(played) == [(0.25, 1.0, "server", 0)]
+    storage = played.world.servers[0].storage
+    assert (storage.model, storage.rounds) == (played.world.lineage.initial(), 0)
+    assert storage.notes["server_optimizer"] == ()
 
 
 def test_leader_with_a_majority_goes_on() -> None:
