@@ -100,7 +100,7 @@ class Gossiping(Peers):
     def _answer(self, push: Transfer) -> None:
         """At the receiver, whatever it is doing: its own model goes back, if it has one."""
         node, source = self.world.clients[push.target], self.world.clients[push.source]
-        if node.storage.rounds and source.index in self.live_peers(node):
+        if node.storage.rounds and not self.suspects(node, source.index):
             size_bytes = self.world.model_bytes
             self.world.network.send(
                 node.index, source.index, size_bytes, _newest(node), delivered=source.receive

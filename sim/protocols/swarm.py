@@ -120,10 +120,10 @@ class Swarming(Turns):
         if turn.aggregator == node.index:
             yield node.mail()
             return
-        aggregator, started_s = np.array([turn.aggregator]), node.clock.now
+        started_s = node.clock.now
         timeout = self.timeout(self.settings.timeout)
         while self.handed_in[node.index] == turn == self.turn(node):
-            if self.world.detector.lost(node.index, aggregator, started_s)[0]:
+            if self.lost(node, turn.aggregator, started_s):
                 yield from self._give_up(node, turn)
             elif timeout.processed:
                 yield from self._ask(node, turn)

@@ -107,10 +107,6 @@ class Rounds(Peers):
             yield from self.merging(node, others, with_own=node.index in models)
         return self.world.averaged(models)
 
-    def suspects(self, node: Node, peer: int) -> bool:
-        """Whether the node believes that one peer is down."""
-        return bool(self.world.detector.suspects(node.index, np.array([peer]))[0])
-
     def acknowledged(
         self,
         node: Node,
@@ -123,13 +119,13 @@ class Rounds(Peers):
         It is broken when that is over, when its receiver is suspected or has started anew, or when
         it has become pointless, which is looked at whenever the node is nudged.
         """
-        started_s, peer = self.world.clock.now, np.array([message.target])
+        started_s, peer = self.world.clock.now, message.target
         timeout = self.timeout(within_s)
         while True:
-            yield from self.until_news(node, peer, message.settled, node.mail(), timeout)
+            yield from self.until_news(node, [peer], message.settled, node.mail(), timeout)
             if message.settled.triggered:
                 return bool(message.settled.value)
-            lost = self.world.detector.lost(node.index, peer, started_s)[0]
+            lost = self.lost(node, peer, started_s)
             if lost or timeout.processed or is_pointless():
                 cause: LossCause = "timeout" if timeout.processed else "abandoned"
                 self.world.network.cancel(message, cause)
