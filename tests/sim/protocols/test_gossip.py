@@ -108,6 +108,20 @@ def test_answers_of_push_pull_are_what_the_receiver_has() -> None:
     ]
 
 
+def test_a_slow_link_carries_one_push_and_one_answer_at_a_time() -> None:
+    # Client 0 could push at even seconds, and answer at odd ones: each flows for 8 s, in 15.
+    played = play(
+        "gossip",
+        {"period": "2 s", "exchange": "push_pull"},
+        until_s=128.0,
+        round_s=[2.0, 2.0],
+        streams=scripted(lucks={("push_phase",): 0.0}),
+        links={"uplink": ["128 B/s", "1024 B/s"], "downlink": "1024 B/s"},
+    )
+    took_s = [r.duration_s for r in played.rows if (r.node, r.kind) == ("client_0", "transfer")]
+    assert took_s[1:] == [15.0] * 13
+
+
 def test_train_then_merge() -> None:
     # What client 1 pushes at 15 is the merge.
     played = gossip(18.5, order="train_then_merge")
