@@ -53,6 +53,11 @@ class Swarm(HandingOn):
         default=True, description="whether a client that was suspected is sent models again"
     )
 
+    @property
+    def unused(self) -> dict[str, str]:
+        is_idle = self.minimum_peers == "all"
+        return {"wait_after_minimum": "minimum_peers: all waits for everybody"} if is_idle else {}
+
     def check_times(self, fastest: Fastest) -> None:
         super().check_times(fastest)
         clients = len(fastest.round_s)
