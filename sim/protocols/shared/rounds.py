@@ -1,5 +1,6 @@
 """What serverless protocols have in common whose rounds are numbered: updates that one collects."""
 
+import math
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
@@ -140,19 +141,20 @@ class Rounds(Peers):
         minimum: int,
         enough: int,
         patience_s: float | None,
+        lost_since_s: float = math.inf,
         is_pointless: Callable[[], bool] = never,
     ) -> Behaviour:
         """Wait at an aggregator until `updates`, by sender, hold what its round can come to.
 
         That is: `enough` of them; or at least `minimum`, of all `senders` whom it doesn't suspect,
-        or whoever is missing `patience_s` after they were there (None: never). Who adds to them
-        nudges the node.
+        nor knows to have started anew since `lost_since_s`, or whoever is missing `patience_s`
+        after they were there (None: never). Who adds to them nudges the node.
         """
         everyone = np.array(sorted(senders), dtype=np.int64)
         patience: simpy.Event | None = None
         while not is_pointless() and len(updates) < enough:
             missing = everyone[~np.isin(everyone, list(updates))]
-            awaited = missing[~self.world.detector.suspects(node.index, missing)]
+            awaited = missing[~self.world.detector.lost(node.index, missing, lost_since_s)]
             if len(updates) >= minimum:
                 if not len(awaited) or (patience is not None and patience.processed):
                     return
