@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple
 
-import numpy as np
 import simpy
 from pydantic import Field
 
@@ -97,7 +96,7 @@ class Pairs(Peers):
         exchange, mine, began_s = Exchange(node), self._half(node), node.clock.now
         self._send(exchange, node.index, peer, mine, partial(self._asked, exchange))
         while not exchange.answered.triggered:
-            if self.world.detector.lost(node.index, np.array([peer]), began_s)[0]:
+            if self.lost(node, peer, began_s):
                 self.world.network.cancel(exchange.under_way)
                 return
             yield from self.until_news(node, [peer], exchange.answered)

@@ -11,20 +11,18 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import simpy
 from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
 from sim.protocols.shared.fetching import Arrived, Copies, Fetch, Torrent
-from sim.protocols.shared.peers import OverTopology, Peers
+from sim.protocols.shared.peers import Ints, OverTopology, Peers
 from sim.record.errors import Refusal, check_least
 from sim.record.settings import AllOrCount, Count, PositiveSeconds
 from sim.world import INCARNATION, Behaviour, History, Node, Ping, Tie, World
 
 CHUNKS = 4
-Ints = npt.NDArray[np.int64]
 Act = Callable[[Node], Behaviour]
 
 
@@ -166,9 +164,7 @@ class Independent(Peers):
 
     def _fetched(self, node: Node, fetch: Fetch) -> Generator[simpy.Event, Any, Arrived]:
         """What comes of those who are neither suspected on the way nor silent for too long."""
-        cap = node.clock.event()
-        if self.settings.transfer_timeout is not None:
-            cap = node.clock.after(self.settings.transfer_timeout, Tie.TIMEOUT)
+        cap = self.timeout(self.settings.transfer_timeout)
         try:
             while fetch.is_open:
                 fetch.give_up_lost()

@@ -6,7 +6,6 @@ of the American Medical Informatics Association 25, 2018, doi 10.1093/jamia/ocy0
 
 from typing import Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from sim.compute import ModelRef
@@ -81,7 +80,7 @@ class Visits(Rounds):
                 yield from self._pass_on(node, node.storage.unreported)
             elif sent is None:
                 yield node.mail()
-            elif self.world.detector.lost(node.index, np.array([sent.holder]), sent.at_s)[0]:
+            elif self.lost(node, sent.holder, sent.at_s):
                 node.storage.unreported = node.storage.notes.pop("sent").leg
             else:
                 yield from self.until_news(node, [sent.holder], node.mail())
@@ -102,18 +101,20 @@ class Visits(Rounds):
         def is_over() -> bool:
             return node.storage.unreported is not leg
 
-        number = leg.number
+        number, asked = leg.number, {node.index}
         while not is_over():
             number += 1
             peer, following = self.visited(number), Leg(number, leg.model)
             if peer == node.index:
                 # No leg: a copy that is cut off must not overtake what the others have done.
-                self._take(node, leg)
+                if len(asked) == len(self.world.clients):
+                    self._take(node, leg)
             elif (yield from self.handed(node, peer, following, self._arrives, is_over)):
                 node.storage.unreported = None
                 if self.settings.resend:
                     self._release(node, node.storage.notes.pop("before", None))
                     node.storage.notes["sent"] = Sent(following, peer, node.clock.now)
+            asked.add(peer)
 
     def _arrives(self, transfer: Transfer) -> None:
         node, leg = self.world.clients[transfer.target], transfer.payload

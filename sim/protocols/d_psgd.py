@@ -7,7 +7,6 @@ Decentralized Parallel Stochastic Gradient Descent", NIPS 2017, arXiv 1705.09056
 from typing import Literal, NamedTuple
 
 import numpy as np
-import simpy
 from pydantic import Field
 
 from sim.compute import ModelRef
@@ -45,7 +44,12 @@ class DPSGD(OverTopology):
 
     @property
     def skips_suspects(self) -> bool:
-        return self.skip_suspected
+        return self.skip_suspected or self.exchange == "nonblocking"
+
+    @property
+    def unused(self) -> dict[str, str]:
+        idle = "push_timeout", "receive_timeout", "counts", "skip_suspected"
+        return {} if self.exchange == "blocking" else dict.fromkeys(idle, "nonblocking never waits")
 
     def check_times(self, fastest: Fastest) -> None:
         if self.push_timeout is not None:
@@ -70,11 +74,9 @@ class Nonblocking(Peers):
     def __init__(self, settings: DPSGD, world: World) -> None:
         super().__init__(settings, world)
         self.settings = settings
-        self.outboxes: dict[int, Outbox] = {}
 
     def behaviour(self, node: Node) -> Behaviour:
-        self.outboxes[node.index] = Outbox(self, node, "all")
-        notes = node.storage.notes
+        notes, outbox = node.storage.notes, Outbox(self, node, "all")
         # Neighbours count alike; a crash takes the mail for the next round, which isn't sent again.
         notes["round"] = notes.get("round", 0) + 1
         while True:
@@ -82,12 +84,11 @@ class Nonblocking(Peers):
             if model is not None:
                 node.keep(model)
                 notes["round"] += 1
-                yield from self.exchange(node, Push(notes["round"], node.version, model))
+                yield from self.exchange(node, Push(notes["round"], node.version, model), outbox)
                 yield from self.average(node, self.taken(node))
 
-    def exchange(self, node: Node, push: Push) -> Behaviour:
+    def exchange(self, node: Node, push: Push, outbox: Outbox) -> Behaviour:
         """Send to each neighbour to whom the last push isn't still under way."""
-        outbox = self.outboxes[node.index]
         outbox.push(outbox.free()[0], push)
         yield from ()
 
@@ -108,13 +109,13 @@ class Nonblocking(Peers):
 class Blocking(Nonblocking):
     """`exchange: blocking`: a round is over when the neighbours' models are there."""
 
-    def exchange(self, node: Node, push: Push) -> Behaviour:
+    def exchange(self, node: Node, push: Push, outbox: Outbox) -> Behaviour:
         """Deliver to all at once; then wait for theirs, which may have come meanwhile."""
         began_s, how = node.clock.now, self.settings
         peers = self.live_peers(node) if how.skip_suspected else self.peers(node)
         patience = how.push_timeout, how.skip_suspected
         sending = [self.delivered(node, peer, push, *patience) for peer in peers.tolist()]
-        yield simpy.AllOf(node.clock, [node.spawn(each) for each in sending])
+        yield node.clock.all_of([node.spawn(each) for each in sending])
         over = self.timeout(how.receive_timeout)
         while not over.processed and len(missing := self._missing(node, peers, began_s)):
             yield from self.until_news(node, missing.tolist(), node.mail(), over)

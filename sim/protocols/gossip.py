@@ -74,8 +74,10 @@ class Gossiping(Peers):
     def __init__(self, settings: Gossip, world: World) -> None:
         super().__init__(settings, world)
         self.settings = settings
+        self._answers: dict[int, Outbox] = {}
 
     def behaviour(self, node: Node) -> Behaviour:
+        self._answers[node.index] = Outbox(self, node, 1)
         node.spawn(self._pushes(node))
         merges_first = self.settings.order == "merge_then_train"
         act = self._merge_then_train if merges_first else self._train_then_merge
@@ -99,12 +101,10 @@ class Gossiping(Peers):
 
     def _answer(self, push: Transfer) -> None:
         """At the receiver, whatever it is doing: its own model goes back, if it has one."""
-        node, source = self.world.clients[push.target], self.world.clients[push.source]
-        if node.storage.rounds and source.index in self.live_peers(node):
-            size_bytes = self.world.model_bytes
-            self.world.network.send(
-                node.index, source.index, size_bytes, _newest(node), delivered=source.receive
-            )
+        node, answers = self.world.clients[push.target], self._answers[push.target]
+        if node.storage.rounds:
+            free, number = answers.free()
+            answers.push(free[free == push.source][:number], _newest(node))
         node.receive(push)
 
     # -- learning ------------------------------------------------------------------------------

@@ -154,6 +154,7 @@ class Samples(Rounds):
             minimum=1,
             enough=enough,
             patience_s=self.settings.aggregation_timeout,
+            lost_since_s=node.clock.now,
         )
         model = yield from self.average(node, dict(updates))
         sample = yield from self.sampled(node, first.round + 1, self.settings.sample)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -128,6 +128,11 @@ class Protocol(Settings):
     def skips_suspects(self) -> bool:
         """Whether its nodes pass over whom they suspect; not to is there to show what it costs."""
         return True
+
+    @property
+    def unused(self) -> Mapping[str, str]:
+        """Settings that have no effect beside the others, each with why."""
+        return {}
 
     def check(self, *, unreliable: bool) -> None:
         """Raise Refusal if the settings don't fit each other, or a world in which things fail."""

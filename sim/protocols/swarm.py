@@ -53,6 +53,11 @@ class Swarm(HandingOn):
         default=True, description="whether a client that was suspected is sent models again"
     )
 
+    @property
+    def unused(self) -> dict[str, str]:
+        is_idle = self.minimum_peers == "all"
+        return {"wait_after_minimum": "minimum_peers: all waits for everybody"} if is_idle else {}
+
     def check_times(self, fastest: Fastest) -> None:
         super().check_times(fastest)
         clients = len(fastest.round_s)
@@ -120,10 +125,10 @@ class Swarming(Turns):
         if turn.aggregator == node.index:
             yield node.mail()
             return
-        aggregator, started_s = np.array([turn.aggregator]), node.clock.now
+        started_s = node.clock.now
         timeout = self.timeout(self.settings.timeout)
         while self.handed_in[node.index] == turn == self.turn(node):
-            if self.world.detector.lost(node.index, aggregator, started_s)[0]:
+            if self.lost(node, turn.aggregator, started_s):
                 yield from self._give_up(node, turn)
             elif timeout.processed:
                 yield from self._ask(node, turn)

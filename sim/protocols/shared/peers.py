@@ -60,6 +60,14 @@ class Peers(Running):
         peers = self.peers(node)
         return peers[~self.world.detector.suspects(node.index, peers)]
 
+    def suspects(self, node: Node, peer: int) -> bool:
+        """Whether the node believes that one peer is down."""
+        return bool(self.world.detector.suspects(node.index, np.array([peer]))[0])
+
+    def lost(self, node: Node, peer: int, since_s: float) -> bool:
+        """Whether one peer, as the node believes, has lost what it was given at `since_s`."""
+        return bool(self.world.detector.lost(node.index, np.array([peer]), since_s)[0])
+
     def drawn(
         self, node: Node, purpose: str, among: Ints, number: AllOrCount, counter: int
     ) -> Ints:
@@ -79,7 +87,7 @@ class Peers(Running):
         )
         over, push = self.timeout(timeout_s), send()
         while not (push.settled.triggered and push.settled.value):
-            if over.processed or (skip_suspected and peer not in self.live_peers(node)):
+            if over.processed or (skip_suspected and self.suspects(node, peer)):
                 self.world.network.cancel(push, "timeout" if over.processed else "abandoned")
                 return
             if push.settled.triggered:

@@ -1,5 +1,6 @@
 """What serverless protocols have in common whose rounds are numbered: updates that one collects."""
 
+import math
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
@@ -119,13 +120,13 @@ class Rounds(Peers):
         It is broken when that is over, when its receiver is suspected or has started anew, or when
         it has become pointless, which is looked at whenever the node is nudged.
         """
-        started_s, peer = self.world.clock.now, np.array([message.target])
+        started_s, peer = self.world.clock.now, message.target
         timeout = self.timeout(within_s)
         while True:
-            yield from self.until_news(node, peer, message.settled, node.mail(), timeout)
+            yield from self.until_news(node, [peer], message.settled, node.mail(), timeout)
             if message.settled.triggered:
                 return bool(message.settled.value)
-            lost = self.world.detector.lost(node.index, peer, started_s)[0]
+            lost = self.lost(node, peer, started_s)
             if lost or timeout.processed or is_pointless():
                 cause: LossCause = "timeout" if timeout.processed else "abandoned"
                 self.world.network.cancel(message, cause)
@@ -140,19 +141,20 @@ class Rounds(Peers):
         minimum: int,
         enough: int,
         patience_s: float | None,
+        lost_since_s: float = math.inf,
         is_pointless: Callable[[], bool] = never,
     ) -> Behaviour:
         """Wait at an aggregator until `updates`, by sender, hold what its round can come to.
 
         That is: `enough` of them; or at least `minimum`, of all `senders` whom it doesn't suspect,
-        or whoever is missing `patience_s` after they were there (None: never). Who adds to them
-        nudges the node.
+        nor knows to have started anew since `lost_since_s`, or whoever is missing `patience_s`
+        after they were there (None: never). Who adds to them nudges the node.
         """
         everyone = np.array(sorted(senders), dtype=np.int64)
         patience: simpy.Event | None = None
         while not is_pointless() and len(updates) < enough:
             missing = everyone[~np.isin(everyone, list(updates))]
-            awaited = missing[~self.world.detector.suspects(node.index, missing)]
+            awaited = missing[~self.world.detector.lost(node.index, missing, lost_since_s)]
             if len(updates) >= minimum:
                 if not len(awaited) or (patience is not None and patience.processed):
                     return

@@ -57,6 +57,11 @@ class Run:
         """How many local rounds each node finished."""
         return self.count("train")
 
+    def is_anybody_up(self, nodes: Iterable[str]) -> bool:
+        """Whether one of these is up at the end."""
+        crashed, back, left = map(self.count, ("crash", "recover", "leave"))
+        return any(crashed[node] == back[node] and not left[node] for node in nodes)
+
     def ends_s(self, kind: str) -> Floats:
         """When what the rows of one kind tell was over [rows]."""
         rows = self.rows(kind)

@@ -66,8 +66,11 @@ def aborted(evidence: Evidence) -> Found:
 
 def stopped(evidence: Evidence) -> Found:
     """Protocols under which nobody learned anything any longer, long before the end."""
+    clients = evidence.clients
     for name, runs in evidence.compared.items():
-        shares = {run: _standstill(run) for run in runs if not run.number("abort")}
+        # Who ended the job, or left nobody there, is named elsewhere.
+        able = [run for run in runs if not run.number("abort") and run.is_anybody_up(clients)]
+        shares = {run: _standstill(run) for run in able}
         shares = {run: share for run, share in shares.items() if share > STANDSTILL}
         if shares:
             text = (

@@ -105,6 +105,14 @@ def idle_momentum(
         yield f"{path}.momentum changes nothing: only the optimizer momentum uses it"
 
 
+def idle_options(protocols: Mapping[str, Protocol]) -> Iterator[str]:
+    """Settings of a protocol that were chosen, and have no effect beside its others."""
+    for name, protocol in protocols.items():
+        for option, why in protocol.unused.items():
+            if getattr(protocol, option) != type(protocol).model_fields[option].default:
+                yield f"protocols.{name}.{option} changes nothing: {why}"
+
+
 def idle_topology(
     topology: TopologySettings, protocols: Mapping[str, Protocol], faults: Mapping[str, Fault]
 ) -> Iterator[str]:

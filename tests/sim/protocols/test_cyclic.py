@@ -4,6 +4,7 @@ Client 0 trains for 2 s, client 1 for 3 and client 2 for 4. A message takes 0.25
 the model on takes 1.75 s: an offer and its acknowledgement 0.5, the model 0.25 and 1 for its bytes.
 """
 
+import itertools
 from typing import Any
 
 import pytest
@@ -61,6 +62,24 @@ def test_a_shuffled_order_is_drawn_for_each_lap() -> None:
     laps = [[running.visited(8 * lap + place) for place in range(8)] for lap in range(3)]
     assert all(sorted(lap) == list(range(8)) for lap in laps)
     assert len({tuple(lap) for lap in laps}) == 3
+
+
+def test_who_ends_a_shuffled_lap_and_begins_the_next_is_visited_once() -> None:
+    played = visits(60.0, {"order": "shuffled"}, round_s=[1.0] * 3)
+    running: Any = played.running
+    trained = [int(node[-1]) for _, node, _ in played.of("train")]
+    visited = [running.visited(number) for number in range(60)]
+    assert any(one == other for one, other in itertools.pairwise(visited[: len(trained)]))
+    assert trained == [client for client, _ in itertools.groupby(visited)][: len(trained)]
+
+
+def test_of_two_that_are_left_in_shuffled_laps_neither_holds_the_model_for_good() -> None:
+    # Often the holder's own place in the next lap comes before the other's.
+    faults, perfect = crash("client_1", "0 s"), {"kind": "perfect"}
+    played = visits(60.0, {"order": "shuffled"}, faults=faults, failure_detection=perfect)
+    trained = [node for _, node, _ in played.of("train")]
+    assert len(trained) > 8
+    assert all(one != other for one, other in itertools.pairwise(trained))
 
 
 def test_a_client_alone_trains_again_and_again() -> None:

@@ -10,12 +10,16 @@ from tests.sim.protocols.serving import crash
 
 
 def epidemic(until_s: float, round_s: list[float], faults: Any = None, **settings: Any) -> Played:
-    """A model takes a second on each link, and a merge a quarter for each model."""
+    """A model takes a second on each link, and a merge a quarter for each model.
+
+    Sample sizes differ, and count for nothing.
+    """
     return play(
         "epidemic",
         settings,
         until_s=until_s,
         round_s=round_s,
+        samples=range(1, len(round_s) + 1),
         merge_time="0.25 s",
         faults=faults,
     )
@@ -44,6 +48,8 @@ def test_each_at_its_own_pace_averages_what_has_come_by_the_end_of_its_local_rou
         Merge(6.5, "client_1", {"client_0.1": 1 / 2, "client_1.1": 1 / 2}),
         Merge(6.5, "client_0", {"client_0.2": 1 / 2, "client_1.0": 1 / 2}),
     ]
+    # Client 0 has trained four times, client 1 twice.
+    assert played.running.staleness() == [1.0, 2.0]
     # The merge is what it trained.
     assert played.rounds("client_0") == [1 + 3 / 2, 1 / 2]
 

@@ -108,6 +108,48 @@ def test_answers_of_push_pull_are_what_the_receiver_has() -> None:
     ]
 
 
+def test_a_slow_link_carries_one_push_and_one_answer_at_a_time() -> None:
+    # Client 0 could push at even seconds, and answer at odd ones: each flows for 8 s, in 15.
+    played = play(
+        "gossip",
+        {"period": "2 s", "exchange": "push_pull"},
+        until_s=128.0,
+        round_s=[2.0, 2.0],
+        streams=scripted(lucks={("push_phase",): 0.0}),
+        links={"uplink": ["128 B/s", "1024 B/s"], "downlink": "1024 B/s"},
+    )
+    took_s = [r.duration_s for r in played.rows if (r.node, r.kind) == ("client_0", "transfer")]
+    assert took_s[1:] == [15.0] * 13
+
+
+def test_what_came_waits_for_a_first_round_and_is_merged_again_where_a_round_fails() -> None:
+    # Client 1's first and third attempts fail, after 0.78 and 0.48 of their 8 s. It is sent one
+    # model, which is there at 4: too early for an answer.
+    luck = {"kind": "client_dropout", "nodes": ["client_1"], "probability": 0.5, "seed": 21}
+    played = play(
+        "gossip",
+        {"period": "64 s", "exchange": "push_pull"},
+        until_s=30.0,
+        round_s=[2.0, 8.0],
+        streams=scripted(lucks={("push_phase", 0): 3 / 64, ("push_phase", 1): 63 / 64}),
+        merge_time="0.25 s",
+        faults={"luck": luck},
+    )
+    assert [event[1:] for event in played.events] == [
+        ("client_0", "train"),
+        ("client_0", "transfer"),
+        ("client_1", "train_lost"),
+        ("client_1", "train"),
+        ("client_1", "merge"),
+        ("client_1", "train_lost"),
+        ("client_1", "merge"),
+        ("client_1", "train"),
+    ]
+    both = {"client_0.0": 1 / 2, "client_1.0": 1 / 2}
+    assert [merge.weights for merge in played.merges] == [both, both]
+    assert played.running.staleness() == [2.0, 0.0]
+
+
 def test_train_then_merge() -> None:
     # What client 1 pushes at 15 is the merge.
     played = gossip(18.5, order="train_then_merge")

@@ -116,6 +116,15 @@ def test_trainer_that_is_suspected_is_not_waited_for() -> None:
     ]
 
 
+def test_trainer_that_has_started_anew_is_not_waited_for() -> None:
+    # Its upload breaks, and nobody sends that again. It says at once that it is back.
+    played = plexus(5.25, faults=crash("client_1", "4 s", recovers_after="0.75 s"))
+    assert rows(played)[-2:] == [
+        (4.75, 0.0, "client_1", "recover", ""),
+        (5.0, 0.0, "client_2", "merge", ""),
+    ]
+
+
 def test_who_does_not_answer_is_not_in_the_sample() -> None:
     # Client 2 is down from 1 on, and not suspected: after 5 s the next of the order is pinged.
     played = plexus(9.75, faults=crash("client_2", "1 s"))

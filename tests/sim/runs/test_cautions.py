@@ -160,6 +160,11 @@ def test_a_protocol_that_came_to_a_standstill() -> None:
     assert said("stopped", merges(), virtual_s=16.5) == [
         "braintorrent: " + STOOD_STILL.replace("100%", "76%")
     ]
+    # It isn't the protocol's doing where nobody is left.
+    kinds = "crash", "leave", "crash"
+    gone = [row("braintorrent", kind, f"client_{i}", 5.0) for i, kind in enumerate(kinds)]
+    assert said("stopped", [*merges(), *gone], virtual_s=16.5) == []
+    assert said("stopped", [*merges(), *gone[1:]], virtual_s=16.5) != []
     # At the end of a long run twelve seconds are nothing.
     steadily = [row("braintorrent", "train", "client_0", 4.0 * i) for i in range(100)]
     assert said("stopped", [*merges(), *steadily], virtual_s=420.0) == []

@@ -71,6 +71,14 @@ SETTINGS = [
     ),
     ("evaluation.every=45 min", "evaluation.every is 45 min, longer than the run of 30 min: "),
     ("clients.count=1", "task.partition changes nothing: the one client has all training data"),
+    (
+        "protocols={fedavg: {deadline: 1 min}, d_psgd: {exchange: nonblocking, counts: messages}}",
+        "protocols.d_psgd.counts changes nothing: nonblocking never waits",
+    ),
+    (
+        "protocols={fedavg: {deadline: 1 min}, swarm: {wait_after_minimum: 1 min}}",
+        "protocols.swarm.wait_after_minimum changes nothing: minimum_peers: all",
+    ),
     ("clients.groups={slow: {count: 2}}", "clients.groups.slow changes nothing: it sets nothing"),
 ]
 
@@ -86,6 +94,8 @@ def test_settings_that_change_nothing(override: str, said: str, tmp_path: Path) 
 
 def test_settings_that_do() -> None:
     for overrides in (
+        ["protocols={d_psgd: {counts: messages}}"],
+        ["protocols={swarm: {minimum_peers: 2, wait_after_minimum: 1 min}}"],
         ["training={optimizer: momentum, learning_rate: 0.1, batch_size: 8, local_steps: 2}"],
         ["training.momentum=0.8", "protocols.fedavg.training={optimizer: momentum}"],
         ["clients.groups={slow: {count: 2}}", f"faults.a={slow('1 min', 'slow')}"],
