@@ -2,7 +2,8 @@
 
 The colours can be told apart by the colour-blind, and each comes with a marker and a line style, so
 that a figure printed in grey is still readable: Okabe, Ito, "Color Universal Design", 2008,
-https://jfly.uni-koeln.de/color/.
+https://jfly.uni-koeln.de/color/; from the seventh on of Tol, "Colour Schemes", 2021,
+https://personal.sron.nl/~pault/.
 """
 
 import functools
@@ -50,6 +51,12 @@ STYLES = (
     Style("#56B4E9", "P", (0, (1, 1))),
     Style("#CC79A7", "X", (0, (5, 1, 1, 1, 1, 1))),
     Style("#7F7F7F", "*", (0, (3, 3))),
+    Style("#882255", "<", (0, (9, 3))),
+    Style("#332288", "p", (0, (6, 1, 1, 1))),
+    Style("#999933", ">", (0, (2, 1))),
+    Style("#44AA99", "d", (0, (1, 3))),
+    Style("#661100", "h", (0, (8, 2, 2, 2))),
+    Style("#EE3377", "8", (0, (4, 1, 4, 1, 1, 1))),
 )
 """Of what is compared, in the scenario's order."""
 REFERENCE_STYLES = (Style("#000000", "^", ":"), Style("#009E73", "D", "-."))

@@ -28,6 +28,8 @@ _COLUMNS = {
     "bytes": "bytes_received",
 }
 _BY = ("point", "protocol", "time_s")
+_CROWD = 9
+"""Of so many protocols on, thin lines beside the thick ones would hide both."""
 
 
 def convergence_data(
@@ -89,6 +91,8 @@ def convergence(
 ) -> Figure:
     """A line per protocol with a band over seeds, the worst client thin; a panel per point.
 
+    Where nine protocols or more are compared, the worst clients are left out.
+
     `results`: of one folder, or of several, whose points have panels side by side. `protocol`: only
     this one, with a line per point in one panel. `stage`: received, trained, or both: then the
     trained models' mean is the thin line. Over time there are bars above each panel for what struck
@@ -97,15 +101,17 @@ def convergence(
     shown, panels = common_metric(results, metric), panels_of(results, points)
     curves = _curves(panels, protocol, shown, stage, over)
     found = _together(curves)
+    thin = [look.line_key("as trained (thin)" if stage == look.BOTH else "worst client (thin)")]
+    if protocol is None and stage != look.BOTH and found["protocol"].nunique() >= _CROWD:
+        curves, thin = [one._replace(thin=one.thin.head(0)) for one in curves], []
     scale, x_name = _x_axis(over, float(found["cost"].max()))
-    thin = look.line_key("as trained (thin)" if stage == look.BOTH else "worst client (thin)")
     if protocol is None:
         struck = [_struck(panel, over) for panel in panels]
         figure, axes = _side_by_side(results, panels, curves, struck, scale)
-        keys = [*look.keys_of(results, found), thin, *bars.keys(pd.concat(struck))]
+        keys = [*look.keys_of(results, found), *thin, *bars.keys(pd.concat(struck))]
     else:
         figure, axes = look.panels(1)
-        keys = [*_draw_overlaid(axes[0], protocol, panels, curves, scale), thin]
+        keys = [*_draw_overlaid(axes[0], protocol, panels, curves, scale), *thin]
     look.name_outer(axes, scale.label(x_name), shown)
     what = f"the clients' {shown}{_left_out(found)}"
     look.title(

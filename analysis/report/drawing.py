@@ -17,6 +17,8 @@ _DIGITS = 5
 _SYMBOLS = {
     **{"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"},
     **{"v": "triangle-down", "P": "cross", "X": "x", "*": "star"},
+    **{"<": "triangle-left", ">": "triangle-right", "p": "pentagon"},
+    **{"d": "diamond-tall", "h": "hexagon", "8": "octagon"},
 }
 _DASHES: dict[look.Line, tuple[int, ...]] = {"-": (), "--": (7, 4), ":": (2, 3), "-.": (7, 3, 2, 3)}
 

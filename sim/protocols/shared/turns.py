@@ -6,7 +6,7 @@ older one answers with what it knows, so two that talk to each other end up with
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sim.compute import ModelRef
 from sim.protocols.shared.rounds import Rounds
@@ -40,9 +40,10 @@ class Turns(Rounds):
         self.returns = returns
         self.everyone: Members = tuple(range(len(world.clients)))
         self._first = Turn(False, 0, 0, self.candidates(0)[0], self.everyone)
-        # In each client's memory: the updates that came to it, by round and sender, and the turn
-        # for which the aggregator has its own.
+        # In each client's memory: the updates that came to it, by round and sender, the model that
+        # it last sent to each peer, and the turn for which the aggregator has its own update.
         self._updates: list[dict[int, dict[int, ModelRef]]] = [{} for _ in self.everyone]
+        self._sent: list[dict[int, Transfer]] = [{} for _ in self.everyone]
         self.handed_in: list[Turn | None] = [None for _ in self.everyone]
 
     @abstractmethod
@@ -55,7 +56,8 @@ class Turns(Rounds):
 
     def begin(self, node: Node) -> None:
         """The node starts, with nothing in its memory; others may have gone on meanwhile."""
-        self._updates[node.index], self.handed_in[node.index] = {}, None
+        self._updates[node.index], self._sent[node.index] = {}, {}
+        self.handed_in[node.index] = None
         if node.clock.now > 0:
             for peer in self.drawn(node, "ask", self.live_peers(node), 1, node.attempts).tolist():
                 self.send_turn(node, peer)
@@ -167,7 +169,31 @@ class Turns(Rounds):
         elif turn.round >= mine.round or mine.is_last:
             self.send_turn(node, peer)
         elif self.returns or peer in mine.members:
-            self.send_model(node, peer, (mine, node.storage.received), self.model_arrives)
+            self._help(node, peer, mine)
+
+    def _help(self, node: Node, peer: int, turn: Turn) -> None:
+        """Send the model of a turn, unless it is on its way there.
+
+        A slow link that carried it once more for each question would get slower with each.
+        """
+        sent = self._sent[node.index].get(peer)
+        if sent is None or sent.settled.triggered or sent.payload[0] != turn:
+            payload = (turn, node.storage.received)
+            self.send_model(node, peer, payload, self.model_arrives, acknowledge=True)
+
+    def send_model(
+        self,
+        node: Node,
+        peer: int,
+        payload: Any,
+        delivered: Callable[[Transfer], object],
+        *,
+        acknowledge: bool = False,
+    ) -> Transfer:
+        """Send a peer a turn with an update or the model of its round."""
+        sent = super().send_model(node, peer, payload, delivered, acknowledge=acknowledge)
+        self._sent[node.index][peer] = sent
+        return sent
 
     def _hear_again(self, node: Node, peer: int, turn: Turn) -> None:
         """A peer goes by the same turn: it or the aggregator asks for what a crash took."""

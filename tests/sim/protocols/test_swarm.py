@@ -281,6 +281,20 @@ def test_aggregator_that_is_slow_is_not_given_up() -> None:
     assert turns(played) == [(0, 0, 0)] * 3
 
 
+def test_a_model_on_its_way_is_not_sent_again_for_each_reminder() -> None:
+    # A model's bytes take 32 s. From 67.75 on client 1 aggregates, and is sent client 0's average,
+    # and its update from 70.25 on; client 2's question of each second is answered by no third copy.
+    thin = {"uplink": "256 bit/s", "downlink": "256 bit/s"}
+    played = swarm(165.0, {"timeout": "1 s"}, links=thin)
+    assert rows(played, "transfer") == [
+        (3.5, 63.25, "client_1", "transfer", "client_0"),
+        (4.5, 63.25, "client_2", "transfer", "client_0"),
+        (68.25, 95.25, "client_0", "transfer", "client_1"),
+        (68.25, 95.25, "client_0", "transfer", "client_2"),
+        (70.25, 94.25, "client_0", "transfer", "client_1"),
+    ]
+
+
 def test_two_halves_become_one_again() -> None:
     # Each half of a network that fell apart goes on; then the newer turn counts for all.
     span = {"at": "3 s", "heals_after": "60 s"}
