@@ -77,6 +77,23 @@ SCENARIO: dict[str, Any] = {
         },
         "pooled": {},
         "local": {},
+        "chunks": {"kind": "braintorrent", "transfer": "chunks", "topology": "ring"},
+        "standbys": {
+            "kind": "fedavg", "deadline": "40 s", "standbys": 2, "replicate_every": 2,
+            "server_optimizer": "yogi", "training": {"proximal": 0.1},
+        },
+        "scaffold": {"deadline": "40 s"},
+        "fedasync": {"deadline": "40 s", "concurrency": 3},
+        "fedbuff": {"deadline": "40 s", "buffer": 3},
+        "swarm": {"next": "round_robin", "minimum_peers": 2},
+        "plexus": {"sample": 3, "aggregators": 2},
+        "cyclic": {"order": "shuffled", "resend": True},
+        "gossip": {"period": "10 s", "exchange": "push_pull"},
+        "epidemic": {},
+        "push_sum": {"local_round": "debiased"},
+        "d_psgd": {"exchange": "nonblocking", "topology": "ring"},
+        "d_psgd_blocking": {"kind": "d_psgd", "receive_timeout": "20 s"},
+        "ad_psgd": {},
     },
     "evaluation": {"every": "30 s"},
 }  # fmt: skip
@@ -111,7 +128,16 @@ def _last(scores: list[ScoreRow]) -> list[ScoreRow]:
     return [row for row in scores if row.metric == "loss" and row.time_s == scores[-1].time_s]
 
 
-@pytest.mark.parametrize("protocol", SCENARIO["protocols"])
+QUICK = ("braintorrent", "random_initiator", "lockstep", "fedavg", "pooled", "local")
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in SCENARIO["protocols"]
+    ],
+)
 def test_a_protocol_comes_to_what_it_came_to(protocol: str, tmp_path: Path) -> None:
     kept = json.loads(KEPT.read_text(encoding="utf-8"))[protocol]
     found = came_to(protocol, tmp_path / "out")
