@@ -20,6 +20,8 @@ from models.bits import generator
 from models.learner import Learner
 from models.training import TrainingSettings
 from sim.compute import ModelRef
+from sim.protocols.fedavg import FedAvg
+from sim.protocols.protocol import Fastest
 from sim.protocols.scaffold import Controlled, Scaffold
 from sim.protocols.shared.standby import Standbys
 from sim.record.errors import Refusal
@@ -203,6 +205,16 @@ def test_only_plain_exact_descent_can_be_corrected(changes: dict[str, str], what
     Scaffold().check_training(TrainingSettings.model_validate(plain))
     with pytest.raises(Refusal, match=what):
         Scaffold().check_training(TrainingSettings.model_validate(plain | changes))
+
+
+def test_deadline_that_would_do_for_half_of_the_bytes_is_refused() -> None:
+    # Client 0's way from order to update takes 5.5 s under FedAvg, and 8.5 s here.
+    uplink, downlink = np.array([512.0, 512.0, 2048.0]), np.array([1024.0, 1024.0, 4096.0])
+    fastest = Fastest(np.array(LATENCY), uplink, downlink, 1024, np.array([2.0, 2.25]))
+    FedAvg.model_validate({"deadline": "5.5 s"}).check_times(fastest)
+    Scaffold.model_validate({"deadline": "8.5 s"}).check_times(fastest)
+    with pytest.raises(Refusal, match="is shorter than any client's way from order to update"):
+        Scaffold.model_validate({"deadline": "8.25 s"}).check_times(fastest)
 
 
 # -- in numbers --------------------------------------------------------------------------------
