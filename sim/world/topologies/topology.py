@@ -32,10 +32,6 @@ class Topology(ABC):
     def sums(self, values: Ints) -> Ints:
         """Of what each client has [clients], the sum over its neighbours [clients]."""
 
-    def degree(self, index: int) -> int:
-        """How many neighbours the client has."""
-        return len(self.neighbours(index))
-
 
 class Everybody(Topology):
     """Each client may talk to each other; nothing is stored."""
