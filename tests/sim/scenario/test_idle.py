@@ -79,6 +79,10 @@ SETTINGS = [
         "protocols={fedavg: {deadline: 1 min}, swarm: {wait_after_minimum: 1 min}}",
         "protocols.swarm.wait_after_minimum changes nothing: minimum_peers: all",
     ),
+    (
+        "protocols.fedavg={deadline: 1 min, replicate_every: 2}",
+        "protocols.fedavg.replicate_every changes nothing: there are no standbys",
+    ),
     ("clients.groups={slow: {count: 2}}", "clients.groups.slow changes nothing: it sets nothing"),
 ]
 
@@ -95,6 +99,7 @@ def test_settings_that_change_nothing(override: str, said: str, tmp_path: Path) 
 def test_settings_that_do() -> None:
     for overrides in (
         ["protocols={d_psgd: {counts: messages}}"],
+        ["protocols.fedavg={deadline: 1 min, standbys: 1, replicate_every: 2}"],
         ["protocols={swarm: {minimum_peers: 2, wait_after_minimum: 1 min}}"],
         ["training={optimizer: momentum, learning_rate: 0.1, batch_size: 8, local_steps: 2}"],
         ["training.momentum=0.8", "protocols.fedavg.training={optimizer: momentum}"],
