@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +86,9 @@ class Adjacency(Topology):
 
 class TopologySettings(Settings):
     """The settings of one kind of topology."""
+
+    is_regular: ClassVar[bool] = False
+    """Whether all clients have equally many neighbours."""
 
     kind: str
 

@@ -63,6 +63,21 @@ def test_faults_that_meet_at_a_node(faults: tuple[str, str], said: list[str]) ->
     assert list(load("no_faults", overrides).idle()) == said
 
 
+@pytest.mark.parametrize(
+    ("topology", "by", "is_blind"),
+    [
+        ("ring", "degree", True),
+        ("k_regular", "degree", True),
+        ("k_regular", "betweenness", False),
+        ("{kind: barabasi_albert, edges: 1}", "degree", False),
+    ],
+)
+def test_an_attack_where_all_are_connected_alike(topology: str, by: str, is_blind: bool) -> None:
+    attack = f"faults.a={{kind: targeted, number: 1, at: 1 min, by: {by}}}"
+    said = f"faults.a strikes by number: in a {topology} topology all have equally many neighbours"
+    assert list(load("no_faults", [f"topology={topology}", attack]).idle()) == [said] * is_blind
+
+
 SETTINGS = [
     ("training.momentum=0.9", "training.momentum changes nothing: only the optimizer momentum"),
     (
