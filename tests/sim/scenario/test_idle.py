@@ -95,6 +95,10 @@ SETTINGS = [
         "protocols.swarm.wait_after_minimum changes nothing: minimum_peers: all",
     ),
     (
+        "protocols.braintorrent.chunks=3",
+        "protocols.braintorrent.chunks changes nothing: models travel whole",
+    ),
+    (
         "protocols.fedavg={deadline: 1 min, replicate_every: 2}",
         "protocols.fedavg.replicate_every changes nothing: there are no standbys",
     ),
@@ -114,6 +118,7 @@ def test_settings_that_change_nothing(override: str, said: str, tmp_path: Path) 
 def test_settings_that_do() -> None:
     for overrides in (
         ["protocols={d_psgd: {counts: messages}}"],
+        ["protocols.braintorrent={transfer: chunks, chunks: 3}"],
         ["protocols.fedavg={deadline: 1 min, standbys: 1, replicate_every: 2}"],
         ["protocols={swarm: {minimum_peers: 2, wait_after_minimum: 1 min}}"],
         ["training={optimizer: momentum, learning_rate: 0.1, batch_size: 8, local_steps: 2}"],
