@@ -69,6 +69,10 @@ class Fault(Settings):
     def check_topology(self, topology: TopologySettings) -> None:
         """Raise Refusal if the fault makes no sense in the scenario's topology."""
 
+    def seems(self, topology: TopologySettings) -> str | None:
+        """What it does in the scenario's topology, where that isn't what it seems to do."""
+        return None
+
 
 def listed(setting: str, selector: str | tuple[str, ...]) -> Iterator[tuple[Path, str]]:
     """`named` of a setting that is a selector: it names nodes where it lists them."""

@@ -63,6 +63,13 @@ class Targeted(Fault):
             what = "in a complete topology nobody is better connected than others"
             raise Refusal(what, "a scenario with another topology")
 
+    def seems(self, topology: TopologySettings) -> str | None:
+        if self.by == "degree" and topology.is_regular:
+            return (
+                f"strikes by number: in a {topology.kind} topology all have equally many neighbours"
+            )
+        return None
+
     def start(self, name: str, world: World) -> None:
         """See Fault; the same clients under every protocol, whatever topology it has itself."""
 

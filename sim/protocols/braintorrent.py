@@ -18,7 +18,7 @@ from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
 from sim.protocols.shared.fetching import Arrived, Copies, Fetch, Torrent
 from sim.protocols.shared.peers import Ints, OverTopology, Peers
-from sim.record.errors import Refusal, check_least
+from sim.record.errors import check_least
 from sim.record.settings import AllOrCount, Count, PositiveSeconds
 from sim.world import INCARNATION, Behaviour, History, Node, Ping, Tie, World
 
@@ -56,11 +56,9 @@ class BrainTorrent(OverTopology):
         default=None, description=f"how many parts a model has in chunks; {CHUNKS} if left out"
     )
 
-    def check(self, *, unreliable: bool) -> None:
-        if self.chunks is not None and self.transfer == "whole":
-            raise Refusal(
-                "has no effect on models that travel whole", "transfer: chunks", ("chunks",)
-            )
+    @property
+    def unused(self) -> dict[str, str]:
+        return {"chunks": "models travel whole"} if self.transfer == "whole" else {}
 
     def check_times(self, fastest: Fastest) -> None:
         if self.ping_timeout is not None:

@@ -15,7 +15,7 @@ from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Running
 from sim.protocols.shared.rounds import HandingOn
 from sim.protocols.shared.turns import Turn, Turns
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, check_least
 from sim.record.settings import AllOrCount, PositiveSeconds
 from sim.world import Behaviour, Node, World
 
@@ -64,6 +64,11 @@ class Swarm(HandingOn):
         if self.minimum_peers != "all" and self.minimum_peers > clients:
             what = f"is more than the {clients} clients that there are: nothing would be averaged"
             raise Refusal(what, f"all, or up to {clients}", ("minimum_peers",))
+        what = "is shorter than any transfer: all would ask before an average could be there"
+        check_least(self.timeout, fastest.transfer_s, what, "timeout")
+
+    def events(self, duration_s: float) -> float:
+        return duration_s / self.timeout
 
     def run(self, world: World) -> Running:
         return Swarming(self, world)

@@ -290,7 +290,7 @@ class Scenario(Settings):
         protocols = self.protocols.values()
         compared = [one for one in protocols if not one.is_reference] or protocols
         nodes = [one.runs_on(self.client_names) for one in compared]
-        return idle_faults(self.acting_faults, nodes, self.duration)
+        return idle_faults(self.acting_faults, nodes, self.topology, self.duration)
 
     def idle_settings(self) -> Iterator[str]:
         """Of all other settings, those that were chosen to no effect."""

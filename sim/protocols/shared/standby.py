@@ -35,6 +35,10 @@ class StandbyProtocol(ServerProtocol):
     def needs_detection(self) -> bool:
         return self.standbys > 0
 
+    @property
+    def unused(self) -> dict[str, str]:
+        return {} if self.standbys else {"replicate_every": "there are no standbys"}
+
     def led(self, world: World, server: type[Participants]) -> Running:
         """The protocol under one `server`, or under several of which one leads."""
         return Standbys(self, world, server) if self.standbys else server(self, world)

@@ -17,9 +17,15 @@ from sim.world import TopologySettings
 
 
 def idle_faults(
-    faults: Mapping[str, Fault], nodes: Sequence[Sequence[str]], duration_s: float
+    faults: Mapping[str, Fault],
+    nodes: Sequence[Sequence[str]],
+    topology: TopologySettings,
+    duration_s: float,
 ) -> Iterator[str]:
-    """Which faults change nothing, and which meet at one node. `nodes`: of each protocol."""
+    """Which faults change nothing, or something else, and which meet at one node.
+
+    `nodes`: of each protocol.
+    """
     struck = {
         name: {node for each in nodes for node in fault.strikes(each)}
         for name, fault in faults.items()
@@ -33,6 +39,8 @@ def idle_faults(
             )
         elif not struck[name]:
             yield f"faults.{name} strikes no node that a protocol runs on: it changes nothing"
+        elif text := fault.seems(topology):
+            yield f"faults.{name} {text}"
     acting = [_Acting(name, fault, struck[name]) for name, fault in faults.items()]
     for one, other in itertools.combinations(acting, 2):
         yield from _together(one, other, duration_s)

@@ -57,6 +57,7 @@ class KRegular(Drawn):
     """
 
     remedy = "degree", "at least 3"
+    is_regular = True
 
     kind: Literal["k_regular"] = Field(description=KIND)
     degree: Count | None = Field(

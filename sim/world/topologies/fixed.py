@@ -21,6 +21,8 @@ from sim.world.topologies.topology import (
 class Complete(TopologySettings):
     """Everybody may talk to everybody."""
 
+    is_regular = True
+
     kind: Literal["complete"] = Field(default="complete", description=KIND)
 
     def build(self, clients: int, streams: Streams) -> Topology:
@@ -29,6 +31,8 @@ class Complete(TopologySettings):
 
 class Ring(TopologySettings):
     """Each client has the one before it and the one after it; the last is followed by the first."""
+
+    is_regular = True
 
     kind: Literal["ring"] = Field(description=KIND)
 
@@ -42,6 +46,8 @@ class Torus(TopologySettings):
     Of 12 clients it has 3 rows and 4 columns, numbered row by row. In two rows the one above and
     the one below are the same.
     """
+
+    is_regular = True
 
     kind: Literal["torus"] = Field(description=KIND)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +32,6 @@ class Topology(ABC):
     @abstractmethod
     def sums(self, values: Ints) -> Ints:
         """Of what each client has [clients], the sum over its neighbours [clients]."""
-
-    def degree(self, index: int) -> int:
-        """How many neighbours the client has."""
-        return len(self.neighbours(index))
 
 
 class Everybody(Topology):
@@ -89,6 +86,9 @@ class Adjacency(Topology):
 
 class TopologySettings(Settings):
     """The settings of one kind of topology."""
+
+    is_regular: ClassVar[bool] = False
+    """Whether all clients have equally many neighbours."""
 
     kind: str
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from braintorrent.testing import play
 from models.operations import combined
 from sim.protocols.shared.peers import lowest
 from sim.runs.build import Facts, build
@@ -33,6 +34,19 @@ def test_one_merge_of_three_clients() -> None:
         (5.0, 3.0, "client_1", "train", "", "round=1 attempt=1"),
         (7.5, 0.75, "client_0", "merge", "", "client_1 client_2"),
     ]
+
+
+@pytest.mark.parametrize("sharing", ["max_min", "equal"])
+@pytest.mark.parametrize("peers", [1, 3, 5])
+def test_several_models_at_once_take_as_long_as_one_after_the_other(
+    peers: int, sharing: str
+) -> None:
+    # Client 0 has trained at 3, and asks at 3.5; the first bytes are there at 4, a second a model.
+    links = {"uplink": "1 GB/s", "downlink": "1024 B/s", "sharing": sharing}
+    round_s = [3.0] + [2.0] * peers
+    played = play("braintorrent", until_s=10.0, round_s=round_s, latency_s=0.25, links=links)
+    first = next(merge for merge in played.merges if merge.node == "client_0")
+    assert (first.time_s, len(first.weights)) == (4.0 + peers, peers + 1)
 
 
 def test_merge_is_the_formula_over_itself_and_the_senders() -> None:

@@ -120,6 +120,16 @@ def test_who_has_never_trained_merges_nothing_and_keeps_what_has_come() -> None:
     ]
 
 
+def test_who_has_failed_pushes_nothing_and_averages_if_it_ever_trained() -> None:
+    # Client 1's first and third attempts fail, after 0.78 and 0.48 of their 8 s.
+    luck = {"kind": "client_dropout", "nodes": ["client_1"], "probability": 0.5, "seed": 21}
+    played = epidemic(26.0, [2.0, 8.0], faults={"luck": luck})
+    assert [kind for _, node, kind in played.events if node == "client_1"] == [
+        *("train_lost", "train", "merge", "transfer"),
+        *("train_lost", "merge"),
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("round_time", [None, "5 s"])
 @pytest.mark.parametrize("peers", [None, 1, "all"])

@@ -13,7 +13,6 @@ import pytest
 from braintorrent.testing import Played, play, scripted
 from sim.protocols.braintorrent import Independent
 from sim.protocols.shared.fetching import Copies, Fetch, Torrent
-from sim.record.errors import ScenarioError
 from sim.world.world import World
 from tests.sim import tiny
 
@@ -206,9 +205,3 @@ def test_version_that_is_there_no_longer_is_refused_and_given_up() -> None:
     assert not fetch.is_open and fetch.complete.triggered
     assert fetch.arrived == {} and world.network.tally.bytes_delivered == 0
     assert world.network.tally.delivered == 4  # Two asks, two refusals.
-
-
-def test_chunks_say_nothing_where_models_travel_whole() -> None:
-    with pytest.raises(ScenarioError, match="chunks: has no effect on models that travel whole"):
-        tiny.scenario([[0.0]], [1.0], {"braintorrent": {"chunks": 3}})
-    tiny.scenario([[0.0]], [1.0], {"braintorrent": {"chunks": 3, "transfer": "chunks"}})

@@ -6,6 +6,7 @@ its acknowledgement. Two models that come from one client or to one at once take
 Heartbeats are sent at 0, 5, 10, ...; 15 s after the last that was heard a client is suspected.
 """
 
+import re
 from typing import Any
 
 import pytest
@@ -309,16 +310,30 @@ def test_two_halves_become_one_again() -> None:
 # -- promises ----------------------------------------------------------------------------------
 
 
-def test_more_updates_than_clients_are_refused() -> None:
-    latency = [[0.0] * 3] * 3
-    fitting = tiny.scenario(latency, [1.0] * 3, {"swarm": {"minimum_peers": 3}})
-    check_timeouts(fitting)
-    with pytest.raises(ScenarioError) as mistake:
-        check_timeouts(tiny.scenario(latency, [1.0] * 3, {"swarm": {"minimum_peers": 4}}))
-    assert str(mistake.value).endswith(
-        ": protocols.swarm.minimum_peers: is more than the 3 clients that there are: nothing "
-        "would be averaged (seed 0); allowed: all, or up to 3"
-    )
+@pytest.mark.parametrize(
+    ("fitting", "wrong", "mistake"),
+    [
+        (
+            {"minimum_peers": 3},
+            {"minimum_peers": 4},
+            "minimum_peers: is more than the 3 clients that there are: nothing would be averaged "
+            "(seed 0); allowed: all, or up to 3",
+        ),
+        (
+            {"timeout": "0.5 s"},
+            {"timeout": "0.49 s"},
+            "timeout: is shorter than any transfer: all would ask before an average could be there "
+            "(seed 0); allowed: at least 500 ms",
+        ),
+    ],
+)
+def test_what_could_never_be_there_is_refused(
+    fitting: dict[str, Any], wrong: dict[str, Any], mistake: str
+) -> None:
+    latency = [[0.5] * 3] * 3
+    check_timeouts(tiny.scenario(latency, [1.0] * 3, {"swarm": fitting}))
+    with pytest.raises(ScenarioError, match=re.escape(f": protocols.swarm.{mistake}") + "$"):
+        check_timeouts(tiny.scenario(latency, [1.0] * 3, {"swarm": wrong}))
 
 
 @pytest.mark.slow

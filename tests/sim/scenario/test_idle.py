@@ -63,6 +63,21 @@ def test_faults_that_meet_at_a_node(faults: tuple[str, str], said: list[str]) ->
     assert list(load("no_faults", overrides).idle()) == said
 
 
+@pytest.mark.parametrize(
+    ("topology", "by", "is_blind"),
+    [
+        ("ring", "degree", True),
+        ("k_regular", "degree", True),
+        ("k_regular", "betweenness", False),
+        ("{kind: barabasi_albert, edges: 1}", "degree", False),
+    ],
+)
+def test_an_attack_where_all_are_connected_alike(topology: str, by: str, is_blind: bool) -> None:
+    attack = f"faults.a={{kind: targeted, number: 1, at: 1 min, by: {by}}}"
+    said = f"faults.a strikes by number: in a {topology} topology all have equally many neighbours"
+    assert list(load("no_faults", [f"topology={topology}", attack]).idle()) == [said] * is_blind
+
+
 SETTINGS = [
     ("training.momentum=0.9", "training.momentum changes nothing: only the optimizer momentum"),
     (
@@ -78,6 +93,14 @@ SETTINGS = [
     (
         "protocols={fedavg: {deadline: 1 min}, swarm: {wait_after_minimum: 1 min}}",
         "protocols.swarm.wait_after_minimum changes nothing: minimum_peers: all",
+    ),
+    (
+        "protocols.braintorrent.chunks=3",
+        "protocols.braintorrent.chunks changes nothing: models travel whole",
+    ),
+    (
+        "protocols.fedavg={deadline: 1 min, replicate_every: 2}",
+        "protocols.fedavg.replicate_every changes nothing: there are no standbys",
     ),
     ("clients.groups={slow: {count: 2}}", "clients.groups.slow changes nothing: it sets nothing"),
 ]
@@ -95,6 +118,8 @@ def test_settings_that_change_nothing(override: str, said: str, tmp_path: Path) 
 def test_settings_that_do() -> None:
     for overrides in (
         ["protocols={d_psgd: {counts: messages}}"],
+        ["protocols.braintorrent={transfer: chunks, chunks: 3}"],
+        ["protocols.fedavg={deadline: 1 min, standbys: 1, replicate_every: 2}"],
         ["protocols={swarm: {minimum_peers: 2, wait_after_minimum: 1 min}}"],
         ["training={optimizer: momentum, learning_rate: 0.1, batch_size: 8, local_steps: 2}"],
         ["training.momentum=0.8", "protocols.fedavg.training={optimizer: momentum}"],
