@@ -71,10 +71,9 @@ def test_one_seed_has_no_band(tmp_path: Path) -> None:
     assert keys(drawn(convergence(results))) == ["local", "worst client (thin)"]
 
 
-def test_a_crowd_has_no_thin_lines(tmp_path: Path) -> None:
+def test_a_crowd_has_no_bands_and_no_thin_lines(tmp_path: Path) -> None:
     nine = ", ".join(f"p{k}: {{kind: local}}" for k in range(9))
-    crowd = described("seeds=[0]", f"protocols={{{nine}}}")
-    results = load(write_run(tmp_path, crowd, two_looks))
+    results = load(write_run(tmp_path, described(*SEEDS, f"protocols={{{nine}}}"), two_looks))
     axis = drawn(convergence(results)).axes[0]
     assert keys(drawn(convergence(results))) == [f"p{k}" for k in range(9)]
     assert sum(np.size(line.get_xdata()) > 0 for line in axis.lines) == 9
