@@ -53,6 +53,12 @@ findings: $(READY) ## the runs behind docs/findings.md, and every picture of the
 	$(SWEEP) no_faults --vary protocols.braintorrent.schedule=independent,random_initiator,lockstep $(TWO) --out $(FOUND)/schedule
 	$(SWEEP) no_faults --vary clients.count=5,10,20 $(TWO) --out $(FOUND)/clients
 	$(SWEEP) no_faults --vary training.learning_rate=0.05,0.1,0.2,0.4,0.8,1.6 --tune training.learning_rate $(TWO) --out $(FOUND)/tuned
+	$(RUNS) alternatives --out $(FOUND)/alternatives
+	$(SWEEP) survival --out $(FOUND)/survival
+	$(RUNS) standby --out $(FOUND)/standby
+	$(SWEEP) hospitals --out $(FOUND)/hospitals
+	$(RUNS) ring_failure --seed 0 --seed 1 --seed 2 --seed 3 --seed 4 --out $(FOUND)/ring_failure
+	$(SWEEP) targeted --seeds 5 --out $(FOUND)/targeted
 	$(SWEEP) brains_quick --set task.data_seed=run --set "faults={server_crash: {kind: crash, node: server, at: 1 h}}" --set "protocols.fedavg={deadline: 2 min}" --vary "faults.server_crash.at=200 s,1 h" --seeds 5 --out $(FOUND)/brains_crash
 	$(MAKE) pictures
 
@@ -62,6 +68,8 @@ pictures: $(READY) ## the documents' pictures anew, from the folders of `make fi
 	$(PLOT) $(FOUND)/two_rates --baseline fedavg --out docs/pictures/two_rates.png
 	$(PLOT) $(FOUND)/detection --where failure_detection.kind=heartbeat --out docs/pictures/detection.png
 	$(PLOT) $(FOUND)/rough --out docs/pictures/rough.png
+	$(PLOT) $(FOUND)/alternatives --out docs/pictures/alternatives.png
+	$(PLOT) $(FOUND)/standby --out docs/pictures/standby.png
 	$(RUN) braintorrent subjects brains_quick --out docs/pictures/brains_subjects.png
 	$(RUN) braintorrent predict $(FOUND)/brains_crash --point server_crash.at-1h --protocol braintorrent --seed 0 --out $(FOUND)/brains_crash/prediction.nii.gz
 	cp $(FOUND)/brains_crash/prediction.png docs/pictures/brains_prediction.png

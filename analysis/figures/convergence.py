@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,7 +30,7 @@ _COLUMNS = {
 }
 _BY = ("point", "protocol", "time_s")
 _CROWD = 9
-"""Of so many protocols on, thin lines beside the thick ones would hide both."""
+"""Of so many protocols on, bands and thin lines would hide each other and the thick lines."""
 
 
 def convergence_data(
@@ -91,7 +92,7 @@ def convergence(
 ) -> Figure:
     """A line per protocol with a band over seeds, the worst client thin; a panel per point.
 
-    Where nine protocols or more are compared, the worst clients are left out.
+    Where nine protocols or more are compared, bands and thin lines are left out.
 
     `results`: of one folder, or of several, whose points have panels side by side. `protocol`: only
     this one, with a line per point in one panel. `stage`: received, trained, or both: then the
@@ -103,7 +104,8 @@ def convergence(
     found = _together(curves)
     thin = [look.line_key("as trained (thin)" if stage == look.BOTH else "worst client (thin)")]
     if protocol is None and stage != look.BOTH and found["protocol"].nunique() >= _CROWD:
-        curves, thin = [one._replace(thin=one.thin.head(0)) for one in curves], []
+        curves, thin = [_plain(one) for one in curves], []
+        found = _together(curves)
     scale, x_name = _x_axis(over, float(found["cost"].max()))
     if protocol is None:
         struck = [_struck(panel, over) for panel in panels]
@@ -137,6 +139,11 @@ def _curves(
         _Curves(*(rows[rows["point"] == panel.point] for rows in read[panel.results]))
         for panel in panels
     ]
+
+
+def _plain(curves: _Curves) -> _Curves:
+    """The thick lines alone."""
+    return _Curves(curves.found.assign(low=np.nan, high=np.nan), curves.thin.head(0))
 
 
 def _of_folder(

@@ -71,6 +71,14 @@ def test_one_seed_has_no_band(tmp_path: Path) -> None:
     assert keys(drawn(convergence(results))) == ["local", "worst client (thin)"]
 
 
+def test_a_crowd_has_no_bands_and_no_thin_lines(tmp_path: Path) -> None:
+    nine = ", ".join(f"p{k}: {{kind: local}}" for k in range(9))
+    results = load(write_run(tmp_path, described(*SEEDS, f"protocols={{{nine}}}"), two_looks))
+    axis = drawn(convergence(results)).axes[0]
+    assert keys(drawn(convergence(results))) == [f"p{k}" for k in range(9)]
+    assert sum(np.size(line.get_xdata()) > 0 for line in axis.lines) == 9
+
+
 def test_three_seeds_have_an_interval_within_what_an_accuracy_can_be(tmp_path: Path) -> None:
     three = a_run(tmp_path, lambda run: {"client_0": [0.9, 0.9, 0.8 + 0.1 * run[2]]}, changes=SEEDS)
     last = convergence_data(three).query("time_s == 60")
