@@ -100,6 +100,8 @@ class Samples(Rounds):
                 others = others[ping.answered]
             live = (node.index, *others.tolist())
             found += [each for each in few.tolist() if each in live]
+            # Who answered an earlier ping may be believed to be gone by now.
+            found = [each for each in found if each == node.index or not self.suspects(node, each)]
         return tuple(found)
 
     def behaviour(self, node: Node) -> Behaviour:
