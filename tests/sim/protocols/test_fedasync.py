@@ -123,6 +123,15 @@ def test_servers_crash_takes_the_updates_since_its_checkpoint() -> None:
     assert running.server_round == 1
 
 
+def test_update_that_was_lost_with_its_round_counts_when_it_is_sent_again() -> None:
+    # Client 0 has crashed before it heard, at 5.75, that its update was there at 5.5; the server
+    # crashes with the model that had it, and no checkpoint. Sent again at 7, it is there at 9.25.
+    faults = outage("server", 6.0, 6.5) | {"other": outage("client_0", 5.625, 7.0)["blow"]}
+    world, _ = under("fedasync", server={"checkpoint_every": 2}, faults=faults)
+    tiny.run(world.clock, 9.5)
+    assert taken(world) == [(5.75, "client_0"), (9.5, "client_0")]
+
+
 def test_lost_storage_of_the_server_begins_with_the_initial_model() -> None:
     fault = crash("server", "7 s", recovers_after="1 s", loses_storage=True)
     world, running = under("fedasync", faults=fault)

@@ -109,6 +109,14 @@ def test_replica_that_is_held_up_is_followed_by_the_newest() -> None:
     assert played.world.servers[1].storage.rounds == 2
 
 
+def test_standby_that_has_lost_its_storage_is_sent_the_replica_again() -> None:
+    # The third round's is there before the crash; the server hears at 31.5 that it is back.
+    lost = crash("standby_1", "30 s", recovers_after="1 s", loses_storage=True)
+    played = standing(36.0, lost, settings={"replicate_every": 3})
+    assert [row[0] for row in replicas(played)] == [20.25, 31.5]
+    assert played.world.servers[1].storage.rounds == 3
+
+
 # -- takeover ----------------------------------------------------------------------------------
 
 
