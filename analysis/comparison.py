@@ -194,7 +194,7 @@ def shown_contrasts(results: Results, found: Comparison) -> dict[Contrast, Inter
 
 def without_bytes(results: Results, found: Comparison) -> list[str]:
     """The protocols, but references, that at some point aren't compared at equal bytes, because
-    they or the baseline received nothing.
+    they or the baseline received nothing, or had learned nothing by then.
     """
     had = {(one.point, one.protocol) for one in found.contrasts if one.equal == BYTES}
     lacking = dict.fromkeys(name for point, name in found.differences if (point, name) not in had)
@@ -265,16 +265,25 @@ def _round_lengths(results: Results, point: str) -> tuple[str, dict[str, float]]
 
 
 def _at_equal_cost(results: Results, curves: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each run's last look at equal time, epochs and bytes."""
+    """Each run's last look at equal time, epochs and bytes.
+
+    Where one protocol does very little, another's last look not after it is the first of all, at
+    its initial model: that compares nothing, and is left out.
+    """
     learning = [name for name in results.protocols if not results.about[name].is_reference]
     sent = curves.groupby("protocol", observed=True)["bytes_received"].max()
     sending = [name for name in learning if sent.get(name, 0) > 0]
     yield TIME, not_after(curves, "time_s")
     if learning:
-        yield EPOCHS, not_after(curves, EPOCHS, learning)
+        yield EPOCHS, _learned(not_after(curves, EPOCHS, learning), EPOCHS)
     if sending:
         senders = curves[curves["protocol"].isin(sending)]
-        yield BYTES, not_after(senders, "bytes_received")
+        yield BYTES, _learned(not_after(senders, "bytes_received"), "bytes_received")
+
+
+def _learned(looks: pd.DataFrame, work: str) -> pd.DataFrame:
+    """Those of `looks` by which some work had been done, if there was any to be compared at."""
+    return looks[(looks[work] > 0) | (looks["least"] == 0)].reset_index(drop=True)
 
 
 def _contrasts(results: Results, point: _Point) -> Iterator[tuple[Contrast, Interval]]:

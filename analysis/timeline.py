@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.metrics import of_model, outages, over_clients
 from analysis.metrics.common import nodes_of
-from sim.record.rows import AGGREGATE
+from sim.record.rows import AGGREGATE, is_server
 
 NETWORK = "network"
 WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_failed", "lead"))
@@ -111,6 +111,12 @@ def layout(trace: pd.DataFrame, scores: pd.DataFrame, metric: str) -> Timeline:
     """
     down = outages(trace, scores)
     nodes = [str(name) for name in nodes_of(scores)["node"]]
+    # Of several servers the global model is one, and a standby has none.
+    nodes += [
+        name
+        for name in sorted(set(trace["node"].dropna().astype("str")) - set(nodes))
+        if is_server(name)
+    ]
     shown = _Shown(_us(float(scores["time_s"].max())))
     for number, row in enumerate(_rows(trace), start=1):
         shown.add(row, number)

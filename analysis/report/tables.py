@@ -163,7 +163,8 @@ def _differences(results: Results, found: Comparison) -> Table:
     over = ", mean of two seeds" if len(results.seeds) == TWO else ""
     caption = f"{results.metric.capitalize()} minus {found.baseline}'s, paired by seed{over}"
     lacking = ", ".join(without_bytes(results, found))
-    why = lacking and f"no row at equal bytes of {lacking}, since it or the other received nothing"
+    since = "since it or the other had received nothing, or learned nothing"
+    why = lacking and f"no row at equal bytes of {lacking}, {since}"
     columns = (*heads, *(_CONTRASTED[name] for name in known))
     told = "; ".join(filter(None, (caption, chance_text(shown), why)))
     return Table(told, columns, tuple(rows), len(heads))

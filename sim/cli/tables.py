@@ -144,7 +144,7 @@ def _difference_notes(
         f"{text}{amount}" for text, amount in _amounts(results, found)
     )
     if names := without_bytes(results, found):
-        why = f"since it or {found.baseline} received nothing"
+        why = f"since it or {found.baseline} had received nothing, or learned nothing"
         yield f"no row at equal bytes of {', '.join(names)}, {why}"
     yield chance_text(shown)
     if places := overtaking(results, found):

@@ -54,10 +54,11 @@ def aborted(evidence: Evidence) -> Found:
         if first:
             many = f"{len(first)} of {len(runs)} jobs were" if len(runs) > 1 else "the job was"
             times_s = [rows["time_s"][0].as_py() for rows in first.values()]
+            earliest, latest = time_text(min(times_s)), time_text(max(times_s))
             who = listed(rows["peer"][0].as_py() for rows in first.values())
             text = (
-                f"{many} aborted, at {time_text(min(times_s))}"
-                + (f" to {time_text(max(times_s))}" if max(times_s) > min(times_s) else "")
+                f"{many} aborted, at {earliest}"
+                + (f" to {latest}" if latest != earliest else "")
                 + f": {who} didn't acknowledge what was sent, or was gone; nothing was learned "
                 "after it"
             )

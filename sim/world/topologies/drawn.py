@@ -124,10 +124,9 @@ class SmallWorld(Drawn):
     rewired: Probability = Field(description="chance that an edge gets another end")
 
     def check(self, clients: int) -> None:
-        if self.degree % 2:
-            what = f"{self.degree} neighbours can't be as many on either side"
-            raise Refusal(what, "an even number", ("degree",))
-        self.check_degree(self.degree, clients, "degree")
+        if self.degree % 2 or self.degree >= clients:
+            what = f"{self.degree} neighbours can't be as many on either side, of {clients} clients"
+            raise Refusal(what, f"an even number up to {(clients - 1) // 2 * 2}", ("degree",))
 
     def graph(self, clients: int, seed: int) -> networkx.Graph:
         import networkx

@@ -27,7 +27,7 @@ MISTAKES = [
     ("{kind: k_regular, degree: 10}", "topology.degree: 10 neighbours are more than", "at most 9"),
     ("{kind: k_regular, degree: 1}", "topology.degree: joins clients in pairs", "at least 2"),
     ("{kind: k_regular, degree: 0}", "topology.degree: 0 is too small", "at least 1"),
-    ("{kind: small_world, degree: 10, rewired: 0}", "topology.degree: 10 neigh", "at most 9"),
+    ("{kind: small_world, degree: 10, rewired: 0}", "topology.degree: 10 neigh", "an even"),
     ("{kind: small_world, degree: 3, rewired: 0}", "topology.degree: 3 neighbours", "an even"),
     ("{kind: small_world, degree: 2, rewired: 2}", "topology.rewired: 2 is too large", "at most 1"),
     ("{kind: barabasi_albert, edges: 10}", "topology.edges: 10 neighbours", "at most 9"),
