@@ -232,4 +232,4 @@ def test_world_in_which_something_fails_needs_a_deadline() -> None:
     ],
 )
 def test_every_world_keeps_its_promises(settings: dict[str, object]) -> None:
-    assert check_protocol("fedasync", {"deadline": "10 s"} | settings)["round"] > 0
+    assert check_protocol("fedasync", {"deadline": "10 s"} | settings, worlds=20)["round"] > 0

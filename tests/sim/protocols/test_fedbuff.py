@@ -147,4 +147,4 @@ def test_default_is_that_of_the_paper() -> None:
     ],
 )
 def test_every_world_keeps_its_promises(settings: dict[str, object]) -> None:
-    assert check_protocol("fedbuff", {"deadline": "10 s"} | settings)["round"] > 0
+    assert check_protocol("fedbuff", {"deadline": "10 s"} | settings, worlds=20)["round"] > 0

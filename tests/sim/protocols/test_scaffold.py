@@ -288,4 +288,4 @@ def gradient(model: Doubles, inputs: Any, labels: Any) -> Doubles:
     ],
 )
 def test_every_world_keeps_its_promises(settings: dict[str, object]) -> None:
-    assert check_protocol("scaffold", {"deadline": "10 s"} | settings)["round"] > 0
+    assert check_protocol("scaffold", {"deadline": "10 s"} | settings, worlds=20)["round"] > 0
