@@ -51,13 +51,9 @@ def where(results: Results, conditions: Iterable[str]) -> Results:
 
 def _points_with(results: Results, condition: str) -> tuple[str, list[str]]:
     end, is_whole, text = (part.strip() for part in condition.partition("="))
-    ending = [path for path in results.paths if f".{path}".endswith(f".{end}")]
-    path = end if end in results.paths or len(ending) != 1 else ending[0]
-    if not is_whole or path not in results.paths:
-        several = f"{end} may be {' or '.join(ending)}" if ending else f"{end} is not varied"
-        what = several if is_whole else "is not PATH=VALUE"
-        allowed = listed(results.paths) if results.paths else "a sweep, which varies something"
-        raise ResultError(f"--where {condition}: {what}; allowed: {allowed}")
+    if not is_whole:
+        raise _no_path(results, f"--where {condition}: is not PATH=VALUE")
+    path = path_ending(results, end, f"--where {condition}: {end}")
     written = results.written[path].astype("str")
     named = (written.map(portable) == text).to_numpy()
     if named.any():
@@ -71,6 +67,25 @@ def _points_with(results: Results, condition: str) -> tuple[str, list[str]]:
     if not any(met):
         raise _mistake(condition, "no point has this value", written)
     return path, results.points.loc[met, "point"].astype("str").tolist()
+
+
+def path_ending(results: Results, end: str, asked: str) -> str:
+    """The varied path that is `end`, or the only one that ends so.
+
+    Raises ResultError, which begins with `asked`, if there is none.
+    """
+    ending = [path for path in results.paths if f".{path}".endswith(f".{end}")]
+    if end in results.paths:
+        return end
+    if len(ending) != 1:
+        several = f"may be {' or '.join(ending)}" if ending else "is not varied"
+        raise _no_path(results, f"{asked} {several}")
+    return ending[0]
+
+
+def _no_path(results: Results, what: str) -> ResultError:
+    allowed = listed(results.paths) if results.paths else "a sweep, which varies something"
+    return ResultError(f"{what}; allowed: {allowed}")
 
 
 def _equal_to(results: Results, path: str, text: str) -> Callable[[object], bool]:

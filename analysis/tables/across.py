@@ -6,14 +6,13 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison import NONE, difference_text, holding, over_text, score_text
-from analysis.frames import listed
 from analysis.metrics.common import RUN
 from analysis.metrics.progress import final
 from analysis.metrics.stages import score_curves
 from analysis.report.tables import Table
 from analysis.results import Results
 from analysis.statistics import Interval, mean_interval
-from sim.record.errors import ResultError
+from analysis.where import path_ending
 from sim.record.points import tails
 from sim.record.rows import RECEIVED
 
@@ -28,7 +27,7 @@ def across(results: Results, path: str) -> list[Table]:
     Of a path its end will do, if no other ends so. What else is varied has a row for each of its
     values. Raises ResultError for a path that isn't varied.
     """
-    path = _varied(results, path)
+    path = path_ending(results, path, f"--across {path}:")
     at = _cells(results, path)
     columns = list(dict.fromkeys(results.written[path].astype("str")))
     low, high = results.limits
@@ -52,15 +51,6 @@ def across(results: Results, path: str) -> list[Table]:
             stars,
         ),
     ]
-
-
-def _varied(results: Results, path: str) -> str:
-    ending = [one for one in results.paths if f".{one}".endswith(f".{path}")]
-    if path in results.paths or len(ending) == 1:
-        return path if path in results.paths else ending[0]
-    what = f"may be {' or '.join(ending)}" if ending else "is not varied"
-    allowed = listed(results.paths) if results.paths else "a sweep, which varies something"
-    raise ResultError(f"--across {path}: {what}; allowed: {allowed}")
 
 
 def _cells(results: Results, path: str) -> dict[Cell, pd.Series]:

@@ -190,6 +190,10 @@ class Running(ABC):
         """Whether the node believes that one peer is down."""
         return bool(self.world.detector.suspects(node.index, np.array([peer]))[0])
 
+    def lost(self, node: Node, peer: int, since_s: float) -> bool:
+        """Whether one peer, as the node believes, has lost what it was given at `since_s`."""
+        return bool(self.world.detector.lost(node.index, np.array([peer]), since_s)[0])
+
     def timeout(self, seconds: float | None) -> simpy.Event:
         """An event after so many seconds; one that never comes where there is no time-out."""
         clock = self.world.clock

@@ -137,8 +137,7 @@ class Elections(Clients):
         if terms.leader.node == node.index:
             return node.index in self.leading
         # Who has started anew leads no longer.
-        leader, since_s = np.array([terms.leader.node]), terms.leader.since_s
-        lost = self.world.detector.lost(node.index, leader, since_s)[0]
+        lost = self.lost(node, terms.leader.node, terms.leader.since_s)
         return not (terms.has_lapsed or lost)
 
     def heeds(self, node: Node, leader: Leader) -> bool:

@@ -189,7 +189,7 @@ class Clients(Running):
 
     def _uploaded(self, node: Node) -> Generator[simpy.Event, Any, bool]:
         """One try: ends when it has arrived, can't, or needn't any longer."""
-        detector, server, started_s = self.world.detector, self.server_of(node), node.clock.now
+        server, started_s = self.server_of(node), node.clock.now
         if self.suspects(node, server.index):
             return False
         cap = self.timeout(self.settings.transfer_timeout)
@@ -198,7 +198,7 @@ class Clients(Running):
             yield from self.until_news(node, [server.index], upload.settled, node.mail(), cap)
             if upload.settled.triggered:
                 return bool(upload.settled.value)
-            lost = detector.lost(node.index, np.array([server.index]), started_s)[0]
+            lost = self.lost(node, server.index, started_s)
             deposed = self.server_of(node) is not server
             if lost or deposed or cap.processed or self.is_pointless(node):
                 cause: LossCause = "timeout" if cap.processed else "abandoned"

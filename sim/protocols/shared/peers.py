@@ -60,14 +60,6 @@ class Peers(Running):
         peers = self.peers(node)
         return peers[~self.world.detector.suspects(node.index, peers)]
 
-    def suspects(self, node: Node, peer: int) -> bool:
-        """Whether the node believes that one peer is down."""
-        return bool(self.world.detector.suspects(node.index, np.array([peer]))[0])
-
-    def lost(self, node: Node, peer: int, since_s: float) -> bool:
-        """Whether one peer, as the node believes, has lost what it was given at `since_s`."""
-        return bool(self.world.detector.lost(node.index, np.array([peer]), since_s)[0])
-
     def drawn(
         self, node: Node, purpose: str, among: Ints, number: AllOrCount, counter: int
     ) -> Ints:

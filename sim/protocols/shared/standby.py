@@ -145,7 +145,7 @@ class Standbys(Elections):
             due = self._due[node.index]
             if detector.restarted(node.index, peer, np.array([sent_s]))[0]:
                 sent = None  # It may have lost its storage.
-            if due is None or due is sent or detector.suspects(node.index, peer)[0]:
+            if due is None or due is sent or self.suspects(node, standby.index):
                 yield from self.until_news(node, [standby.index], node.mail())
                 continue
             began_s = node.clock.now
@@ -156,7 +156,7 @@ class Standbys(Elections):
         self, node: Node, standby: Node, replica: Replica
     ) -> Generator[simpy.Event, Any, bool]:
         """One try: ends when it has arrived, or can't."""
-        detector, peer, began_s = self.world.detector, np.array([standby.index]), node.clock.now
+        began_s = node.clock.now
         transfer = self.world.network.send(
             node.index,
             standby.index,
@@ -168,7 +168,7 @@ class Standbys(Elections):
         )
         while not transfer.settled.triggered:
             yield from self.until_news(node, [standby.index], transfer.settled)
-            if detector.lost(node.index, peer, began_s)[0]:
+            if self.lost(node, standby.index, began_s):
                 self.world.network.cancel(transfer)
                 return False
         return bool(transfer.settled.value)
