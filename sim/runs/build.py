@@ -87,7 +87,7 @@ def build(
         merge_s=scenario.clients.merge_time,
         aggregation_s=server.aggregation_time if server else 0.0,
         checkpoint_every=server.checkpoint_every if server else 1,
-        learning_rate=settings.training.over(scenario.training).learning_rate,
+        learning_rate=scenario.training_of(protocol).learning_rate,
     )
     running = _running(settings, world)
     for name, fault in scenario.acting_faults.items():
