@@ -41,10 +41,14 @@ TRACE_KINDS = {
     "abort": "a client ended the job for good; peer didn't acknowledge what it sent, or was gone",
     "update_late": "an update that came after its server round had closed; peer sent it",
     "crash": "a node went down",
+    "join": "a client that was not there from the beginning came for the first time",
     "leave": "a client left for good",
     "recover": "a node came back",
     "storage_lost": "a node lost what had survived its crashes",
     "slowdown": "a node computes slower from here on; at a factor of 1 no longer",
+    "degrade": "a node's links are slower from here on, or messages later; factor 1: no longer",
+    "suspect": "a node began to believe that peer is down",
+    "trust": "it believes so no longer",
     "partition": "the network fell apart",
     "heal": "it is whole again",
 }
@@ -118,7 +122,9 @@ class TraceRow(NamedTuple):
     asked: Annotated[int | None, Column("how many were asked")] = None
     answered: Annotated[int | None, Column("how many of them answered in time")] = None
     updates: Annotated[int | None, Column("how many updates came in a server round")] = None
-    factor: Annotated[float | None, Column("how many times longer computing takes")] = None
+    factor: Annotated[
+        float | None, Column("how many times longer computing takes, or a transfer")
+    ] = None
 
 
 class FinalModel(NamedTuple):

@@ -204,6 +204,7 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     jitter = clients.each("round_jitter", clients.round_jitter)
     uplink = clients.each("uplink", network.uplink)
     downlink = clients.each("downlink", network.downlink)
+    local_time_s = clients.each("local_time", clients.local_time)
     machines = {
         name: Machine(
             float(step_s[i]),
@@ -213,6 +214,7 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
             float(jitter[i]),
             float(uplink[i]),
             float(downlink[i]),
+            float(local_time_s[i]),
         )
         for i, name in enumerate(scenario.client_names)
     }

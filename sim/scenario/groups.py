@@ -17,6 +17,7 @@ from sim.record.settings import (
     NodeList,
     Nodes,
     Settings,
+    TimeOfDay,
     ranged,
     span,
     twice,
@@ -42,6 +43,9 @@ class GroupSettings(Settings):
     )
     uplink: BytesPerSecond | None = Field(default=None, description="bandwidth out of a client")
     downlink: BytesPerSecond | None = Field(default=None, description="bandwidth into a client")
+    local_time: TimeOfDay | None = Field(
+        default=None, description="time of day where they are when the run begins"
+    )
 
     @model_validator(mode="after")
     def _has_clients(self) -> GroupSettings:

@@ -22,6 +22,7 @@ from sim.record.settings import (
     PositiveSeconds,
     Seconds,
     Settings,
+    TimeOfDay,
 )
 from sim.scenario.groups import (
     GroupSettings,
@@ -116,6 +117,10 @@ class ClientsSettings(Settings):
     )
     merge_time: Seconds = Field(
         default=0.0, description="time that merging takes, for each model that goes in"
+    )
+    local_time: TimeOfDay = Field(
+        default=0.0,
+        description="time of day when the run begins, for what depends on it; groups may differ",
     )
     groups: dict[GroupName, GroupSettings] = Field(
         default_factory=dict,

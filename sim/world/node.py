@@ -22,7 +22,8 @@ class Machine:
 
     `step_s`: virtual seconds per optimiser step. `client`: whose data it trains on, as `models`
     numbers them. `steps`: optimiser steps in a local round. `jitter`: sigma of the lognormal
-    factor on each attempt's time. `uplink`, `downlink`: bytes per second.
+    factor on each attempt's time. `uplink`, `downlink`: bytes per second. `local_time_s`: time of
+    day where it stands when the run begins, as seconds since midnight.
     """
 
     step_s: float
@@ -32,6 +33,7 @@ class Machine:
     jitter: float = 0.0
     uplink: float = 1.0
     downlink: float = 1.0
+    local_time_s: float = 0.0
 
     @property
     def site(self) -> int | None:

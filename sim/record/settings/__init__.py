@@ -33,6 +33,7 @@ from sim.record.settings.nodes import (
     twice,
 )
 from sim.record.settings.quantities import (
+    DAY_S,
     LONGEST_S,
     SHORTEST_S,
     AllOrCount,
@@ -41,10 +42,12 @@ from sim.record.settings.quantities import (
     PositiveSeconds,
     Seconds,
     Share,
+    TimeOfDay,
 )
 from sim.record.settings.schema import Schema
 
 __all__ = [
+    "DAY_S",
     "LONGEST_S",
     "SHORTEST_S",
     "WORDS",
@@ -70,6 +73,7 @@ __all__ = [
     "Selector",
     "Settings",
     "Share",
+    "TimeOfDay",
     "Uniform",
     "detail",
     "details",

@@ -13,6 +13,7 @@ LONGEST_S = 1e12
 """Thirty thousand years: no time in a world overflows, whatever stretches such a duration."""
 SHORTEST_S = 1e-9
 """A shorter time, added to an hour, is none: the clock would stand still."""
+DAY_S = 86_400.0
 _LOWEST_RATE = 1e-12
 _BANDWIDTHS = (1e-3, 1e18)
 
@@ -58,6 +59,15 @@ Seconds = Annotated[
     _schema("s", "20 s"),
 ]
 """A duration or an instant of virtual time, zero or more; a float in seconds."""
+
+TimeOfDay = Annotated[
+    float,
+    BeforeValidator(_parser("s", "8 h")),
+    _within(0.0, DAY_S, "s"),
+    PlainSerializer(_writer("s"), return_type=str, when_used="json"),
+    _schema("s", "8 h"),
+]
+"""A time of day as what has passed of it; a float in seconds."""
 
 BytesPerSecond = Annotated[
     float,
