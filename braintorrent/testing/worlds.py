@@ -18,6 +18,7 @@ from sim.world import Streams
 
 # Few values on a common grid, so that much happens at the same instant.
 _TIMES = (0.0, 0.25, 1.0, 2.5, 5.0, 7.75, 13.0, 20.0, 39.5, 40.0)
+_EARLY, _LATE = _TIMES[:5], _TIMES[5:]
 _SPANS = (10.0, 0.25, 1.0, 3.0, 5.5, 30.0)
 _BANDWIDTHS = ("8192 B/s", "1024 B/s", "2048 B/s", "4096 B/s", "512 B/s", "1 MB/s")
 _DETECTIONS = (
@@ -100,7 +101,9 @@ def random_world(
         "evaluation": {"every": f"{lasts_s / 6} s"},
     }
     sections["topology"] = dice.of(*_TOPOLOGIES)
-    kinds = [kind for kind in _FAULTS if kind != "targeted" or sections["topology"] != "complete"]
+    impossible = ("targeted",) if sections["topology"] == "complete" else ()
+    impossible += ("join",) if clients == 1 else ()
+    kinds = [kind for kind in _FAULTS if kind not in impossible]
     sections["faults"] = {f"fault_{i}": _fault(dice, nodes, kinds) for i in range(dice.below(5))}
     samples = tuple(1 + dice.below(50) for _ in range(clients))
     steps = tuple(1 + dice.below(6) for _ in range(clients))
@@ -192,8 +195,18 @@ def _learners(nodes: list[str]) -> list[str]:
     return [name for name in nodes if not is_server(name)]
 
 
+def _join(dice: Dice, nodes: list[str]) -> dict[str, Any]:
+    # Some are there from the beginning, and a time that is given comes before anybody leaves.
+    at = {"distribution": "uniform", "low": "0 s", "high": dice.span()}
+    return {
+        "nodes": [*dict.fromkeys(dice.of(*_learners(nodes)[1:]) for _ in range(3))],
+        "at": dice.of(at, f"{dice.of(*_EARLY)} s"),
+        "starts_from": dice.of("peers", "peers", "initial"),
+    }
+
+
 def _leave(dice: Dice, nodes: list[str]) -> dict[str, Any]:
-    occasion = dice.of({"at": dice.time()}, {"after_rounds": 1 + dice.below(5)})
+    occasion = dice.of({"at": f"{dice.of(*_LATE)} s"}, {"after_rounds": 1 + dice.below(5)})
     one = [dice.of(*_learners(nodes))]
     return {"nodes": dice.of(one, one, one, "clients"), **occasion}
 
@@ -214,6 +227,7 @@ _FAULTS: Mapping[str, Callable[[Dice, list[str]], dict[str, Any]]] = {
     "client_dropout": lambda dice, nodes: {"probability": dice.of(0.3, 0.05, 0.9, 1.0)},
     "slowdown": _slowdown,
     "partition": _partition,
+    "join": _join,
     "leave": _leave,
     "targeted": _targeted,
 }

@@ -4,6 +4,7 @@ from sim.faults.churn import Churn
 from sim.faults.client_dropout import ClientDropout
 from sim.faults.crash import Crash
 from sim.faults.fault import Fault
+from sim.faults.join import Join
 from sim.faults.leave import Leave
 from sim.faults.partition import Partition
 from sim.faults.slowdown import Slowdown
@@ -15,6 +16,7 @@ FAULTS: dict[str, type[Fault]] = {
     "client_dropout": ClientDropout,
     "slowdown": Slowdown,
     "partition": Partition,
+    "join": Join,
     "leave": Leave,
     "targeted": Targeted,
 }

@@ -5,7 +5,8 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from sim.record.errors import Path
+from sim.record.errors import Path, Refusal
+from sim.record.rows import is_server
 from sim.record.settings import Settings
 from sim.world import TopologySettings, World
 
@@ -51,6 +52,11 @@ class Fault(Settings):
         """From when to when it acts, if that is fixed; else all the time."""
         return 0.0, math.inf
 
+    @property
+    def present_s(self) -> tuple[float, float]:
+        """Between which times those it strikes may be members, if it makes them join or leave."""
+        return 0.0, math.inf
+
     def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
         """Those of `nodes`, on which a protocol runs, to which it can do anything."""
         return nodes
@@ -72,6 +78,13 @@ class Fault(Settings):
     def seems(self, topology: TopologySettings) -> str | None:
         """What it does in the scenario's topology, where that isn't what it seems to do."""
         return None
+
+
+def check_clients(selector: str | tuple[str, ...], what: str, allowed: str) -> None:
+    """Raise Refusal, saying `what`, if the setting `nodes` means a server, too."""
+    parts = (selector,) if isinstance(selector, str) else selector
+    if any(part == "all" or is_server(part) for part in parts):
+        raise Refusal(what, allowed, ("nodes",))
 
 
 def listed(setting: str, selector: str | tuple[str, ...]) -> Iterator[tuple[Path, str]]:

@@ -8,9 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, Fault, listed
+from sim.faults.fault import KIND, Fault, check_clients, listed
 from sim.record.errors import Path, Refusal
-from sim.record.rows import is_server
 from sim.record.settings import Count, Seconds, Selector, selects
 from sim.world import Behaviour, Node, Tie, World
 
@@ -31,15 +30,17 @@ class Leave(Fault):
     def _one_occasion(self) -> Leave:
         if (self.at is None) == (self.after_rounds is None):
             raise Refusal("needs one occasion", "either at or after_rounds")
-        parts = (self.nodes,) if isinstance(self.nodes, str) else self.nodes
-        if any(part == "all" or is_server(part) for part in parts):
-            allowed = "clients, or a list of clients; a server can crash and never recover"
-            raise Refusal("a server is no member that leaves", allowed, ("nodes",))
+        allowed = "clients, or a list of clients; a server can crash and never recover"
+        check_clients(self.nodes, "a server is no member that leaves", allowed)
         return self
 
     @property
     def is_scheduled(self) -> bool:
         return self.at is not None
+
+    @property
+    def present_s(self) -> tuple[float, float]:
+        return 0.0, math.inf if self.at is None else self.at
 
     @property
     def window_s(self) -> tuple[float, float]:

@@ -157,6 +157,7 @@ class Seen(NamedTuple):
 
     `stage`: RECEIVED or TRAINED; None for a reference's, which receives nothing from others.
     `site`: the number of the client whose data the node has; None for a node that has none, or all.
+    `is_member`: whether it has joined, and not left.
     """
 
     node: str
@@ -167,6 +168,7 @@ class Seen(NamedTuple):
     staleness: float
     up: bool
     site: int | None = None
+    is_member: bool = True
 
 
 class Running(ABC):
@@ -210,23 +212,26 @@ class Running(ABC):
     def seen(self) -> Iterator[Seen]:
         """What the observer looks at: each client's models, stage by stage, then an average.
 
-        A client that is down is seen with what it has stored. The average is of the trained models
-        by sample size; it is what everybody would receive if all merged now, so it counts as
-        received. Clients must be among what it yields, and `aggregate` for `stop_when: {of:
-        aggregate}`.
+        A client that is down is seen with what it has stored, as is one that has left, or not
+        joined yet. The average is of the members' trained models by sample size; it is what
+        everybody would receive if all merged now, so it counts as received. Clients must be among
+        what it yields, and `aggregate` for `stop_when: {of: aggregate}`.
         """
         clients, staleness = self.world.clients, self.staleness()
         for stage in self.stages:
             for node, lag in zip(clients, staleness, strict=True):
                 model = node.storage.received if stage == RECEIVED else node.storage.model
                 rounds, version, site = node.rounds, node.storage.rounds, node.machine.site
-                yield Seen(node.name, stage, model, rounds, version, lag, node.up, site)
+                told = (rounds, version, lag, node.up, site, node.is_member)
+                yield Seen(node.name, stage, model, *told)
+        # Of the last who left a model remains.
+        present = [node for node in clients if node.is_member] or clients
         yield Seen(
             AGGREGATE,
             self.stages[0],
-            self.world.averaged({node.index: node.storage.model for node in clients}),
-            sum(node.rounds for node in clients),
-            sum(node.storage.rounds for node in clients),
-            sum(staleness) / len(clients),
-            any(node.up for node in clients),
+            self.world.averaged({node.index: node.storage.model for node in present}),
+            sum(node.rounds for node in present),
+            sum(node.storage.rounds for node in present),
+            sum(staleness[node.index] for node in present) / len(present),
+            any(node.up for node in present),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from sim.record.errors import ResultError
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever a file's content changes its meaning; a folder of another one is refused."""
 
 SCENARIO_FILE = "scenario.yaml"

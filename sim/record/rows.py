@@ -102,6 +102,7 @@ class ScoreRow(NamedTuple):
     metric: Annotated[str, Column("what was measured, on held-out data")]
     value: Annotated[float, Column("the score, in the metric's own unit")]
     up: Annotated[bool, Column("whether the node was up")]
+    member: Annotated[bool, Column("whether the node had joined, and not left")] = True
 
 
 class TraceRow(NamedTuple):

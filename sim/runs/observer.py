@@ -32,6 +32,7 @@ class Look(NamedTuple):
     staleness: float
     up: bool
     site: int | None
+    is_member: bool
     scores: asyncio.Future[dict[str, float]]
     validation: asyncio.Future[dict[str, float]] | None
 
@@ -105,6 +106,7 @@ class Observer:
             seen.staleness,
             seen.up,
             seen.site,
+            seen.is_member,
             scored(seen.model, dataset),
             validation,
         )
@@ -125,7 +127,9 @@ class Observer:
         if goal.of == AGGREGATE:
             value = by_node[AGGREGATE]
         else:
-            clients = [by_node[node.name] for node in self._world.clients]
+            everyone = self._world.clients
+            present = [node for node in everyone if node.is_member] or everyone
+            clients = [by_node[node.name] for node in present]
             worst = min if rising else max
             value = worst(clients) if goal.of == "worst" else sum(clients) / len(clients)
         return value >= goal.value if rising else value <= goal.value
@@ -144,7 +148,7 @@ async def score_rows(
         head = (protocol, seed, look.time_s, look.node, look.stage)
         counted = (look.local_round, look.version, look.staleness)
         rows += [
-            ScoreRow(*head, *counted, metric, value, look.up)
+            ScoreRow(*head, *counted, metric, value, look.up, look.is_member)
             for metric, value in seen_from(look.site, scores, label_shares).items()
         ]
     return rows

@@ -59,17 +59,30 @@ class Detector(ABC):
     def latest_s(self) -> float:
         """How long a crash may stay unknown; infinite if it is never found out."""
 
-    @abstractmethod
     def suspects(self, observer: int, peers: Ints) -> Flags:
+        """Which of `peers` [n] the observer believes not to be there now.
+
+        Those that it believes to be down, and those that are no members, which it is told.
+        """
+        return self._suspects(observer, peers) | ~self.network.members(observer, peers)
+
+    @abstractmethod
+    def _suspects(self, observer: int, peers: Ints) -> Flags:
         """Which of `peers` [n] the observer believes to be down now."""
 
     @abstractmethod
     def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
         """Of which `peers` [n] the observer knows that they crashed and came back since [n]."""
 
-    @abstractmethod
     def next_news_s(self, observer: int, peers: Ints) -> float:
         """The next instant after now at which its belief may change, if nothing new happens."""
+        heard_s = self.network.heard_s(observer, peers)
+        told_s = heard_s[heard_s > self.network.clock.now].min(initial=math.inf)
+        return min(self._next_news_s(observer, peers), float(told_s))
+
+    @abstractmethod
+    def _next_news_s(self, observer: int, peers: Ints) -> float:
+        """The same of its belief in who is down."""
 
     def lost(self, observer: int, peers: Ints, since_s: Floats | float) -> Flags:
         """Which of `peers` [n] don't have any longer what they were given at `since_s` [n].
@@ -91,6 +104,14 @@ class Detector(ABC):
 
     def node_up(self, index: int) -> None:
         """A node is back, and says so."""
+        self._rearm(self._watching(index))
+
+    def node_absent(self, index: int) -> None:
+        """A node has not joined yet."""
+        self._rearm(self._watching(index))
+
+    def node_left(self, index: int) -> None:
+        """A node has said that it leaves."""
         self._rearm(self._watching(index))
 
     def split(self) -> None:
@@ -187,7 +208,7 @@ class Heartbeats(Detector):
     def latest_s(self) -> float:
         return self._timeout_s
 
-    def suspects(self, observer: int, peers: Ints) -> Flags:
+    def _suspects(self, observer: int, peers: Ints) -> Flags:
         """See Detector. Who has just started suspects nobody for a time-out."""
         suspected = np.zeros(len(peers), dtype=np.bool_)
         unsure = self._unsure(peers)
@@ -205,7 +226,7 @@ class Heartbeats(Detector):
             restarted[some] = at(known_s) > at(since_s)
         return restarted
 
-    def next_news_s(self, observer: int, peers: Ints) -> float:
+    def _next_news_s(self, observer: int, peers: Ints) -> float:
         # Of the others there is no news before they crash, or the network falls apart.
         peers = peers[self._unsure(peers)]
         if not len(peers):
@@ -216,6 +237,10 @@ class Heartbeats(Detector):
         awaited = peers[(silent_s <= now) | unheard].tolist()
         heard_s = min((self._next_heard_s(observer, peer) for peer in awaited), default=math.inf)
         return min(heard_s, float(silent_s[silent_s > now].min(initial=math.inf)))
+
+    def node_absent(self, index: int) -> None:
+        self._starts_s[index] = -np.inf
+        super().node_absent(index)
 
     def node_up(self, index: int) -> None:
         now, latency_s = self.network.clock.now, self.network.wiring.latency_s
@@ -343,7 +368,7 @@ class Omniscience(Detector):
 
     latest_s = 0.0
 
-    def suspects(self, observer: int, peers: Ints) -> Flags:
+    def _suspects(self, observer: int, peers: Ints) -> Flags:
         network = self.network
         now = np.broadcast_to(network.clock.now, len(peers))
         return ~(
@@ -354,7 +379,7 @@ class Omniscience(Detector):
         starts = self.network.starts
         return starts.current[peers] > starts.at(peers, since_s, inclusive=True)
 
-    def next_news_s(self, observer: int, peers: Ints) -> float:
+    def _next_news_s(self, observer: int, peers: Ints) -> float:
         return math.inf
 
     def _rearm(self, watches: list[Watch]) -> None:
@@ -378,13 +403,13 @@ class Ignorance(Detector):
 
     latest_s = math.inf
 
-    def suspects(self, observer: int, peers: Ints) -> Flags:
+    def _suspects(self, observer: int, peers: Ints) -> Flags:
         return np.zeros(len(peers), dtype=np.bool_)
 
     def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
         return np.zeros(len(peers), dtype=np.bool_)
 
-    def next_news_s(self, observer: int, peers: Ints) -> float:
+    def _next_news_s(self, observer: int, peers: Ints) -> float:
         return math.inf
 
 

@@ -23,6 +23,11 @@ class History:
         self._times: list[list[float]] = [[-np.inf] for _ in range(count)]
         self._values: list[list[int]] = [[initial] for _ in range(count)]
 
+    def begin(self, index: int, value: int) -> None:
+        """The value of `index`, which has not changed yet, was `value` all along."""
+        self.current[index] = self._before[index] = value
+        self._values[index] = [value]
+
     def change(self, index: int, time_s: float, value: int) -> None:
         """From `time_s` on, the value of `index` is `value`; times must not go back."""
         assert time_s >= self._times[index][-1]

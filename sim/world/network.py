@@ -11,6 +11,7 @@ heartbeats are datagrams.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
@@ -286,18 +287,41 @@ class Network(Medium):
             ping.end("receiver_down")
         self.detector.node_down(index)
 
+    def node_absent(self, index: int) -> None:
+        """The node has not joined: nobody has heard of it, and it wasn't up before the start."""
+        self.up.begin(index, 0)
+        self.joined_s[index] = math.inf
+        self._restless(index)
+        self.detector.node_absent(index)
+
+    def node_left(self, index: int) -> None:
+        """The node, which is down from now on, says so to all: they don't wait for it."""
+        self.left_s[index] = self.clock.now
+        self._restless(index)
+        self._reset(index)
+        self.detector.node_left(index)
+
     def node_up(self, index: int) -> None:
-        """The node is back: it resets what its peers believe to be open, and sends a heartbeat."""
+        """The node is back: it resets what its peers believe to be open, and sends a heartbeat.
+
+        One that was absent joins.
+        """
         now = self.clock.now
+        self.joined_s[index] = min(self.joined_s[index], now)
         self.up.change(index, now, 1)
         self.starts.change(index, now, int(self.starts.current[index]) + 1)
         self.started_s[index] = now
+        self._reset(index)
+        self.detector.node_up(index)
+
+    def _reset(self, index: int) -> None:
+        """Whoever believes a transfer with the node to be open is told by it that it isn't."""
         unheard, self._unheard[index] = self._unheard[index], {}
         for transfer in unheard:
             other = transfer.target if transfer.source == index else transfer.source
-            there_s = self._free_s(index, other, now) + float(self.wiring.latency_s[index, other])
+            free_s = self._free_s(index, other, self.clock.now)
+            there_s = free_s + float(self.wiring.latency_s[index, other])
             self._at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
-        self.detector.node_up(index)
 
     def split(self, fault: str, from_s: float, to_s: float, groups: Ints) -> None:
         """Let nothing pass between different groups [n] from `from_s` on, until `to_s`.

@@ -51,8 +51,10 @@ class Storage:
     `incarnation`: how often storage was lost; versions are ordered by (incarnation, rounds).
     `merged`: the version of each peer that `model` has merged, as `Node.version` packs them.
     `notes`: what the protocol keeps there beside, by names of its own.
-    `is_merge_newer`: whether `received` is to be trained next, not `model`. `unreported`: what is
-    to be sent of a finished update that its server hasn't acknowledged.
+    `is_merge_newer`: whether `received` is to be trained next, not `model`. `is_newcomer`: whether
+    its node came later than others and has not yet got a model from them: the initial one, which it
+    holds until then, counts for nothing. `unreported`: what is to be sent of a finished update that
+    its server hasn't acknowledged.
     """
 
     model: ModelRef
@@ -61,6 +63,7 @@ class Storage:
     incarnation: int = 0
     merged: dict[int, int] | None = None
     is_merge_newer: bool = False
+    is_newcomer: bool = False
     unreported: Any = None
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -99,6 +102,7 @@ class Node:
         self._mail: simpy.Event = self.clock.event()
         self._processes: list[simpy.Process] = []
         self._held_by: dict[str, None] = {}
+        self._has_joined, self._has_left = True, False
         self._awaited_rounds: dict[int, simpy.Event] = {}
         self._slowed_by: dict[str, float] = {}
         self._speed_changed: simpy.Event = self.clock.event()
@@ -109,6 +113,11 @@ class Node:
     def up(self) -> bool:
         """A node is up when no fault holds it down."""
         return not self._held_by
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it has joined, and not left; a member may be down."""
+        return self._has_joined and not self._has_left
 
     @property
     def version(self) -> int:
@@ -132,15 +141,32 @@ class Node:
         if self.up:
             self.trace.record(self.clock.now, self.name, "crash", cause=fault)
         self._go_down(fault)
-        if loses_storage:
+        if loses_storage and self._has_joined:
             initial, lost = self.lineage.initial(), self.storage
             self.storage = Storage(initial, initial, incarnation=lost.incarnation + 1)
             self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
 
+    def be_absent(self, fault: str, *, newcomer: bool = True) -> None:
+        """Not be there until `fault` lets go; said before the start.
+
+        Nobody has heard of it. `newcomer`: what it learns from then on begins with others' models.
+        """
+        self._has_joined = False
+        self._held_by[fault] = None
+        self.storage.is_newcomer = newcomer
+        self.network.node_absent(self.index)
+
     def leave(self, fault: str) -> None:
-        """Go for good, as after a crash; the trace tells it of who is down already, too."""
+        """Go for good, and say so; who is down can't, and never comes back."""
+        if self._has_left or not self._has_joined:
+            self._held_by[fault] = None  # Who leaves before it has come never comes.
+            return
+        was_up = self.up
         self.trace.record(self.clock.now, self.name, "leave", cause=fault)
+        self._has_left = True
         self._go_down(fault)
+        if was_up:
+            self.network.node_left(self.index)
 
     def _go_down(self, fault: str) -> None:
         was_up = self.up
@@ -155,10 +181,15 @@ class Node:
             self.network.node_down(self.index)
 
     def recover(self, fault: str) -> None:
-        """`fault` lets go; when no other fault holds the node, it starts again from storage."""
+        """`fault` lets go; when no other fault holds the node, it starts again from storage.
+
+        The first start of one that was absent is when it joins.
+        """
         self._held_by.pop(fault, None)
         if self.up:
-            self.trace.record(self.clock.now, self.name, "recover", cause=fault)
+            kind = "recover" if self._has_joined else "join"
+            self._has_joined = True
+            self.trace.record(self.clock.now, self.name, kind, cause=fault)
             self.network.node_up(self.index)
             self.start()
 
@@ -224,7 +255,7 @@ class Node:
         if model.is_direction:
             raise TypeError(f"{model!r} is a direction, and no model to keep")
         self.storage.model = model
-        self.storage.is_merge_newer = False
+        self.storage.is_merge_newer = self.storage.is_newcomer = False
         self.storage.rounds += 1
         self.rounds += 1
         if awaited := self._awaited_rounds.pop(self.rounds, None):

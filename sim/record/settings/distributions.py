@@ -33,6 +33,11 @@ class Distribution(Settings):
         """``n`` durations in seconds, shape (n,)."""
 
     @property
+    def shortest_s(self) -> float:
+        """No duration is shorter, in seconds."""
+        return 0.0
+
+    @property
     def longest_s(self) -> float:
         """No duration is longer, in seconds."""
         return math.inf
@@ -47,6 +52,10 @@ class Constant(Distribution):
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
         """See Distribution; draws nothing."""
         return np.full(n, self.value)
+
+    @property
+    def shortest_s(self) -> float:
+        return self.value
 
     @property
     def longest_s(self) -> float:
@@ -68,6 +77,10 @@ class Uniform(Distribution):
 
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
         return self.low + (self.high - self.low) * generator.random(n)
+
+    @property
+    def shortest_s(self) -> float:
+        return self.low
 
     @property
     def longest_s(self) -> float:

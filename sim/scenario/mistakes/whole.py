@@ -185,6 +185,29 @@ def _faults(
         yield from _by(partial(check_events, sum(events.values()), what, duration, path))
 
 
+def _members(faults: Mapping[str, Fault], clients: ClientsSettings) -> Refusals:
+    """Clients that leave before they join, and a federation that nobody has begun."""
+    groups, names = clients.members(), list(map(client_name, range(clients.count)))
+    joins: dict[str, tuple[float, str]] = {}
+    leaves: dict[str, tuple[float, str]] = {}
+    for name, fault in faults.items():
+        from_s, until_s = fault.present_s
+        for node in resolved(fault, groups).strikes(names):
+            if from_s > joins.get(node, (0.0, ""))[0]:
+                joins[node] = from_s, name
+            if until_s < leaves.get(node, (math.inf, ""))[0]:
+                leaves[node] = until_s, name
+    for node, (until_s, name) in leaves.items():
+        if until_s <= joins.get(node, (-math.inf, ""))[0]:
+            from_s, other = joins[node]
+            what = f"{node} leaves at {time_text(until_s)}, before it joins"
+            yield Refusal(what, f"after {time_text(from_s)}: faults.{other}", ("faults", name))
+            return
+    if len(joins) == clients.count:
+        allowed = "some that are there when it begins"
+        yield Refusal("all clients join later", allowed, ("faults", joins[names[0]][1]))
+
+
 def _unknown(fault: Fault, clients: ClientsSettings, nodes: Sequence[str]) -> Refusals:
     """Mistakes in the nodes, ranges and groups that a fault names."""
     last = client_name(clients.count - 1)
@@ -298,6 +321,7 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _rounds,
     _protocols,
     _topologies,
+    _members,
     _targets,
     _trainings,
     _goals,

@@ -21,7 +21,7 @@ from tests.outside.ring import Ring
         (wrong.NosyOfTheNetwork, "reads network.up"),
         (wrong.NosyOfStarts, "reads network.started_s"),
         (wrong.Discreet, r"reads client_\d+\.up"),
-        (wrong.Thief, r"client_\d+ trains client_\d+\.0, which never arrived there"),
+        (wrong.Thief, r"client_\d+ trains client_\d+\.\d+, which never arrived there"),
         (wrong.Weightless, "which never arrived there"),
         (wrong.Heavy, "weights 0.5, 0.75; they sum to 1.25"),
         (wrong.Misled, r"client_\d+ corrects its training by direction.\d+, which never arrived"),

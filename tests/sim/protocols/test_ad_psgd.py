@@ -173,6 +173,6 @@ def test_partners_are_neighbours_and_each_is_chosen() -> None:
 @pytest.mark.parametrize("settings", [{}, {"topology": "ring"}])
 def test_keeps_its_promises_in_random_worlds(settings: dict[str, Any]) -> None:
     protocol = chosen(PROTOCOL, "ad_psgd", settings)
-    trials = [Trial(random_world(4, number, 60.0), protocol) for number in range(4)]
+    trials = [Trial(random_world(4, number, 60.0), protocol) for number in range(6)]
     rows = [row for trial in trials for row in trial.watched()]
     assert {"merge", "crash", "transfer_lost"} <= {row.kind for row in rows}

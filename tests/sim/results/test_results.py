@@ -95,6 +95,7 @@ def test_columns_have_the_documented_names_and_types(tmp_path: Path) -> None:
         "metric": text,
         "value": "double",
         "up": "bool",
+        "member": "bool",
     }
     assert pq.read_schema(folder / "trace.parquet").names == [
         *("protocol", "seed", "time_s", "duration_s", "node", "kind", "peer", "bytes"),
@@ -134,7 +135,7 @@ def test_a_folder_of_another_format_is_refused(tmp_path: Path, text: str, found:
         with pytest.raises(ScenarioError) as error:
             reads()
         assert str(error.value) == (
-            f"{folder}/run.json: is of format {found}, not 3; "
+            f"{folder}/run.json: is of format {found}, not 4; "
             f"allowed: the same results made anew: {again}"
         )
 

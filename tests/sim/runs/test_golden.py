@@ -107,10 +107,10 @@ def came_to(protocol: str, folder: Path) -> dict[str, Any]:
     (run,) = results.finished_record(folder)["runs"]
     return {
         "events": run["events"],
-        "looks": digest(row[:7] + row[9:] for row in scores if row.metric == "loss"),
+        "looks": digest(row[:7] + row[9:11] for row in scores if row.metric == "loss"),
         "trace": digest(row[2:8] for row in traces),
         "last": {row.node: round(row.value, 4) for row in _last(scores)},
-        "scores": {capability(): digest(row[2:] for row in scores)},
+        "scores": {capability(): digest(row[2:11] for row in scores)},
     }
 
 

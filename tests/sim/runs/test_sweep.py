@@ -75,7 +75,7 @@ def test_a_sweep_leaves_its_scenario_its_points_and_two_tables(expected: Path) -
         wanted |= {f"runs/{point}/{file}" for file in files}
     assert wanted <= names
     record = json.loads((expected / "sweep.json").read_text())
-    assert (record["format"], record["finished"], record["failed_runs"]) == (3, True, 0)
+    assert (record["format"], record["finished"], record["failed_runs"]) == (4, True, 0)
     assert [point["name"] for point in record["points"]] == list(POINTS)
     assert [point["values"] for point in record["points"]] == [
         {"faults.server_crash.at": at} for at in (60.0, 120.0)

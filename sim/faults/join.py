@@ -1,0 +1,64 @@
+"""Clients that are not there from the beginning, and join at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from sim.faults.fault import KIND, SEED, Fault, check_clients, listed
+from sim.record.errors import Path
+from sim.record.settings import Duration, Seed, Selector, selects
+from sim.world import Behaviour, Node, Tie, World
+
+
+class Join(Fault):
+    """Clients that are not there from the beginning, and join at a time."""
+
+    together: ClassVar[str] = "it joins at the later one"
+
+    kind: Literal["join"] = Field(description=KIND)
+    nodes: Selector = Field(description="the clients that join")
+    at: Duration = Field(description="when they join: a time for all, or drawn for each")
+    starts_from: Literal["peers", "initial"] = Field(
+        default="peers",
+        description="what they learn from first where no server sends it: others' models, or the "
+        "initial one, as those who were there from the beginning",
+    )
+    seed: Seed | None = Field(default=None, description=SEED)
+
+    @model_validator(mode="after")
+    def _members_only(self) -> Join:
+        allowed = "clients, or a list of clients; a server can crash at 0 s and recover"
+        check_clients(self.nodes, "a server is no member that joins", allowed)
+        return self
+
+    @property
+    def present_s(self) -> tuple[float, float]:
+        return self.at.shortest_s, math.inf
+
+    @property
+    def window_s(self) -> tuple[float, float]:
+        return 0.0, self.at.longest_s
+
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        return [node for node in nodes if selects(self.nodes, node)]
+
+    def named(self) -> Iterator[tuple[Path, str]]:
+        return listed("nodes", self.nodes)
+
+    def start(self, name: str, world: World) -> None:
+        """See Fault; a client that another fault holds down at its time joins when it comes up."""
+
+        def come(node: Node, at_s: float) -> Behaviour:
+            yield world.clock.at(at_s, Tie.FAULT)
+            node.recover(name)
+
+        for node in world.select(self.nodes):
+            key = world.luck_key("join", node, self.seed)
+            at_s = float(self.at.draw(world.streams.stream("join", key, node.name), 1)[0])
+            node.be_absent(name, newcomer=self.starts_from == "peers")
+            if at_s < math.inf:
+                world.clock.process(come(node, at_s))
