@@ -101,9 +101,8 @@ def random_world(
         "evaluation": {"every": f"{lasts_s / 6} s"},
     }
     sections["topology"] = dice.of(*_TOPOLOGIES)
-    impossible = ("targeted",) if sections["topology"] == "complete" else ()
-    impossible += ("join",) if clients == 1 else ()
-    kinds = [kind for kind in _FAULTS if kind not in impossible]
+    possible = {"targeted": sections["topology"] != "complete", "join": clients > 1}
+    kinds = [kind for kind in _FAULTS if possible.get(kind, True)]
     sections["faults"] = {f"fault_{i}": _fault(dice, nodes, kinds) for i in range(dice.below(5))}
     samples = tuple(1 + dice.below(50) for _ in range(clients))
     steps = tuple(1 + dice.below(6) for _ in range(clients))
