@@ -122,6 +122,8 @@ class Blocking(Nonblocking):
 
     def _missing(self, node: Node, peers: Ints, began_s: float) -> Ints:
         """Those of `peers` [n] for whom the node waits."""
+        if self.is_full(node):
+            return peers[:0]
         if self.settings.skip_suspected:
             # Who has started anew has lost its part in the round, and what it was sent.
             peers = peers[~self.world.detector.lost(node.index, peers, began_s)]

@@ -205,6 +205,7 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     uplink = clients.each("uplink", network.uplink)
     downlink = clients.each("downlink", network.downlink)
     local_time_s = clients.each("local_time", clients.local_time)
+    rooms = clients.rooms(4 * facts.vector_length)
     machines = {
         name: Machine(
             float(step_s[i]),
@@ -215,6 +216,7 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
             float(uplink[i]),
             float(downlink[i]),
             float(local_time_s[i]),
+            rooms[i],
         )
         for i, name in enumerate(scenario.client_names)
     }

@@ -122,8 +122,10 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
         check_timeouts(scenario)
         for protocol in scenario.protocols:
             for seed in scenario.seeds:
-                rounds = local_rounds(scenario, seed, data.facts(scenario, protocol, seed))
+                facts = data.facts(scenario, protocol, seed)
+                rounds = local_rounds(scenario, seed, facts)
                 with mistakes_placed(scenario, seed):
+                    scenario.clients.check_memory(4 * facts.vector_length)
                     path = ("clients", "step_time")
                     check_events(rounds, "local rounds", scenario.duration, path)
         check_timeouts(scenario, data.facts)

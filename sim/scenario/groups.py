@@ -16,6 +16,7 @@ from sim.record.settings import (
     Duration,
     NodeList,
     Nodes,
+    PositiveBytes,
     Settings,
     TimeOfDay,
     ranged,
@@ -45,6 +46,10 @@ class GroupSettings(Settings):
     downlink: BytesPerSecond | None = Field(default=None, description="bandwidth into a client")
     local_time: TimeOfDay | None = Field(
         default=None, description="time of day where they are when the run begins"
+    )
+
+    memory: PositiveBytes | None = Field(
+        default=None, description="what a client has for models, its own and those it merges"
     )
 
     @model_validator(mode="after")

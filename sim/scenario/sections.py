@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -19,11 +20,13 @@ from sim.record.settings import (
     Duration,
     GroupName,
     Nodes,
+    PositiveBytes,
     PositiveSeconds,
     Seconds,
     Settings,
     TimeOfDay,
 )
+from sim.record.words import bytes_text
 from sim.scenario.groups import (
     GroupSettings,
     Jitter,
@@ -122,6 +125,12 @@ class ClientsSettings(Settings):
         default=0.0,
         description="time of day when the run begins, for what depends on it; groups may differ",
     )
+    memory: PositiveBytes | None = Field(
+        default=None,
+        description="what a client has for models: its own, which a merge turns into the sum, and "
+        "those that it merges; what more there would be isn't fetched, or kept; no bound if left "
+        "out",
+    )
     groups: dict[GroupName, GroupSettings] = Field(
         default_factory=dict,
         description="clients with a speed or links of their own, by a name that selects them",
@@ -153,6 +162,25 @@ class ClientsSettings(Settings):
             if (own := getattr(group, setting)) is not None:
                 values[owner == number] = own
         return values
+
+    def rooms(self, model_bytes: int) -> list[int | None]:
+        """How many models of others each client has room for beside its own; None: any number."""
+        if not model_bytes:
+            return [None] * self.count
+        bound = math.inf if self.memory is None else self.memory
+        each = (self.each("memory", bound) / model_bytes).tolist()
+        return [None if models == math.inf else int(models) - 1 for models in each]
+
+    def check_memory(self, model_bytes: int) -> None:
+        """Raise Refusal if some client's has no room for another model beside its own."""
+        bounds: dict[Path, float | None] = {("clients", "memory"): self.memory}
+        for name, group in self.groups.items():
+            bounds["clients", "groups", name, "memory"] = group.memory
+        for path, bound in bounds.items():
+            if bound is not None and bound < 2 * model_bytes:
+                what = f"has no room for two models of {bytes_text(model_bytes)}"
+                allowed = f"at least {2 * model_bytes} B: a client's own, and another to merge"
+                raise Refusal(what, allowed, path)
 
     def step_times(self, stream: Stream) -> Floats:
         """Seconds of a step on each client's machine [count]; drawn from a stream of its own."""

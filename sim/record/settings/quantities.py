@@ -96,6 +96,14 @@ Bytes = Annotated[
 ]
 """A size, zero or more; a float in bytes."""
 
+PositiveBytes = Annotated[
+    Bytes,
+    AfterValidator(_above_zero),
+    _within(1.0, 1e18, "B"),
+    _schema("B", "4 GB", zero=False),
+]
+"""A size above zero; a float in bytes."""
+
 PositiveSeconds = Annotated[
     Seconds,
     AfterValidator(_above_zero),
