@@ -3,7 +3,7 @@
 import difflib
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -18,6 +18,7 @@ from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, SERVER_OPTIMIZERS, STALENESS_WEIGHTS, Protocol
 from sim.record.code import kinds
 from sim.record.errors import ScenarioError
+from sim.record.settings import DEVICES, DeviceTime
 from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.scenario.loading import first_comment
 from sim.scenario.sections import (
@@ -43,6 +44,7 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "distributions": DISTRIBUTIONS,
     "parts of a scenario": {
         "clients": ClientsSettings,
+        "step_time": DeviceTime,
         "network": NetworkSettings,
         "server": ServerSettings,
         "training": TrainingSettings,
@@ -72,16 +74,16 @@ def catalogue(name: str | None = None, width: int = WIDEST) -> Iterator[str]:
     Raises ScenarioError for a name that nothing has.
     """
     width = min(max(width, NARROWEST), WIDEST)
-    chosen = sections() if name is None or name == SHIPPED else _named(name)
+    chosen = sections() if name is None else {} if name in TABLES else _named(name)
     for number, (section, registry) in enumerate(chosen.items()):
-        if name != SHIPPED:
-            yield from ["", section] if number else [section]
-            for kind, settings in registry.items():
-                yield from _kind(kind, settings, width)
-    if name in (None, SHIPPED):
-        yield from ["", SHIPPED] if name is None else [SHIPPED]
-        for scenario, question in _shipped():
-            yield from _wrapped(f"  {scenario:<16} ", question, width)
+        yield from ["", section] if number else [section]
+        for kind, settings in registry.items():
+            yield from _kind(kind, settings, width)
+    for title, rows in TABLES.items():
+        if name in (None, title):
+            yield from ["", title] if name is None else [title]
+            for entry, text in rows():
+                yield from _wrapped(f"  {entry:<16} ", text, width)
 
 
 def sections() -> Mapping[str, Mapping[str, type[BaseModel]]]:
@@ -97,7 +99,7 @@ def _own(section: str) -> Iterator[tuple[str, type[BaseModel]]]:
 def names() -> list[str]:
     """What may be asked for: sections and kinds, each once."""
     found = (name for registry in sections().values() for name in registry)
-    return list(dict.fromkeys((*SECTIONS, SHIPPED, *found)))
+    return list(dict.fromkeys((*SECTIONS, *TABLES, *found)))
 
 
 def _named(name: str) -> Mapping[str, Mapping[str, type[BaseModel]]]:
@@ -129,6 +131,18 @@ def _shipped() -> Iterator[tuple[str, str]]:
         name, _, ending = file.name.rpartition(".")
         if ending == "yaml":
             yield name, first_comment(file.read_text(encoding="utf-8")) or ""
+
+
+def _devices() -> Iterator[tuple[str, str]]:
+    for name, device in DEVICES.items():
+        yield name, f"{device.meaning}: {device.rate:g} {device.work}; {device.source}"
+
+
+TABLES: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
+    "devices": _devices,
+    SHIPPED: _shipped,
+}
+"""What has names that a scenario may use, and no settings: by title a text for each of them."""
 
 
 def _wrapped(start: str, text: str, width: int) -> list[str]:

@@ -11,13 +11,13 @@ from pydantic import Field, model_validator
 
 from sim.record.errors import Refusal
 from sim.record.settings import (
+    Bytes,
     BytesPerSecond,
     Count,
-    Duration,
     NodeList,
     Nodes,
-    PositiveBytes,
     Settings,
+    StepTime,
     TimeOfDay,
     ranged,
     span,
@@ -36,8 +36,9 @@ class GroupSettings(Settings):
         default=None, description="how many: the first clients that are in no other group"
     )
     nodes: NodeList | None = Field(default=None, description="which clients, instead of count")
-    step_time: Duration | None = Field(
-        default=None, description="time of one optimiser step, drawn once per client"
+    step_time: StepTime | None = Field(
+        default=None,
+        description="time of one optimiser step: drawn once per client, or that of a named device",
     )
     round_jitter: Jitter | None = Field(
         default=None, description="sigma of a lognormal factor on each local round's time"
@@ -48,7 +49,7 @@ class GroupSettings(Settings):
         default=None, description="time of day where they are when the run begins"
     )
 
-    memory: PositiveBytes | None = Field(
+    memory: Bytes | None = Field(
         default=None, description="what a client has for models, its own and those it merges"
     )
 

@@ -14,16 +14,17 @@ from sim.record.errors import Path, Refusal, check_least
 from sim.record.rows import AGGREGATE, RECEIVED, client_name
 from sim.record.settings import (
     LONGEST_S,
+    Bytes,
     BytesPerSecond,
     Count,
     Distribution,
     Duration,
     GroupName,
     Nodes,
-    PositiveBytes,
     PositiveSeconds,
     Seconds,
     Settings,
+    StepTime,
     TimeOfDay,
 )
 from sim.record.words import bytes_text
@@ -81,7 +82,7 @@ class LatencyMatrix(Settings):
 
 
 PerClientTime = Annotated[
-    Annotated[Duration, Tag("one")]
+    Annotated[StepTime, Tag("one")]
     | Annotated[tuple[PositiveSeconds, ...], Field(strict=False), Tag("list")],
     Discriminator(_one_or_list),
 ]
@@ -113,7 +114,8 @@ class ClientsSettings(Settings):
 
     count: Annotated[int, Field(ge=1, le=100_000)] = Field(description="number of clients")
     step_time: PerClientTime = Field(
-        description="time of one optimiser step, drawn once per client or listed for each"
+        description="time of one optimiser step: drawn once per client, that of a named device, "
+        "or listed for each"
     )
     round_jitter: Jitter = Field(
         default=0.0, description="sigma of a lognormal factor on each local round's time"
@@ -125,7 +127,7 @@ class ClientsSettings(Settings):
         default=0.0,
         description="time of day when the run begins, for what depends on it; groups may differ",
     )
-    memory: PositiveBytes | None = Field(
+    memory: Bytes | None = Field(
         default=None,
         description="what a client has for models: its own, which a merge turns into the sum, and "
         "those that it merges; what more there would be isn't fetched, or kept; no bound if left "

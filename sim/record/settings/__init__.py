@@ -10,6 +10,7 @@ from sim.record.settings.base import (
     refused,
     values,
 )
+from sim.record.settings.devices import DEVICES, Device, DeviceTime, StepTime
 from sim.record.settings.distributions import (
     Constant,
     Distribution,
@@ -37,9 +38,9 @@ from sim.record.settings.quantities import (
     LONGEST_S,
     SHORTEST_S,
     AllOrCount,
+    Bytes,
     BytesPerSecond,
     PerSecond,
-    PositiveBytes,
     PositiveSeconds,
     Seconds,
     Share,
@@ -49,13 +50,17 @@ from sim.record.settings.schema import Schema
 
 __all__ = [
     "DAY_S",
+    "DEVICES",
     "LONGEST_S",
     "SHORTEST_S",
     "WORDS",
     "AllOrCount",
+    "Bytes",
     "BytesPerSecond",
     "Constant",
     "Count",
+    "Device",
+    "DeviceTime",
     "Distribution",
     "Duration",
     "Exponential",
@@ -67,7 +72,6 @@ __all__ = [
     "OneOf",
     "PerSecond",
     "Positive",
-    "PositiveBytes",
     "PositiveSeconds",
     "Schema",
     "Seconds",
@@ -75,6 +79,7 @@ __all__ = [
     "Selector",
     "Settings",
     "Share",
+    "StepTime",
     "TimeOfDay",
     "Uniform",
     "detail",

@@ -16,6 +16,7 @@ SHORTEST_S = 1e-9
 DAY_S = 86_400.0
 _LOWEST_RATE = 1e-12
 _BANDWIDTHS = (1e-3, 1e18)
+_SIZES = (1.0, 1e18)
 
 
 def _above_zero(value: float) -> float:
@@ -90,16 +91,10 @@ PerSecond = Annotated[
 
 Bytes = Annotated[
     float,
-    BeforeValidator(_parser("B", "20 kB")),
-    PlainSerializer(_writer("B"), return_type=str, when_used="json"),
-    _schema("B", "20 kB"),
-]
-"""A size, zero or more; a float in bytes."""
-
-PositiveBytes = Annotated[
-    Bytes,
+    BeforeValidator(_parser("B", "4 GB")),
     AfterValidator(_above_zero),
-    _within(1.0, 1e18, "B"),
+    _within(*_SIZES, "B"),
+    PlainSerializer(_writer("B"), return_type=str, when_used="json"),
     _schema("B", "4 GB", zero=False),
 ]
 """A size above zero; a float in bytes."""

@@ -22,7 +22,7 @@ from sim.results import folder as results
 from sim.runs.playing import RunProgress
 from sim.runs.session import Done, PointFolder, Progress, Session
 from sim.scenario import Scenario
-from sim.scenario.catalogue import SECTIONS, SHIPPED, catalogue
+from sim.scenario.catalogue import SECTIONS, TABLES, catalogue
 from tests.analysis.folders import described, write_run
 
 SCENARIO = """\
@@ -296,7 +296,7 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
     lines = invoke("list").stdout.splitlines()
     assert max(map(len, lines)) <= 100
     sections = [line for line in lines if line and not line.startswith(" ")]
-    assert sections == [*SECTIONS, SHIPPED]
+    assert sections == [*SECTIONS, *TABLES]
     words = {line.split()[0] for line in lines if line.startswith("  ")}
     assert {"braintorrent", "fedavg", "churn", "digits", "cnn", "dirichlet"} <= words
     assert {"server", "training", "output", "lognormal", "server_crash"} <= words

@@ -63,6 +63,10 @@ TAKEN = [
     "protocols={mine: {kind: my_code.Gossip, fanout: 3}, other: my_code.Gossip}",
     "model={name: my_code.ResNet, depth: 3}",
     "clients.step_time={distribution: exponential, mean: 2 s}",
+    "clients.step_time={device: a100, reference: 2 s, measured_on: raspberry_pi_4}",
+    "clients.step_time={device: {phone_low: 0.5, phone_mid: 0.5}, reference: 2 s, "
+    "measured_on: phone_high}",
+    "clients.memory=4 GB",
     "clients.groups={slow: {count: 2, step_time: 8 s}, far: {nodes: client_3..client_4}}",
     "faults.more={kind: slowdown, nodes: [client_1, client_2..client_3], factor: 2, at: 0 s, "
     "lasts: 1 s}",
@@ -87,6 +91,10 @@ REFUSED = [
     "seeds=3",
     "seeds=[]",
     "clients.count=0",
+    "clients.step_time={device: a1000, reference: 2 s, measured_on: raspberry_pi_4}",
+    "clients.step_time={device: {a100: 2}, reference: 2 s, measured_on: raspberry_pi_4}",
+    "clients.step_time={device: a100, reference: 2 s}",
+    "clients.memory=0 GB",
     "clients.groups={server: {count: 2}}",
     "clients.groups={slow: {count: 2, steptime: 8 s}}",
     "network.uplink=20 Mbps",
