@@ -18,7 +18,7 @@ from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, SERVER_OPTIMIZERS, STALENESS_WEIGHTS, Protocol
 from sim.record.code import kinds
 from sim.record.errors import ScenarioError
-from sim.record.settings import DEVICES, DeviceTime
+from sim.record.settings import DEVICES, CostsSettings, DeviceTime
 from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.scenario.loading import first_comment
 from sim.scenario.sections import (
@@ -51,6 +51,7 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
         "evaluation": EvaluationSettings,
         "target": GoalSettings,
         "output": OutputSettings,
+        "costs": CostsSettings,
     },
 }
 SHIPPED = "shipped scenarios"

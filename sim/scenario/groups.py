@@ -20,6 +20,7 @@ from sim.record.settings import (
     StepTime,
     TimeOfDay,
     ranged,
+    shared_out,
     span,
     twice,
 )
@@ -101,13 +102,12 @@ def _mistakes(groups: Mapping[str, GroupSettings], clients: int) -> Iterator[Ref
 
 def owners(groups: Mapping[str, GroupSettings], clients: int) -> Ints:
     """Each client's group [clients], by its number in the order of the groups; -1 for none."""
-    owner = np.full(clients, -1)
-    for number, group in enumerate(groups.values()):
-        for first, last in group.spans:
-            owner[first : last + 1] = number
-    for number, group in enumerate(groups.values()):
-        owner[np.flatnonzero(owner < 0)[: group.count or 0]] = number
-    return owner
+    if not groups:
+        return np.full(clients, -1)
+    named = [group.nodes or () for group in groups.values()]
+    counts = [group.count or 0 for group in groups.values()]
+    owner = shared_out(named, counts, clients)
+    return np.array([-1 if group is None else group for group in owner], dtype=np.int64)
 
 
 def members(groups: Mapping[str, GroupSettings], clients: int) -> dict[str, Nodes]:

@@ -31,6 +31,7 @@ from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Path, Place, ScenarioError, scenario_error
 from sim.record.settings import (
+    CostsSettings,
     OneOf,
     PositiveSeconds,
     Seed,
@@ -43,6 +44,7 @@ from sim.record.settings import (
 from sim.scenario import ranges
 from sim.scenario.files import complete
 from sim.scenario.mistakes.idle import (
+    idle_costs,
     idle_faults,
     idle_groups,
     idle_looks,
@@ -177,6 +179,10 @@ class Scenario(Settings):
     output: OutputSettings = Field(
         default_factory=_output, description="what is kept; models of segmentation tasks by default"
     )
+    costs: CostsSettings | None = Field(
+        default=None,
+        description="prices and powers; what runs cost is told with their results",
+    )
     sweep: dict[str, _Values] | None = Field(
         default=None, description="settings by their paths, with the values that a sweep gives them"
     )
@@ -299,7 +305,8 @@ class Scenario(Settings):
         trained = {name: self.training_of(name).optimizer for name in self.protocols}
         yield from idle_momentum(self.training, self.protocols, trained)
         yield from idle_options(self.protocols)
-        yield from idle_groups(self.clients.groups, self.faults)
+        yield from idle_groups(self.clients.groups, self.faults, self.costs)
+        yield from idle_costs(self.costs, self.protocols)
         if self.topology != Complete():
             yield from idle_topology(self.topology, self.protocols, self.faults)
 

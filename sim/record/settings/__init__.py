@@ -10,6 +10,7 @@ from sim.record.settings.base import (
     refused,
     values,
 )
+from sim.record.settings.costs import CostsSettings, Power
 from sim.record.settings.devices import DEVICES, Device, DeviceTime, StepTime
 from sim.record.settings.distributions import (
     Constant,
@@ -30,6 +31,7 @@ from sim.record.settings.nodes import (
     ranged,
     resolved,
     selects,
+    shared_out,
     span,
     twice,
 )
@@ -58,6 +60,7 @@ __all__ = [
     "Bytes",
     "BytesPerSecond",
     "Constant",
+    "CostsSettings",
     "Count",
     "Device",
     "DeviceTime",
@@ -73,6 +76,7 @@ __all__ = [
     "PerSecond",
     "Positive",
     "PositiveSeconds",
+    "Power",
     "Schema",
     "Seconds",
     "Seed",
@@ -90,6 +94,7 @@ __all__ = [
     "refused",
     "resolved",
     "selects",
+    "shared_out",
     "span",
     "twice",
     "values",

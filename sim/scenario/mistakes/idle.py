@@ -11,6 +11,7 @@ from models.tasks import TaskSettings
 from models.training import TrainingSettings
 from sim.faults import Fault
 from sim.protocols import Protocol
+from sim.record.settings import CostsSettings
 from sim.record.words import time_text
 from sim.scenario.groups import GroupSettings
 from sim.world import TopologySettings
@@ -130,9 +131,19 @@ def idle_topology(
         yield f"topology: {topology.kind} changes nothing: no protocol here talks to neighbours"
 
 
-def idle_groups(groups: Mapping[str, GroupSettings], faults: Mapping[str, Fault]) -> Iterator[str]:
-    """Groups that neither have anything of their own nor are named by a fault."""
+def idle_groups(
+    groups: Mapping[str, GroupSettings], faults: Mapping[str, Fault], costs: CostsSettings | None
+) -> Iterator[str]:
+    """Groups that have nothing of their own, and are named by no fault."""
     named = {part for fault in faults.values() for _, part in fault.named()}
+    named |= costs.groups.keys() if costs else set()
     for name, group in groups.items():
         if name not in named and not group.is_special:
             yield f"clients.groups.{name} changes nothing: it sets nothing, and no fault names it"
+
+
+def idle_costs(costs: CostsSettings | None, protocols: Mapping[str, Protocol]) -> Iterator[str]:
+    """Powers of a server that no protocol has."""
+    has_server = any(one.needs_server for one in protocols.values())
+    if costs is not None and any(costs.server) and not has_server:
+        yield "costs of a server change nothing: no protocol here has one"
