@@ -366,12 +366,10 @@ def difference_text(difference: Interval) -> str:
 
 
 def cost_text(cost: Interval) -> str:
-    """An amount of energy or of money, with its interval, in three digits."""
-    return _text(_digits(cost.mean), cost, _digits)
-
-
-def _digits(amount: float) -> str:
-    return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
+    """An amount of energy or of money in three digits, with its interval in the same places."""
+    places = 2 - math.floor(math.log10(cost.mean)) if cost.mean > 0 else 0
+    shown = f"{{:,.{max(0, places)}f}}".format
+    return _text(shown(cost.mean), cost, shown)
 
 
 def _text(mean: str, one: Interval, shown: Callable[[float], str] = "{:.3f}".format) -> str:

@@ -151,7 +151,7 @@ def test_people_read_energy_and_costs(priced: Results) -> None:
     assert "energy, cost: of all machines" in capture.get()
     work = tables_of(priced, found)["work"]
     cells = dict(zip(work.columns, work.rows[0], strict=True))
-    assert (cells["energy, kWh"], cells["cost"]) == ("0.02", "0.01")
+    assert (cells["energy, kWh"], cells["cost"]) == ("0.0200", "0.0100")
     assert "energy, cost" in dict(words(found))
 
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from braintorrent.testing import Played, play
+from braintorrent.testing.tiny import MODEL_BYTES
 from sim.record.errors import ScenarioError
 from sim.runs.session import check_data
 from sim.scenario import Scenario, load
+from tests.worlds import played, trial
 
 QUARTERS = {"links": {"uplink": "1 GB/s", "downlink": "1024 B/s", "sharing": "equal"}}
 
@@ -37,16 +39,14 @@ def test_braintorrent_asks_for_as_many_models_as_fit_beside_its_own(
     memory: str, fetched: int
 ) -> None:
     # Client 0 has trained at 3, and asks at 3.5; the first bytes are there at 4, a second a model.
-    played = bounded(
-        "braintorrent", {}, memory, 12.0, [3.0] + [2.0] * 5, latency_s=0.25, **QUARTERS
-    )
-    first = next(merge for merge in played.merges if merge.node == "client_0")
+    run = bounded("braintorrent", {}, memory, 12.0, [3.0] + [2.0] * 5, latency_s=0.25, **QUARTERS)
+    first = next(merge for merge in run.merges if merge.node == "client_0")
     assert (len(first.weights), first.time_s) == (fetched + 1, 4 + fetched + 0.25 * (fetched + 1))
 
 
 def test_max_senders_may_be_fewer_than_fit() -> None:
-    played = bounded("braintorrent", {"max_senders": 2}, "4 KiB", 9.0, [3.0] + [2.0] * 5)
-    assert {len(merge.weights) for merge in played.merges} == {3}
+    run = bounded("braintorrent", {"max_senders": 2}, "4 KiB", 9.0, [3.0] + [2.0] * 5)
+    assert {len(merge.weights) for merge in run.merges} == {3}
 
 
 def test_of_pushes_those_are_kept_that_come_first() -> None:
@@ -54,29 +54,29 @@ def test_of_pushes_those_are_kept_that_come_first() -> None:
     settings = {"peers": "all", "round_time": "10 s"}
     came: dict[str, list[float]] = {"2 KiB": [2.0], "3 KiB": [2.0, 3.0], "4 KiB": [2.0, 3.0, 4.0]}
     for memory, kept in came.items():
-        played = bounded("epidemic", settings, memory, 11.0, [1.0, 2.0, 3.0, 4.0])
-        merge = next(merge for merge in played.merges if merge.node == "client_0")
+        run = bounded("epidemic", settings, memory, 11.0, [1.0, 2.0, 3.0, 4.0])
+        merge = next(merge for merge in run.merges if merge.node == "client_0")
         own, *others = sorted(merge.weights)
         assert own == "client_0.0"
         assert others == [f"client_{int(round_s) - 1}.0" for round_s in kept]
         # What isn't kept has been sent all the same.
-        assert sum(event == "transfer" for _, _, event in played.events) == 4 * 3
+        assert sum(event == "transfer" for _, _, event in run.events) == 4 * 3
 
 
 def test_a_share_that_is_not_kept_is_lost_with_its_weight() -> None:
     # Clients 1 and 2 push a third of their weight to each other and to client 0, which trains on.
     for memory, shares in (("2 KiB", [1 / 3]), ("3 KiB", [1 / 3] * 2)):
-        played = bounded("push_sum", {"peers": "all"}, memory, 5.0, [9.0, 2.0, 2.0])
-        inbox = played.world.clients[0].inbox
+        run = bounded("push_sum", {"peers": "all"}, memory, 5.0, [9.0, 2.0, 2.0])
+        inbox = run.world.clients[0].inbox
         assert [push.payload.weight for push in inbox] == shares
-        assert sum(event == "transfer" for _, _, event in played.events) == 4
+        assert sum(event == "transfer" for _, _, event in run.events) == 4
 
 
 def test_a_blocking_exchange_waits_for_no_more_than_fit() -> None:
     # Without a bound all wait for all, and for client 3 longest; with room for one nobody does.
-    played = bounded("d_psgd", {}, "2 KiB", 40.0, [1.0, 1.0, 1.0, 20.0])
-    assert {len(merge.weights) for merge in played.merges} == {2}
-    early = [merge for merge in played.merges if merge.time_s < 20.0]
+    run = bounded("d_psgd", {}, "2 KiB", 40.0, [1.0, 1.0, 1.0, 20.0])
+    assert {len(merge.weights) for merge in run.merges} == {2}
+    early = [merge for merge in run.merges if merge.time_s < 20.0]
     assert {merge.node for merge in early} == {"client_0", "client_1", "client_2"}
     assert not [merge for merge in bounded("d_psgd", {}, None, 19.0, [1.0, 1.0, 20.0]).merges]
 
@@ -99,9 +99,9 @@ def test_gossip_merges_as_many_as_fit(order: str) -> None:
 
 def test_of_chunks_for_others_a_client_keeps_as_many_as_fit() -> None:
     settings = {"transfer": "chunks", "chunks": 2}
-    played = bounded("braintorrent", settings, "3 KiB", 40.0, [3.0, 2.0, 2.5, 2.0, 3.5])
-    assert {len(merge.weights) for merge in played.merges} == {2, 3}
-    held = played.running.copies._held  # type: ignore[attr-defined]
+    run = bounded("braintorrent", settings, "3 KiB", 40.0, [3.0, 2.0, 2.5, 2.0, 3.5])
+    assert {len(merge.weights) for merge in run.merges} == {2, 3}
+    held = run.running.copies._held  # type: ignore[attr-defined]
     assert all(len(set(theirs) - {index}) <= 2 for index, theirs in enumerate(held))
     assert any(theirs for theirs in held)
 
@@ -147,3 +147,20 @@ def test_groups_have_memories_of_their_own() -> None:
     )
     assert scenario.clients.rooms(1000) == [8, 3, 3]
     assert load("no_faults", ["clients.count=2"]).clients.rooms(1000) == [None, None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind", ["braintorrent", "gossip", "epidemic", "d_psgd", "push_sum", "ad_psgd"]
+)
+def test_nobody_merges_more_than_fit_whatever_happens(kind: str) -> None:
+    merged = 0
+    for number in range(40):
+        made = trial(kind, 16, number, 60.0)
+        memory = made.scenario.clients.memory
+        if memory is not None:
+            room = made.scenario.clients.rooms(MODEL_BYTES)[0]
+            sizes = [len(row.peers or ()) for row in played(made) if row.kind == "merge"]
+            assert max(sizes, default=0) <= (room or 0)
+            merged += len(sizes)
+    assert merged > 10
