@@ -42,8 +42,12 @@ def costs(trace: pd.DataFrame, scores: pd.DataFrame, settings: Mapping[str, Any]
     if settings.get("costs") is None:
         return found.assign(energy_kwh=np.nan, cost=np.nan)
     priced = _costs(settings["costs"])
-    drawn = pd.concat([_clients(trace, scores, settings), _servers(trace, scores, settings)])
-    joules = _per_run(found, drawn, "joules")
+    each_s = parse((settings.get("server") or {}).get("aggregation_time", "0 s"), "s", "20 s")
+    drawn = [
+        _clients(trace, scores, _powers(priced, settings["clients"])),
+        _servers(trace, scores, priced.server, each_s),
+    ]
+    joules = _per_run(found, pd.concat(drawn), "joules")
     received = _per_run(found, trace[trace["kind"] == "transfer"], "bytes")
     price = priced.energy_price * joules + priced.traffic * received
     return found.assign(
@@ -67,10 +71,9 @@ def _per_run(runs: pd.DataFrame, rows: pd.DataFrame, column: str) -> Floats:
 
 
 def _clients(
-    trace: pd.DataFrame, scores: pd.DataFrame, settings: Mapping[str, Any]
+    trace: pd.DataFrame, scores: pd.DataFrame, powers: Mapping[str, Power]
 ) -> pd.DataFrame:
     """Of each client of each run, and of the pooled machine, `joules`."""
-    powers = _powers(settings)
     states = time_by_state(trace, scores)
     states = states[is_client(states["node"])]
     watts = [powers[str(name)] for name in states["node"]]
@@ -78,9 +81,9 @@ def _clients(
 
 
 def _servers(
-    trace: pd.DataFrame, scores: pd.DataFrame, settings: Mapping[str, Any]
+    trace: pd.DataFrame, scores: pd.DataFrame, power: Power, each_s: float
 ) -> pd.DataFrame:
-    """The same of the servers, those that stood by among them."""
+    """The same of the servers, those that stood by among them; `each_s`: seconds an update."""
     columns = [*RUN, "node"]
     told = [scores[columns], trace[columns], trace[[*RUN, "peer"]].rename(columns={"peer": "node"})]
     nodes = pd.concat([one.drop_duplicates() for one in told]).dropna().drop_duplicates()
@@ -91,9 +94,7 @@ def _servers(
         sums = rows.groupby(columns, observed=True)[column].sum().rename(name).reset_index()
         nodes = nodes.merge(sums, on=columns, how="left")
         nodes[name] = nodes[name].astype("float64").fillna(0.0)
-    each_s = _seconds((settings.get("server") or {}).get("aggregation_time", "0 s"))
     up_s = nodes["end_s"] - nodes["down"]
-    power = _costs(settings["costs"]).server
     computing_s = (nodes["updates"] * each_s).clip(upper=up_s)
     return _drawn(nodes, computing_s, up_s, [power] * len(nodes))
 
@@ -105,13 +106,8 @@ def _drawn(
     return nodes[RUN].assign(joules=computing_w * computing_s + idle_w * (up_s - computing_s))
 
 
-def _seconds(text: Any) -> float:
-    return parse(text, "s", "20 s")
-
-
-def _powers(settings: Mapping[str, Any]) -> dict[str, Power]:
+def _powers(priced: CostsSettings, clients: Mapping[str, Any]) -> dict[str, Power]:
     """By client what it draws, and of the pooled machine the sum."""
-    priced, clients = _costs(settings["costs"]), settings["clients"]
     groups: Mapping[str, Mapping[str, Any]] = clients.get("groups", {})
     named = [group.get("nodes", ()) for group in groups.values()]
     counts = [group.get("count", 0) for group in groups.values()]

@@ -48,6 +48,7 @@ from sim.scenario.mistakes.idle import (
     idle_faults,
     idle_groups,
     idle_looks,
+    idle_memory,
     idle_momentum,
     idle_options,
     idle_partition,
@@ -306,6 +307,7 @@ class Scenario(Settings):
         yield from idle_momentum(self.training, self.protocols, trained)
         yield from idle_options(self.protocols)
         yield from idle_groups(self.clients.groups, self.faults, self.costs)
+        yield from idle_memory(self.clients, self.protocols)
         yield from idle_costs(self.costs, self.protocols)
         if self.topology != Complete():
             yield from idle_topology(self.topology, self.protocols, self.faults)

@@ -97,7 +97,10 @@ class Peers(Running):
     def push_arrives(self, push: Transfer) -> None:
         """A peer's model has come; the node keeps it if its memory has room for it."""
         node = self.world.clients[push.target]
-        if not self.is_full(node):
+        if self.is_full(node):
+            sender = self.world.clients[push.source].name
+            node.trace.record(node.clock.now, node.name, "not_kept", peer=sender)
+        else:
             node.receive(push)
 
     def is_full(self, node: Node) -> bool:

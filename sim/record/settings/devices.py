@@ -164,16 +164,23 @@ class DeviceTime(Distribution):
         reference_s = self.reference.draw(generator, n)
         ends = np.cumsum(list(self.device.values()))
         places = np.searchsorted(ends, generator.random(n), side="right")
-        factors = np.array([slowness(name, self.measured_on) for name in self.device])
-        # A share of 1 that was summed up may end a bit below it.
-        times: Floats = reference_s * factors[np.minimum(places, len(factors) - 1)]
+        # Shares that sum to 1 may end a bit below it.
+        factors = np.array(self._factors)[np.minimum(places, len(ends) - 1)]
+        times: Floats = reference_s * factors
         return times
 
     @property
+    def shortest_s(self) -> float:
+        return self.reference.shortest_s * min(self._factors)
+
+    @property
     def longest_s(self) -> float:
-        return self.reference.longest_s * max(
-            slowness(name, self.measured_on) for name in self.device
-        )
+        return self.reference.longest_s * max(self._factors)
+
+    @property
+    def _factors(self) -> list[float]:
+        """How many times longer a step takes on each device than the reference."""
+        return [slowness(name, self.measured_on) for name in self.device]
 
 
 def _device_or_law(data: Any) -> str:

@@ -14,6 +14,7 @@ from sim.protocols import Protocol
 from sim.record.settings import CostsSettings
 from sim.record.words import time_text
 from sim.scenario.groups import GroupSettings
+from sim.scenario.sections import ClientsSettings
 from sim.world import TopologySettings
 
 
@@ -140,6 +141,16 @@ def idle_groups(
     for name, group in groups.items():
         if name not in named and not group.is_special:
             yield f"clients.groups.{name} changes nothing: it sets nothing, and no fault names it"
+
+
+def idle_memory(clients: ClientsSettings, protocols: Mapping[str, Protocol]) -> Iterator[str]:
+    """Memories that bound nothing, since nobody merges what neighbours send."""
+    bounds = {"clients": clients.memory}
+    bounds |= {f"clients.groups.{name}": one.memory for name, one in clients.groups.items()}
+    if not any(one.uses_topology for one in protocols.values()):
+        for path in (path for path, memory in bounds.items() if memory is not None):
+            why = "who averages a round sums up updates as they come"
+            yield f"{path}.memory changes nothing: {why}"
 
 
 def idle_costs(costs: CostsSettings | None, protocols: Mapping[str, Protocol]) -> Iterator[str]:

@@ -59,8 +59,10 @@ def test_of_pushes_those_are_kept_that_come_first() -> None:
         own, *others = sorted(merge.weights)
         assert own == "client_0.0"
         assert others == [f"client_{int(round_s) - 1}.0" for round_s in kept]
-        # What isn't kept has been sent all the same.
+        # What isn't kept has been sent all the same, and is told of.
         assert sum(event == "transfer" for _, _, event in run.events) == 4 * 3
+        refused = [row.peer for row in run.rows if row[4:6] == ("client_0", "not_kept")]
+        assert len(refused) == 3 - len(kept)
 
 
 def test_a_share_that_is_not_kept_is_lost_with_its_weight() -> None:
