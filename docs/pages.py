@@ -36,6 +36,10 @@ QUANTITIES = {
     "2 s": "duration",
     "20 Mbit/s": "bandwidth",
     "0.5 / h": "rate",
+    "4 GB": "size",
+    "15 W": "power",
+    "0.09 / GB": "price",
+    "0.30 / kWh": "price",
     "client_0": "node",
 }
 """What a quantity is, by the example that its schema gives."""

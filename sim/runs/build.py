@@ -224,8 +224,7 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     together_s = float(np.median(step_s)) / clients.count
     machines[POOLED] = Machine(together_s, ALL_CLIENTS, facts.pooled_samples, facts.pooled_steps)
     if server is not None:
-        links = {"uplink": server.uplink, "downlink": server.downlink}
-        one = Machine(0.0, ALL_CLIENTS, 0, 0, **links)
+        one = Machine(0.0, ALL_CLIENTS, 0, 0, uplink=server.uplink, downlink=server.downlink)
         machines |= {name: one for name in scenario.node_names if is_server(name)}
     return machines
 

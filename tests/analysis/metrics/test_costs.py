@@ -37,7 +37,7 @@ POWERS = {"computing_power": "10 W", "idle_power": "2 W"}
 KWH = 3.6e6
 
 
-def settings(clients: int = 2, **priced: Any) -> dict[str, Any]:
+def settings(clients: int = 2, /, **priced: Any) -> dict[str, Any]:
     server = {"aggregation_time": "5 s"}
     return {"costs": priced, "clients": {"count": clients, "groups": {}}, "server": server}
 
@@ -105,7 +105,7 @@ def test_a_server_draws_for_each_update_and_standbys_while_they_are_up() -> None
 
 def test_the_pooled_machine_draws_what_all_clients_would() -> None:
     pooled = scores({"pooled": [0.0, 0.5, 1.0]})
-    found = costs(trace(train(0.0, 90.0, "pooled")), pooled, settings(clients=3, **POWERS))
+    found = costs(trace(train(0.0, 90.0, "pooled")), pooled, settings(3, **POWERS))
     assert plain(found, "energy_kwh") == [pytest.approx(3 * (90 * 10 + 30 * 2) / KWH)]
 
 
