@@ -155,14 +155,6 @@ def test_people_read_energy_and_costs(priced: Results) -> None:
     assert "energy, cost" in dict(words(found))
 
 
-def test_where_nothing_has_a_price_there_is_no_column(tmp_path: Path) -> None:
-    results = analysis.load(write_run(tmp_path, described()))
-    found = compared(results)
-    assert not {"energy, kWh", "cost"} & {*tables_of(results, found)["work"].columns}
-    assert "energy, cost" not in dict(words(found))
-    assert not {"energy_kwh", "cost", "cost_n"} & {*closing_table(results)}
-
-
 @pytest.mark.slow
 def test_what_is_varied_costs_what_it_costs_at_each_point(tmp_path: Path) -> None:
     base = ["clients.count=2", "duration=1 min", "protocols={local: {}}", PRICED]

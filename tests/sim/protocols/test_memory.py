@@ -91,7 +91,7 @@ def test_gossip_merges_as_many_as_fit(order: str) -> None:
     most = {
         memory: max(
             len(merge.weights)
-            for merge in bounded("gossip", settings, memory, 60.0, round_s, **links).merges
+            for merge in bounded("gossip", settings, memory, 30.0, round_s, **links).merges
         )
         for memory in ("2 KiB", "3 KiB", "1 GB")
     }
