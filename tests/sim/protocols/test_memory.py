@@ -83,6 +83,20 @@ def test_a_blocking_exchange_waits_for_no_more_than_fit() -> None:
     assert not [merge for merge in bounded("d_psgd", {}, None, 19.0, [1.0, 1.0, 20.0]).merges]
 
 
+@pytest.mark.parametrize("counts", ["senders", "messages"])
+@pytest.mark.parametrize("room", [1, 2])
+def test_a_blocking_exchange_waits_for_nobody_whose_model_found_no_room(
+    room: int, counts: str
+) -> None:
+    # The fast run ahead of who is slow; what that sends comes too late for them, and takes no room.
+    round_s = [1.0, 2.0, 2.5, 20.0]
+    run = bounded("d_psgd", {"counts": counts}, f"{room + 1} KiB", 150.0, round_s, latency_s=0.25)
+    last_s = {node: time_s for time_s, node, event in run.events if event == "train"}
+    assert min(last_s.values()) > 125.0
+    for number in range(4):
+        assert sum(merge.node == f"client_{number}" for merge in run.merges) >= 5
+
+
 @pytest.mark.parametrize("order", ["merge_then_train", "train_then_merge"])
 def test_gossip_merges_as_many_as_fit(order: str) -> None:
     settings = {"period": "1 s", "order": order}
