@@ -15,8 +15,10 @@ from sim.record.settings.distributions import (
     Distribution,
     Duration,
     Exponential,
+    Gamma,
     Lognormal,
     Uniform,
+    Weibull,
 )
 from sim.record.settings.kinds import OneOf, own_kinds, own_names
 from sim.record.settings.nodes import (
@@ -58,6 +60,7 @@ __all__ = [
     "Distribution",
     "Duration",
     "Exponential",
+    "Gamma",
     "GroupName",
     "Lognormal",
     "NodeList",
@@ -75,6 +78,7 @@ __all__ = [
     "Share",
     "TimeOfDay",
     "Uniform",
+    "Weibull",
     "detail",
     "details",
     "own_kinds",
