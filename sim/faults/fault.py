@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from sim.record.errors import Path, Refusal
+from sim.record.metrics import LabelShares
 from sim.record.rows import is_server
 from sim.record.settings import Settings
 from sim.world import TopologySettings, World
@@ -74,6 +75,12 @@ class Fault(Settings):
 
     def check_topology(self, topology: TopologySettings) -> None:
         """Raise Refusal if the fault makes no sense in the scenario's topology."""
+
+    def check_data(self, label_shares: LabelShares | None) -> None:
+        """Raise Refusal if the fault makes no sense with what the clients learn from.
+
+        `label_shares`: how their samples fall to classes; None if the task has no classes.
+        """
 
     def seems(self, topology: TopologySettings) -> str | None:
         """What it does in the scenario's topology, where that isn't what it seems to do."""

@@ -88,6 +88,7 @@ def build(
         aggregation_s=server.aggregation_time if server else 0.0,
         checkpoint_every=server.checkpoint_every if server else 1,
         learning_rate=scenario.training_of(protocol).learning_rate,
+        label_shares=facts.label_shares,
     )
     running = _running(settings, world)
     for name, fault in scenario.acting_faults.items():
@@ -131,6 +132,15 @@ def _blamed_on(scenario: Scenario, seed: int, path: Path) -> Iterator[None]:
     except Refusal as refusal:
         what = f"{refusal.what} (seed {seed})"
         raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
+
+
+def check_faults(scenario: Scenario, facts: Facts) -> None:
+    """Raise Refusal for a fault that makes no sense with the clients' data."""
+    for name, fault in scenario.faults.items():
+        try:
+            fault.check_data(facts.label_shares)
+        except Refusal as refusal:
+            raise refusal.below("faults", name) from None
 
 
 def check_timeouts(

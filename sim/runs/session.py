@@ -23,7 +23,7 @@ from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
 from sim.results import kept, under_way
 from sim.results.folder import RunTables
-from sim.runs.build import check_timeouts, check_topologies, local_rounds
+from sim.runs.build import check_faults, check_timeouts, check_topologies, local_rounds
 from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec, mistakes_placed
 from sim.runs.playing import Played, RunProgress, play
@@ -122,8 +122,10 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
         check_timeouts(scenario)
         for protocol in scenario.protocols:
             for seed in scenario.seeds:
-                rounds = local_rounds(scenario, seed, data.facts(scenario, protocol, seed))
+                facts = data.facts(scenario, protocol, seed)
+                rounds = local_rounds(scenario, seed, facts)
                 with mistakes_placed(scenario, seed):
+                    check_faults(scenario, facts)
                     path = ("clients", "step_time")
                     check_events(rounds, "local rounds", scenario.duration, path)
         check_timeouts(scenario, data.facts)
