@@ -36,6 +36,14 @@ _TOPOLOGIES = (
     {"kind": "erdos_renyi", "probability": 0.5},
 )
 
+_LAWS = (
+    {"distribution": "weibull", "shape": 0.5, "scale": "5.5 s"},
+    {"distribution": "gamma", "shape": 0.5, "mean": "10 s"},
+    {"distribution": "lognormal", "median": "3 s", "sigma": 1.5},
+    {"distribution": "uniform", "low": "0 s", "high": "30 s"},
+    "2.5 s",
+)
+
 
 @dataclass(frozen=True)
 class RandomWorld:
@@ -173,12 +181,17 @@ def _crash(dice: Dice, nodes: list[str]) -> dict[str, Any]:
 
 
 def _churn(dice: Dice, nodes: list[str]) -> dict[str, Any]:
-    return {
-        "nodes": dice.of("all", "clients", "server", dice.some(nodes)),
-        "mean_time_to_failure": dice.span(),
-        "mean_time_to_repair": dice.span(),
-        "loses_storage": dice.of(False, True),
-    }
+    whom = dice.of("all", "clients", "server", dice.some(nodes))
+    short = {"mean_time_to_failure": dice.span(), "mean_time_to_repair": dice.span()}
+    laws = {"time_to_failure": dice.of(*_LAWS), "time_to_repair": dice.of(*_LAWS)}
+    more = dice.of(
+        {"nodes": whom},
+        {"nodes": whom, "begins": "equilibrium"},
+        {"nodes": whom, "daily": {"peak": "0 h", "swing": 1.0}},
+        {"nodes": "clients", "spread": 1.0, "tied_to": "samples"},
+        {"groups": [dice.some(nodes)], "begins": "equilibrium"},
+    )
+    return {**more, **dice.of(short, laws), "loses_storage": dice.of(False, True)}
 
 
 def _slowdown(dice: Dice, nodes: list[str]) -> dict[str, Any]:

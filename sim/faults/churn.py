@@ -115,18 +115,24 @@ class Churn(Fault):
             raise Refusal("needs one way to say who fails", "either nodes or groups")
         for what, names in (("failure", _UP), ("repair", _DOWN)):
             self._check_law(f"needs one time to {what}", names)
-        if self.tied_to and self.groups is not None:
+        self._check_tie()
+        return self
+
+    def _check_tie(self) -> None:
+        if self.tied_to is None:
+            if self.fails_sooner == "least":
+                raise Refusal("orders lives that are tied to nothing", "tied_to", ("fails_sooner",))
+        elif self.groups is not None:
             what = "ties each client's life to its own data, and a group has one for all"
             raise Refusal(what, "nodes instead of groups", ("tied_to",))
-        if self.tied_to and self.spread is None:
+        elif self.spread is None:
             allowed = "a spread beside it, as spread: 1"
             raise Refusal("ties lives that don't differ", allowed, ("tied_to",))
-        return self
 
     def _check_law(self, what: str, names: Sequence[str]) -> None:
         given = [name for name in names if getattr(self, name) is not None]
         if len(given) > 1 or not (given or self.preset):
-            raise Refusal(what, f"one of {', '.join(names)}; or a preset")
+            raise Refusal(what, f"{', '.join(names[:-1])} or {names[-1]}; or a preset")
         for name in given:
             law = getattr(self, name)
             if isinstance(law, Distribution) and law.longest_s == 0:

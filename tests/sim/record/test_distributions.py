@@ -119,7 +119,7 @@ HAZARDS = np.geomspace(1e-18, 44.0, 40)
 
 
 @pytest.mark.parametrize("name", SCALED)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(scales=st.tuples(*[st.floats(1e-6, 1e9)] * 2).map(sorted), fraction=st.floats(0.0, 1.0))
 def test_a_longer_scale_stretches_the_same_draws(
     name: str, scales: list[float], fraction: float
