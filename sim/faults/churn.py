@@ -102,9 +102,10 @@ class Churn(Fault):
         description="deals the clients' lives out again in the order of what they have: training "
         "samples, or samples of the class of which there are fewest; needs spread",
     )
-    fails_sooner: Literal["most", "least"] = Field(
-        default="most",
-        description="with tied_to: who has the lives of shorter times up, those with most or least",
+    fails_sooner: Literal["most", "least"] | None = Field(
+        default=None,
+        description="with tied_to: who has the lives of shorter times up, those with most, the "
+        "default, or with least",
     )
     loses_storage: bool = Field(default=False, description=LOSES_STORAGE)
     seed: Seed | None = Field(default=None, description=SEED)
@@ -120,7 +121,7 @@ class Churn(Fault):
 
     def _check_tie(self) -> None:
         if self.tied_to is None:
-            if self.fails_sooner == "least":
+            if self.fails_sooner:
                 raise Refusal("orders lives that are tied to nothing", "tied_to", ("fails_sooner",))
         elif self.groups is not None:
             what = "ties each client's life to its own data, and a group has one for all"
@@ -195,20 +196,21 @@ class Churn(Fault):
 
         def live(nodes: Sequence[Node], down_s: float, times: Times) -> Behaviour:
             if down_s:
-                yield from mend(nodes, down_s)
+                yield world.clock.after(down_s, Tie.FAULT)
+                mend(nodes)
             for up_s, down_s in times:
                 yield laws.failure(world.clock, up_s, nodes[0].machine.local_time_s)
                 for node in nodes:
                     node.crash(name, loses_storage=self.loses_storage)
-                yield from mend(nodes, down_s)
+                yield world.clock.after(down_s, Tie.FAULT)
+                mend(nodes)
 
-        def mend(nodes: Sequence[Node], down_s: float) -> Behaviour:
-            yield world.clock.after(down_s, Tie.FAULT)
+        def mend(nodes: Sequence[Node]) -> None:
             for node in nodes:
                 node.recover(name)
 
         for nodes, luck in self._lives(world):
-            stretch = math.exp((self.spread or 0.0) * _normal(world, luck))
+            stretch = math.exp(self.spread * _normal(world, luck)) if self.spread else 1.0
             down_s, times = laws.life(world.streams, luck, stretch)
             for node in nodes if down_s else ():
                 node.crash(name)  # Now: at its first event its behaviour would have begun.
@@ -233,7 +235,7 @@ class Churn(Fault):
         """The same lives, those of clients in the order of their data; a server keeps its own."""
         clients = [place for place, node in enumerate(nodes) if node.machine.site is not None]
         amounts = _amounts(world, self.tied_to == "rarest_class")
-        sign = -1 if self.fails_sooner == "most" else 1
+        sign = 1 if self.fails_sooner == "least" else -1
         soonest = sorted(clients, key=lambda place: _normal(world, lucks[place]))
         by_data = sorted(clients, key=lambda place: sign * amounts[nodes[place].index])
         whose = dict(zip(by_data, soonest, strict=True))

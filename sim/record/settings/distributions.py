@@ -185,7 +185,9 @@ class Weibull(Distribution):
     """A hazard that falls with age if the shape is below 1, and rises above."""
 
     distribution: Literal["weibull"] = Field(description="the distribution's name")
-    shape: Shape = Field(description="below 1 the hazard falls with age, above it rises; 1: exponential")
+    shape: Shape = Field(
+        description="below 1 the hazard falls with age, above it rises; 1: exponential"
+    )
     scale: PositiveSeconds = Field(description="63 % of the durations are shorter")
 
     @property

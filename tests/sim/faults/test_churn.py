@@ -16,9 +16,8 @@ from sim.faults.churn import Churn
 from sim.faults.shared.daily import Daily
 from sim.faults.shared.laws import Laws
 from sim.faults.shared.presets import PRESETS
-from sim.record.errors import Refusal
 from sim.record.settings import DAY_S
-from sim.runs.build import Facts, build, check_faults
+from sim.runs.build import Facts, build
 from sim.world import Streams, World
 from tests.sim import tiny
 
@@ -89,7 +88,7 @@ def up_at(one: Laws, instants_s: Sequence[float], lives: int) -> list[float]:
             while back_s <= now_s:
                 fails_s, back_s = next(outages)
             up[place] += now_s < fails_s
-    return (up / lives).tolist()
+    return [float(share) for share in up / lives]
 
 
 # -- laws --------------------------------------------------------------------------------------
@@ -392,17 +391,6 @@ def test_lives_are_tied_to_the_class_of_which_there_is_least() -> None:
     found = lived(tied, 1e5, samples=[40, 20, 40], label_shares=shares, step_time="1e4 s")
     first_s = {node: changes[0][1] for node, changes in found.items()}
     assert sorted(first_s, key=lambda node: first_s[node]) == ["client_2", "client_0", "client_1"]
-
-
-def test_a_task_without_classes_has_none_to_tie_lives_to() -> None:
-    made = tiny.scenario(
-        [[0.0]], [1.0], {"local": {}},
-        faults={"wear": churn(nodes="clients", **OFTEN, spread=1.0, tied_to="rarest_class")},
-    )  # fmt: skip
-    facts = Facts((1,), (1,), 1, 1, 256)
-    with pytest.raises(Refusal, match="the task has no classes") as caught:
-        check_faults(made, facts)
-    assert caught.value.path == ("faults", "wear", "tied_to")
 
 
 def test_the_failures_of_laws_and_groups_are_foreseen() -> None:

@@ -9,6 +9,7 @@ import pytest
 from sim.record.errors import ScenarioError
 from sim.record.words import least_text
 from sim.runs.build import Facts, build, check_timeouts, local_rounds
+from sim.runs.data import Data
 from sim.runs.plan import plan
 from sim.runs.session import check_data
 from sim.scenario import Scenario
@@ -128,6 +129,18 @@ def test_it_is_refused_with_the_data_before_the_clock_starts() -> None:
     scenario = timed({"braintorrent": {"transfer_timeout": "2 s"}})
     check_timeouts(scenario)
     with pytest.raises(ScenarioError, match="transfer_timeout: is shorter than any transfer"):
+        check_data([scenario], pytest.fail)
+
+
+def test_a_fault_that_makes_no_sense_with_the_data_is_refused_before_the_clock_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wear = {"kind": "churn", "nodes": "clients", "preset": "phones", "spread": 1.0}
+    scenario = timed({"local": {}}, faults={"wear": wear | {"tied_to": "rarest_class"}})
+    check_data([scenario], pytest.fail)
+    # As a task has them that learns numbers.
+    monkeypatch.setattr(Data, "facts", lambda *run: FACTS)
+    with pytest.raises(ScenarioError, match="faults.wear.tied_to: the task has no classes"):
         check_data([scenario], pytest.fail)
 
 

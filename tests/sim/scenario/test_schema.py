@@ -76,6 +76,10 @@ TAKEN = [
     "topology={kind: edges, pairs: edges.csv}",
     "topology={kind: edges, pairs: [[0, 1], [client_1, client_2]]}",
     "faults.more={kind: leave, nodes: client_3, after_rounds: 5}",
+    "faults.more={kind: churn, groups: [[client_0, server], [client_1..client_3]], preset: phones, "
+    "daily: {peak: 15 h, swing: 0.5}}",
+    "faults.more={kind: churn, nodes: clients, time_to_repair: 1 h, spread: 1, tied_to: samples, "
+    "time_to_failure: {distribution: weibull, shape: 0.5, scale: 1 h}}",
 ]
 REFUSED = [
     "duration=30",
@@ -107,6 +111,9 @@ REFUSED = [
     "faults.more={kind: crash, node: client3, at: 1 s}",
     "faults.more={kind: churn, nodes: [0, 1], failure_rate: 1 / h, mean_time_to_repair: 1 s}",
     "faults.more={kind: churn, nodes: clients, failure_rate: 2 h, mean_time_to_repair: 1 s}",
+    "faults.more={kind: churn, nodes: clients, preset: phone}",
+    "faults.more={kind: churn, nodes: clients, preset: phones, time_to_failure: gama}",
+    "faults.more={kind: churn, nodes: clients, preset: phones, daily: {peak: 15 h, swing: 2}}",
     "faults.two words={kind: crash, node: server, at: 1 s}",
     "evaluation=1 min",
     "training.optimizer=SGD",
