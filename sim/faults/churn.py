@@ -64,9 +64,9 @@ class Churn(Fault):
     )
     preset: Literal["phones", "servers"] | None = Field(
         default=None,
-        description="laws, beginning and rhythm as measured, but for those that are given: phones "
-        "of a gossip app, about 19 % of them online, fewest in the afternoon; servers of a "
-        "cluster, 20 failures a year and mean repairs of 6 h",
+        description="laws, beginning and rhythm as measured, but for those that are given: phones, "
+        "about 19 % of them online, fewest in the afternoon; or servers of clusters, 20 failures a "
+        "year and mean repairs of 6 h",
     )
     failure_rate: PerSecond | None = Field(
         default=None, description="failures per node and unit of time up; '0 / h' for none"

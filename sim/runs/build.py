@@ -91,7 +91,9 @@ def build(
         label_shares=facts.label_shares,
     )
     running = _running(settings, world)
-    for name, fault in scenario.acting_faults.items():
+    # Who joins later is absent before any other fault could find it down.
+    faults = sorted(scenario.acting_faults.items(), key=lambda one: one[1].present_s[0] == 0)
+    for name, fault in faults:
         fault.start(name, world)
     for node in nodes:
         node.behave = partial(_behaviour, running, node)

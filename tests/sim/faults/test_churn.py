@@ -224,6 +224,27 @@ def test_who_begins_down_has_never_begun() -> None:
     assert [node.attempts for node in made.clients] == [0, 0, 0]
 
 
+def test_who_joins_later_does_not_begin_down() -> None:
+    fault = churn(nodes="clients", time_to_failure="1 s", time_to_repair="30 s")
+    faults = {
+        "wear": fault | {"begins": "equilibrium"},
+        "come": {"kind": "join", "nodes": "client_1", "at": "100 s"},
+    }
+    made = world(faults)
+    tiny.run(made.clock, 200.0)
+    first = next(row for row in tiny.events(made.trace) if row[2] == "client_1")
+    assert first[3] == "join" and first[0] >= 100.0
+
+
+def test_how_lives_begin_leaves_all_later_times_alone() -> None:
+    luck = ("churn", "0", "client_0")
+    new = laws(preset="phones", begins="up").life(Streams(0), luck, 1.0)[1]
+    down_s, found = laws(preset="phones").life(Streams(0), luck, 1.0)
+    if not down_s:
+        assert next(found)[1] == next(new)[1]
+    assert [*islice(found, 50)] == [*islice(new, 50)]
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_what_its_source_says(preset: str) -> None:
     found = laws(preset=preset)
