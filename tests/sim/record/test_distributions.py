@@ -101,9 +101,9 @@ def test_shape_one_is_exponential() -> None:
     hazard, fraction = units(5)
     plain = law("exponential", mean="3 s")
     for same in (law("weibull", shape=1.0, scale="3 s"), law("gamma", shape=1.0, mean="3 s")):
-        assert same.at_hazard(hazard) == pytest.approx(plain.at_hazard(hazard), rel=1e-9)
+        assert np.allclose(same.at_hazard(hazard), plain.at_hazard(hazard), rtol=1e-9, atol=0)
         left_s = plain.residual(hazard, fraction)
-        assert same.residual(hazard, fraction) == pytest.approx(left_s, rel=1e-9)
+        assert np.allclose(same.residual(hazard, fraction), left_s, rtol=1e-9, atol=0)
 
 
 SCALED: dict[str, Callable[[float], Distribution]] = {
@@ -119,7 +119,7 @@ HAZARDS = np.geomspace(1e-18, 44.0, 40)
 
 
 @pytest.mark.parametrize("name", SCALED)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(scales=st.tuples(*[st.floats(1e-6, 1e9)] * 2).map(sorted), fraction=st.floats(0.0, 1.0))
 def test_a_longer_scale_stretches_the_same_draws(
     name: str, scales: list[float], fraction: float
