@@ -90,8 +90,8 @@ class Churn(Fault):
     )
     daily: Daily | None = Field(
         default=None,
-        description="failures by the hour of day, see local_time of clients; of a group that of "
-        "its first node",
+        description="a rhythm: more failures around the hour peak, fewer half a day away, by the "
+        "part swing; by the local_time of a client, or of a group's first node",
     )
     spread: Annotated[float, Field(ge=0, le=10)] | None = Field(
         default=None,
