@@ -193,7 +193,7 @@ def test_the_most_extreme_laws_can_be_lived_by() -> None:
 # -- equilibrium -------------------------------------------------------------------------------
 
 
-LIVES = {
+LIVES: dict[str, dict[str, Any]] = {
     "phones": {"preset": "phones", "daily": {"peak": "0 h", "swing": 0.0}},
     "exponential": {"mean_time_to_failure": "100 s", "mean_time_to_repair": "25 s"},
     "uniform-gamma": {
