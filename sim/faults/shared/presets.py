@@ -15,8 +15,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "daily": {"peak": "13.5 h", "swing": 0.45},
     },
     # Schroeder, Gibson, "A large-scale study of failures in high-performance computing systems",
-    # DSN 2006: a decreasing hazard, of shape 0.7 to 0.8; of repairs the median and the mean, 54 and
-    # 355 min. A system failed from 20 to more than 1,000 times a year: here 20 times.
+    # DSN 2006: times up are Weibull, of shape 0.7 to 0.8, and repairs lognormal. Systems differ, in
+    # failures from 20 to 1,000 a year, in mean repairs from below an hour to above a day; here are
+    # 20 a year, and a mean of 6 h.
     "servers": {
         "time_to_failure": {"distribution": "weibull", "shape": 0.75, "scale": "15.3 d"},
         "time_to_repair": {"distribution": "lognormal", "median": "54 min", "sigma": 1.94},

@@ -260,7 +260,7 @@ def test_a_preset_is_what_its_source_says(preset: str) -> None:
         assert share == pytest.approx(0.195, abs=0.001)
     else:
         assert found.up.mean_s == pytest.approx(365.25 * DAY_S / 20, rel=0.01)
-        assert found.down.mean_s == pytest.approx(355 * 60, rel=0.01)
+        assert found.down.mean_s == pytest.approx(6 * HOUR_S, rel=0.02)
     assert get_args(get_args(Churn.model_fields["preset"].annotation)[0]) == tuple(PRESETS)
 
 
