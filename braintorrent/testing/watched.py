@@ -27,7 +27,7 @@ from sim.world import Clock, Network, Node, Transfer, World
 
 MOST_AT_ONCE = 20_000
 """Events at one instant: far above what any of these worlds needs."""
-SECRETS = ("up", "starts", "started_s", "_open", "_partitions")
+SECRETS = ("up", "starts", "started_s", "joined_s", "left_s", "_open", "_partitions")
 """What the network knows of the nodes' lives, and of what stands between them."""
 _WORLD = ("sim.world.", "sim.faults.", "sim.runs.", "sim.compute.", "braintorrent.testing.")
 Ints = npt.NDArray[np.int64]
@@ -284,6 +284,11 @@ class _Node(Node):
     def up(self) -> bool:
         self.witness.check_reader(sys._getframe(1), f"{self.name}.up", self)
         return not self._held_by
+
+    @property
+    def is_member(self) -> bool:
+        self.witness.check_reader(sys._getframe(1), f"{self.name}.is_member", self)
+        return self._has_joined and not self._has_left
 
     def train(
         self, base: ModelRef, correction: ModelRef | None = None

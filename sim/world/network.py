@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import simpy
 
 from sim.world.clock import Clock, Tie
@@ -215,10 +216,17 @@ class Network(Medium):
             self._told(transfer)
 
     def _told_later(self, transfer: Transfer, gone: int) -> None:
-        """Who is left learns of it when the node that is gone is back, or by its silence."""
+        """Who is left learns of it when the node that is gone is back, or by its silence.
+
+        Of a node that leaves it hears that it does.
+        """
         self._unheard[gone][transfer] = None
-        at_s = max(self.clock.now, transfer.silent_since_s + self.wiring.stall_timeout_s)
-        self._at(at_s, Tie.TIMEOUT, lambda: self._told(transfer))
+        at_s = transfer.silent_since_s + self.wiring.stall_timeout_s
+        if self.come_and_go:
+            other = transfer.target if transfer.source == gone else transfer.source
+            _, leaves_s = self.heard_s(other, np.array([gone]))
+            at_s = min(at_s, float(leaves_s[0]))
+        self._at(max(self.clock.now, at_s), Tie.TIMEOUT, lambda: self._told(transfer))
 
     def _told(self, transfer: Transfer) -> None:
         for end in (transfer.source, transfer.target):
@@ -290,38 +298,27 @@ class Network(Medium):
     def node_absent(self, index: int) -> None:
         """The node has not joined: nobody has heard of it, and it wasn't up before the start."""
         self.up.begin(index, 0)
-        self.joined_s[index] = math.inf
-        self._restless(index)
-        self.detector.node_absent(index)
+        self.joined_s[index], self.come_and_go = math.inf, True
 
-    def node_left(self, index: int) -> None:
-        """The node, which is down from now on, says so to all: they don't wait for it."""
-        self.left_s[index] = self.clock.now
-        self._restless(index)
-        self._reset(index)
-        self.detector.node_left(index)
+    def node_leaves(self, index: int) -> None:
+        """The node, which goes down now, says to all that they needn't wait for it."""
+        self.left_s[index], self.come_and_go = self.clock.now, True
 
     def node_up(self, index: int) -> None:
-        """The node is back: it resets what its peers believe to be open, and sends a heartbeat.
-
-        One that was absent joins.
+        """The node is back, or joins: its peers are told of what they believe to be open, and get a
+        heartbeat.
         """
         now = self.clock.now
         self.joined_s[index] = min(self.joined_s[index], now)
         self.up.change(index, now, 1)
         self.starts.change(index, now, int(self.starts.current[index]) + 1)
         self.started_s[index] = now
-        self._reset(index)
-        self.detector.node_up(index)
-
-    def _reset(self, index: int) -> None:
-        """Whoever believes a transfer with the node to be open is told by it that it isn't."""
         unheard, self._unheard[index] = self._unheard[index], {}
         for transfer in unheard:
             other = transfer.target if transfer.source == index else transfer.source
-            free_s = self._free_s(index, other, self.clock.now)
-            there_s = free_s + float(self.wiring.latency_s[index, other])
+            there_s = self._free_s(index, other, now) + float(self.wiring.latency_s[index, other])
             self._at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
+        self.detector.node_up(index)
 
     def split(self, fault: str, from_s: float, to_s: float, groups: Ints) -> None:
         """Let nothing pass between different groups [n] from `from_s` on, until `to_s`.

@@ -141,7 +141,7 @@ class Node:
         if self.up:
             self.trace.record(self.clock.now, self.name, "crash", cause=fault)
         self._go_down(fault)
-        if loses_storage and self._has_joined:
+        if loses_storage and self.is_member:
             initial, lost = self.lineage.initial(), self.storage
             self.storage = Storage(initial, initial, incarnation=lost.incarnation + 1)
             self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
@@ -157,16 +157,16 @@ class Node:
         self.network.node_absent(self.index)
 
     def leave(self, fault: str) -> None:
-        """Go for good, and say so; who is down can't, and never comes back."""
-        if self._has_left or not self._has_joined:
-            self._held_by[fault] = None  # Who leaves before it has come never comes.
-            return
-        was_up = self.up
-        self.trace.record(self.clock.now, self.name, "leave", cause=fault)
-        self._has_left = True
+        """Go for good, and say so; who is down can't, and never comes back.
+
+        Who leaves before it has come never comes.
+        """
+        if self.is_member:
+            self.trace.record(self.clock.now, self.name, "leave", cause=fault)
+            self._has_left = True
+            if self.up:
+                self.network.node_leaves(self.index)
         self._go_down(fault)
-        if was_up:
-            self.network.node_left(self.index)
 
     def _go_down(self, fault: str) -> None:
         was_up = self.up
