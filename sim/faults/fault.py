@@ -8,8 +8,8 @@ from typing import ClassVar
 from sim.record.errors import Path, Refusal
 from sim.record.metrics import LabelShares
 from sim.record.rows import is_server
-from sim.record.settings import Settings
-from sim.world import TopologySettings, World
+from sim.record.settings import Distribution, Settings
+from sim.world import Node, TopologySettings, World
 
 KIND = "the fault's kind"
 SEED = "draws of its own; if left out, the node's own for faults of this kind"
@@ -92,6 +92,12 @@ def check_clients(selector: str | tuple[str, ...], what: str, allowed: str) -> N
     parts = (selector,) if isinstance(selector, str) else selector
     if any(part == "all" or is_server(part) for part in parts):
         raise Refusal(what, allowed, ("nodes",))
+
+
+def drawn_s(kind: str, at: Distribution, node: Node, seed: int | None, world: World) -> float:
+    """When a fault of that kind strikes a node, in seconds: the node's own luck, as churn's is."""
+    key = world.luck_key(kind, node, seed)
+    return float(at.draw(world.streams.stream(kind, key, node.name), 1)[0])
 
 
 def listed(setting: str, selector: str | tuple[str, ...]) -> Iterator[tuple[Path, str]]:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, SEED, Fault, check_clients, listed
+from sim.faults.fault import KIND, SEED, Fault, check_clients, drawn_s, listed
 from sim.record.errors import Path
 from sim.record.settings import Duration, Seed, Selector, selects
 from sim.world import Behaviour, Node, Tie, World
@@ -57,8 +57,7 @@ class Join(Fault):
             node.recover(name)
 
         for node in world.select(self.nodes):
-            key = world.luck_key("join", node, self.seed)
-            at_s = float(self.at.draw(world.streams.stream("join", key, node.name), 1)[0])
+            at_s = drawn_s("join", self.at, node, self.seed, world)
             node.be_absent(name, newcomer=self.starts_from == "peers")
             if at_s < math.inf:
                 world.clock.process(come(node, at_s))
