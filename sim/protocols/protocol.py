@@ -213,16 +213,17 @@ class Running(ABC):
         """What the observer looks at: each client's models, stage by stage, then an average.
 
         A client that is down is seen with what it has stored, as is one that has left, or not
-        joined yet. The average is of the members' trained models by sample size; it is what
-        everybody would receive if all merged now, so it counts as received. Clients must be among
-        what it yields, and `aggregate` for `stop_when: {of: aggregate}`.
+        joined yet; such a one lags behind nobody. The average is of the members' trained models by
+        sample size; it is what everybody would receive if all merged now, so it counts as received.
+        Clients must be among what it yields, and `aggregate` for `stop_when: {of: aggregate}`.
         """
         clients, staleness = self.world.clients, self.staleness()
         for stage in self.stages:
             for node, lag in zip(clients, staleness, strict=True):
                 model = node.storage.received if stage == RECEIVED else node.storage.model
                 rounds, version, site = node.rounds, node.storage.rounds, node.machine.site
-                told = (rounds, version, lag, node.up, site, node.is_member)
+                behind = lag if node.is_member else 0.0
+                told = (rounds, version, behind, node.up, site, node.is_member)
                 yield Seen(node.name, stage, model, *told)
         # Of the last who left a model remains.
         present = [node for node in clients if node.is_member] or clients
