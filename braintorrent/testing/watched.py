@@ -288,7 +288,7 @@ class _Node(Node):
     @property
     def is_member(self) -> bool:
         self.witness.check_reader(sys._getframe(1), f"{self.name}.is_member", self)
-        return self._has_joined and not self._has_left
+        return not (self._absent_by or self._has_left)
 
     def train(
         self, base: ModelRef, correction: ModelRef | None = None

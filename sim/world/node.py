@@ -102,7 +102,7 @@ class Node:
         self._mail: simpy.Event = self.clock.event()
         self._processes: list[simpy.Process] = []
         self._held_by: dict[str, None] = {}
-        self._has_joined, self._has_left = True, False
+        self._absent_by, self._has_left = "", False
         self._awaited_rounds: dict[int, simpy.Event] = {}
         self._slowed_by: dict[str, float] = {}
         self._speed_changed: simpy.Event = self.clock.event()
@@ -117,7 +117,7 @@ class Node:
     @property
     def is_member(self) -> bool:
         """Whether it has joined, and not left; a member may be down."""
-        return self._has_joined and not self._has_left
+        return not (self._absent_by or self._has_left)
 
     @property
     def version(self) -> int:
@@ -151,7 +151,7 @@ class Node:
 
         Nobody has heard of it. `newcomer`: what it learns from then on begins with others' models.
         """
-        self._has_joined = False
+        self._absent_by = fault
         self._held_by[fault] = None
         self.storage.is_newcomer = newcomer
         self.network.node_absent(self.index)
@@ -187,9 +187,9 @@ class Node:
         """
         self._held_by.pop(fault, None)
         if self.up:
-            kind = "recover" if self._has_joined else "join"
-            self._has_joined = True
-            self.trace.record(self.clock.now, self.name, kind, cause=fault)
+            kind, cause = ("join", self._absent_by) if self._absent_by else ("recover", fault)
+            self._absent_by = ""
+            self.trace.record(self.clock.now, self.name, kind, cause=cause)
             self.network.node_up(self.index)
             self.start()
 

@@ -319,7 +319,7 @@ def test_leader_with_a_majority_goes_on() -> None:
 
 @st.composite
 def outages(draw: st.DrawFn) -> dict[str, Any]:
-    """Crashes of any nodes, and partitions, all of which are over after 60 s."""
+    """Crashes of any nodes, partitions, and clients that join and leave; all over after 60 s."""
     standbys, clients = draw(st.integers(1, 3)), draw(st.integers(1, 4))
     servers = ["server", *(f"standby_{number + 1}" for number in range(standbys))]
     names = [*servers, *(f"client_{number}" for number in range(clients))]
@@ -333,6 +333,11 @@ def outages(draw: st.DrawFn) -> dict[str, Any]:
         else:
             node = draw(st.sampled_from(servers * 3 + names))
             faults[f"{number}"] = outage(node, from_s, from_s + lasts_s)["blow"]
+    for kind, others in (("join", names[len(servers) + 1 :]), ("leave", names[len(servers) :])):
+        for node in draw(st.sets(st.sampled_from(others), max_size=3)) if others else ():
+            # Whoever leaves has come.
+            at_s = draw(st.integers(1, 80)) / 4 + (20 if kind == "leave" else 0)
+            faults[f"{node}_{kind}"] = {"kind": kind, "nodes": [node], "at": f"{at_s} s"}
     return {
         "settings": {
             "standbys": standbys,
@@ -351,17 +356,32 @@ def outages(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+def has_votes(played: Played) -> bool:
+    """Whether a majority of those who have a vote, as all know, is up."""
+    joined = {row.node for row in rows(played, "join")}
+    running, (server, *_) = played.running, played.world.servers
+    assert isinstance(running, Standbys)
+    voters = [running.nodes[index] for index in running.voters(server)]
+    assert not joined & {node.name for node in voters}
+    return 2 * sum(not node._held_by for node in voters) > len(voters)
+
+
 def check_leaders(world: dict[str, Any]) -> None:
-    """Terms rise, have one leader each, and in the end there is one."""
+    """Terms rise, have one leader each, and in the end there is one, if there are the votes.
+
+    If all is known at once, there are never two.
+    """
     played = play("fedavg", world.pop("settings"), until_s=0.0, **world)
+    is_perfect = world["failure_detection"] == PERFECT
     led: dict[int, str] = {}
     for quarter in range(4 * 60):
         tiny.run(played.world.clock, quarter / 4)
         for name, term in leaders(played).items():
             assert term in led or all(term > other for other in led)
             assert led.setdefault(term, name) == name
+        assert not (is_perfect and len(leaders(played)) > 1)
     tiny.run(played.world.clock, 200.0)
-    assert len(leaders(played)) == 1
+    assert len(leaders(played)) == has_votes(played)
     following: dict[str, int | None] = {}
     for row in rows(played, "lead", "round"):
         if row.kind == "round" and row.node in following:
