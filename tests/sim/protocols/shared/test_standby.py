@@ -317,6 +317,60 @@ def test_leader_with_a_majority_goes_on() -> None:
     assert (elections(played), leaders(played)) == ([], {"server": 0})
 
 
+# -- who comes and goes ------------------------------------------------------------------------
+
+
+def joining(at: str, *nodes: str) -> dict[str, Any]:
+    return {"new": {"kind": "join", "nodes": [*nodes], "at": at}}
+
+
+def leaving(at: str, *nodes: str) -> dict[str, Any]:
+    return {"end": {"kind": "leave", "nodes": [*nodes], "at": at}}
+
+
+def test_who_joins_reports_to_the_standby_that_leads() -> None:
+    # Of the three that have a vote two are left. Who has joined at 30 is in the round from 32 on.
+    faults = crash("server", "20 s") | joining("30 s", "client_1")
+    played = standing(38.75, faults, failure_detection=PERFECT)
+    assert elections(played) == [(20.0, 0.5, "standby_1", 3)]
+    (lead,) = rows(played, "lead")
+    assert (lead.asked, lead.answered) == (3, 2)
+    sent = [
+        (row.time_s, row.peer)
+        for row in rows(played, "transfer")
+        if "client_1" in (row.node, row.peer)
+    ]
+    assert sent == [(32.0, "client_1"), (35.75, "standby_1")]
+    assert rows(played, "round")[-1].updates == 2
+
+
+def test_who_has_left_is_missing_to_no_majority() -> None:
+    # Of four nodes two are left, which is no majority, unless client 1 has said that it goes.
+    down = crash("server", "20 s")
+    played = standing(60.0, down | {"b": crash("client_1", "10 s")["blow"]})
+    assert elections(played) == []
+    played = standing(60.0, down | leaving("10 s", "client_1"))
+    assert [row[2] for row in elections(played)] == ["standby_1"]
+
+
+def test_a_minority_that_lets_clients_join_makes_no_leader() -> None:
+    # Behind the cut standby 1 has client 0 and three that join there: five of eight nodes, but of
+    # the five that were there first, two.
+    far = ("standby_1", "client_0", "client_2", "client_3", "client_4")
+    played = play(
+        "fedavg",
+        {"deadline": "100 s", "standbys": 2},
+        until_s=39.0,
+        round_s=[2.0] * 5,
+        failure_detection=PERFECT,
+        faults=cut(*far, from_s=20.0, to_s=40.0) | joining("25 s", *far[2:]),
+    )
+    assert (elections(played), leaders(played)) == ([], {"server": 0})
+    tiny.run(played.world.clock, 80.0)
+    assert leaders(played) == {"server": 0}
+    assert rows(played, "round")[-1].updates == 5
+
+
 @st.composite
 def outages(draw: st.DrawFn) -> dict[str, Any]:
     """Crashes of any nodes, partitions, and clients that join and leave; all over after 60 s."""
