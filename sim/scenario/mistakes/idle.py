@@ -31,8 +31,13 @@ def idle_faults(
         for name, fault in faults.items()
     }
     for name, fault in faults.items():
-        begins_s, _ = fault.window_s
-        if begins_s >= duration_s:
+        begins_s, joins_s = fault.window_s[0], fault.present_s[0]
+        if joins_s >= duration_s:
+            yield (
+                f"faults.{name} lets clients join at {time_text(joins_s)}, when the run of "
+                f"{time_text(duration_s)} is over: they are never there"
+            )
+        elif begins_s >= duration_s:
             yield (
                 f"faults.{name} begins at {time_text(begins_s)}, when the run of "
                 f"{time_text(duration_s)} is over: it changes nothing"
@@ -60,8 +65,17 @@ class _Acting(NamedTuple):
     def is_crash(self) -> bool:
         return self.fault.crash_s is not None
 
+    @property
+    def joins_s(self) -> float:
+        """Before which its nodes aren't there; 0 if it doesn't make them join."""
+        return self.fault.present_s[0]
+
     def is_idle_in(self, down: _Acting) -> bool:
         """Whether it can do nothing to nodes while the other one holds them down."""
+        if self.joins_s:
+            return False  # They join when they come up.
+        if down.joins_s:
+            return self.nodes <= down.nodes and self.fault.window_s[1] <= down.joins_s
         is_longer = self.fault.window_s[1] == math.inf > down.fault.window_s[1]
         return down.is_crash and not self.is_crash and self.nodes <= down.nodes and not is_longer
 
@@ -80,8 +94,9 @@ def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
         yield f"faults.{one.name} and faults.{other.name} both act on {where}: {together}"
     for idle, down in ((one, other), (other, one)):
         if idle.is_idle_in(down):
-            crash = f"faults.{down.name} holds it down"
-            yield f"faults.{idle.name} acts on {where}, while {crash}: to no effect"
+            how = "before {} lets it join" if down.joins_s else "while {} holds it down"
+            why = how.format(f"faults.{down.name}")
+            yield f"faults.{idle.name} acts on {where}, {why}: to no effect"
 
 
 def idle_looks(every_s: float, run_s: float) -> Iterator[str]:
