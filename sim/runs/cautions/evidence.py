@@ -114,7 +114,7 @@ class Run:
         return dict(zip(sums["name"].to_pylist(), sums["bytes_sum"].to_pylist(), strict=True))
 
     def curve(self, metric: str, stage: str = RECEIVED) -> Floats:
-        """The mean over learners that are there [looks] of a metric, at one stage if they have any."""
+        """The mean over who is there [looks] of a metric at one stage, if they have stages."""
         scores = self._scores
         stages = pc.is_in(_decoded(scores["stage"]), value_set=pa.array([stage, None], pa.string()))
         found = scores.filter(pc.and_(stages, pc.equal(_decoded(scores["metric"]), metric)))
