@@ -208,11 +208,12 @@ def _learners(nodes: list[str]) -> list[str]:
 
 
 def _join(dice: Dice, nodes: list[str]) -> dict[str, Any]:
-    # Some are there from the beginning, and a time that is given comes before anybody leaves.
-    at = {"distribution": "uniform", "low": "0 s", "high": dice.span()}
+    # A time that is given comes before anybody leaves, and leaves somebody there at first.
+    drawn = {"distribution": "uniform", "low": "0 s", "high": dice.span()}
+    some = [*dict.fromkeys(dice.of(*_learners(nodes)[1:]) for _ in range(3))]
+    several = {"nodes": some, "at": dice.of(drawn, f"{dice.of(*_EARLY)} s")}
     return {
-        "nodes": [*dict.fromkeys(dice.of(*_learners(nodes)[1:]) for _ in range(3))],
-        "at": dice.of(at, f"{dice.of(*_EARLY)} s"),
+        **dice.of(several, several, several, {"nodes": "clients", "at": drawn}),
         "starts_from": dice.of("peers", "peers", "initial"),
     }
 
