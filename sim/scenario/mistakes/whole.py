@@ -192,6 +192,8 @@ def _members(faults: Mapping[str, Fault], clients: ClientsSettings) -> Refusals:
     leaves: dict[str, tuple[float, str]] = {}
     for name, fault in faults.items():
         from_s, until_s = fault.present_s
+        if (from_s, until_s) == (0.0, math.inf):
+            continue
         for node in resolved(fault, groups).strikes(names):
             if from_s > joins.get(node, (0.0, ""))[0]:
                 joins[node] = from_s, name

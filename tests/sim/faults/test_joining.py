@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from braintorrent.testing import Played, check_fault, play
 from braintorrent.testing.watched import Witness
 from sim.record.rows import TraceRow
+from sim.world import Tie
+from tests.sim import tiny
 
 NONE = {"kind": "none"}
 PERFECT = {"kind": "perfect"}
@@ -212,6 +216,44 @@ def test_who_has_left_keeps_what_it_has_stored() -> None:
     assert played.rounds("client_1") == [0.0, 1.0]
 
 
+# -- a server without rounds -------------------------------------------------------------------
+
+
+def sent_to_clients(faults: dict[str, Any], **settings: Any) -> list[tuple[float, float, str]]:
+    """When each model that got there was sent, and when it was there, within 7 s."""
+    played = play(
+        "fedbuff",
+        {"deadline": "100 s", "buffer": 1, **settings},
+        until_s=7.0,
+        round_s=[9.0, 2.0],
+        latency_s=0.25,
+        faults=faults,
+        failure_detection=NONE,
+    )
+    return [
+        (row.time_s, row.time_s + row.duration_s, row.peer)
+        for row in rows(played, "transfer")
+        if row.node == "server"
+    ]
+
+
+def test_without_rounds_who_joins_is_set_to_work_at_once() -> None:
+    # Told at 2.25, there at 3.5; what it has trained is with the server at 6.75.
+    assert sent_to_clients({"new": late("2 s")}) == [
+        (0.0, 1.25, "client_0"),
+        (2.25, 3.5, "client_1"),
+    ]
+
+
+def test_without_rounds_who_leaves_gives_its_place_to_another() -> None:
+    # Client 0 would be at work until 12; at 4.25 it is known to have left.
+    faults = {"new": late("2 s"), "end": gone("4 s", "client_0")}
+    assert sent_to_clients(faults, concurrency=1) == [
+        (0.0, 1.25, "client_0"),
+        (4.25, 5.5, "client_1"),
+    ]
+
+
 # -- with other faults, at one instant ---------------------------------------------------------
 
 
@@ -274,6 +316,38 @@ def test_two_that_join_and_leave_at_one_instant() -> None:
         (2.0, "client_0", "leave", "end"),
     ]
     assert rounds(played) == [(0.0, 2.25, 1, 0), (2.25, 8.75, 2, 2)]
+
+
+# -- the word ----------------------------------------------------------------------------------
+
+
+@st.composite
+def cuts(draw: st.DrawFn) -> dict[str, Any]:
+    """Partitions, some of them one behind the other, each shorter than messages are held up."""
+    spans = st.tuples(st.integers(0, 40), st.integers(1, 20))
+    return {
+        f"cut_{number}": cut(f"{at / 4} s", f"{lasts / 4} s", "client_1", "client_2")
+        for number, (at, lasts) in enumerate(draw(st.lists(spans, max_size=4)))
+    }
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts(), st.integers(1, 40), st.sampled_from([0.0, 0.25, 1.0, 3.0]))
+def test_the_word_is_there_when_a_message_is(faults: Any, at: int, latency_s: float) -> None:
+    # Client 2, on the same side as client 1, says at the same times what it likes.
+    times_s = at / 4, at / 4 + 2.5
+    faults |= {"new": late(f"{times_s[0]} s"), "end": gone(f"{times_s[1]} s")}
+    latencies = latency_s * (1 - np.eye(3))
+    described = tiny.scenario(latencies.tolist(), [9.0] * 3, {"local": {}}, faults=faults)
+    world, _ = tiny.world(described, samples=[1] * 3, steps=[1] * 3)
+    came_s: list[float] = []
+    for said_s in times_s:
+        said = world.clock.at(said_s, Tie.FAULT)
+        said.callbacks.append(
+            lambda _: world.network.send(2, 0, delivered=lambda _: came_s.append(world.clock.now))
+        )
+    tiny.run(world.clock, 200.0)
+    assert world.network.heard_s(0, np.array([1]))[:, 0].tolist() == came_s
 
 
 # -- draws -------------------------------------------------------------------------------------
