@@ -65,7 +65,7 @@ class Detector(ABC):
         Those that it believes to be down, and those that are no members, which it is told.
         """
         suspected = self._suspects(observer, peers)
-        if self.network.come_and_go:
+        if self.network.is_restless:
             suspected |= ~self.network.members(observer, peers)
         return suspected
 
@@ -80,7 +80,7 @@ class Detector(ABC):
     def next_news_s(self, observer: int, peers: Ints) -> float:
         """The next instant after now at which its belief may change, if nothing new happens."""
         news_s = self._next_news_s(observer, peers)
-        if self.network.come_and_go:
+        if self.network.is_restless:
             heard_s = self.network.heard_s(observer, peers)
             news_s = float(heard_s[heard_s > self.network.clock.now].min(initial=news_s))
         return news_s

@@ -74,8 +74,8 @@ class Medium:
         """When each node [n] came for the first time; infinity if it has not come yet."""
         self.left_s: Floats = np.full(count, np.inf)
         """When each node [n] said that it leaves for good; infinity if it has not."""
-        self.come_and_go = False
-        """Whether anybody joins or has left."""
+        self.is_restless = False
+        """Whether anybody has come later than others, or left."""
         self.tally = Tally()
         self._partitions: list[tuple[float, float, Ints]] = []
         self._sent: Counter[tuple[str, int, int]] = Counter()
@@ -87,7 +87,7 @@ class Medium:
         Who joins or leaves says so, which is known one way later, or when a partition has healed.
         No failure detector is needed for that; it costs no bandwidth, and who was down is told.
         """
-        if not self.come_and_go:
+        if not self.is_restless:
             return np.ones(len(peers), dtype=np.bool_)
         joined_s, left_s = self.heard_s(observer, peers)
         known: Flags = (joined_s <= self.clock.now) & (self.clock.now < left_s)

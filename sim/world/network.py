@@ -222,7 +222,7 @@ class Network(Medium):
         """
         self._unheard[gone][transfer] = None
         at_s = transfer.silent_since_s + self.wiring.stall_timeout_s
-        if self.come_and_go:
+        if self.is_restless:
             other = transfer.target if transfer.source == gone else transfer.source
             _, leaves_s = self.heard_s(other, np.array([gone]))
             at_s = min(at_s, float(leaves_s[0]))
@@ -298,11 +298,11 @@ class Network(Medium):
     def node_absent(self, index: int) -> None:
         """The node has not joined: nobody has heard of it, and it wasn't up before the start."""
         self.up.begin(index, 0)
-        self.joined_s[index], self.come_and_go = math.inf, True
+        self.joined_s[index], self.is_restless = math.inf, True
 
     def node_leaves(self, index: int) -> None:
         """The node, which goes down now, says to all that they needn't wait for it."""
-        self.left_s[index], self.come_and_go = self.clock.now, True
+        self.left_s[index], self.is_restless = self.clock.now, True
 
     def node_up(self, index: int) -> None:
         """The node is back, or joins: its peers are told of what they believe to be open, and get a
