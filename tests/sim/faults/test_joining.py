@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from braintorrent.testing import Played, check_fault, play
-from braintorrent.testing.watched import Witness
 from sim.record.rows import TraceRow
 from sim.world import Tie
 from tests.sim import tiny
@@ -398,16 +397,6 @@ def test_who_is_no_member_lags_behind_nobody_and_is_in_no_average() -> None:
     average, alone = seen["aggregate", "received"], seen["client_0", "trained"]
     assert average.model == alone.model
     assert average.local_round == alone.local_round > 1
-
-
-def test_nobody_reads_who_is_a_member() -> None:
-    played = served(3.0, {"new": late("2 s")})
-    witness: Witness = vars(played.world.clock)["witness"]
-    with pytest.raises(Exception, match=r"reads client_1\.is_member"):
-        assert played.world.clients[1].is_member
-    with pytest.raises(Exception, match=r"reads network\.joined_s"):
-        np.isfinite(played.world.network.joined_s)
-    assert witness.broken is not None
 
 
 @pytest.mark.slow
