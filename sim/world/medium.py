@@ -108,8 +108,9 @@ class Medium:
         if self._partitions:
             held = np.stack([~self.reachable(observer, peers, each_s) for each_s in said_s])
             for which, place in np.argwhere(held & np.isfinite(said_s)).tolist():
-                at_s, peer = float(said_s[which, place]), int(peers[place])
-                heard_s[which, place] += self._free_s(peer, observer, at_s) - at_s
+                peer = int(peers[place])
+                free_s = self._free_s(peer, observer, float(said_s[which, place]))
+                heard_s[which, place] = free_s + self.wiring.latency_s[peer, observer]
         return heard_s
 
     def was_split(self, since_s: float) -> bool:
