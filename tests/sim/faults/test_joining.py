@@ -340,11 +340,12 @@ def test_the_word_is_there_when_a_message_is(faults: Any, at: int, latency_s: fl
     described = tiny.scenario(latencies.tolist(), [9.0] * 3, {"local": {}}, faults=faults)
     world, _ = tiny.world(described, samples=[1] * 3, steps=[1] * 3)
     came_s: list[float] = []
+
+    def say(_: Any) -> None:
+        world.network.send(2, 0, delivered=lambda _: came_s.append(world.clock.now))
+
     for said_s in times_s:
-        said = world.clock.at(said_s, Tie.FAULT)
-        said.callbacks.append(
-            lambda _: world.network.send(2, 0, delivered=lambda _: came_s.append(world.clock.now))
-        )
+        world.clock.at(said_s, Tie.FAULT).callbacks.append(say)
     tiny.run(world.clock, 200.0)
     assert world.network.heard_s(0, np.array([1]))[:, 0].tolist() == came_s
 
