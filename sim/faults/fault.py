@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from sim.record.errors import Path, Refusal
@@ -81,6 +81,10 @@ class Fault(Settings):
 
         `label_shares`: how their samples fall to classes; None if the task has no classes.
         """
+
+    def unused(self, *, serverless: bool) -> Mapping[str, str]:
+        """Settings without effect, each with why; `serverless`: if clients learn from peers."""
+        return {}
 
     def seems(self, topology: TopologySettings) -> str | None:
         """What it does in the scenario's topology, where that isn't what it seems to do."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -42,6 +42,9 @@ class Join(Fault):
     @property
     def window_s(self) -> tuple[float, float]:
         return 0.0, self.at.longest_s
+
+    def unused(self, *, serverless: bool) -> Mapping[str, str]:
+        return {} if serverless else {"starts_from": "who joins trains what a server sends it"}
 
     def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
         return [node for node in nodes if selects(self.nodes, node)]

@@ -298,7 +298,7 @@ class Scenario(Settings):
         yield from idle_partition(self.task, self.clients.count)
         trained = {name: self.training_of(name).optimizer for name in self.protocols}
         yield from idle_momentum(self.training, self.protocols, trained)
-        yield from idle_options(self.protocols)
+        yield from idle_options(self.protocols, self.faults)
         yield from idle_groups(self.clients.groups, self.faults)
         if self.topology != Complete():
             yield from idle_topology(self.topology, self.protocols, self.faults)

@@ -128,12 +128,16 @@ def idle_momentum(
         yield f"{path}.momentum changes nothing: only the optimizer momentum uses it"
 
 
-def idle_options(protocols: Mapping[str, Protocol]) -> Iterator[str]:
-    """Settings of a protocol that were chosen, and have no effect beside its others."""
-    for name, protocol in protocols.items():
-        for option, why in protocol.unused.items():
-            if getattr(protocol, option) != type(protocol).model_fields[option].default:
-                yield f"protocols.{name}.{option} changes nothing: {why}"
+def idle_options(protocols: Mapping[str, Protocol], faults: Mapping[str, Fault]) -> Iterator[str]:
+    """Settings of a protocol or a fault that were chosen, and have no effect beside others."""
+    serverless = any(not one.needs_server and not one.is_reference for one in protocols.values())
+    unused = [("protocols", name, one, one.unused) for name, one in protocols.items()] + [
+        ("faults", name, one, one.unused(serverless=serverless)) for name, one in faults.items()
+    ]
+    for section, name, one, options in unused:
+        for option, why in options.items():
+            if getattr(one, option) != type(one).model_fields[option].default:
+                yield f"{section}.{name}.{option} changes nothing: {why}"
 
 
 def idle_topology(

@@ -135,6 +135,15 @@ def test_settings_that_change_nothing(override: str, said: str, tmp_path: Path) 
     assert list(load(tmp_path / "kept.yaml").idle()) == [text]
 
 
+def test_what_newcomers_start_from_where_a_server_sends_it() -> None:
+    fault = "faults.new={kind: join, nodes: client_3, at: 1 min, starts_from: initial}"
+    assert list(load("no_faults", [fault]).idle()) == []
+    served = "protocols={fedavg: {deadline: 1 min}, local: {}}"
+    assert list(load("no_faults", [served, fault]).idle()) == [
+        "faults.new.starts_from changes nothing: who joins trains what a server sends it"
+    ]
+
+
 def test_settings_that_do() -> None:
     for overrides in (
         ["protocols={d_psgd: {counts: messages}}"],
