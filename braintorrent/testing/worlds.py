@@ -108,6 +108,7 @@ def random_world(
         },
         "evaluation": {"every": f"{lasts_s / 6} s"},
     }
+    sections["network"]["transport"] = _transport(Dice(Streams(seed).stream("transport", number)))
     sections["topology"] = dice.of(*_TOPOLOGIES)
     possible = {"targeted": sections["topology"] != "complete", "join": clients > 1}
     kinds = [kind for kind in _FAULTS if possible.get(kind, True)]
@@ -163,6 +164,11 @@ def _network(dice: Dice, clients: int) -> dict[str, Any]:
         "transfer_loss": dice.of(0.0, 0.0, 0.3),
         "stall_timeout": dice.of("30 s", "2 s"),
     }
+
+
+def _transport(dice: Dice) -> Any:
+    tcp = {"kind": "tcp", "latency_factor": 3.0, "window": dice.of("256 B", "1 kB", "endless")}
+    return dice.of("fluid", "fluid", "tcp", tcp)
 
 
 def _fault(dice: Dice, nodes: list[str], kinds: list[str]) -> dict[str, Any]:

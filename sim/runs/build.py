@@ -195,6 +195,7 @@ def _fastest(
         np.array([machine.downlink for machine in nodes]),
         4 * facts.vector_length,
         np.array([each.steps * each.step_s * math.exp(-LUCKY * each.jitter) for each in clients]),
+        scenario.network.transport,
     )
 
 
@@ -252,4 +253,5 @@ def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) 
         scenario.network.transfer_loss,
         scenario.network.stall_timeout,
         symmetric=symmetric,
+        transport=scenario.network.transport,
     )

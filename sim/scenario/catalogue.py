@@ -28,7 +28,7 @@ from sim.scenario.sections import (
     OutputSettings,
     ServerSettings,
 )
-from sim.world import DETECTORS, TOPOLOGIES
+from sim.world import DETECTORS, TOPOLOGIES, TRANSPORTS
 
 SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "protocols": PROTOCOLS,
@@ -37,6 +37,7 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "faults": FAULTS,
     "failure detection": DETECTORS,
     "topologies": TOPOLOGIES,
+    "transports": TRANSPORTS,
     "tasks": TASKS,
     "networks": NETWORKS,
     "partitions": PARTITIONS,

@@ -19,6 +19,7 @@ from sim.record.settings import (
     Duration,
     GroupName,
     Nodes,
+    OneOf,
     PositiveSeconds,
     Seconds,
     Settings,
@@ -31,6 +32,7 @@ from sim.scenario.groups import (
     members,
     owners,
 )
+from sim.world import FLUID, TRANSPORTS, Transport
 
 Floats = NDArray[np.float64]
 Stream = Callable[..., np.random.Generator]
@@ -185,6 +187,9 @@ class NetworkSettings(Settings):
     )
     stall_timeout: PositiveSeconds = Field(
         default=30.0, description="a transfer has failed when nothing has come for so long"
+    )
+    transport: Annotated[Transport, OneOf(TRANSPORTS)] = Field(
+        default=FLUID, description="what a transfer meets beside others on its links"
     )
 
     def check(self, round_trip_s: float) -> None:

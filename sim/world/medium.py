@@ -13,6 +13,7 @@ from sim.world.flows import Sharing
 from sim.world.history import History
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
+from sim.world.transport import FLUID, Transport
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,6 +32,7 @@ class Wiring:
     the chance that a packet doesn't arrive; `transfer_loss`: that a whole transfer doesn't.
     `stall_timeout_s`: silence after which a transfer has failed. `symmetric`: each pair's latency
     is the same both ways, so that a row, which lies together in memory, serves for its column.
+    `transport`: what transfers make of latency and bandwidth.
     """
 
     names: tuple[str, ...]
@@ -42,6 +44,7 @@ class Wiring:
     transfer_loss: float = 0.0
     stall_timeout_s: float = 30.0
     symmetric: bool = False
+    transport: Transport = FLUID
 
 
 @dataclass
@@ -140,6 +143,11 @@ class Medium:
     def _round_trip_s(self, source: int, target: int) -> float:
         latency_s = self.wiring.latency_s
         return float(latency_s[source, target] + latency_s[target, source])
+
+    def _way_s(self, source: int, target: int, size_bytes: int) -> float:
+        """What a message takes until it, or its first byte, is there."""
+        latency_s = float(self.wiring.latency_s[source, target])
+        return self.wiring.transport.first_byte_s(latency_s) if size_bytes else latency_s
 
     def _luck(self, purpose: str, source: int, target: int) -> float:
         """The luck of a pair's next message of that purpose, whatever else was sent."""

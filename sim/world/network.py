@@ -1,12 +1,12 @@
 """Latency, loss, partitions and delivery: every message ends as delivered, lost or in flight.
 
-A control message pays latency. A transfer pays latency, then its bytes flow over its sender's
-uplink and its receiver's downlink. Both ride a reliable transport: packets that are lost are sent
-again, which delays control messages and slows transfers (`transport.py`). A partition holds
-messages up; they go on if it heals within the stall time-out, after which nothing has come for so
-long that both ends give up. A crash of either end breaks a transfer; the end that is left learns of
-it when the other is back, which resets what was open, or by the stall time-out. Only pings and
-heartbeats are datagrams.
+A control message pays latency. A transfer pays latency, or what `transport.py` makes of it, then
+its bytes flow over its sender's uplink and its receiver's downlink. Both ride a reliable transport:
+packets that are lost are sent again, which delays control messages and slows transfers. A partition
+holds messages up; they go on if it heals within the stall time-out, after which nothing has come
+for so long that both ends give up. A crash of either end breaks a transfer; the end that is left
+learns of it when the other is back, which resets what was open, or by the stall time-out. Only
+pings and heartbeats are datagrams.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sim.world.medium import Ints, LossCause, Medium, Wiring
 from sim.world.pings import Ping
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
-from sim.world.transport import fastest, resent_s
+from sim.world.transport import resent_s
 
 
 @dataclass(eq=False, slots=True)
@@ -70,7 +70,8 @@ class Network(Medium):
         detection: FailureDetection | None = None,
     ) -> None:
         super().__init__(clock, trace, streams, wiring)
-        self.flows = flows_on(clock, wiring.uplink, wiring.downlink, wiring.sharing)
+        uplink, downlink = map(wiring.transport.usable, (wiring.uplink, wiring.downlink))
+        self.flows = flows_on(clock, uplink, downlink, wiring.sharing)
         self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._unheard: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._pings: dict[Ping, None] = {}
@@ -112,7 +113,7 @@ class Network(Medium):
         sent_s = self._free_s(source, target, begun_s + late_s)
         stall_s = self.wiring.stall_timeout_s
         if sent_s < self.clock.now + stall_s:
-            there_s = sent_s + float(self.wiring.latency_s[source, target])
+            there_s = sent_s + self._way_s(source, target, size_bytes)
             self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer))
         else:
             self._stall(transfer, "loss" if late_s >= stall_s else "partition")
@@ -145,7 +146,7 @@ class Network(Medium):
         if not self._is_open(transfer):
             return
         source, target, start_s = transfer.source, transfer.target, transfer.start_s
-        held_up = self.clock.now > start_s + self.wiring.latency_s[source, target]
+        held_up = self.clock.now > start_s + self._way_s(source, target, transfer.size_bytes)
         if held_up and (self.started_s[source] > start_s or not self.up.current[source]):
             self._lose(transfer, "sender_down")  # Nobody was left to send it again.
             self._told_later(transfer, source)
@@ -174,7 +175,9 @@ class Network(Medium):
                 target,
                 transfer.remaining,
                 partial(self._whole, transfer),
-                fastest(self.wiring.packet_loss, self._round_trip_s(source, target)),
+                self.wiring.transport.at_most(
+                    self.wiring.packet_loss, self._round_trip_s(source, target)
+                ),
             )
 
     def _whole(self, transfer: Transfer) -> None:

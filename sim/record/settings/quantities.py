@@ -96,6 +96,9 @@ Bytes = Annotated[
 ]
 """A size, zero or more; a float in bytes."""
 
+PositiveBytes = Annotated[Bytes, AfterValidator(_above_zero), _schema("B", "20 kB", zero=False)]
+"""A size above zero; a float in bytes."""
+
 PositiveSeconds = Annotated[
     Seconds,
     AfterValidator(_above_zero),

@@ -1,6 +1,7 @@
 """The physics that a world is built with."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,16 @@ def test_a_time_out_that_nothing_can_meet_is_refused(
         text = str(mistake.value)
         assert f": protocols.{protocol}.{setting}: is shorter than any " in text
         assert text.endswith(f"(seed 0); allowed: at least {least_text(least)}")
+
+
+def test_a_time_out_allows_for_what_the_transport_takes() -> None:
+    # Asked for in 0.25 s, its first byte is there after 3 * 0.25 s, and 1 s of bytes takes 2 s.
+    tcp = {"kind": "tcp", "latency_factor": 3.0, "bandwidth_factor": 0.5}
+    links = {"uplink": "1024 B/s", "downlink": "1024 B/s", "transport": tcp}
+    for least, wrong in (("3 s", False), ("2.999 s", True)):
+        scenario = timed({"braintorrent": {"transfer_timeout": least}}, links=links)
+        with pytest.raises(ScenarioError, match="3 s") if wrong else nullcontext():
+            check_timeouts(scenario, lambda *run: FACTS)
 
 
 def test_a_silence_that_is_shorter_than_a_round_trip_is_refused() -> None:
