@@ -108,7 +108,7 @@ def random_world(
         },
         "evaluation": {"every": f"{lasts_s / 6} s"},
     }
-    sections["network"]["transport"] = _transport(Dice(Streams(seed).stream("transport", number)))
+    _roads(Dice(Streams(seed).stream("roads", number)), sections["network"])
     sections["topology"] = dice.of(*_TOPOLOGIES)
     possible = {"targeted": sections["topology"] != "complete", "join": clients > 1}
     kinds = [kind for kind in _FAULTS if possible.get(kind, True)]
@@ -166,9 +166,32 @@ def _network(dice: Dice, clients: int) -> dict[str, Any]:
     }
 
 
-def _transport(dice: Dice) -> Any:
+def _roads(dice: Dice, network: dict[str, Any]) -> None:
+    """Let transfers take their time, and in some worlds regions say what links are like."""
     tcp = {"kind": "tcp", "latency_factor": 3.0, "window": dice.of("256 B", "1 kB", "endless")}
-    return dice.of("fluid", "fluid", "tcp", tcp)
+    network["transport"] = dice.of("fluid", "fluid", "tcp", tcp)
+    if dice.of(False, False, True):
+        network["regions"] = _regions(dice)
+        for name in ("latency", "uplink", "downlink"):
+            if dice.of(True, True, False):
+                del network[name]
+
+
+def _regions(dice: Dice) -> dict[str, Any]:
+    table = {
+        name: {
+            "latency": {"near": there, "far": dice.of("0 s", "125 ms", "400 ms")},
+            "uplink": dice.of(*_BANDWIDTHS),
+            "downlink": dice.of(*_BANDWIDTHS),
+        }
+        for name, there in {"near": "125 ms", "far": "250 ms"}.items()
+    }
+    return {
+        "table": table,
+        "clients": dice.of("near", {"near": 0.5, "far": 0.5}, {"near": 0.8, "far": 0.2}),
+        "server": dice.of("near", "far"),
+        "spread": dice.of(0.0, 0.5),
+    }
 
 
 def _fault(dice: Dice, nodes: list[str], kinds: list[str]) -> dict[str, Any]:

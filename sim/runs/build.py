@@ -164,7 +164,7 @@ def _no_facts(scenario: Scenario, protocol: str, seed: int) -> Facts:
 def _check_timeouts(
     scenario: Scenario, seed: int, facts: Callable[[Scenario, str, int], Facts]
 ) -> None:
-    latency_s, symmetric = scenario.network.one_way(scenario.node_names, Streams(seed).stream)
+    latency_s, symmetric = _one_way(scenario, scenario.node_names, Streams(seed))
     slowest_s = float(latency_s.max())
     round_trip_s = 2 * slowest_s if symmetric else float((latency_s + latency_s.T).max())
     checks: list[tuple[Path, Callable[[], None]]] = [
@@ -215,9 +215,10 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     clients, network, server = scenario.clients, scenario.network, scenario.server
     step_s = clients.step_times(streams.stream)
     jitter = clients.each("round_jitter", clients.round_jitter)
-    uplink = clients.each("uplink", network.uplink)
-    downlink = clients.each("downlink", network.downlink)
-    local_time_s = clients.each("local_time", clients.local_time)
+    where = network.standing(clients, scenario.node_names, streams)
+    uplink = network.bandwidths("uplink", clients, where)
+    downlink = network.bandwidths("downlink", clients, where)
+    local_time_s = network.local_times(clients, where)
     machines = {
         name: Machine(
             float(step_s[i]),
@@ -236,13 +237,24 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     machines[POOLED] = Machine(together_s, ALL_CLIENTS, facts.pooled_samples, facts.pooled_steps)
     if server is not None:
         links = {"uplink": server.uplink, "downlink": server.downlink}
-        one = Machine(0.0, ALL_CLIENTS, 0, 0, **links)
-        machines |= {name: one for name in scenario.node_names if is_server(name)}
+        machines |= {
+            name: Machine(
+                0.0, ALL_CLIENTS, 0, 0, **links, local_time_s=network.local_time_s(where.get(name))
+            )
+            for name in scenario.node_names
+            if is_server(name)
+        }
     return machines
 
 
+def _one_way(scenario: Scenario, names: tuple[str, ...], streams: Streams) -> tuple[Floats, bool]:
+    network = scenario.network
+    where = network.standing(scenario.clients, scenario.node_names, streams)
+    return network.one_way(names, streams.stream, where)
+
+
 def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) -> Wiring:
-    latency_s, symmetric = scenario.network.one_way(tuple(machines), streams.stream)
+    latency_s, symmetric = _one_way(scenario, tuple(machines), streams)
     return Wiring(
         tuple(machines),
         latency_s,

@@ -20,6 +20,7 @@ from sim.record.code import kinds
 from sim.record.errors import ScenarioError
 from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.scenario.loading import first_comment
+from sim.scenario.regions import TABLES, Region, RegionsSettings
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -45,6 +46,8 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "parts of a scenario": {
         "clients": ClientsSettings,
         "network": NetworkSettings,
+        "regions": RegionsSettings,
+        "region": Region,
         "server": ServerSettings,
         "training": TrainingSettings,
         "evaluation": EvaluationSettings,
@@ -52,6 +55,7 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
         "output": OutputSettings,
     },
 }
+REGION_TABLES = "tables of regions"
 SHIPPED = "shipped scenarios"
 _BASES: Mapping[str, type[BaseModel]] = {
     "protocols": Protocol,
@@ -72,17 +76,26 @@ def catalogue(name: str | None = None, width: int = WIDEST) -> Iterator[str]:
 
     Raises ScenarioError for a name that nothing has.
     """
-    width = min(max(width, NARROWEST), WIDEST)
-    chosen = sections() if name is None or name == SHIPPED else _named(name)
-    for number, (section, registry) in enumerate(chosen.items()):
-        if name != SHIPPED:
-            yield from ["", section] if number else [section]
-            for kind, settings in registry.items():
-                yield from _kind(kind, settings, width)
-    if name in (None, SHIPPED):
-        yield from ["", SHIPPED] if name is None else [SHIPPED]
-        for scenario, question in _shipped():
-            yield from _wrapped(f"  {scenario:<16} ", question, width)
+    found = _entries(min(max(width, NARROWEST), WIDEST))
+    if name is not None:
+        found = _named(name, found)
+    for number, (section, entries) in enumerate(found.items()):
+        yield from ["", section] if number else [section]
+        for lines in entries.values():
+            yield from lines
+
+
+def _entries(width: int) -> Mapping[str, Mapping[str, Iterator[str]]]:
+    """The lines of each entry, by section and name; those of shipped scenarios as one."""
+    kinds = {
+        section: {kind: _kind(kind, settings, width) for kind, settings in registry.items()}
+        for section, registry in sections().items()
+    }
+    tables = {
+        name: iter(_wrapped(f"  {name:<14} ", one.description, width))
+        for name, one in TABLES.items()
+    }
+    return {**kinds, REGION_TABLES: tables, SHIPPED: {SHIPPED: _shipped(width)}}
 
 
 def sections() -> Mapping[str, Mapping[str, type[BaseModel]]]:
@@ -98,16 +111,17 @@ def _own(section: str) -> Iterator[tuple[str, type[BaseModel]]]:
 def names() -> list[str]:
     """What may be asked for: sections and kinds, each once."""
     found = (name for registry in sections().values() for name in registry)
-    return list(dict.fromkeys((*SECTIONS, SHIPPED, *found)))
+    return list(dict.fromkeys((*SECTIONS, REGION_TABLES, SHIPPED, *found, *TABLES)))
 
 
-def _named(name: str) -> Mapping[str, Mapping[str, type[BaseModel]]]:
-    """The section of that name, or the kinds, of which more than one section may have one."""
-    known = sections()
+def _named(
+    name: str, known: Mapping[str, Mapping[str, Iterator[str]]]
+) -> Mapping[str, Mapping[str, Iterator[str]]]:
+    """The section of that name, or the entries, of which more than one section may have one."""
     if name in known:
         return {name: known[name]}
     having = {
-        section: {name: registry[name]} for section, registry in known.items() if name in registry
+        section: {name: entries[name]} for section, entries in known.items() if name in entries
     }
     if not having:
         near = difflib.get_close_matches(name, names(), n=1)
@@ -123,13 +137,14 @@ def _kind(name: str, settings: type[BaseModel], width: int) -> Iterator[str]:
             yield from _wrapped(f"    {field:<20} ", _field_text(info), width)
 
 
-def _shipped() -> Iterator[tuple[str, str]]:
+def _shipped(width: int) -> Iterator[str]:
     # Loading the scenarios would cost more time than the whole rest of the list.
     files = resources.files("scenarios").iterdir()
     for file in sorted(files, key=lambda one: one.name):
         name, _, ending = file.name.rpartition(".")
         if ending == "yaml":
-            yield name, first_comment(file.read_text(encoding="utf-8")) or ""
+            question = first_comment(file.read_text(encoding="utf-8")) or ""
+            yield from _wrapped(f"  {name:<16} ", question, width)
 
 
 def _wrapped(start: str, text: str, width: int) -> list[str]:

@@ -49,6 +49,7 @@ from sim.scenario.mistakes.idle import (
     idle_momentum,
     idle_options,
     idle_partition,
+    idle_regions,
     idle_topology,
 )
 from sim.scenario.mistakes.translation import translated
@@ -300,6 +301,7 @@ class Scenario(Settings):
         yield from idle_momentum(self.training, self.protocols, trained)
         yield from idle_options(self.protocols, self.faults)
         yield from idle_groups(self.clients.groups, self.faults)
+        yield from idle_regions(self.network, self.server)
         if self.topology != Complete():
             yield from idle_topology(self.topology, self.protocols, self.faults)
 

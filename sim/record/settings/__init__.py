@@ -46,6 +46,7 @@ from sim.record.settings.quantities import (
     Seconds,
     Share,
     TimeOfDay,
+    UtcOffset,
 )
 from sim.record.settings.schema import Schema
 
@@ -80,6 +81,7 @@ __all__ = [
     "Share",
     "TimeOfDay",
     "Uniform",
+    "UtcOffset",
     "Weibull",
     "detail",
     "details",

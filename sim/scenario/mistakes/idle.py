@@ -13,6 +13,7 @@ from sim.faults import Fault
 from sim.protocols import Protocol
 from sim.record.words import time_text
 from sim.scenario.groups import GroupSettings
+from sim.scenario.sections import BY_REGION, NetworkSettings, ServerSettings
 from sim.world import TopologySettings
 
 
@@ -147,6 +148,16 @@ def idle_topology(
     asking = any(one.uses_topology and one.own_topology is None for one in protocols.values())
     if not asking and not any(fault.uses_topology for fault in faults.values()):
         yield f"topology: {topology.kind} changes nothing: no protocol here talks to neighbours"
+
+
+def idle_regions(network: NetworkSettings, server: ServerSettings | None) -> Iterator[str]:
+    """Regions that say nothing which network doesn't say itself, or a server's without any."""
+    if network.regions is None:
+        return
+    if all(getattr(network, name) is not None for name in BY_REGION):
+        yield f"network.regions changes no link: network says {', '.join(BY_REGION)} itself"
+    if network.regions.server is not None and server is None:
+        yield "network.regions.server changes nothing: there is no server"
 
 
 def idle_groups(groups: Mapping[str, GroupSettings], faults: Mapping[str, Fault]) -> Iterator[str]:

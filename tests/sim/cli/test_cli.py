@@ -22,7 +22,7 @@ from sim.results import folder as results
 from sim.runs.playing import RunProgress
 from sim.runs.session import Done, PointFolder, Progress, Session
 from sim.scenario import Scenario
-from sim.scenario.catalogue import SECTIONS, SHIPPED, catalogue
+from sim.scenario.catalogue import REGION_TABLES, SECTIONS, SHIPPED, catalogue
 from tests.analysis.folders import described, write_run
 
 SCENARIO = """\
@@ -296,7 +296,7 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
     lines = invoke("list").stdout.splitlines()
     assert max(map(len, lines)) <= 100
     sections = [line for line in lines if line and not line.startswith(" ")]
-    assert sections == [*SECTIONS, SHIPPED]
+    assert sections == [*SECTIONS, REGION_TABLES, SHIPPED]
     words = {line.split()[0] for line in lines if line.startswith("  ")}
     assert {"braintorrent", "fedavg", "churn", "digits", "cnn", "dirichlet"} <= words
     assert {"server", "training", "output", "lognormal", "server_crash"} <= words
@@ -312,6 +312,7 @@ def test_list_shows_one_kind_or_one_section() -> None:
     assert set(churn) <= set(faults) and "protocols" not in faults
     assert invoke("list", "clients").stdout.startswith("parts of a scenario\n  clients ")
     assert "server_crash" in invoke("list", "shipped scenarios").stdout
+    assert invoke("list", "cloud2024").stdout.startswith("tables of regions\n  cloud2024 ")
 
 
 @pytest.mark.parametrize(("name", "near"), [("chrun", "churn"), ("protocol", "protocols")])

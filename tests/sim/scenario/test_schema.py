@@ -80,6 +80,11 @@ TAKEN = [
     "daily: {peak: 15 h, swing: 0.5}}",
     "faults.more={kind: churn, nodes: clients, time_to_repair: 1 h, spread: 1, tied_to: samples, "
     "time_to_failure: {distribution: weibull, shape: 0.5, scale: 1 h}}",
+    "network.transport=tcp",
+    "network.transport={kind: tcp, window: endless}",
+    "network={regions: {table: simblock2019, clients: {japan: 1.0}, server: japan}}",
+    "network={regions: {table: mine.csv, clients: [a, b], spread: 0.1, begins: 20 h}}",
+    "network={regions: {table: {a: {latency: {a: 1 ms}, utc_offset: -3 h}}, clients: a}}",
 ]
 REFUSED = [
     "duration=30",
@@ -97,6 +102,14 @@ REFUSED = [
     "network.packet_loss=2%",
     "network.sharing=max-min",
     "network.latency={distribution: normal, mean: 1 s}",
+    "network={latency: 5 ms, uplink: 1 MB/s}",
+    "network.transport=udp",
+    "network.transport={kind: tcp, window: 4}",
+    "network.transport={kind: tcp, latency_factor: 0.5}",
+    "network.regions={clients: japan}",
+    "network.regions={table: simblock2019, clients: {japan: 50}}",
+    "network.regions={table: {a: {utc_offset: -3}}}",
+    "network.regions={table: {a: {latency: 3 ms}}}",
     "model.name=resnet",
     "model=resnet",
     "task.partition=dirichlet",
