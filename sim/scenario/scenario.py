@@ -69,6 +69,7 @@ from sim.scenario.sections import (
     NetworkSettings,
     OutputSettings,
     ServerSettings,
+    Where,
 )
 from sim.scenario.yaml_loader import Document, plain, unwritten
 from sim.world import (
@@ -77,6 +78,7 @@ from sim.world import (
     Complete,
     FailureDetection,
     Heartbeat,
+    Streams,
     TopologySettings,
 )
 
@@ -258,6 +260,10 @@ class Scenario(Settings):
         """The faults, with the nodes themselves wherever they name groups of clients."""
         groups = self.clients.members()
         return {name: resolved(fault, groups) for name, fault in self.faults.items()}
+
+    def standing(self, seed: int) -> Where:
+        """In which region each client and server stands under a seed; {} without regions."""
+        return self.network.standing(self.clients, self.node_names, Streams(seed))
 
     def training_of(self, protocol: str) -> TrainingSettings:
         """How the clients of a protocol fine-tune."""

@@ -17,7 +17,6 @@ from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, STAGES, Caution
 from sim.results.folder import RunTables
 from sim.runs.build import Facts
 from sim.scenario import Scenario, run_record
-from sim.world import Streams
 
 Found = Iterator[Caution]
 Floats = npt.NDArray[np.float64]
@@ -158,9 +157,9 @@ class Evidence:
 
     def bandwidths(self, link: Literal["uplink", "downlink"], seed: int) -> dict[str, float]:
         """Of each node the bytes per second that its link carries in a run of that seed."""
-        scenario, network = self.scenario, self.scenario.network
-        where = network.standing(scenario.clients, scenario.node_names, Streams(seed))
-        each = network.bandwidths(link, scenario.clients, where).tolist()
+        scenario = self.scenario
+        where = scenario.standing(seed)
+        each = scenario.network.bandwidths(link, scenario.clients, where).tolist()
         rates = dict(zip(self.clients, each, strict=True))
         servers = [name for name in scenario.node_names if is_server(name)]
         return rates | {name: getattr(scenario.server, link) for name in servers}

@@ -244,6 +244,14 @@ def test_check_goes_through_all_scenarios_and_reports_each_mistake(
     assert second.startswith("missing.yaml:")
 
 
+def test_check_says_in_which_regions_clients_stand(scenario: str) -> None:
+    regions = "{table: simblock2019, clients: [japan, europe], server: japan}"
+    result = invoke("check", scenario, "--set", f"network.regions={regions}")
+    said = "tiny.yaml: ok, 2 clients, 2 protocols x 2 seeds; with seed 3: 1 in japan, 1 in europe\n"
+    assert (result.exit_code, result.stdout) == (0, said)
+    assert "caution: network.regions changes no link" in result.stderr
+
+
 def test_check_tells_all_mistakes_of_all_scenarios_as_they_are_set(
     scenario: str, tmp_path: Path
 ) -> None:
