@@ -158,7 +158,7 @@ class ClientsSettings(Settings):
         return members(self.groups, self.count)
 
     @property
-    def regions(self) -> list[str | None]:
+    def own_regions(self) -> list[str | None]:
         """The region of each client's group, if it has one."""
         groups = list(self.groups.values())
         return [groups[n].region if n >= 0 else None for n in owners(self.groups, self.count)]
@@ -240,7 +240,7 @@ class NetworkSettings(Settings):
         """In which region each client stands, and each server among `nodes`; {} without regions."""
         if self.regions is None:
             return {}
-        places = self.regions.of_clients(clients.regions, streams)
+        places = self.regions.of_clients(clients.own_regions, streams)
         names = map(client_name, range(clients.count))
         servers = [name for name in nodes if is_server(name)]
         return {**dict(zip(names, places, strict=True)), **self.regions.of_servers(servers)}

@@ -194,8 +194,8 @@ def _nowhere(
 ) -> Refusals:
     """Nodes of which nobody says where they stand."""
     path, servers = ("network", "regions"), nodes[clients.count :]
-    if regions.clients is None and None in clients.regions:
-        nowhere = client_name(clients.regions.index(None))
+    if regions.clients is None and None in clients.own_regions:
+        nowhere = client_name(clients.own_regions.index(None))
         allowed = "one region, a list or shares; or a region for the group of each client"
         yield Refusal(f"is missing, and {nowhere} stands nowhere", allowed, (*path, "clients"))
     if servers and regions.server is None and network.latency is None:

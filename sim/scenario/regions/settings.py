@@ -158,12 +158,12 @@ class RegionsSettings(Settings):
         return [mine or other or "" for mine, other in zip(own, common, strict=True)]
 
     def of_servers(self, names: Sequence[str]) -> dict[str, str]:
-        """The region of each server, by name: `server`, and standbys in their order."""
-        if self.server is None:
+        """The region of each of all servers, by name; {} if nobody says where they stand."""
+        if self.server is None or not names:
             return {}
-        standbys = self.standbys or [self.server] * len(names)
-        known = {f"standby_{k}": region for k, region in enumerate(standbys, start=1)}
-        return {name: self.server if name == SERVER else known[name] for name in names}
+        standbys = [name for name in names if name != SERVER]
+        places = self.standbys or [self.server] * len(standbys)
+        return {SERVER: self.server, **dict(zip(standbys, places, strict=True))}
 
     def latencies_s(self, standing: Sequence[str]) -> Iterator[Floats]:
         """By node the median latency to each [n] in seconds, where node i is in `standing[i]`."""
