@@ -37,6 +37,9 @@ QUANTITIES = {
     "20 Mbit/s": "bandwidth",
     "0.5 / h": "rate",
     "client_0": "node",
+    "8 h": "time of day",
+    "-3 h": "offset",
+    "20 kB": "size",
 }
 """What a quantity is, by the example that its schema gives."""
 PARTS = "parts of a scenario"

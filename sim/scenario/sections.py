@@ -194,18 +194,21 @@ class NetworkSettings(Settings):
     )
 
     latency: Latency | None = Field(
-        default=None, description="one-way delay of each pair: a distribution or a matrix"
+        default=None,
+        description="one-way delay of each pair: a distribution or a matrix; regions may give it",
     )
     uplink: Bandwidth | None = Field(
-        default=None, description="bandwidth out of a client, for all or listed for each"
+        default=None,
+        description="bandwidth out of a client, for all or listed for each; regions may give it",
     )
     downlink: Bandwidth | None = Field(
-        default=None, description="bandwidth into a client, for all or listed for each"
+        default=None,
+        description="bandwidth into a client, for all or listed for each; regions may give it",
     )
     regions: RegionsSettings | None = Field(
         default=None,
-        description="where nodes stand; from that follow latency, uplink and downlink if they are "
-        "left out",
+        description="where nodes stand, and so what latency, uplink and downlink are where those "
+        "are left out",
     )
     sharing: Literal["max_min", "equal", "none"] = Field(
         default="max_min", description="how flows that cross a link share it"

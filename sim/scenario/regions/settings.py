@@ -69,7 +69,8 @@ class RegionsSettings(Settings):
         default=0.0, description="sigma of a lognormal factor on each pair's latency"
     )
     begins: TimeOfDay = Field(
-        default=0.0, description="time of day in UTC when the run begins, from which local time is"
+        default=0.0,
+        description="time of day in UTC when the run begins; theirs follows from it",
     )
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ class Region(Settings):
     )
     uplink: BytesPerSecond | None = Field(default=None, description="bandwidth out of a client")
     downlink: BytesPerSecond | None = Field(default=None, description="bandwidth into a client")
-    utc_offset: UtcOffset = Field(default=0.0, description="of its local time")
+    utc_offset: UtcOffset = Field(default=0.0, description="how much later it is there than in UTC")
 
 
 Table = Mapping[str, Region]
