@@ -71,6 +71,7 @@ pictures: $(READY) ## the documents' pictures anew, from the folders of `make fi
 	$(PLOT) $(FOUND)/rough --out docs/pictures/rough.png
 	$(PLOT) $(FOUND)/alternatives --out docs/pictures/alternatives.png
 	$(PLOT) $(FOUND)/standby --out docs/pictures/standby.png
+	$(RUN) docs.transport docs/pictures/transport.png
 	$(RUN) braintorrent subjects brains_quick --out docs/pictures/brains_subjects.png
 	$(RUN) braintorrent predict $(FOUND)/brains_crash --point server_crash.at-1h --protocol braintorrent --seed 0 --out $(FOUND)/brains_crash/prediction.nii.gz
 	cp $(FOUND)/brains_crash/prediction.png docs/pictures/brains_prediction.png

@@ -41,6 +41,9 @@ QUANTITIES = {
     "0.09 / GB": "price",
     "0.30 / kWh": "price",
     "client_0": "node",
+    "8 h": "time of day",
+    "-3 h": "offset",
+    "20 kB": "size",
 }
 """What a quantity is, by the example that its schema gives."""
 PARTS = "parts of a scenario"

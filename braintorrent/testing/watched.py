@@ -285,6 +285,13 @@ class _Node(Node):
         self.witness.check_reader(sys._getframe(1), f"{self.name}.up", self)
         return not self._held_by
 
+    @property
+    def is_member(self) -> bool:
+        # A crash ends what a node does, which may still ask whether it is its own leaving.
+        if self.witness.acting is not None:
+            self.witness.check_reader(sys._getframe(1), f"{self.name}.is_member", self)
+        return not (self._absent_by or self._has_left)
+
     def train(
         self, base: ModelRef, correction: ModelRef | None = None
     ) -> Generator[simpy.Event, Any, ModelRef | None]:

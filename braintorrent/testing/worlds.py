@@ -36,6 +36,14 @@ _TOPOLOGIES = (
     {"kind": "erdos_renyi", "probability": 0.5},
 )
 
+_LAWS = (
+    {"distribution": "weibull", "shape": 0.5, "scale": "5.5 s"},
+    {"distribution": "gamma", "shape": 0.5, "mean": "10 s"},
+    {"distribution": "lognormal", "median": "3 s", "sigma": 1.5},
+    {"distribution": "uniform", "low": "0 s", "high": "30 s"},
+    "2.5 s",
+)
+
 
 @dataclass(frozen=True)
 class RandomWorld:
@@ -102,6 +110,7 @@ def random_world(
         },
         "evaluation": {"every": f"{lasts_s / 6} s"},
     }
+    _roads(Dice(Streams(seed).stream("roads", number)), sections["network"])
     sections["topology"] = dice.of(*_TOPOLOGIES)
     possible = {"targeted": sections["topology"] != "complete", "join": clients > 1}
     kinds = [kind for kind in _FAULTS if possible.get(kind, True)]
@@ -168,6 +177,34 @@ def _network(dice: Dice, clients: int) -> dict[str, Any]:
     }
 
 
+def _roads(dice: Dice, network: dict[str, Any]) -> None:
+    """Let transfers take their time, and in some worlds regions say what links are like."""
+    tcp = {"kind": "tcp", "latency_factor": 3.0, "window": dice.of("256 B", "1 kB", "endless")}
+    network["transport"] = dice.of("fluid", "fluid", "tcp", tcp)
+    if dice.of(False, False, True):
+        network["regions"] = _regions(dice)
+        for name in ("latency", "uplink", "downlink"):
+            if dice.of(True, True, False):
+                del network[name]
+
+
+def _regions(dice: Dice) -> dict[str, Any]:
+    table = {
+        name: {
+            "latency": {"near": there, "far": dice.of("0 s", "125 ms", "400 ms")},
+            "uplink": dice.of(*_BANDWIDTHS),
+            "downlink": dice.of(*_BANDWIDTHS),
+        }
+        for name, there in {"near": "125 ms", "far": "250 ms"}.items()
+    }
+    return {
+        "table": table,
+        "clients": dice.of("near", {"near": 0.5, "far": 0.5}, {"near": 0.8, "far": 0.2}),
+        "server": dice.of("near", "far"),
+        "spread": dice.of(0.0, 0.5),
+    }
+
+
 def _fault(dice: Dice, nodes: list[str], kinds: list[str]) -> dict[str, Any]:
     """One fault of any of these kinds."""
     kind = dice.of(*kinds)
@@ -184,12 +221,17 @@ def _crash(dice: Dice, nodes: list[str]) -> dict[str, Any]:
 
 
 def _churn(dice: Dice, nodes: list[str]) -> dict[str, Any]:
-    return {
-        "nodes": dice.of("all", "clients", "server", dice.some(nodes)),
-        "mean_time_to_failure": dice.span(),
-        "mean_time_to_repair": dice.span(),
-        "loses_storage": dice.of(False, True),
-    }
+    whom = dice.of("all", "clients", "server", dice.some(nodes))
+    short = {"mean_time_to_failure": dice.span(), "mean_time_to_repair": dice.span()}
+    laws = {"time_to_failure": dice.of(*_LAWS), "time_to_repair": dice.of(*_LAWS)}
+    more = dice.of(
+        {"nodes": whom},
+        {"nodes": whom, "begins": "equilibrium"},
+        {"nodes": whom, "daily": {"peak": "0 h", "swing": 1.0}},
+        {"nodes": "clients", "spread": 1.0, "tied_to": "samples"},
+        {"groups": [dice.some(nodes)], "begins": "equilibrium"},
+    )
+    return {**more, **dice.of(short, laws), "loses_storage": dice.of(False, True)}
 
 
 def _slowdown(dice: Dice, nodes: list[str]) -> dict[str, Any]:
@@ -206,11 +248,12 @@ def _learners(nodes: list[str]) -> list[str]:
 
 
 def _join(dice: Dice, nodes: list[str]) -> dict[str, Any]:
-    # Some are there from the beginning, and a time that is given comes before anybody leaves.
-    at = {"distribution": "uniform", "low": "0 s", "high": dice.span()}
+    # A time that is given comes before anybody leaves, and leaves somebody there at first.
+    drawn = {"distribution": "uniform", "low": "0 s", "high": dice.span()}
+    some = [*dict.fromkeys(dice.of(*_learners(nodes)[1:]) for _ in range(3))]
+    several = {"nodes": some, "at": dice.of(drawn, f"{dice.of(*_EARLY)} s")}
     return {
-        "nodes": [*dict.fromkeys(dice.of(*_learners(nodes)[1:]) for _ in range(3))],
-        "at": dice.of(at, f"{dice.of(*_EARLY)} s"),
+        **dice.of(several, several, several, {"nodes": "clients", "at": drawn}),
         "starts_from": dice.of("peers", "peers", "initial"),
     }
 

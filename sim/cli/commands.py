@@ -5,6 +5,7 @@ once because PyTorch and the data libraries are out of their reach.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -345,4 +346,16 @@ def _print_plan(sweep: "Sweep", workers: int | None, as_json: bool) -> None:
 
 def _size_text(scenario: "Scenario") -> str:
     protocols, seeds = len(scenario.protocols), len(scenario.seeds)
-    return f"{scenario.clients.count} clients, {protocols} protocols x {seeds} seeds"
+    size = f"{scenario.clients.count} clients, {protocols} protocols x {seeds} seeds"
+    return f"{size}{_where_text(scenario)}"
+
+
+def _where_text(scenario: "Scenario") -> str:
+    """How many clients stand in each region, under the first seed; nothing without regions."""
+    if scenario.network.regions is None:
+        return ""
+    seed = scenario.seeds[0]
+    where = scenario.standing(seed)
+    counts = Counter(where[name] for name in scenario.client_names).most_common()
+    told = ", ".join(f"{count} in {region}" for region, count in counts)
+    return f"; with seed {seed}: {told}"

@@ -2,13 +2,14 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from sim.record.errors import Path, Refusal
+from sim.record.metrics import LabelShares
 from sim.record.rows import is_server
-from sim.record.settings import Settings
-from sim.world import TopologySettings, World
+from sim.record.settings import Distribution, Settings
+from sim.world import Node, TopologySettings, World
 
 KIND = "the fault's kind"
 SEED = "draws of its own; if left out, the node's own for faults of this kind"
@@ -75,6 +76,16 @@ class Fault(Settings):
     def check_topology(self, topology: TopologySettings) -> None:
         """Raise Refusal if the fault makes no sense in the scenario's topology."""
 
+    def check_data(self, label_shares: LabelShares | None) -> None:
+        """Raise Refusal if the fault makes no sense with what the clients learn from.
+
+        `label_shares`: how their samples fall to classes; None if the task has no classes.
+        """
+
+    def unused(self, *, serverless: bool) -> Mapping[str, str]:
+        """Settings without effect, each with why; `serverless`: if clients learn from peers."""
+        return {}
+
     def seems(self, topology: TopologySettings) -> str | None:
         """What it does in the scenario's topology, where that isn't what it seems to do."""
         return None
@@ -85,6 +96,12 @@ def check_clients(selector: str | tuple[str, ...], what: str, allowed: str) -> N
     parts = (selector,) if isinstance(selector, str) else selector
     if any(part == "all" or is_server(part) for part in parts):
         raise Refusal(what, allowed, ("nodes",))
+
+
+def drawn_s(kind: str, at: Distribution, node: Node, seed: int | None, world: World) -> float:
+    """When a fault of that kind strikes a node, in seconds: the node's own luck, as churn's is."""
+    key = world.luck_key(kind, node, seed)
+    return float(at.draw(world.streams.stream(kind, key, node.name), 1)[0])
 
 
 def listed(setting: str, selector: str | tuple[str, ...]) -> Iterator[tuple[Path, str]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, SEED, Fault, check_clients, listed
+from sim.faults.fault import KIND, SEED, Fault, check_clients, drawn_s, listed
 from sim.record.errors import Path
 from sim.record.settings import Duration, Seed, Selector, selects
 from sim.world import Behaviour, Node, Tie, World
@@ -43,6 +43,9 @@ class Join(Fault):
     def window_s(self) -> tuple[float, float]:
         return 0.0, self.at.longest_s
 
+    def unused(self, *, serverless: bool) -> Mapping[str, str]:
+        return {} if serverless else {"starts_from": "who joins trains what a server sends it"}
+
     def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
         return [node for node in nodes if selects(self.nodes, node)]
 
@@ -57,8 +60,7 @@ class Join(Fault):
             node.recover(name)
 
         for node in world.select(self.nodes):
-            key = world.luck_key("join", node, self.seed)
-            at_s = float(self.at.draw(world.streams.stream("join", key, node.name), 1)[0])
+            at_s = drawn_s("join", self.at, node, self.seed, world)
             node.be_absent(name, newcomer=self.starts_from == "peers")
             if at_s < math.inf:
                 world.clock.process(come(node, at_s))

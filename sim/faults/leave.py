@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, Fault, check_clients, listed
+from sim.faults.fault import KIND, SEED, Fault, check_clients, drawn_s, listed
 from sim.record.errors import Path, Refusal
-from sim.record.settings import Count, Seconds, Selector, selects
+from sim.record.settings import Count, Duration, Seed, Selector, selects
 from sim.world import Behaviour, Node, Tie, World
 
 
@@ -21,10 +21,13 @@ class Leave(Fault):
 
     kind: Literal["leave"] = Field(description=KIND)
     nodes: Selector = Field(description="the clients that leave")
-    at: Seconds | None = Field(default=None, description="when they leave")
+    at: Duration | None = Field(
+        default=None, description="when they leave: a time for all, or drawn for each"
+    )
     after_rounds: Count | None = Field(
         default=None, description="each after so many finished local rounds, instead of at"
     )
+    seed: Seed | None = Field(default=None, description=SEED)
 
     @model_validator(mode="after")
     def _one_occasion(self) -> Leave:
@@ -40,11 +43,11 @@ class Leave(Fault):
 
     @property
     def present_s(self) -> tuple[float, float]:
-        return 0.0, math.inf if self.at is None else self.at
+        return 0.0, math.inf if self.at is None else self.at.longest_s
 
     @property
     def window_s(self) -> tuple[float, float]:
-        return self.at or 0.0, math.inf
+        return 0.0 if self.at is None else self.at.shortest_s, math.inf
 
     def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
         return [node for node in nodes if selects(self.nodes, node)]
@@ -59,11 +62,13 @@ class Leave(Fault):
         no further.
         """
 
-        def go(node: Node) -> Behaviour:
+        def go(node: Node, at_s: float) -> Behaviour:
             if self.after_rounds is not None:
                 yield node.finished(self.after_rounds)
-            yield world.clock.at(world.clock.now if self.at is None else self.at, Tie.FAULT)
+            yield world.clock.at(max(at_s, world.clock.now), Tie.FAULT)
             node.leave(name)
 
         for node in world.select(self.nodes):
-            world.clock.process(go(node))
+            at_s = 0.0 if self.at is None else drawn_s("leave", self.at, node, self.seed, world)
+            if at_s < math.inf:
+                world.clock.process(go(node, at_s))

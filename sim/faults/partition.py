@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field
 
 from sim.faults.fault import KIND, Fault
+from sim.faults.shared.sides import Sides, check_apart, named_in
 from sim.record.errors import Path, Refusal
-from sim.record.settings import NodeList, PositiveSeconds, Seconds, selects, twice
+from sim.record.settings import PositiveSeconds, Seconds, selects
 from sim.world import World
-
-
-def _is_list(data: Any) -> Any:
-    """One node alone might be meant as a group, or as one of several in it."""
-    if isinstance(data, str):
-        raise Refusal(f"{data!r} is not a list", f"a list of lists, e.g. [[{data}]]")
-    return data
-
-
-_Side = Annotated[NodeList, BeforeValidator(_is_list)]
 
 
 class Partition(Fault):
@@ -30,28 +21,15 @@ class Partition(Fault):
     together: ClassVar[str] = "whom one of them sets apart can't be reached"
 
     kind: Literal["partition"] = Field(description=KIND)
-    groups: Annotated[tuple[_Side, ...], Field(strict=False, min_length=1)] = Field(
-        description="lists of nodes; nodes named nowhere form one more group"
-    )
+    groups: Sides = Field(description="lists of nodes; nodes named nowhere form one more group")
     at: Seconds = Field(description="when it begins")
     heals_after: PositiveSeconds = Field(description="how long it lasts")
 
-    @model_validator(mode="after")
-    def _disjoint(self) -> Partition:
-        for row, column in twice(self.groups):
-            what = f"{self.groups[row][column]} is named twice"
-            raise Refusal(what, "each node in one group", ("groups", row, column))
-        return self
-
     def named(self) -> Iterator[tuple[Path, str]]:
-        for row, group in enumerate(self.groups):
-            for column, node in enumerate(group):
-                yield ("groups", row, column), node
+        return named_in("groups", self.groups)
 
     def check(self, nodes: Sequence[str]) -> None:
-        for node in nodes:
-            if sum(selects(group, node) for group in self.groups) > 1:
-                raise Refusal(f"{node} is in two groups", "each node in one group", ("groups",))
+        check_apart("groups", self.groups, nodes)
         if len(self.groups) == 1 and set(self._groups(nodes)) == {1}:
             raise Refusal("puts all nodes in one group", "at least two groups", ("groups",))
 

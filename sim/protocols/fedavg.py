@@ -39,7 +39,8 @@ class RoundsProtocol(StandbyProtocol):
         default=0.5, description="share of the updates without which a round starts again"
     )
     participation: Share = Field(
-        default=1.0, description="share of the clients selected for each server round"
+        default=1.0,
+        description="share of the clients, as many as there are, selected for each server round",
     )
     late_updates: Literal["discard", "next_round"] = Field(
         default="discard", description="what becomes of an update whose round has closed"
@@ -136,9 +137,9 @@ class ServerRounds(Participants):
 
     def _open_round(self) -> Round:
         order = self.next_order()
-        clients = self.world.clients
-        wanted = max(1, round(self.settings.participation * len(clients)))
-        luck = self.server.streams.stream("participation", order.attempt).random(len(clients))
+        wanted = max(1, round(self.settings.participation * len(self.members())))
+        draw = self.server.streams.stream("participation", order.attempt)
+        luck = draw.random(len(self.everyone))
         suspected = self.world.detector.suspects(self.server.index, self.everyone)
         live = self.everyone[~suspected]
         chosen = sorted(live[np.argsort(luck[live], kind="stable")][:wanted].tolist())

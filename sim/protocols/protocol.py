@@ -16,7 +16,7 @@ from models.training import TrainingChanges, TrainingSettings
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings import Settings
-from sim.world import Behaviour, Node, Tie, TopologySettings, World
+from sim.world import FLUID, Behaviour, Node, Tie, TopologySettings, Transport, World
 
 Floats = npt.NDArray[np.float64]
 KIND = "the protocol's kind; the name in the scenario if left out"
@@ -28,7 +28,8 @@ class Fastest:
 
     `latency_s` [n, n] one way, from row to column; `uplink`, `downlink` [n] bytes per second:
     clients first, and last the server of a protocol that has one. `round_s` [clients]: a local
-    round. Without data models weigh nothing and rounds take no time.
+    round. `transport`: what transfers make of them. Without data models weigh nothing and rounds
+    take no time.
     """
 
     latency_s: Floats
@@ -36,6 +37,7 @@ class Fastest:
     downlink: Floats
     model_bytes: int
     round_s: Floats
+    transport: Transport = FLUID
 
     @property
     def round_trip_s(self) -> float:
@@ -62,8 +64,7 @@ class Fastest:
     def _model_s(self) -> Floats:
         """Of a model's way from row to column [n, n]."""
         rates = np.minimum(self.uplink[:, None], self.downlink)
-        seconds: Floats = self.latency_s + self.model_bytes / rates
-        return seconds
+        return self.transport.transfer_s(self.model_bytes, self.latency_s, rates)
 
     def _least(self, seconds: Floats) -> float:
         """The least of what there is [n, n] between two nodes; 0 if nobody is there to talk to."""
@@ -213,16 +214,17 @@ class Running(ABC):
         """What the observer looks at: each client's models, stage by stage, then an average.
 
         A client that is down is seen with what it has stored, as is one that has left, or not
-        joined yet. The average is of the members' trained models by sample size; it is what
-        everybody would receive if all merged now, so it counts as received. Clients must be among
-        what it yields, and `aggregate` for `stop_when: {of: aggregate}`.
+        joined yet; such a one lags behind nobody. The average is of the members' trained models by
+        sample size; it is what everybody would receive if all merged now, so it counts as received.
+        Clients must be among what it yields, and `aggregate` for `stop_when: {of: aggregate}`.
         """
         clients, staleness = self.world.clients, self.staleness()
         for stage in self.stages:
             for node, lag in zip(clients, staleness, strict=True):
                 model = node.storage.received if stage == RECEIVED else node.storage.model
                 rounds, version, site = node.rounds, node.storage.rounds, node.machine.site
-                told = (rounds, version, lag, node.up, site, node.is_member)
+                behind = lag if node.is_member else 0.0
+                told = (rounds, version, behind, node.up, site, node.is_member)
                 yield Seen(node.name, stage, model, *told)
         # Of the last who left a model remains.
         present = [node for node in clients if node.is_member] or clients

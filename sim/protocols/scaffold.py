@@ -53,7 +53,9 @@ class ControlledUpdate(Update):
 class Controlled(ServerRounds):
     """Each order and each update carries a direction beside the model.
 
-    `control`: c, in the server's memory and its checkpoint; a client's c_i is in its storage.
+    `control`: c, in the server's memory and its checkpoint, as is of how many clients it is the
+    mean; a client's c_i is in its storage. Who joins has 0; what the c_i of a client that has left
+    was stays in the sum, since the server knows the sum alone.
     """
 
     settings: Scaffold
@@ -63,22 +65,28 @@ class Controlled(ServerRounds):
 
     def restore(self) -> None:
         super().restore()
-        self.control = self.server.storage.notes.get("control")
+        notes = self.server.storage.notes
+        self.control, self._counted = notes.get("control"), notes.get("counted")
 
     def checkpoint(self) -> None:
         super().checkpoint()
-        self.server.storage.notes["control"] = self.control
+        self.server.storage.notes |= {"control": self.control, "counted": self._counted}
 
     def next_order(self) -> Order:
         attempt = self.next_attempt()
         return ControlledOrder(attempt, self.server_round, self.global_model, self.control)
 
     def take(self, updates: dict[int, Update]) -> None:
-        """c <- c + 1/N x the sum of all changes; x as `mean` says."""
-        share = 1 / len(self.world.clients)
+        """c <- c + 1/N x the sum of all changes; x as `mean` says.
+
+        N is of the members that there are now: of as many c is made the mean first.
+        """
+        number = max(1, len(self.members()))
+        kept, share = (self._counted or number) / number, 1 / number
         reported = [updates[client] for client in sorted(updates)]
         changes = [(each.change, share) for each in reported if isinstance(each, ControlledUpdate)]
-        self.control = direction(self.world.lineage, (self.control, 1.0), *changes)
+        self.control = direction(self.world.lineage, (self.control, kept), *changes)
+        self._counted = number
         super().take(updates)
 
     def mean(self, updates: dict[int, Update]) -> ModelRef:

@@ -88,9 +88,12 @@ def build(
         aggregation_s=server.aggregation_time if server else 0.0,
         checkpoint_every=server.checkpoint_every if server else 1,
         learning_rate=scenario.training_of(protocol).learning_rate,
+        label_shares=facts.label_shares,
     )
     running = _running(settings, world)
-    for name, fault in scenario.acting_faults.items():
+    # Who joins later is absent before any other fault could find it down.
+    faults = sorted(scenario.acting_faults.items(), key=lambda one: one[1].present_s[0] == 0)
+    for name, fault in faults:
         fault.start(name, world)
     for node in nodes:
         node.behave = partial(_behaviour, running, node)
@@ -133,6 +136,15 @@ def _blamed_on(scenario: Scenario, seed: int, path: Path) -> Iterator[None]:
         raise scenario.mistake((*path, *refusal.path), what, refusal.allowed) from None
 
 
+def check_faults(scenario: Scenario, facts: Facts) -> None:
+    """Raise Refusal for a fault that makes no sense with the clients' data."""
+    for name, fault in scenario.faults.items():
+        try:
+            fault.check_data(facts.label_shares)
+        except Refusal as refusal:
+            raise refusal.below("faults", name) from None
+
+
 def check_timeouts(
     scenario: Scenario, facts: Callable[[Scenario, str, int], Facts] | None = None
 ) -> None:
@@ -152,7 +164,7 @@ def _no_facts(scenario: Scenario, protocol: str, seed: int) -> Facts:
 def _check_timeouts(
     scenario: Scenario, seed: int, facts: Callable[[Scenario, str, int], Facts]
 ) -> None:
-    latency_s, symmetric = scenario.network.one_way(scenario.node_names, Streams(seed).stream)
+    latency_s, symmetric = _one_way(scenario, scenario.node_names, Streams(seed))
     slowest_s = float(latency_s.max())
     round_trip_s = 2 * slowest_s if symmetric else float((latency_s + latency_s.T).max())
     checks: list[tuple[Path, Callable[[], None]]] = [
@@ -183,6 +195,7 @@ def _fastest(
         np.array([machine.downlink for machine in nodes]),
         4 * facts.vector_length,
         np.array([each.steps * each.step_s * math.exp(-LUCKY * each.jitter) for each in clients]),
+        scenario.network.transport,
     )
 
 
@@ -202,9 +215,10 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     clients, network, server = scenario.clients, scenario.network, scenario.server
     step_s = clients.step_times(streams.stream)
     jitter = clients.each("round_jitter", clients.round_jitter)
-    uplink = clients.each("uplink", network.uplink)
-    downlink = clients.each("downlink", network.downlink)
-    local_time_s = clients.each("local_time", clients.local_time)
+    where = network.standing(clients, scenario.node_names, streams)
+    uplink = network.bandwidths("uplink", clients, where)
+    downlink = network.bandwidths("downlink", clients, where)
+    local_time_s = network.local_times(clients, where)
     rooms = clients.rooms(4 * facts.vector_length)
     machines = {
         name: Machine(
@@ -224,13 +238,30 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     together_s = float(np.median(step_s)) / clients.count
     machines[POOLED] = Machine(together_s, ALL_CLIENTS, facts.pooled_samples, facts.pooled_steps)
     if server is not None:
-        one = Machine(0.0, ALL_CLIENTS, 0, 0, uplink=server.uplink, downlink=server.downlink)
-        machines |= {name: one for name in scenario.node_names if is_server(name)}
+        machines |= {
+            name: Machine(
+                0.0,
+                ALL_CLIENTS,
+                0,
+                0,
+                uplink=server.uplink,
+                downlink=server.downlink,
+                local_time_s=network.local_time_s(where.get(name)),
+            )
+            for name in scenario.node_names
+            if is_server(name)
+        }
     return machines
 
 
+def _one_way(scenario: Scenario, names: tuple[str, ...], streams: Streams) -> tuple[Floats, bool]:
+    network = scenario.network
+    where = network.standing(scenario.clients, scenario.node_names, streams)
+    return network.one_way(names, streams.stream, where)
+
+
 def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) -> Wiring:
-    latency_s, symmetric = scenario.network.one_way(tuple(machines), streams.stream)
+    latency_s, symmetric = _one_way(scenario, tuple(machines), streams)
     return Wiring(
         tuple(machines),
         latency_s,
@@ -241,4 +272,5 @@ def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) 
         scenario.network.transfer_loss,
         scenario.network.stall_timeout,
         symmetric=symmetric,
+        transport=scenario.network.transport,
     )

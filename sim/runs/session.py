@@ -23,7 +23,7 @@ from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
 from sim.results import kept, under_way
 from sim.results.folder import RunTables
-from sim.runs.build import check_timeouts, check_topologies, local_rounds
+from sim.runs.build import check_faults, check_timeouts, check_topologies, local_rounds
 from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec, mistakes_placed
 from sim.runs.playing import Played, RunProgress, play
@@ -126,6 +126,7 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
                 rounds = local_rounds(scenario, seed, facts)
                 with mistakes_placed(scenario, seed):
                     scenario.clients.check_memory(4 * facts.vector_length)
+                    check_faults(scenario, facts)
                     path = ("clients", "step_time")
                     check_events(rounds, "local rounds", scenario.duration, path)
         check_timeouts(scenario, data.facts)

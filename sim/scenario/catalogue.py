@@ -21,6 +21,7 @@ from sim.record.errors import ScenarioError
 from sim.record.settings import DEVICES, CostsSettings, DeviceTime
 from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.scenario.loading import first_comment
+from sim.scenario.regions import TABLES, Region, RegionsSettings
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -29,7 +30,7 @@ from sim.scenario.sections import (
     OutputSettings,
     ServerSettings,
 )
-from sim.world import DETECTORS, TOPOLOGIES
+from sim.world import DETECTORS, TOPOLOGIES, TRANSPORTS
 
 SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "protocols": PROTOCOLS,
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "faults": FAULTS,
     "failure detection": DETECTORS,
     "topologies": TOPOLOGIES,
+    "transports": TRANSPORTS,
     "tasks": TASKS,
     "networks": NETWORKS,
     "partitions": PARTITIONS,
@@ -46,6 +48,8 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
         "clients": ClientsSettings,
         "step_time": DeviceTime,
         "network": NetworkSettings,
+        "regions": RegionsSettings,
+        "region": Region,
         "server": ServerSettings,
         "training": TrainingSettings,
         "evaluation": EvaluationSettings,
@@ -54,7 +58,6 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
         "costs": CostsSettings,
     },
 }
-SHIPPED = "shipped scenarios"
 _BASES: Mapping[str, type[BaseModel]] = {
     "protocols": Protocol,
     "faults": Fault,
@@ -74,17 +77,26 @@ def catalogue(name: str | None = None, width: int = WIDEST) -> Iterator[str]:
 
     Raises ScenarioError for a name that nothing has.
     """
-    width = min(max(width, NARROWEST), WIDEST)
-    chosen = sections() if name is None else {} if name in TABLES else _named(name)
-    for number, (section, registry) in enumerate(chosen.items()):
+    found = _entries(min(max(width, NARROWEST), WIDEST))
+    if name is not None:
+        found = _named(name, found)
+    for number, (section, entries) in enumerate(found.items()):
         yield from ["", section] if number else [section]
-        for kind, settings in registry.items():
-            yield from _kind(kind, settings, width)
-    for title, rows in TABLES.items():
-        if name in (None, title):
-            yield from ["", title] if name is None else [title]
-            for entry, text in rows():
-                yield from _wrapped(f"  {entry:<16} ", text, width)
+        for lines in entries.values():
+            yield from lines
+
+
+def _entries(width: int) -> Mapping[str, Mapping[str, Iterator[str]]]:
+    """The lines of each entry, by section and name."""
+    kinds = {
+        section: {kind: _kind(kind, settings, width) for kind, settings in registry.items()}
+        for section, registry in sections().items()
+    }
+    texts = {
+        title: {name: iter(_wrapped(f"  {name:<16} ", text, width)) for name, text in rows()}
+        for title, rows in TEXTS.items()
+    }
+    return {**kinds, **texts}
 
 
 def sections() -> Mapping[str, Mapping[str, type[BaseModel]]]:
@@ -100,16 +112,18 @@ def _own(section: str) -> Iterator[tuple[str, type[BaseModel]]]:
 def names() -> list[str]:
     """What may be asked for: sections and kinds, each once."""
     found = (name for registry in sections().values() for name in registry)
-    return list(dict.fromkeys((*SECTIONS, *TABLES, *found)))
+    told = (name for rows in TEXTS.values() for name, _ in rows())
+    return list(dict.fromkeys((*SECTIONS, *TEXTS, *found, *told)))
 
 
-def _named(name: str) -> Mapping[str, Mapping[str, type[BaseModel]]]:
-    """The section of that name, or the kinds, of which more than one section may have one."""
-    known = sections()
+def _named(
+    name: str, known: Mapping[str, Mapping[str, Iterator[str]]]
+) -> Mapping[str, Mapping[str, Iterator[str]]]:
+    """The section of that name, or the entries, of which more than one section may have one."""
     if name in known:
         return {name: known[name]}
     having = {
-        section: {name: registry[name]} for section, registry in known.items() if name in registry
+        section: {name: entries[name]} for section, entries in known.items() if name in entries
     }
     if not having:
         near = difflib.get_close_matches(name, names(), n=1)
@@ -125,6 +139,16 @@ def _kind(name: str, settings: type[BaseModel], width: int) -> Iterator[str]:
             yield from _wrapped(f"    {field:<20} ", _field_text(info), width)
 
 
+def _devices() -> Iterator[tuple[str, str]]:
+    for name, device in DEVICES.items():
+        yield name, f"{device.meaning}: {device.rate:g} {device.work}; {device.source}"
+
+
+def _region_tables() -> Iterator[tuple[str, str]]:
+    for name, table in TABLES.items():
+        yield name, table.description
+
+
 def _shipped() -> Iterator[tuple[str, str]]:
     # Loading the scenarios would cost more time than the whole rest of the list.
     files = resources.files("scenarios").iterdir()
@@ -134,14 +158,10 @@ def _shipped() -> Iterator[tuple[str, str]]:
             yield name, first_comment(file.read_text(encoding="utf-8")) or ""
 
 
-def _devices() -> Iterator[tuple[str, str]]:
-    for name, device in DEVICES.items():
-        yield name, f"{device.meaning}: {device.rate:g} {device.work}; {device.source}"
-
-
-TABLES: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
+TEXTS: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "devices": _devices,
-    SHIPPED: _shipped,
+    "tables of regions": _region_tables,
+    "shipped scenarios": _shipped,
 }
 """What has names that a scenario may use, and no settings: by title a text for each of them."""
 

@@ -24,6 +24,7 @@ from sim.record.settings import (
     span,
     twice,
 )
+from sim.scenario.regions import RegionName
 
 Ints = NDArray[np.int64]
 
@@ -48,6 +49,9 @@ class GroupSettings(Settings):
     downlink: BytesPerSecond | None = Field(default=None, description="bandwidth into a client")
     local_time: TimeOfDay | None = Field(
         default=None, description="time of day where they are when the run begins"
+    )
+    region: RegionName | None = Field(
+        default=None, description="where they stand, of network.regions"
     )
 
     memory: Bytes | None = Field(

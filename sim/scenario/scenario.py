@@ -52,6 +52,7 @@ from sim.scenario.mistakes.idle import (
     idle_momentum,
     idle_options,
     idle_partition,
+    idle_regions,
     idle_topology,
 )
 from sim.scenario.mistakes.translation import translated
@@ -71,6 +72,7 @@ from sim.scenario.sections import (
     NetworkSettings,
     OutputSettings,
     ServerSettings,
+    Where,
 )
 from sim.scenario.yaml_loader import Document, plain, unwritten
 from sim.world import (
@@ -79,6 +81,7 @@ from sim.world import (
     Complete,
     FailureDetection,
     Heartbeat,
+    Streams,
     TopologySettings,
 )
 
@@ -265,6 +268,10 @@ class Scenario(Settings):
         groups = self.clients.members()
         return {name: resolved(fault, groups) for name, fault in self.faults.items()}
 
+    def standing(self, seed: int) -> Where:
+        """In which region each client and server stands under a seed; {} without regions."""
+        return self.network.standing(self.clients, self.node_names, Streams(seed))
+
     def training_of(self, protocol: str) -> TrainingSettings:
         """How the clients of a protocol fine-tune."""
         return self.protocols[protocol].training.over(self.training)
@@ -305,8 +312,9 @@ class Scenario(Settings):
         yield from idle_partition(self.task, self.clients.count)
         trained = {name: self.training_of(name).optimizer for name in self.protocols}
         yield from idle_momentum(self.training, self.protocols, trained)
-        yield from idle_options(self.protocols)
+        yield from idle_options(self.protocols, self.faults)
         yield from idle_groups(self.clients.groups, self.faults, self.costs)
+        yield from idle_regions(self.network, self.server)
         yield from idle_memory(self.clients, self.protocols)
         yield from idle_costs(self.costs, self.protocols)
         if self.topology != Complete():

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from sim.record.errors import Path, Refusal, check_least
-from sim.record.rows import AGGREGATE, RECEIVED, client_name
+from sim.record.rows import AGGREGATE, RECEIVED, client_name, is_server
 from sim.record.settings import (
     LONGEST_S,
     Bytes,
@@ -21,11 +21,14 @@ from sim.record.settings import (
     Duration,
     GroupName,
     Nodes,
+    OneOf,
     PositiveSeconds,
     Seconds,
     Settings,
     StepTime,
     TimeOfDay,
+    detail,
+    refused,
 )
 from sim.record.words import bytes_text
 from sim.scenario.groups import (
@@ -35,10 +38,18 @@ from sim.scenario.groups import (
     members,
     owners,
 )
+from sim.scenario.regions import RegionsSettings
+from sim.world import FLUID, TRANSPORTS, Streams, Transport
 
 Floats = NDArray[np.float64]
 Stream = Callable[..., np.random.Generator]
 """A fresh generator for a purpose and a key; see `sim.world.random_streams`."""
+
+Where = Mapping[str, str]
+"""The region of each node, by its name."""
+
+BY_REGION = ("latency", "uplink", "downlink")
+"""What of the network follows from regions unless the network says it."""
 
 Stage = Literal["received", "trained"]
 
@@ -97,7 +108,7 @@ Bandwidth = Annotated[
 ]
 
 
-def check_size(latency: Latency, clients: int, servers: int) -> None:
+def check_size(latency: Latency | None, clients: int, servers: int) -> None:
     """Raise Refusal if the latencies are a matrix of another number of nodes."""
     if not isinstance(latency, LatencyMatrix):
         return
@@ -123,9 +134,10 @@ class ClientsSettings(Settings):
     merge_time: Seconds = Field(
         default=0.0, description="time that merging takes, for each model that goes in"
     )
-    local_time: TimeOfDay = Field(
-        default=0.0,
-        description="time of day when the run begins, for what depends on it; groups may differ",
+    local_time: TimeOfDay | None = Field(
+        default=None,
+        description="time of day when the run begins, for what depends on it; groups may differ; "
+        "left out, it is that of each client's region, or 0 h",
     )
     memory: Bytes | None = Field(
         default=None,
@@ -156,7 +168,13 @@ class ClientsSettings(Settings):
         """The clients of each group."""
         return members(self.groups, self.count)
 
-    def each(self, setting: str, common: float | tuple[float, ...]) -> Floats:
+    @property
+    def own_regions(self) -> list[str | None]:
+        """The region of each client's group, if it has one."""
+        groups = list(self.groups.values())
+        return [groups[n].region if n >= 0 else None for n in owners(self.groups, self.count)]
+
+    def each(self, setting: str, common: float | Sequence[float]) -> Floats:
         """What each client has of a setting [count]: its group's, or else the `common` one."""
         values = np.array(np.broadcast_to(np.asarray(common, dtype=np.float64), self.count))
         owner = owners(self.groups, self.count)
@@ -200,9 +218,28 @@ class ClientsSettings(Settings):
 class NetworkSettings(Settings):
     """How messages travel."""
 
-    latency: Latency = Field(description="one-way delay of each pair: a distribution or a matrix")
-    uplink: Bandwidth = Field(description="bandwidth out of a client, for all or listed for each")
-    downlink: Bandwidth = Field(description="bandwidth into a client, for all or listed for each")
+    # An editor asks for what regions don't say; see `missing`.
+    model_config = ConfigDict(
+        json_schema_extra={"if": {"required": ["regions"]}, "else": {"required": [*BY_REGION]}}
+    )
+
+    latency: Latency | None = Field(
+        default=None,
+        description="one-way delay of each pair: a distribution or a matrix; regions may give it",
+    )
+    uplink: Bandwidth | None = Field(
+        default=None,
+        description="bandwidth out of a client, for all or listed for each; regions may give it",
+    )
+    downlink: Bandwidth | None = Field(
+        default=None,
+        description="bandwidth into a client, for all or listed for each; regions may give it",
+    )
+    regions: RegionsSettings | None = Field(
+        default=None,
+        description="where nodes stand, and so what latency, uplink and downlink are where those "
+        "are left out",
+    )
     sharing: Literal["max_min", "equal", "none"] = Field(
         default="max_min", description="how flows that cross a link share it"
     )
@@ -216,29 +253,86 @@ class NetworkSettings(Settings):
     stall_timeout: PositiveSeconds = Field(
         default=30.0, description="a transfer has failed when nothing has come for so long"
     )
+    transport: Annotated[Transport, OneOf(TRANSPORTS)] = Field(
+        default=FLUID, description="what a transfer meets beside others on its links"
+    )
 
     def check(self, round_trip_s: float) -> None:
         """Raise Refusal if transfers would fail where the longest round trip takes so long."""
         what = "is shorter than the longest round trip: an answer takes longer"
         check_least(self.stall_timeout, round_trip_s, what, "stall_timeout")
 
-    def one_way(self, names: tuple[str, ...], stream: Stream) -> tuple[Floats, bool]:
+    @model_validator(mode="after")
+    def _says_all(self) -> NetworkSettings:
+        missing = [name for name in BY_REGION if getattr(self, name) is None]
+        if self.regions is None and missing:
+            raise refused(type(self).__name__, [detail(self._missing(name)) for name in missing])
+        return self
+
+    def standing(self, clients: ClientsSettings, nodes: Sequence[str], streams: Streams) -> Where:
+        """In which region each client stands, and each server among `nodes`; {} without regions."""
+        if self.regions is None:
+            return {}
+        places = self.regions.of_clients(clients.own_regions, streams)
+        names = map(client_name, range(clients.count))
+        servers = [name for name in nodes if is_server(name)]
+        return {**dict(zip(names, places, strict=True)), **self.regions.of_servers(servers)}
+
+    def bandwidths(
+        self, link: Literal["uplink", "downlink"], clients: ClientsSettings, where: Where
+    ) -> Floats:
+        """Bytes per second of each client's link [clients]."""
+        common = getattr(self, link)
+        if common is None and self.regions is not None:
+            regions = self.regions.regions
+            names = map(client_name, range(clients.count))
+            common = [getattr(regions[where[name]], link) for name in names]
+        return clients.each(link, common)
+
+    def local_times(self, clients: ClientsSettings, where: Where) -> Floats:
+        """The time of day of each client when the run begins [clients], in seconds."""
+        common: float | list[float] | None = clients.local_time
+        if common is None:
+            names = map(client_name, range(clients.count))
+            common = [self.local_time_s(where.get(name)) for name in names]
+        return clients.each("local_time", common)
+
+    def local_time_s(self, region: str | None) -> float:
+        """The time of day in a region when the run begins; 0 where there is none."""
+        if self.regions is None or region is None:
+            return 0.0
+        return self.regions.local_time_s(region)
+
+    def one_way(self, names: tuple[str, ...], stream: Stream, where: Where) -> tuple[Floats, bool]:
         """The latencies [n, n] in seconds of nodes, clients first, and whether they are symmetric.
 
         A pair's draw is the later node's, so that it stays the same whoever joins.
         """
         if isinstance(self.latency, LatencyMatrix):
             return self.latency.seconds()[: len(names), : len(names)], False
-        seconds = np.zeros((len(names), len(names)))
-        for later in range(1, len(names)):
-            seconds[later, :later] = self.latency.draw(stream("latency", names[later]), later)
-        # Mirrored by blocks that fit into the processor's cache.
-        for start in range(0, len(seconds), _BLOCK):
-            rows = seconds[start : start + _BLOCK, : start + _BLOCK]
-            square = rows[:, start:]
-            square += np.triu(square.T, 1)
-            seconds[:start, start : start + _BLOCK] = rows[:, :start].T
-        return seconds, True
+        if self.latency is not None:
+            return _drawn(self.latency, names, stream), True
+        assert self.regions is not None
+        seconds = _drawn(self.regions.factor, names, stream)
+        # The machine of all data stands nowhere, and has nobody to talk to.
+        standing = [where[name] for name in names if name in where]
+        for row, median_s in zip(seconds, self.regions.latencies_s(standing), strict=False):
+            row *= median_s
+        return seconds, self.regions.is_symmetric
+
+
+def _drawn(law: Distribution, names: tuple[str, ...], stream: Stream) -> Floats:
+    """What each pair draws [n, n], the same both ways; a node has 0 with itself."""
+    values = np.zeros((len(names), len(names)))
+    for later in range(1, len(names)):
+        values[later, :later] = law.draw(stream("latency", names[later]), later)
+    # Mirrored by blocks that fit into the processor's cache.
+    for start in range(0, len(values), _BLOCK):
+        rows = values[start : start + _BLOCK, : start + _BLOCK]
+        square = rows[:, start:]
+        square += np.triu(square.T, 1)
+        values[:start, start : start + _BLOCK] = rows[:, :start].T
+    return values
 
 
 class ServerSettings(Settings):

@@ -10,13 +10,16 @@ from sim.world.pings import Ping
 from sim.world.random_streams import Streams
 from sim.world.topologies import TOPOLOGIES, Complete, Topology, TopologySettings
 from sim.world.trace import Trace
+from sim.world.transport import FLUID, TRANSPORTS, Transport
 from sim.world.world import World
 
 __all__ = [
     "DETECTORS",
+    "FLUID",
     "INCARNATION",
     "MOST_AT_ONCE",
     "TOPOLOGIES",
+    "TRANSPORTS",
     "Behaviour",
     "Clock",
     "Complete",
@@ -35,6 +38,7 @@ __all__ = [
     "TopologySettings",
     "Trace",
     "Transfer",
+    "Transport",
     "Watch",
     "Wiring",
     "World",

@@ -64,7 +64,10 @@ class Detector(ABC):
 
         Those that it believes to be down, and those that are no members, which it is told.
         """
-        return self._suspects(observer, peers) | ~self.network.members(observer, peers)
+        suspected = self._suspects(observer, peers)
+        if self.network.is_restless:
+            suspected |= ~self.network.members(observer, peers)
+        return suspected
 
     @abstractmethod
     def _suspects(self, observer: int, peers: Ints) -> Flags:
@@ -76,9 +79,11 @@ class Detector(ABC):
 
     def next_news_s(self, observer: int, peers: Ints) -> float:
         """The next instant after now at which its belief may change, if nothing new happens."""
-        heard_s = self.network.heard_s(observer, peers)
-        told_s = heard_s[heard_s > self.network.clock.now].min(initial=math.inf)
-        return min(self._next_news_s(observer, peers), float(told_s))
+        news_s = self._next_news_s(observer, peers)
+        if self.network.is_restless:
+            heard_s = self.network.heard_s(observer, peers)
+            news_s = float(heard_s[heard_s > self.network.clock.now].min(initial=news_s))
+        return news_s
 
     @abstractmethod
     def _next_news_s(self, observer: int, peers: Ints) -> float:
@@ -104,14 +109,6 @@ class Detector(ABC):
 
     def node_up(self, index: int) -> None:
         """A node is back, and says so."""
-        self._rearm(self._watching(index))
-
-    def node_absent(self, index: int) -> None:
-        """A node has not joined yet."""
-        self._rearm(self._watching(index))
-
-    def node_left(self, index: int) -> None:
-        """A node has said that it leaves."""
         self._rearm(self._watching(index))
 
     def split(self) -> None:
@@ -237,10 +234,6 @@ class Heartbeats(Detector):
         awaited = peers[(silent_s <= now) | unheard].tolist()
         heard_s = min((self._next_heard_s(observer, peer) for peer in awaited), default=math.inf)
         return min(heard_s, float(silent_s[silent_s > now].min(initial=math.inf)))
-
-    def node_absent(self, index: int) -> None:
-        self._starts_s[index] = -np.inf
-        super().node_absent(index)
 
     def node_up(self, index: int) -> None:
         now, latency_s = self.network.clock.now, self.network.wiring.latency_s

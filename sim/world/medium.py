@@ -13,6 +13,7 @@ from sim.world.flows import Sharing
 from sim.world.history import History
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
+from sim.world.transport import FLUID, Transport
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,6 +32,7 @@ class Wiring:
     the chance that a packet doesn't arrive; `transfer_loss`: that a whole transfer doesn't.
     `stall_timeout_s`: silence after which a transfer has failed. `symmetric`: each pair's latency
     is the same both ways, so that a row, which lies together in memory, serves for its column.
+    `transport`: what transfers make of latency and bandwidth.
     """
 
     names: tuple[str, ...]
@@ -42,6 +44,7 @@ class Wiring:
     transfer_loss: float = 0.0
     stall_timeout_s: float = 30.0
     symmetric: bool = False
+    transport: Transport = FLUID
 
 
 @dataclass
@@ -74,8 +77,8 @@ class Medium:
         """When each node [n] came for the first time; infinity if it has not come yet."""
         self.left_s: Floats = np.full(count, np.inf)
         """When each node [n] said that it leaves for good; infinity if it has not."""
-        self._comes_or_goes: Flags = np.zeros(count, dtype=np.bool_)
-        self._come_and_go = False
+        self.is_restless = False
+        """Whether anybody has come later than others, or left."""
         self.tally = Tally()
         self._partitions: list[tuple[float, float, Ints]] = []
         self._sent: Counter[tuple[str, int, int]] = Counter()
@@ -87,12 +90,16 @@ class Medium:
         Who joins or leaves says so, which is known one way later, or when a partition has healed.
         No failure detector is needed for that; it costs no bandwidth, and who was down is told.
         """
-        known = np.ones(len(peers), dtype=np.bool_)
-        if self._come_and_go:
-            some = np.flatnonzero(self._comes_or_goes[peers])
-            joined_s, left_s = self.heard_s(observer, peers[some])
-            known[some] = (joined_s <= self.clock.now) & (self.clock.now < left_s)
+        if not self.is_restless:
+            return np.ones(len(peers), dtype=np.bool_)
+        joined_s, left_s = self.heard_s(observer, peers)
+        known: Flags = (joined_s <= self.clock.now) & (self.clock.now < left_s)
         return known
+
+    def founders(self, peers: Ints) -> Flags:
+        """Which of `peers` [n] have been there from the beginning, which everybody knows."""
+        there: Flags = self.joined_s[peers] == -np.inf
+        return there
 
     def heard_s(self, observer: int, peers: Ints) -> Floats:
         """When the observer hears that peers [n] have joined, and that they leave [2, n].
@@ -100,18 +107,14 @@ class Medium:
         Minus infinity of who was there from the beginning, infinity of what hasn't been said.
         """
         said_s = np.stack([self.joined_s[peers], self.left_s[peers]])
-        if not self._come_and_go:
-            return said_s
         heard_s: Floats = said_s + self.wiring.latency_s[peers, observer]
         if self._partitions:
-            for which, place in np.argwhere(np.isfinite(said_s)).tolist():
-                at_s, peer = float(said_s[which, place]), int(peers[place])
-                heard_s[which, place] += self._free_s(peer, observer, at_s) - at_s
+            held = np.stack([~self.reachable(observer, peers, each_s) for each_s in said_s])
+            for which, place in np.argwhere(held & np.isfinite(said_s)).tolist():
+                peer = int(peers[place])
+                free_s = self._free_s(peer, observer, float(said_s[which, place]))
+                heard_s[which, place] = free_s + self.wiring.latency_s[peer, observer]
         return heard_s
-
-    def _restless(self, index: int) -> None:
-        """Others have to be told that a node joins, or leaves."""
-        self._comes_or_goes[index] = self._come_and_go = True
 
     def was_split(self, since_s: float) -> bool:
         """Whether any partition stood at some time from `since_s` until now."""
@@ -140,6 +143,11 @@ class Medium:
     def _round_trip_s(self, source: int, target: int) -> float:
         latency_s = self.wiring.latency_s
         return float(latency_s[source, target] + latency_s[target, source])
+
+    def _way_s(self, source: int, target: int, size_bytes: int) -> float:
+        """What a message takes until it, or its first byte, is there."""
+        latency_s = float(self.wiring.latency_s[source, target])
+        return self.wiring.transport.first_byte_s(latency_s) if size_bytes else latency_s
 
     def _luck(self, purpose: str, source: int, target: int) -> float:
         """The luck of a pair's next message of that purpose, whatever else was sent."""

@@ -1,12 +1,12 @@
 """Latency, loss, partitions and delivery: every message ends as delivered, lost or in flight.
 
-A control message pays latency. A transfer pays latency, then its bytes flow over its sender's
-uplink and its receiver's downlink. Both ride a reliable transport: packets that are lost are sent
-again, which delays control messages and slows transfers (`transport.py`). A partition holds
-messages up; they go on if it heals within the stall time-out, after which nothing has come for so
-long that both ends give up. A crash of either end breaks a transfer; the end that is left learns of
-it when the other is back, which resets what was open, or by the stall time-out. Only pings and
-heartbeats are datagrams.
+A control message pays latency. A transfer pays latency, or what `transport.py` makes of it, then
+its bytes flow over its sender's uplink and its receiver's downlink. Both ride a reliable transport:
+packets that are lost are sent again, which delays control messages and slows transfers. A partition
+holds messages up; they go on if it heals within the stall time-out, after which nothing has come
+for so long that both ends give up. A crash of either end breaks a transfer; the end that is left
+learns of it when the other is back, which resets what was open, or by the stall time-out. Only
+pings and heartbeats are datagrams.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import simpy
 
 from sim.world.clock import Clock, Tie
@@ -26,7 +27,7 @@ from sim.world.medium import Ints, LossCause, Medium, Wiring
 from sim.world.pings import Ping
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
-from sim.world.transport import fastest, resent_s
+from sim.world.transport import resent_s
 
 
 @dataclass(eq=False, slots=True)
@@ -69,7 +70,8 @@ class Network(Medium):
         detection: FailureDetection | None = None,
     ) -> None:
         super().__init__(clock, trace, streams, wiring)
-        self.flows = flows_on(clock, wiring.uplink, wiring.downlink, wiring.sharing)
+        uplink, downlink = map(wiring.transport.usable, (wiring.uplink, wiring.downlink))
+        self.flows = flows_on(clock, uplink, downlink, wiring.sharing)
         self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._unheard: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._pings: dict[Ping, None] = {}
@@ -111,7 +113,7 @@ class Network(Medium):
         sent_s = self._free_s(source, target, begun_s + late_s)
         stall_s = self.wiring.stall_timeout_s
         if sent_s < self.clock.now + stall_s:
-            there_s = sent_s + float(self.wiring.latency_s[source, target])
+            there_s = sent_s + self._way_s(source, target, size_bytes)
             self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer))
         else:
             self._stall(transfer, "loss" if late_s >= stall_s else "partition")
@@ -144,7 +146,7 @@ class Network(Medium):
         if not self._is_open(transfer):
             return
         source, target, start_s = transfer.source, transfer.target, transfer.start_s
-        held_up = self.clock.now > start_s + self.wiring.latency_s[source, target]
+        held_up = self.clock.now > start_s + self._way_s(source, target, transfer.size_bytes)
         if held_up and (self.started_s[source] > start_s or not self.up.current[source]):
             self._lose(transfer, "sender_down")  # Nobody was left to send it again.
             self._told_later(transfer, source)
@@ -173,7 +175,9 @@ class Network(Medium):
                 target,
                 transfer.remaining,
                 partial(self._whole, transfer),
-                fastest(self.wiring.packet_loss, self._round_trip_s(source, target)),
+                self.wiring.transport.at_most(
+                    self.wiring.packet_loss, self._round_trip_s(source, target)
+                ),
             )
 
     def _whole(self, transfer: Transfer) -> None:
@@ -215,10 +219,17 @@ class Network(Medium):
             self._told(transfer)
 
     def _told_later(self, transfer: Transfer, gone: int) -> None:
-        """Who is left learns of it when the node that is gone is back, or by its silence."""
+        """Who is left learns of it when the node that is gone is back, or by its silence.
+
+        Of a node that leaves it hears that it does.
+        """
         self._unheard[gone][transfer] = None
-        at_s = max(self.clock.now, transfer.silent_since_s + self.wiring.stall_timeout_s)
-        self._at(at_s, Tie.TIMEOUT, lambda: self._told(transfer))
+        at_s = transfer.silent_since_s + self.wiring.stall_timeout_s
+        if self.is_restless:
+            other = transfer.target if transfer.source == gone else transfer.source
+            _, leaves_s = self.heard_s(other, np.array([gone]))
+            at_s = min(at_s, float(leaves_s[0]))
+        self._at(max(self.clock.now, at_s), Tie.TIMEOUT, lambda: self._told(transfer))
 
     def _told(self, transfer: Transfer) -> None:
         for end in (transfer.source, transfer.target):
@@ -290,38 +301,27 @@ class Network(Medium):
     def node_absent(self, index: int) -> None:
         """The node has not joined: nobody has heard of it, and it wasn't up before the start."""
         self.up.begin(index, 0)
-        self.joined_s[index] = math.inf
-        self._restless(index)
-        self.detector.node_absent(index)
+        self.joined_s[index], self.is_restless = math.inf, True
 
-    def node_left(self, index: int) -> None:
-        """The node, which is down from now on, says so to all: they don't wait for it."""
-        self.left_s[index] = self.clock.now
-        self._restless(index)
-        self._reset(index)
-        self.detector.node_left(index)
+    def node_leaves(self, index: int) -> None:
+        """The node, which goes down now, says to all that they needn't wait for it."""
+        self.left_s[index], self.is_restless = self.clock.now, True
 
     def node_up(self, index: int) -> None:
-        """The node is back: it resets what its peers believe to be open, and sends a heartbeat.
-
-        One that was absent joins.
+        """The node is back, or joins: its peers are told of what they believe to be open, and get a
+        heartbeat.
         """
         now = self.clock.now
         self.joined_s[index] = min(self.joined_s[index], now)
         self.up.change(index, now, 1)
         self.starts.change(index, now, int(self.starts.current[index]) + 1)
         self.started_s[index] = now
-        self._reset(index)
-        self.detector.node_up(index)
-
-    def _reset(self, index: int) -> None:
-        """Whoever believes a transfer with the node to be open is told by it that it isn't."""
         unheard, self._unheard[index] = self._unheard[index], {}
         for transfer in unheard:
             other = transfer.target if transfer.source == index else transfer.source
-            free_s = self._free_s(index, other, self.clock.now)
-            there_s = free_s + float(self.wiring.latency_s[index, other])
+            there_s = self._free_s(index, other, now) + float(self.wiring.latency_s[index, other])
             self._at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
+        self.detector.node_up(index)
 
     def split(self, fault: str, from_s: float, to_s: float, groups: Ints) -> None:
         """Let nothing pass between different groups [n] from `from_s` on, until `to_s`.

@@ -104,7 +104,7 @@ class Node:
         self._mail: simpy.Event = self.clock.event()
         self._processes: list[simpy.Process] = []
         self._held_by: dict[str, None] = {}
-        self._has_joined, self._has_left = True, False
+        self._absent_by, self._has_left = "", False
         self._awaited_rounds: dict[int, simpy.Event] = {}
         self._slowed_by: dict[str, float] = {}
         self._speed_changed: simpy.Event = self.clock.event()
@@ -119,7 +119,7 @@ class Node:
     @property
     def is_member(self) -> bool:
         """Whether it has joined, and not left; a member may be down."""
-        return self._has_joined and not self._has_left
+        return not (self._absent_by or self._has_left)
 
     @property
     def version(self) -> int:
@@ -143,7 +143,7 @@ class Node:
         if self.up:
             self.trace.record(self.clock.now, self.name, "crash", cause=fault)
         self._go_down(fault)
-        if loses_storage and self._has_joined:
+        if loses_storage and self.is_member:
             initial, lost = self.lineage.initial(), self.storage
             self.storage = Storage(initial, initial, incarnation=lost.incarnation + 1)
             self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
@@ -153,22 +153,22 @@ class Node:
 
         Nobody has heard of it. `newcomer`: what it learns from then on begins with others' models.
         """
-        self._has_joined = False
+        self._absent_by = fault
         self._held_by[fault] = None
         self.storage.is_newcomer = newcomer
         self.network.node_absent(self.index)
 
     def leave(self, fault: str) -> None:
-        """Go for good, and say so; who is down can't, and never comes back."""
-        if self._has_left or not self._has_joined:
-            self._held_by[fault] = None  # Who leaves before it has come never comes.
-            return
-        was_up = self.up
-        self.trace.record(self.clock.now, self.name, "leave", cause=fault)
-        self._has_left = True
+        """Go for good, and say so; who is down can't, and never comes back.
+
+        Who leaves before it has come never comes.
+        """
+        if self.is_member:
+            self.trace.record(self.clock.now, self.name, "leave", cause=fault)
+            self._has_left = True
+            if self.up:
+                self.network.node_leaves(self.index)
         self._go_down(fault)
-        if was_up:
-            self.network.node_left(self.index)
 
     def _go_down(self, fault: str) -> None:
         was_up = self.up
@@ -189,9 +189,9 @@ class Node:
         """
         self._held_by.pop(fault, None)
         if self.up:
-            kind = "recover" if self._has_joined else "join"
-            self._has_joined = True
-            self.trace.record(self.clock.now, self.name, kind, cause=fault)
+            kind, cause = ("join", self._absent_by) if self._absent_by else ("recover", fault)
+            self._absent_by = ""
+            self.trace.record(self.clock.now, self.name, kind, cause=cause)
             self.network.node_up(self.index)
             self.start()
 

@@ -1,14 +1,27 @@
-"""What packet loss does to a reliable transport: it delays short messages and slows long ones.
+"""A reliable transport: when a transfer's bytes begin to come, how fast, and what loss does to it.
 
-Nothing is lost for good: what didn't come through is sent again. Sources: Paxson, Allman, Chu,
-Sargent, RFC 6298, 2011 (when); Padhye, Firoiu, Towsley, Kurose, "Modeling TCP Throughput: A Simple
-Model and its Empirical Validation", SIGCOMM 1998, equation 30 (how fast), which for little loss
-is Mathis, Semke, Mahdavi, Ott, "The Macroscopic Behavior of the TCP Congestion Avoidance
-Algorithm", 1997.
+Nothing is lost for good: what didn't come through is sent again, which delays short messages and
+slows long ones. Sources: Paxson, Allman, Chu, Sargent, RFC 6298, 2011 (when); Padhye, Firoiu,
+Towsley, Kurose, "Modeling TCP Throughput: A Simple Model and its Empirical Validation", SIGCOMM
+1998, equation 30 (how fast), which for little loss is Mathis, Semke, Mahdavi, Ott, "The Macroscopic
+Behavior of the TCP Congestion Avoidance Algorithm", 1997. `tcp`: Velho, Schnorr, Casanova, Legrand,
+"On the Validity of Flow-Level TCP Network Models for Grid and Cloud Simulations", ACM TOMACS 23(4),
+2013, as SimGrid's model LV08 has it.
 """
 
 import math
+from typing import Annotated, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from sim.record.errors import Refusal
+from sim.record.settings import PositiveBytes, Settings
+
+Floats = npt.NDArray[np.float64]
+
+KIND = "the transport's kind"
 SEGMENT_BYTES = 1460.0
 SHORTEST_TIMEOUT_S, LONGEST_TIMEOUT_S = 1.0, 60.0
 """RFC 6298, 2.4 and 2.5."""
@@ -40,3 +53,96 @@ def fastest(loss: float, round_trip_s: float) -> float:
     recovering = round_trip_s * math.sqrt(2 * loss / 3)
     timed_out = min(1.0, 3 * math.sqrt(3 * loss / 8)) * loss * (1 + 32 * loss**2)
     return SEGMENT_BYTES / (recovering + timeout_s(round_trip_s) * timed_out)
+
+
+def _endless_or_size(data: Any) -> str:
+    return "endless" if data == "endless" else "size"
+
+
+def _not_a_word(data: Any) -> Any:
+    if isinstance(data, str) and data.isalpha():
+        raise Refusal(f"{data!r} is not known here", "endless, or a size, e.g. '4 MiB'")
+    return data
+
+
+Window = Annotated[
+    Annotated[Literal["endless"], Tag("endless")]
+    | Annotated[PositiveBytes, BeforeValidator(_not_a_word), Tag("size")],
+    Discriminator(_endless_or_size),
+]
+
+
+class Transport(Settings):
+    """What a transfer meets beside the sharing of links: here nothing but its latency and loss.
+
+    A message without bytes fits into a packet, and pays its latency as it is under each of them.
+    """
+
+    kind: str
+
+    def first_byte_s(self, latency_s: float) -> float:
+        """When the first byte of a transfer is there, `latency_s` away."""
+        return latency_s
+
+    def usable(self, bandwidth: Floats) -> Floats:
+        """What links of so many bytes per second [n] carry of models."""
+        return bandwidth
+
+    def at_most(self, loss: float, round_trip_s: float) -> float:
+        """The bytes per second that one transfer gets at most, on idle links too."""
+        return fastest(loss, round_trip_s)
+
+    def transfer_s(self, size_bytes: float, latency_s: Floats, bandwidth: Floats) -> Floats:
+        """What a transfer takes on idle links without loss, all [n, n], from row to column."""
+        seconds: Floats = latency_s + size_bytes / bandwidth
+        return seconds
+
+
+class Fluid(Transport):
+    """Bytes flow like water: at full rate from the first on, however long the link."""
+
+    kind: Literal["fluid"] = Field(default="fluid", description=KIND)
+
+
+class Tcp(Transport):
+    """Slow start, headers and the window, by factors that were fitted to packets (SimGrid's LV08).
+
+    The factors stand for slow start and headers: nothing else models them here. A transfer's first
+    byte is there after `latency_factor` times the latency, links carry `bandwidth_factor` of their
+    bandwidth, and no transfer is faster than a window in a round trip.
+    """
+
+    kind: Literal["tcp"] = Field(description=KIND)
+    latency_factor: Annotated[float, Field(ge=1, le=1000)] = Field(
+        default=13.01, description="times a pair's latency until a transfer's first byte is there"
+    )
+    bandwidth_factor: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.97, description="part of a link's bandwidth that carries models"
+    )
+    window: Window = Field(
+        default=4.0 * 1024**2, description="most bytes under way in a round trip, or endless"
+    )
+
+    def first_byte_s(self, latency_s: float) -> float:
+        return self.latency_factor * latency_s
+
+    def usable(self, bandwidth: Floats) -> Floats:
+        return self.bandwidth_factor * bandwidth
+
+    def at_most(self, loss: float, round_trip_s: float) -> float:
+        windowed = self._window_bytes / round_trip_s if round_trip_s else math.inf
+        return min(fastest(loss, round_trip_s), windowed)
+
+    def transfer_s(self, size_bytes: float, latency_s: Floats, bandwidth: Floats) -> Floats:
+        flowing_s = size_bytes / self.usable(bandwidth)
+        windows_s = size_bytes / self._window_bytes * (latency_s + latency_s.T)
+        seconds: Floats = self.latency_factor * latency_s + np.maximum(flowing_s, windows_s)
+        return seconds
+
+    @property
+    def _window_bytes(self) -> float:
+        return math.inf if self.window == "endless" else self.window
+
+
+FLUID = Fluid()
+TRANSPORTS: dict[str, type[Transport]] = {"fluid": Fluid, "tcp": Tcp}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sim.compute import Lineage, ModelRef
+from sim.record.metrics import LabelShares
 from sim.record.settings import selects
 from sim.world.clock import Clock
 from sim.world.detection import Detector
@@ -23,7 +24,8 @@ class World:
     `topology`: whom each of the scenario's clients may talk to, for protocols that ask.
     `model_bytes`: a model's size on the wire. `merge_s`, `aggregation_s`: virtual seconds that a
     client's merge and a server's aggregation take, for each model that goes in. `learning_rate`:
-    the step size of its clients' training.
+    the step size of its clients' training. `label_shares` [clients][classes]: how the clients'
+    samples fall to classes, for faults that strike by them; None if there are none.
     """
 
     clock: Clock
@@ -39,6 +41,7 @@ class World:
     aggregation_s: float = 0.0
     checkpoint_every: int = 1
     learning_rate: float = 1.0
+    label_shares: LabelShares | None = None
     _drawn: Counter[tuple[str, str]] = field(default_factory=Counter, init=False)
 
     @property

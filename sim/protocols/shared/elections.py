@@ -1,6 +1,6 @@
 """Elections among servers: for which term, by whose votes, and whom a node follows.
 
-A server is elected for a term, by the votes of a majority of all nodes, and who hears of a newer
+A server is elected for a term, by the votes of a majority of all voters, and who hears of a newer
 term no longer heeds the leader of an older one: Ongaro, Ousterhout, "In Search of an Understandable
 Consensus Algorithm", USENIX ATC 2014 (Raft). As the ballots of Lamport, "The Part-Time Parliament",
 ACM Transactions on Computer Systems 16, 1998, terms are dealt out among the servers: of k servers
@@ -20,6 +20,7 @@ import simpy
 from sim.protocols.shared.participants import Clients, ServerProtocol
 from sim.world import Node, Tie, Transfer, World
 
+Ints = npt.NDArray[np.int64]
 Rank = tuple[int, int, int]
 """Whose copy of the model is newer: its term, its round, and of equals the first server's."""
 
@@ -69,16 +70,17 @@ class Vote(NamedTuple):
 
 @dataclass
 class Election:
-    """A candidate's count; `pending`: who hasn't answered."""
+    """A candidate's count; `pending`: who hasn't answered; `voters`: how many there were."""
 
     term: int
     stood_s: float
     pending: dict[int, None]
+    voters: int
     votes: int = 1
 
 
 class Elections(Clients):
-    """Clients under several servers, of which one leads; it is elected by all nodes."""
+    """Clients under several servers, of which one leads; elected by those that were there first."""
 
     def __init__(self, settings: ServerProtocol, world: World) -> None:
         super().__init__(settings, world)
@@ -155,7 +157,7 @@ class Elections(Clients):
             node.nudge()
         return True
 
-    def announce(self, node: Node, peers: npt.NDArray[np.int64]) -> None:
+    def announce(self, node: Node, peers: Ints) -> None:
         """Tell those of `peers` [n] whom the node doesn't suspect whom it follows."""
         for peer in peers[~self.world.detector.suspects(node.index, peers)].tolist():
             self.world.network.send(
@@ -195,16 +197,28 @@ class Elections(Clients):
             "lead",
             duration_s=node.clock.now - election.stood_s,
             round=node.storage.rounds,
-            asked=len(self.nodes),
+            asked=election.voters,
             answered=election.votes,
         )
         return election.term
 
+    def voters(self, node: Node) -> Ints:
+        """Who has a vote, as the node knows [n]: who was there from the beginning and hasn't left.
+
+        Who joins has none. Otherwise the smaller side of a network that has fallen apart could let
+        clients join, of which the other side can't hear, until it is a majority too. Who leaves
+        takes a vote and a voter from its own side: that makes no majority.
+        """
+        network = self.world.network
+        is_voter = network.founders(self.everyone) & network.members(node.index, self.everyone)
+        return self.everyone[is_voter]
+
     def has_majority(self, node: Node) -> bool:
-        """Whether the node believes that, with itself, more than half of all nodes are up."""
-        others = np.delete(self.everyone, node.index)
+        """Whether the node believes that, with itself, more than half of all voters are up."""
+        voters = self.voters(node)
+        others = voters[voters != node.index]
         away = np.count_nonzero(self.world.detector.suspects(node.index, others))
-        return bool(2 * away < len(self.nodes))
+        return bool(2 * away < len(voters))
 
     def _stands(self, node: Node) -> bool:
         """Whether a server is the one to stand: who led last, was called, or is first alive."""
@@ -221,9 +235,10 @@ class Elections(Clients):
         known = max(terms.voted, terms.leader.term, called) + 1
         number = node.index - len(self.world.clients)
         terms.voted = known + (number - known) % servers
-        others = np.delete(self.everyone, node.index)
+        voters = self.voters(node)
+        others = voters[voters != node.index]
         asked = others[~self.world.detector.suspects(node.index, others)].tolist()
-        election = Election(terms.voted, node.clock.now, dict.fromkeys(asked))
+        election = Election(terms.voted, node.clock.now, dict.fromkeys(asked), len(voters))
         self._elections[node.index] = election
         for peer in asked:
             self.world.network.send(
@@ -240,7 +255,7 @@ class Elections(Clients):
         """Whether a majority votes for it, and no server that is alive has a newer model."""
         while self._elections.get(node.index) is election:
             is_owed = any(self._is_server(peer) for peer in election.pending)
-            if 2 * election.votes > len(self.nodes) and not is_owed:
+            if 2 * election.votes > election.voters and not is_owed:
                 del self._elections[node.index]
                 return True
             if not election.pending:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import simpy
 from pydantic import Field
 
@@ -19,6 +20,8 @@ from sim.record.errors import Refusal, check_least
 from sim.record.rows import RECEIVED, SERVER
 from sim.record.settings import PositiveSeconds
 from sim.world import Behaviour, LossCause, Node, Tie, Transfer, World
+
+Ints = npt.NDArray[np.int64]
 
 
 class ServerProtocol(Protocol):
@@ -271,6 +274,10 @@ class Participants(Clients):
         storage = self.server.storage
         storage.model, storage.rounds = self.global_model, self.server_round
         storage.notes["come"] = dict(self._come)
+
+    def members(self) -> Ints:
+        """The clients that the server knows to be there or down, not gone [n]."""
+        return self.everyone[self.world.network.members(self.server.index, self.everyone)]
 
     def next_order(self) -> Order:
         """Train the global model; each order has a number of its own."""

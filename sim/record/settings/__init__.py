@@ -17,8 +17,10 @@ from sim.record.settings.distributions import (
     Distribution,
     Duration,
     Exponential,
+    Gamma,
     Lognormal,
     Uniform,
+    Weibull,
 )
 from sim.record.settings.kinds import OneOf, own_kinds, own_names
 from sim.record.settings.nodes import (
@@ -43,10 +45,12 @@ from sim.record.settings.quantities import (
     Bytes,
     BytesPerSecond,
     PerSecond,
+    PositiveBytes,
     PositiveSeconds,
     Seconds,
     Share,
     TimeOfDay,
+    UtcOffset,
 )
 from sim.record.settings.schema import Schema
 
@@ -67,6 +71,7 @@ __all__ = [
     "Distribution",
     "Duration",
     "Exponential",
+    "Gamma",
     "GroupName",
     "Lognormal",
     "NodeList",
@@ -75,6 +80,7 @@ __all__ = [
     "OneOf",
     "PerSecond",
     "Positive",
+    "PositiveBytes",
     "PositiveSeconds",
     "Power",
     "Schema",
@@ -86,6 +92,8 @@ __all__ = [
     "StepTime",
     "TimeOfDay",
     "Uniform",
+    "UtcOffset",
+    "Weibull",
     "detail",
     "details",
     "own_kinds",

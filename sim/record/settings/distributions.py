@@ -2,6 +2,11 @@
 
 Each draws by transforming one standard draw per value: a changed parameter stretches the same draws
 instead of drawing new ones.
+
+What fails and is repaired again and again lives by two of them. Each of its durations is where the
+law's cumulative hazard comes to a unit exponential, whatever the law: another law, shape or scale
+moves no other draw, and the longer law gives the longer duration. In equilibrium an instant falls
+into a duration of the length-biased law, anywhere in it (Cox, "Renewal Theory", 1962, chapter 5).
 """
 
 from __future__ import annotations
@@ -25,12 +30,34 @@ from sim.record.units import pattern
 Floats = NDArray[np.float64]
 
 
+_TINY = 1e-300
+Shape = Annotated[float, Field(ge=0.01, le=100)]
+"""Of a law: below it durations span more than a hundred orders of magnitude."""
+
+
 class Distribution(Settings):
     """A law of durations."""
 
-    @abstractmethod
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
         """``n`` durations in seconds, shape (n,)."""
+        return self.at_hazard(generator.standard_exponential(n))
+
+    @property
+    @abstractmethod
+    def mean_s(self) -> float:
+        """The mean duration in seconds, which is finite."""
+
+    @abstractmethod
+    def at_hazard(self, hazard: Floats) -> Floats:
+        """The durations, in seconds, that are exceeded with probability exp(-``hazard``)."""
+
+    @abstractmethod
+    def length_biased(self, hazard: Floats) -> Floats:
+        """The same of the law in which a duration counts by its length."""
+
+    def residual(self, hazard: Floats, fraction: Floats) -> Floats:
+        """What is left, in equilibrium, of a duration under way: unit exponentials, uniforms."""
+        return fraction * self.length_biased(hazard)
 
     @property
     def shortest_s(self) -> float:
@@ -61,6 +88,16 @@ class Constant(Distribution):
     def longest_s(self) -> float:
         return self.value
 
+    @property
+    def mean_s(self) -> float:
+        return self.value
+
+    def at_hazard(self, hazard: Floats) -> Floats:
+        return np.full_like(hazard, self.value)
+
+    def length_biased(self, hazard: Floats) -> Floats:
+        return self.at_hazard(hazard)
+
 
 class Uniform(Distribution):
     """Equally likely anywhere between two durations."""
@@ -86,6 +123,17 @@ class Uniform(Distribution):
     def longest_s(self) -> float:
         return self.high
 
+    @property
+    def mean_s(self) -> float:
+        return (self.low + self.high) / 2
+
+    def at_hazard(self, hazard: Floats) -> Floats:
+        return self.low - (self.high - self.low) * np.expm1(-hazard)
+
+    def length_biased(self, hazard: Floats) -> Floats:
+        squared: Floats = self.low**2 - (self.high**2 - self.low**2) * np.expm1(-hazard)
+        return np.sqrt(squared)
+
 
 class Exponential(Distribution):
     """Memoryless: many short durations, few long ones."""
@@ -93,8 +141,15 @@ class Exponential(Distribution):
     distribution: Literal["exponential"] = Field(description="the distribution's name")
     mean: PositiveSeconds = Field(description="the mean duration")
 
-    def draw(self, generator: np.random.Generator, n: int) -> Floats:
-        return self.mean * generator.standard_exponential(n)
+    @property
+    def mean_s(self) -> float:
+        return self.mean
+
+    def at_hazard(self, hazard: Floats) -> Floats:
+        return self.mean * hazard
+
+    def length_biased(self, hazard: Floats) -> Floats:
+        return self.mean * _gamma(2.0, hazard)
 
 
 class Lognormal(Distribution):
@@ -110,12 +165,76 @@ class Lognormal(Distribution):
         factor: Floats = np.exp(self.sigma * generator.standard_normal(n))
         return self.median * factor
 
+    @property
+    def mean_s(self) -> float:
+        return self.median * math.exp(self.sigma**2 / 2)
+
+    def at_hazard(self, hazard: Floats) -> Floats:
+        from scipy.special import ndtri_exp  # takes 0.2 s, which only who fails so waits for
+
+        # Zero would be infinitely many standard deviations below.
+        normal = -ndtri_exp(-np.maximum(hazard, _TINY))
+        factor: Floats = np.exp(self.sigma * normal)
+        return self.median * factor
+
+    def length_biased(self, hazard: Floats) -> Floats:
+        return math.exp(self.sigma**2) * self.at_hazard(hazard)
+
+
+class Weibull(Distribution):
+    """A hazard that falls with age if the shape is below 1, and rises above."""
+
+    distribution: Literal["weibull"] = Field(description="the distribution's name")
+    shape: Shape = Field(
+        description="below 1 the hazard falls with age, above it rises; 1: exponential"
+    )
+    scale: PositiveSeconds = Field(description="63 % of the durations are shorter")
+
+    @property
+    def mean_s(self) -> float:
+        return self.scale * math.gamma(1 + 1 / self.shape)
+
+    def at_hazard(self, hazard: Floats) -> Floats:
+        return self.scale * hazard ** (1 / self.shape)
+
+    def length_biased(self, hazard: Floats) -> Floats:
+        # Weighted by the length, the cumulative hazard at the end is Gamma(1 + 1 / shape).
+        return self.at_hazard(_gamma(1 + 1 / self.shape, hazard))
+
+
+class Gamma(Distribution):
+    """The sum of several exponential durations, if the shape is their number."""
+
+    distribution: Literal["gamma"] = Field(description="the distribution's name")
+    shape: Shape = Field(description="the larger, the more regular; 1: exponential")
+    mean: PositiveSeconds = Field(description="the mean duration")
+
+    @property
+    def mean_s(self) -> float:
+        return self.mean
+
+    def at_hazard(self, hazard: Floats) -> Floats:
+        return self.mean / self.shape * _gamma(self.shape, hazard)
+
+    def length_biased(self, hazard: Floats) -> Floats:
+        return self.mean / self.shape * _gamma(self.shape + 1, hazard)
+
+
+def _gamma(shape: float, hazard: Floats) -> Floats:
+    """`Distribution.at_hazard` of the gamma law of scale 1."""
+    from scipy.special import gammainccinv  # takes 0.2 s, which only who fails so waits for
+
+    found: Floats = gammainccinv(shape, np.exp(-hazard))
+    return found
+
 
 DISTRIBUTIONS: dict[str, type[Distribution]] = {
     "constant": Constant,
     "uniform": Uniform,
     "exponential": Exponential,
     "lognormal": Lognormal,
+    "weibull": Weibull,
+    "gamma": Gamma,
 }
 
 

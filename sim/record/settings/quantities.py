@@ -14,6 +14,7 @@ LONGEST_S = 1e12
 SHORTEST_S = 1e-9
 """A shorter time, added to an hour, is none: the clock would stand still."""
 DAY_S = 86_400.0
+_OFFSETS_S = (-12 * 3600.0, 14 * 3600.0)
 _LOWEST_RATE = 1e-12
 _BANDWIDTHS = (1e-3, 1e18)
 _SIZES = (1.0, 1e18)
@@ -71,6 +72,36 @@ TimeOfDay = Annotated[
 ]
 """A time of day as what has passed of it; a float in seconds."""
 
+
+def _offset(written: Any) -> float:
+    """What `parse` takes, or its negative."""
+    text = written.strip() if isinstance(written, str) else written
+    if isinstance(text, str) and text.startswith("-"):
+        return -parse(text[1:], "s", "-3 h")
+    return parse(text, "s", "-3 h")
+
+
+def _on_earth(seconds: float) -> float:
+    if not _OFFSETS_S[0] <= seconds <= _OFFSETS_S[1]:
+        raise Refusal("no place on Earth has it", "from -12 h to 14 h")
+    return seconds
+
+
+UtcOffset = Annotated[
+    float,
+    BeforeValidator(_offset),
+    AfterValidator(_on_earth),
+    PlainSerializer(_writer("s"), return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": pattern("s").replace(r"^\s*", r"^\s*-?", 1),
+            "examples": ["-3 h"],
+        }
+    ),
+]
+"""How much later than UTC it is somewhere, or earlier; a float in seconds."""
+
 BytesPerSecond = Annotated[
     float,
     BeforeValidator(_parser("B/s", "20 Mbit/s")),
@@ -98,6 +129,9 @@ Bytes = Annotated[
     PlainSerializer(_writer("B"), return_type=str, when_used="json"),
     _schema("B", "4 GB", zero=False),
 ]
+"""A size above zero; a float in bytes."""
+
+PositiveBytes = Annotated[Bytes, AfterValidator(_above_zero), _schema("B", "20 kB", zero=False)]
 """A size above zero; a float in bytes."""
 
 PositiveSeconds = Annotated[

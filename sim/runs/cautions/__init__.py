@@ -13,6 +13,7 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     learning.never_merged,
     learning.aborted,
     learning.stopped,
+    learning.deserted,
     learning.never_took_part,
     learning.unused_data,
     learning.never_left_chance,

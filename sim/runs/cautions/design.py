@@ -53,25 +53,20 @@ def _down_s(run: Run) -> dict[str, float]:
     back = run.count("recover")
     for node, crashes in run.count("crash").items():
         if crashes > back[node]:
-            seconds[node] += run.record.virtual_s
+            seconds[node] += run.left_s.get(node, run.record.virtual_s)
     return seconds
 
 
 def left(evidence: Evidence) -> Found:
     """Clients that left after so many rounds, which come sooner under some protocols."""
     times: dict[str, list[tuple[int, str, float]]] = {
-        name: [(run.record.seed, *one) for run in runs for one in _leaves(run)]
+        name: [(run.record.seed, *one) for run in runs for one in run.left_s.items()]
         for name, runs in evidence.compared.items()
     }
     if len(set(map(frozenset, times.values()))) > 1:
         when = ", ".join(f"{name} {_mean_text(each)}" for name, each in times.items())
         text = f"clients left after their local rounds, so not at equal times: on average {when}"
         yield caution("left", None, text, itertools.chain(*evidence.compared.values()))
-
-
-def _leaves(run: Run) -> list[tuple[str, float]]:
-    rows = run.rows("leave")
-    return list(zip(rows["node"].to_pylist(), rows["time_s"].to_pylist(), strict=True))
 
 
 def _mean_text(leaves: Sequence[tuple[int, str, float]]) -> str:

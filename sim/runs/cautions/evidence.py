@@ -57,10 +57,26 @@ class Run:
         """How many local rounds each node finished."""
         return self.count("train")
 
+    @cached_property
+    def left_s(self) -> dict[str, float]:
+        """When each node that has left did so."""
+        rows = self.rows("leave")
+        return dict(
+            zip(_decoded(rows["node"]).to_pylist(), rows["time_s"].to_pylist(), strict=True)
+        )
+
+    @cached_property
+    def gone(self) -> frozenset[str]:
+        """Who isn't there at the end: whoever has left, or, as the last look tells, not joined."""
+        scores = self._scores
+        is_last = pc.equal(scores["time_s"], pc.max(scores["time_s"]))
+        absent = scores.filter(pc.and_(is_last, pc.invert(scores["member"])))
+        return frozenset(_decoded(absent["node"]).to_pylist()).union(self.left_s)
+
     def is_anybody_up(self, nodes: Iterable[str]) -> bool:
         """Whether one of these is up at the end."""
-        crashed, back, left = map(self.count, ("crash", "recover", "leave"))
-        return any(crashed[node] == back[node] and not left[node] for node in nodes)
+        crashed, back = map(self.count, ("crash", "recover"))
+        return any(crashed[node] == back[node] and node not in self.gone for node in nodes)
 
     def ends_s(self, kind: str) -> Floats:
         """When what the rows of one kind tell was over [rows]."""
@@ -98,14 +114,14 @@ class Run:
         return dict(zip(sums["name"].to_pylist(), sums["bytes_sum"].to_pylist(), strict=True))
 
     def curve(self, metric: str, stage: str = RECEIVED) -> Floats:
-        """The mean over learners [looks] of a metric at one stage, if they have stages."""
+        """The mean over who is there [looks] of a metric at one stage, if they have stages."""
         scores = self._scores
         stages = pc.is_in(_decoded(scores["stage"]), value_set=pa.array([stage, None], pa.string()))
         found = scores.filter(pc.and_(stages, pc.equal(_decoded(scores["metric"]), metric)))
         learners = ~np.isin(_decoded(found["node"]).to_pylist(), [SERVER, AGGREGATE])
-        times, looks = np.unique(found["time_s"].to_numpy()[learners], return_inverse=True)
-        sums = np.bincount(looks, found["value"].to_numpy()[learners], len(times))
-        return sums / np.maximum(1, np.bincount(looks, minlength=len(times)))
+        found = found.filter(pc.and_(pa.array(learners), found["member"]))
+        _, looks = np.unique(found["time_s"].to_numpy(), return_inverse=True)
+        return np.bincount(looks, found["value"].to_numpy()) / np.bincount(looks)
 
     def is_finite(self, metric: str) -> bool:
         """Whether its mean over learners is a number at every look, whatever the stage."""
@@ -139,13 +155,14 @@ class Evidence:
         """All clients' names."""
         return self.scenario.client_names
 
-    def bandwidths(self, link: Literal["uplink", "downlink"]) -> dict[str, float]:
-        """Of each node the bytes per second that its link carries."""
-        server, each = self.scenario.server, getattr(self.scenario.network, link)
-        clients = np.broadcast_to(each, len(self.clients)).tolist()
-        rates = dict(zip(self.clients, clients, strict=True))
-        servers = [name for name in self.scenario.node_names if is_server(name)]
-        return rates | {name: getattr(server, link) for name in servers}
+    def bandwidths(self, link: Literal["uplink", "downlink"], seed: int) -> dict[str, float]:
+        """Of each node the bytes per second that its link carries in a run of that seed."""
+        scenario = self.scenario
+        where = scenario.standing(seed)
+        each = scenario.network.bandwidths(link, scenario.clients, where).tolist()
+        rates = dict(zip(self.clients, each, strict=True))
+        servers = [name for name in scenario.node_names if is_server(name)]
+        return rates | {name: getattr(scenario.server, link) for name in servers}
 
 
 def evidence(

@@ -81,6 +81,20 @@ def stopped(evidence: Evidence) -> Found:
             yield caution("stopped", name, text, shares)
 
 
+def deserted(evidence: Evidence) -> Found:
+    """Runs that went on when all clients had left."""
+    for name, runs in evidence.compared.items():
+        ends_s = {
+            run: max(run.left_s.values())
+            for run in runs
+            if run.left_s and run.gone.issuperset(evidence.clients)
+        }
+        if ends_s:
+            first = time_text(min(ends_s.values()))
+            text = f"nobody was there after {first}: all clients had left, and nothing was learned"
+            yield caution("deserted", name, text, ends_s)
+
+
 def _standstill(run: Run) -> float:
     """The share of the time after the last finished local round, if no earlier wait was near it."""
     ends_s = np.sort(run.ends_s("train"))
@@ -138,10 +152,20 @@ def unused_data(evidence: Evidence) -> Found:
             classes = f", among them all of class {listed(map(str, sorted(gone)))}" if gone else ""
             who = listed(client for clients in idle.values() for client in clients)
             text = (
-                f"{who} finished no local round: nobody learned from {_share(idle):.0%} of the "
-                f"training samples{classes}"
+                f"{who} finished no local round{_missing(idle)}: nobody learned from "
+                f"{_share(idle):.0%} of the training samples{classes}"
             )
             yield caution("unused data", name, text, idle)
+
+
+def _missing(clients: dict[Run, list[str]]) -> str:
+    """Who of these clients never came, or left before."""
+    gone = [(run, one) for run, few in clients.items() for one in few if one in run.gone]
+    never = {one for run, one in gone if one not in run.left_s}
+    left = {one for run, one in gone if one in run.left_s}
+    why = {"never joined": never, "left before": left}
+    told = " and ".join(f"{listed(who)} {what}" for what, who in why.items() if who)
+    return f" ({told})" if told else ""
 
 
 def _share(clients: dict[Run, list[str]]) -> float:

@@ -105,11 +105,12 @@ def full_links(evidence: Evidence) -> Found:
         return
     for name, runs in evidence.compared.items():
         for link, column in LINKS:
-            rates = evidence.bandwidths(link)
             shares = {
                 (run, node): share
                 for run in runs
-                for node, share in _busy(run, rates, column).items()
+                for node, share in _busy(
+                    run, evidence.bandwidths(link, run.record.seed), column
+                ).items()
                 if share > FULL
             }
             if shares:

@@ -14,7 +14,7 @@ from sim.protocols import Protocol
 from sim.record.settings import CostsSettings
 from sim.record.words import time_text
 from sim.scenario.groups import GroupSettings
-from sim.scenario.sections import ClientsSettings
+from sim.scenario.sections import BY_REGION, ClientsSettings, NetworkSettings, ServerSettings
 from sim.world import TopologySettings
 
 
@@ -33,8 +33,13 @@ def idle_faults(
         for name, fault in faults.items()
     }
     for name, fault in faults.items():
-        begins_s, _ = fault.window_s
-        if begins_s >= duration_s:
+        begins_s, joins_s = fault.window_s[0], fault.present_s[0]
+        if joins_s >= duration_s:
+            yield (
+                f"faults.{name} lets clients join at {time_text(joins_s)}, when the run of "
+                f"{time_text(duration_s)} is over: they are never there"
+            )
+        elif begins_s >= duration_s:
             yield (
                 f"faults.{name} begins at {time_text(begins_s)}, when the run of "
                 f"{time_text(duration_s)} is over: it changes nothing"
@@ -62,8 +67,17 @@ class _Acting(NamedTuple):
     def is_crash(self) -> bool:
         return self.fault.crash_s is not None
 
+    @property
+    def joins_s(self) -> float:
+        """Before which its nodes aren't there; 0 if it doesn't make them join."""
+        return self.fault.present_s[0]
+
     def is_idle_in(self, down: _Acting) -> bool:
         """Whether it can do nothing to nodes while the other one holds them down."""
+        if self.joins_s:
+            return False  # They join when they come up.
+        if down.joins_s:
+            return self.nodes <= down.nodes and self.fault.window_s[1] <= down.joins_s
         is_longer = self.fault.window_s[1] == math.inf > down.fault.window_s[1]
         return down.is_crash and not self.is_crash and self.nodes <= down.nodes and not is_longer
 
@@ -82,8 +96,9 @@ def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
         yield f"faults.{one.name} and faults.{other.name} both act on {where}: {together}"
     for idle, down in ((one, other), (other, one)):
         if idle.is_idle_in(down):
-            crash = f"faults.{down.name} holds it down"
-            yield f"faults.{idle.name} acts on {where}, while {crash}: to no effect"
+            how = "before {} lets it join" if down.joins_s else "while {} holds it down"
+            why = how.format(f"faults.{down.name}")
+            yield f"faults.{idle.name} acts on {where}, {why}: to no effect"
 
 
 def idle_looks(every_s: float, run_s: float) -> Iterator[str]:
@@ -115,12 +130,16 @@ def idle_momentum(
         yield f"{path}.momentum changes nothing: only the optimizer momentum uses it"
 
 
-def idle_options(protocols: Mapping[str, Protocol]) -> Iterator[str]:
-    """Settings of a protocol that were chosen, and have no effect beside its others."""
-    for name, protocol in protocols.items():
-        for option, why in protocol.unused.items():
-            if getattr(protocol, option) != type(protocol).model_fields[option].default:
-                yield f"protocols.{name}.{option} changes nothing: {why}"
+def idle_options(protocols: Mapping[str, Protocol], faults: Mapping[str, Fault]) -> Iterator[str]:
+    """Settings of a protocol or a fault that were chosen, and have no effect beside others."""
+    serverless = any(not one.needs_server and not one.is_reference for one in protocols.values())
+    unused = [("protocols", name, one, one.unused) for name, one in protocols.items()] + [
+        ("faults", name, one, one.unused(serverless=serverless)) for name, one in faults.items()
+    ]
+    for section, name, one, options in unused:
+        for option, why in options.items():
+            if getattr(one, option) != type(one).model_fields[option].default:
+                yield f"{section}.{name}.{option} changes nothing: {why}"
 
 
 def idle_topology(
@@ -130,6 +149,16 @@ def idle_topology(
     asking = any(one.uses_topology and one.own_topology is None for one in protocols.values())
     if not asking and not any(fault.uses_topology for fault in faults.values()):
         yield f"topology: {topology.kind} changes nothing: no protocol here talks to neighbours"
+
+
+def idle_regions(network: NetworkSettings, server: ServerSettings | None) -> Iterator[str]:
+    """Regions that say nothing which network doesn't say itself, or a server's without any."""
+    if network.regions is None:
+        return
+    if all(getattr(network, name) is not None for name in BY_REGION):
+        yield f"network.regions changes no link: network says {', '.join(BY_REGION)} itself"
+    if network.regions.server is not None and server is None:
+        yield "network.regions.server changes nothing: there is no server"
 
 
 def idle_groups(

@@ -25,6 +25,7 @@ from sim.record.metrics import limits
 from sim.record.rows import SERVER, STAGES, client_name
 from sim.record.settings import WORDS, CostsSettings, resolved, span
 from sim.record.words import time_text
+from sim.scenario.regions import RegionsSettings
 from sim.scenario.sections import (
     ClientsSettings,
     EvaluationSettings,
@@ -141,6 +142,7 @@ def _lists(clients: ClientsSettings, network: NetworkSettings) -> Refusals:
         ("clients", "step_time"): clients.step_time,
         ("network", "uplink"): network.uplink,
         ("network", "downlink"): network.downlink,
+        ("network", "regions", "clients"): network.regions and network.regions.clients,
     }
     for path, values in lists.items():
         if isinstance(values, tuple) and len(values) != clients.count:
@@ -161,6 +163,62 @@ def _latencies(
 ) -> Refusals:
     servers = len(node_names(clients, server, protocols)) - clients.count
     return _by(partial(check_size, network.latency, clients.count, servers))
+
+
+def _regions(
+    network: NetworkSettings,
+    clients: ClientsSettings,
+    server: ServerSettings | None,
+    protocols: Mapping[str, Protocol],
+) -> Refusals:
+    """Groups that stand nowhere, nodes that do, and what a table doesn't know of its regions."""
+    own = {
+        ("clients", "groups", name, "region"): group.region
+        for name, group in clients.groups.items()
+        if group.region is not None
+    }
+    if (regions := network.regions) is None:
+        for path in own:
+            yield Refusal("there are no regions", "a region where network.regions is given", path)
+        return
+    found = [one for path, name in own.items() for one in regions.unknown(name, path)]
+    found += _nowhere(network, regions, clients, node_names(clients, server, protocols))
+    yield from found or _unmeasured(network, regions, [*own.values()])
+
+
+def _nowhere(
+    network: NetworkSettings,
+    regions: RegionsSettings,
+    clients: ClientsSettings,
+    nodes: Sequence[str],
+) -> Refusals:
+    """Nodes of which nobody says where they stand."""
+    path, servers = ("network", "regions"), nodes[clients.count :]
+    if regions.clients is None and None in clients.own_regions:
+        nowhere = client_name(clients.own_regions.index(None))
+        allowed = "one region, a list or shares; or a region for the group of each client"
+        yield Refusal(f"is missing, and {nowhere} stands nowhere", allowed, (*path, "clients"))
+    if servers and regions.server is None and network.latency is None:
+        yield Refusal("is missing", "the region of the server", (*path, "server"), "missing")
+    if regions.standbys and len(regions.standbys) != len(servers[1:]):
+        what = f"lists {len(regions.standbys)} regions"
+        yield Refusal(what, f"{len(servers[1:])}, one per standby", (*path, "standbys"))
+
+
+def _unmeasured(
+    network: NetworkSettings, regions: RegionsSettings, groups: Sequence[str]
+) -> Refusals:
+    """What is needed and the table doesn't know."""
+    if network.latency is None and (pairs := regions.unknown_pairs(groups)):
+        more = f", nor between {len(pairs) - 1} other pairs" if len(pairs) > 1 else ""
+        what = f"knows no latency between {' and '.join(pairs[0])}{more}"
+        allowed = "regions between which it knows all, or network.latency"
+        yield Refusal(what, allowed, ("network", "regions", "table"))
+    for link in ("uplink", "downlink"):
+        if getattr(network, link) is None and (without := regions.without(link, groups)):
+            what = f"is missing, and the table of regions has none for {', '.join(without)}"
+            allowed = str(NetworkSettings.model_fields[link].description)
+            yield Refusal(what, allowed, ("network", link), "missing")
 
 
 def _faults(
@@ -192,6 +250,8 @@ def _members(faults: Mapping[str, Fault], clients: ClientsSettings) -> Refusals:
     leaves: dict[str, tuple[float, str]] = {}
     for name, fault in faults.items():
         from_s, until_s = fault.present_s
+        if (from_s, until_s) == (0.0, math.inf):
+            continue
         for node in resolved(fault, groups).strikes(names):
             if from_s > joins.get(node, (0.0, ""))[0]:
                 joins[node] = from_s, name
@@ -324,6 +384,7 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _lists,
     _network,
     _latencies,
+    _regions,
     _faults,
     _servers,
     _detection,

@@ -20,6 +20,7 @@ from tests.outside.ring import Ring
         (wrong.Nosy, r"reads client_\d+\.up"),
         (wrong.NosyOfTheNetwork, "reads network.up"),
         (wrong.NosyOfStarts, "reads network.started_s"),
+        (wrong.NosyOfMembers, r"reads client_\d+\.is_member"),
         (wrong.Discreet, r"reads client_\d+\.up"),
         (wrong.Thief, r"client_\d+ trains client_\d+\.\d+, which never arrived there"),
         (wrong.Weightless, "which never arrived there"),

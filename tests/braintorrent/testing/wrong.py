@@ -68,6 +68,11 @@ class NosyOfStarts(Wrong):
         world.network.started_s.max()
 
 
+class NosyOfMembers(Wrong):
+    def step(self, node: Node, world: World) -> None:
+        [other.is_member for other in others(node, world)]
+
+
 class Thief(Wrong):
     def base(self, node: Node, world: World) -> ModelRef:
         return (

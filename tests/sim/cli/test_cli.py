@@ -22,7 +22,7 @@ from sim.results import folder as results
 from sim.runs.playing import RunProgress
 from sim.runs.session import Done, PointFolder, Progress, Session
 from sim.scenario import Scenario
-from sim.scenario.catalogue import SECTIONS, TABLES, catalogue
+from sim.scenario.catalogue import SECTIONS, TEXTS, catalogue
 from tests.analysis.folders import described, write_run
 
 SCENARIO = """\
@@ -244,6 +244,14 @@ def test_check_goes_through_all_scenarios_and_reports_each_mistake(
     assert second.startswith("missing.yaml:")
 
 
+def test_check_says_in_which_regions_clients_stand(scenario: str) -> None:
+    regions = "{table: simblock2019, clients: [japan, europe], server: japan}"
+    result = invoke("check", scenario, "--set", f"network.regions={regions}")
+    said = "tiny.yaml: ok, 2 clients, 2 protocols x 2 seeds; with seed 3: 1 in japan, 1 in europe\n"
+    assert (result.exit_code, result.stdout) == (0, said)
+    assert "caution: network.regions changes no link" in result.stderr
+
+
 def test_check_tells_all_mistakes_of_all_scenarios_as_they_are_set(
     scenario: str, tmp_path: Path
 ) -> None:
@@ -296,7 +304,7 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
     lines = invoke("list").stdout.splitlines()
     assert max(map(len, lines)) <= 100
     sections = [line for line in lines if line and not line.startswith(" ")]
-    assert sections == [*SECTIONS, *TABLES]
+    assert sections == [*SECTIONS, *TEXTS]
     words = {line.split()[0] for line in lines if line.startswith("  ")}
     assert {"braintorrent", "fedavg", "churn", "digits", "cnn", "dirichlet"} <= words
     assert {"server", "training", "output", "lognormal", "server_crash"} <= words
@@ -312,6 +320,7 @@ def test_list_shows_one_kind_or_one_section() -> None:
     assert set(churn) <= set(faults) and "protocols" not in faults
     assert invoke("list", "clients").stdout.startswith("parts of a scenario\n  clients ")
     assert "server_crash" in invoke("list", "shipped scenarios").stdout
+    assert invoke("list", "cloud2024").stdout.startswith("tables of regions\n  cloud2024 ")
 
 
 @pytest.mark.parametrize(("name", "near"), [("chrun", "churn"), ("protocol", "protocols")])

@@ -133,6 +133,28 @@ def test_standby_takes_over_with_the_servers_control() -> None:
     assert second.control is first.control is not None
 
 
+def test_control_is_the_mean_over_those_that_there_are() -> None:
+    # Client 0's rounds take 8.5 s, and an aggregation of 0.25 s. Client 1, whose c_i is 0, is known
+    # to be there from 9.5 to 18.5, when its first order is on its way.
+    faults = {
+        "new": {"kind": "join", "nodes": ["client_1"], "at": "9 s"},
+        "end": {"kind": "leave", "nodes": ["client_1"], "at": "18 s"},
+    }
+    world, running = scaffold(faults=faults)
+    controls: list[ModelRef | None] = [None]
+    models = [world.lineage.initial()]
+    for end_s in (8.75, 17.5, 26.25):
+        tiny.run(world.clock, end_s)
+        controls.append(running.control)
+        models.append(running.global_model)
+    changes = [change_of(world, 0, controls[i], *models[i : i + 2]) for i in range(3)]
+    direction = world.lineage.direction
+    assert [row.asked for row in world.trace.rows if row.kind == "round"] == [1, 1, 2]
+    assert controls[1] is changes[0]
+    assert controls[2] is direction((controls[1], changes[1]), (0.5, 0.5))
+    assert controls[3] is direction((controls[2], changes[2]), (2.0, 1.0))
+
+
 def test_crash_in_training_leaves_the_clients_control_as_it_was() -> None:
     # Client 0 trains for the second time from 12 to 14.
     world, _ = scaffold(faults=outage("client_0", 13.0, 14.0))

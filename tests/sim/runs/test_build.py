@@ -1,6 +1,7 @@
 """The physics that a world is built with."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from sim.record.errors import ScenarioError
 from sim.record.words import least_text
 from sim.runs.build import Facts, build, check_timeouts, local_rounds
+from sim.runs.data import Data
 from sim.runs.plan import plan
 from sim.runs.session import check_data
 from sim.scenario import Scenario
@@ -93,6 +95,16 @@ def test_a_time_out_that_nothing_can_meet_is_refused(
         assert text.endswith(f"(seed 0); allowed: at least {least_text(least)}")
 
 
+def test_a_time_out_allows_for_what_the_transport_takes() -> None:
+    # Asked for in 0.25 s, its first byte is there after 3 * 0.25 s, and 1 s of bytes takes 2 s.
+    tcp = {"kind": "tcp", "latency_factor": 3.0, "bandwidth_factor": 0.5}
+    links = {"uplink": "1024 B/s", "downlink": "1024 B/s", "transport": tcp}
+    for least, wrong in (("3 s", False), ("2.999 s", True)):
+        scenario = timed({"braintorrent": {"transfer_timeout": least}}, links=links)
+        with pytest.raises(ScenarioError, match="3 s") if wrong else nullcontext():
+            check_timeouts(scenario, lambda *run: FACTS)
+
+
 def test_a_silence_that_is_shorter_than_a_round_trip_is_refused() -> None:
     links = {"uplink": "1024 B/s", "downlink": "1024 B/s"}
     check_timeouts(timed({"local": {}}, links=links | {"stall_timeout": "1 s"}))
@@ -128,6 +140,18 @@ def test_it_is_refused_with_the_data_before_the_clock_starts() -> None:
     scenario = timed({"braintorrent": {"transfer_timeout": "2 s"}})
     check_timeouts(scenario)
     with pytest.raises(ScenarioError, match="transfer_timeout: is shorter than any transfer"):
+        check_data([scenario], pytest.fail)
+
+
+def test_a_fault_that_makes_no_sense_with_the_data_is_refused_before_the_clock_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wear = {"kind": "churn", "nodes": "clients", "preset": "phones", "spread": 1.0}
+    scenario = timed({"local": {}}, faults={"wear": wear | {"tied_to": "rarest_class"}})
+    check_data([scenario], pytest.fail)
+    # As a task has them that learns numbers.
+    monkeypatch.setattr(Data, "facts", lambda *run: FACTS)
+    with pytest.raises(ScenarioError, match="faults.wear.tied_to: the task has no classes"):
         check_data([scenario], pytest.fail)
 
 

@@ -69,10 +69,10 @@ def rounds(number: int = 3) -> list[TraceRow]:
 
 def score(protocol: str, time_s: float, value: float, **told: Any) -> ScoreRow:
     known: dict[str, Any] = {"node": "client_0", "stage": "received", "metric": "accuracy"}
+    member = told.pop("member", True)
     known |= told
-    return ScoreRow(
-        protocol, 0, time_s, known["node"], known["stage"], 1, 1, 0.0, known["metric"], value, True
-    )
+    head = (protocol, 0, time_s, known["node"], known["stage"])
+    return ScoreRow(*head, 1, 1, 0.0, known["metric"], value, True, member)
 
 
 def found(
@@ -199,6 +199,39 @@ def test_data_that_nobody_learned_from() -> None:
     ]
 
 
+def absent(*clients: str, time_s: float = 1.0) -> list[ScoreRow]:
+    return [score("braintorrent", time_s, 0.0, node=client, member=False) for client in clients]
+
+
+def test_data_of_clients_that_never_came_or_left_too_soon() -> None:
+    left = row("braintorrent", "leave", "client_1", 1.0, duration_s=0.0)
+    (text,) = said("unused data", [*merges(1), *rounds(), left], absent("client_1", "client_2"))
+    assert text == (
+        "braintorrent: client_1 and client_2 finished no local round (client_2 never joined and "
+        "client_1 left before): nobody learned from 70% of the training samples, among them all of "
+        "class 0 and 1"
+    )
+    # Who wasn't there at first, but is at the end, has come.
+    came = [*absent("client_2", time_s=0.0), score("braintorrent", 1.0, 0.5, node="client_2")]
+    (text,) = said("unused data", [*merges(2), *rounds()], came)
+    assert "joined" not in text
+
+
+def test_a_run_that_all_have_left() -> None:
+    gone = clients("fedavg", "leave", duration_s=0.0, time_s=120.0)
+    assert said("deserted", [*SOUND, *gone]) == [
+        "fedavg: nobody was there after 2 min: all clients had left, and nothing was learned"
+    ]
+    assert said("stopped", [*SOUND, *gone]) == [
+        "braintorrent: stood still in 1 of 1 runs: no local round was finished in the last 100% of "
+        "the time"
+    ]
+    assert said("deserted", [*SOUND, *gone[1:]]) == []
+    # Nobody is left but who never came.
+    still = [score("fedavg", 1.0, 0.0, node="client_0", member=False)]
+    assert said("deserted", [*SOUND, *gone[1:]], still) != []
+
+
 def test_a_score_that_never_left_chance() -> None:
     flat = [score("fedavg", time_s, 0.1 + time_s / 50) for time_s in (0.0, 1.0)]
     assert said("never left chance", SOUND, [*FINE[:2], *flat]) == [
@@ -211,6 +244,7 @@ def test_a_score_that_never_left_chance() -> None:
         score("fedavg", 1.0, 0.0, stage="trained"),
         score("fedavg", 1.0, 0.0, node="server"),
         score("fedavg", 1.0, 0.0, node="aggregate"),
+        score("fedavg", 1.0, 0.0, node="client_1", member=False),
     ]
     assert said("never left chance", SOUND, [*FINE[:2], *risen, *others]) == []
 

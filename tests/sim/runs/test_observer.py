@@ -46,7 +46,7 @@ class Judged(Counters):
 
 
 async def watched(
-    protocol: str, goal: dict[str, Any] | None = None, **evaluation: Any
+    protocol: str, goal: dict[str, Any] | None = None, faults: Any = None, **evaluation: Any
 ) -> tuple[Judged, list[ScoreRow]]:
     """20 seconds under the protocol, seen every 10, and what was scored for it."""
     described = tiny.scenario(
@@ -58,6 +58,7 @@ async def watched(
         duration="20 s",
         evaluation={"every": "10 s", **evaluation},
         stop_when={"metric": "dice", **goal} if goal else None,
+        faults=faults or {},
     )
     world, running = tiny.world(described, samples=[8, 8], steps=[1, 1])
     world.lineage = judged = Judged(world.lineage)
@@ -133,6 +134,27 @@ def test_a_goal_is_of_one_stage_on_validation_data_and_a_reference_counts_at_eit
     protocol: str, goal: dict[str, Any], stopped_s: float
 ) -> None:
     assert max(row.time_s for row in observed(protocol, goal)) == stopped_s
+
+
+@pytest.mark.parametrize(
+    ("faults", "stopped_s"),
+    [
+        ({}, 10.0),
+        ({"new": {"kind": "join", "nodes": ["client_0"], "at": "15 s"}}, 10.0),
+        ({"new": {"kind": "join", "nodes": ["client_1"], "at": "15 s"}}, 20.0),
+        ({"new": {"kind": "join", "nodes": ["client_1"], "at": "9 s"}}, 10.0),
+        ({"end": {"kind": "leave", "nodes": ["client_0"], "at": "5 s"}}, 10.0),
+        ({"end": {"kind": "leave", "nodes": ["client_1"], "at": "5 s"}}, 20.0),
+    ],
+)
+def test_a_goal_is_about_those_that_are_there(faults: Any, stopped_s: float) -> None:
+    # When all are there client 1 is the best, 0.8, and the mean is 0.7; client 0 has 0.6.
+    goal = {"value": 0.65, "stage": "trained"}
+    rows = asyncio.run(watched("local", goal, faults=faults))[1]
+    assert max(row.time_s for row in rows) == stopped_s
+    members = {row.node for row in rows if row.time_s == 10.0 and row.member}
+    assert ("client_1" in members) == (stopped_s == 10.0)
+    assert {row.node for row in rows if row.time_s == 10.0} > {"client_0", "client_1"}
 
 
 def test_nothing_is_scored_on_validation_data_that_nobody_looks_at() -> None:

@@ -16,6 +16,7 @@ def down(at: str, node: str, after: str = "5 min") -> str:
 
 
 CUT = "{kind: partition, groups: [[client_0]], at: %s, heals_after: 5 min}"
+JOIN = "{kind: join, nodes: client_2, at: %s}"
 LEAVE = "{kind: leave, nodes: client_2, at: %s}"
 TOGETHER = [
     (
@@ -46,6 +47,25 @@ TOGETHER = [
     (
         (down("1 min", "client_2", "null"), LEAVE % "3 min"),
         ["faults.b acts on client_2 from 3 min on, while faults.a holds it down: to no effect"],
+    ),
+    (
+        (JOIN % "10 min", down("1 min", "client_2")),
+        ["faults.b acts on client_2 from 1 min on, before faults.a lets it join: to no effect"],
+    ),
+    ((JOIN % "5 min", down("1 min", "client_2")), []),
+    ((down("1 min", "client_2", "null"), JOIN % "5 min"), []),
+    (
+        (slow("3 min", "client_2"), JOIN % "{distribution: uniform, low: 10 min, high: 20 min}"),
+        ["faults.a acts on client_2 from 3 min on, before faults.b lets it join: to no effect"],
+    ),
+    ((slow("3 min", "client_2", "client_3"), JOIN % "10 min"), []),
+    (
+        (JOIN % "1 min", JOIN % "3 min"),
+        ["faults.a and faults.b both act on client_2 from 0 s on: it joins at the later one"],
+    ),
+    (
+        (JOIN % "2 h", CUT % "1 min"),
+        ["faults.a lets clients join at 2 h, when the run of 30 min is over: they are never there"],
     ),
     (
         (LEAVE % "1 min", LEAVE % "3 min"),
@@ -129,6 +149,15 @@ def test_settings_that_change_nothing(override: str, said: str, tmp_path: Path) 
     assert text.startswith(said)
     (tmp_path / "kept.yaml").write_text(dump(scenario), encoding="utf-8")
     assert list(load(tmp_path / "kept.yaml").idle()) == [text]
+
+
+def test_what_newcomers_start_from_where_a_server_sends_it() -> None:
+    fault = "faults.new={kind: join, nodes: client_3, at: 1 min, starts_from: initial}"
+    assert list(load("no_faults", [fault]).idle()) == []
+    served = "protocols={fedavg: {deadline: 1 min}, local: {}}"
+    assert list(load("no_faults", [served, fault]).idle()) == [
+        "faults.new.starts_from changes nothing: who joins trains what a server sends it"
+    ]
 
 
 def test_settings_that_do() -> None:

@@ -199,7 +199,7 @@ MISTAKES = [
     (
         ["faults.churn.rate=1"],
         "--vary faults.churn.rate: faults.churn.rate: no such setting; allowed: kind, nodes, "
-        "failure_rate, mean_time_to_failure, mean_time_to_repair, loses_storage",
+        "groups, preset, failure_rate, mean_time_to_failure, time_to_failure, ",
     ),
     (["model.hidden.1=3"], "--vary model.hidden.1: model.hidden.1: no such setting; allowed: 0"),
     (["seeds" + "9" * 5000 + "=1"], "--vary seeds9999"),
@@ -232,7 +232,7 @@ MISTAKES = [
     ),
     (
         ["faults.churn.mean_time_to_failure=1 h"],
-        "--vary faults.churn.mean_time_to_failure=1 h: faults.churn: needs one rate",
+        "--vary faults.churn.mean_time_to_failure=1 h: faults.churn: needs one time to failure",
     ),
     (
         ["task.partition.kind=iid"],

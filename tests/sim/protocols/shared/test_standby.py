@@ -317,9 +317,63 @@ def test_leader_with_a_majority_goes_on() -> None:
     assert (elections(played), leaders(played)) == ([], {"server": 0})
 
 
+# -- who comes and goes ------------------------------------------------------------------------
+
+
+def joining(at: str, *nodes: str) -> dict[str, Any]:
+    return {"new": {"kind": "join", "nodes": [*nodes], "at": at}}
+
+
+def leaving(at: str, *nodes: str) -> dict[str, Any]:
+    return {"end": {"kind": "leave", "nodes": [*nodes], "at": at}}
+
+
+def test_who_joins_reports_to_the_standby_that_leads() -> None:
+    # Of the three that have a vote two are left. Who has joined at 30 is in the round from 32 on.
+    faults = crash("server", "20 s") | joining("30 s", "client_1")
+    played = standing(38.75, faults, failure_detection=PERFECT)
+    assert elections(played) == [(20.0, 0.5, "standby_1", 3)]
+    (lead,) = rows(played, "lead")
+    assert (lead.asked, lead.answered) == (3, 2)
+    sent = [
+        (row.time_s, row.peer)
+        for row in rows(played, "transfer")
+        if "client_1" in (row.node, row.peer)
+    ]
+    assert sent == [(32.0, "client_1"), (35.75, "standby_1")]
+    assert rows(played, "round")[-1].updates == 2
+
+
+def test_who_has_left_is_missing_to_no_majority() -> None:
+    # Of four nodes two are left, which is no majority, unless client 1 has said that it goes.
+    down = crash("server", "20 s")
+    played = standing(60.0, down | {"b": crash("client_1", "10 s")["blow"]})
+    assert elections(played) == []
+    played = standing(60.0, down | leaving("10 s", "client_1"))
+    assert [row[2] for row in elections(played)] == ["standby_1"]
+
+
+def test_a_minority_that_lets_clients_join_makes_no_leader() -> None:
+    # Behind the cut standby 1 has client 0 and three that join there: five of eight nodes, but of
+    # the five that were there first, two.
+    far = ("standby_1", "client_0", "client_2", "client_3", "client_4")
+    played = play(
+        "fedavg",
+        {"deadline": "100 s", "standbys": 2},
+        until_s=39.0,
+        round_s=[2.0] * 5,
+        failure_detection=PERFECT,
+        faults=cut(*far, from_s=20.0, to_s=40.0) | joining("25 s", *far[2:]),
+    )
+    assert (elections(played), leaders(played)) == ([], {"server": 0})
+    tiny.run(played.world.clock, 80.0)
+    assert leaders(played) == {"server": 0}
+    assert rows(played, "round")[-1].updates == 5
+
+
 @st.composite
 def outages(draw: st.DrawFn) -> dict[str, Any]:
-    """Crashes of any nodes, and partitions, all of which are over after 60 s."""
+    """Crashes of any nodes, partitions, and clients that join and leave; all over after 60 s."""
     standbys, clients = draw(st.integers(1, 3)), draw(st.integers(1, 4))
     servers = ["server", *(f"standby_{number + 1}" for number in range(standbys))]
     names = [*servers, *(f"client_{number}" for number in range(clients))]
@@ -333,6 +387,11 @@ def outages(draw: st.DrawFn) -> dict[str, Any]:
         else:
             node = draw(st.sampled_from(servers * 3 + names))
             faults[f"{number}"] = outage(node, from_s, from_s + lasts_s)["blow"]
+    for kind, others in (("join", names[len(servers) + 1 :]), ("leave", names[len(servers) :])):
+        for node in draw(st.sets(st.sampled_from(others), max_size=3)) if others else ():
+            # Whoever leaves has come.
+            at_s = draw(st.integers(1, 80)) / 4 + (20 if kind == "leave" else 0)
+            faults[f"{node}_{kind}"] = {"kind": kind, "nodes": [node], "at": f"{at_s} s"}
     return {
         "settings": {
             "standbys": standbys,
@@ -351,17 +410,32 @@ def outages(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+def has_votes(played: Played) -> bool:
+    """Whether a majority of those who have a vote, as all know, is up."""
+    joined = {row.node for row in rows(played, "join")}
+    running, (server, *_) = played.running, played.world.servers
+    assert isinstance(running, Standbys)
+    voters = [running.nodes[index] for index in running.voters(server)]
+    assert not joined & {node.name for node in voters}
+    return 2 * sum(not node._held_by for node in voters) > len(voters)
+
+
 def check_leaders(world: dict[str, Any]) -> None:
-    """Terms rise, have one leader each, and in the end there is one."""
+    """Terms rise, have one leader each, and in the end there is one, if there are the votes.
+
+    If all is known at once, there are never two.
+    """
     played = play("fedavg", world.pop("settings"), until_s=0.0, **world)
+    is_perfect = world["failure_detection"] == PERFECT
     led: dict[int, str] = {}
     for quarter in range(4 * 60):
         tiny.run(played.world.clock, quarter / 4)
         for name, term in leaders(played).items():
             assert term in led or all(term > other for other in led)
             assert led.setdefault(term, name) == name
+        assert not (is_perfect and len(leaders(played)) > 1)
     tiny.run(played.world.clock, 200.0)
-    assert len(leaders(played)) == 1
+    assert len(leaders(played)) == has_votes(played)
     following: dict[str, int | None] = {}
     for row in rows(played, "lead", "round"):
         if row.kind == "round" and row.node in following:
