@@ -18,6 +18,7 @@ from sim.record.settings import (
     BytesPerSecond,
     Count,
     Distribution,
+    Drawn,
     Duration,
     GroupName,
     Nodes,
@@ -155,7 +156,7 @@ class ClientsSettings(Settings):
         laws: dict[Path, object] = {("step_time",): self.step_time}
         laws |= {("groups", name, "step_time"): one.step_time for name, one in self.groups.items()}
         for path, law in laws.items():
-            if isinstance(law, Distribution) and law.longest_s == 0:
+            if isinstance(law, Drawn) and law.longest_s == 0:
                 raise Refusal("training takes no time", "more than zero", path)
         return self
 
@@ -209,7 +210,7 @@ class ClientsSettings(Settings):
         common = self.step_time
         seconds = np.array(common if isinstance(common, tuple) else [0.0] * self.count)
         for i, own in enumerate(laws):
-            law = own or (common if isinstance(common, Distribution) else None)
+            law = own or (common if isinstance(common, Drawn) else None)
             if law is not None:
                 seconds[i] = law.draw(stream("step_time", client_name(i)), 1)[0]
         return seconds

@@ -15,6 +15,7 @@ from sim.record.settings.devices import DEVICES, Device, DeviceTime, StepTime
 from sim.record.settings.distributions import (
     Constant,
     Distribution,
+    Drawn,
     Duration,
     Exponential,
     Gamma,
@@ -69,6 +70,7 @@ __all__ = [
     "Device",
     "DeviceTime",
     "Distribution",
+    "Drawn",
     "Duration",
     "Exponential",
     "Gamma",

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from sim.record.errors import Refusal, did_you_mean, shown
-from sim.record.settings.distributions import Distribution, Duration
+from sim.record.settings.distributions import Drawn, Duration
 
 Floats = NDArray[np.float64]
 
@@ -140,7 +140,7 @@ DeviceShares = Annotated[
 """Which share of the clients has which device; in YAML a device's name for all of them."""
 
 
-class DeviceTime(Distribution):
+class DeviceTime(Drawn):
     """The time of one optimiser step on a named device, by how fast that was measured to be."""
 
     device: DeviceShares = Field(
@@ -160,7 +160,7 @@ class DeviceTime(Distribution):
         return self
 
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
-        """See Distribution; other shares move nobody's draw of the reference."""
+        """See Drawn; other shares move nobody's draw of the reference."""
         reference_s = self.reference.draw(generator, n)
         ends = np.cumsum(list(self.device.values()))
         places = np.searchsorted(ends, generator.random(n), side="right")

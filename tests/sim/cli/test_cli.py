@@ -312,7 +312,9 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
 
 
 def test_list_shows_one_kind_or_one_section() -> None:
-    churn = invoke("list", "churn").stdout.splitlines()
+    kind, question = invoke("list", "churn").stdout.split("\n\nshipped scenarios\n")
+    assert question.startswith("  churn ")
+    churn = kind.splitlines()
     assert churn[0] == "faults" and churn[1].startswith("  churn ")
     assert all(line.startswith("    ") for line in churn[2:])
     assert any(line.split()[0] == "mean_time_to_repair" for line in churn)
