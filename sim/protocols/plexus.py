@@ -106,15 +106,22 @@ class Samples(Rounds):
 
     def behaviour(self, node: Node) -> Behaviour:
         self._orders[node.index], self._updates[node.index] = None, {}
-        first = tuple(self.order(0)[: self.settings.sample].tolist())
-        if node.clock.now == 0 and node.index in first:
-            self._orders[node.index] = Message(0, node.storage.received, first)
+        if node.clock.now == max(0.0, self.world.network.joined_s[node.index]):
+            first = self._first()
+            if node.index in first:
+                self._orders[node.index] = Message(0, node.storage.received, first)
         while True:
             order, self._orders[node.index] = self._orders[node.index], None
             if order is None:
                 yield node.mail()
             else:
                 yield from self._train(node, order)
+
+    def _first(self) -> tuple[int, ...]:
+        """The sample of the first round, of those with whom it begins."""
+        order = self.order(0)
+        founders: list[int] = order[np.isin(order, self.founders())].tolist()
+        return tuple(founders[: self.settings.sample])
 
     def _train(self, node: Node, order: Message) -> Behaviour:
         """Train, again if an attempt fails, and send the update to the next sample's first."""
