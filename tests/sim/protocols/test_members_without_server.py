@@ -397,6 +397,19 @@ def test_plexus_begins_with_a_sample_of_who_is_there() -> None:
     assert run.rounds("client_0")[1:3] == [HALF, HALF]
 
 
+def test_updates_of_a_round_go_where_they_would_without_who_has_joined_meanwhile() -> None:
+    # Clients 0 and 1 are done at 2 and 3, and ping for half a second. Client 2, the first of the
+    # next sample, joins in between: both send to client 3, the second.
+    luck = scripted(lucks={("sample", 1, 2): 0.0, ("sample", 1, 3): 0.125})
+    settings, world = {"sample": 2}, {"round_s": [2.0, 3.0, 4.0, 1.0], "streams": luck}
+    run = played("plexus", 4.75, settings, faults=joins("client_2", at="2.25 s"), **world)
+    assert rows(run, "transfer", "merge") == [
+        (2.5, 1.25, "client_0", "transfer", "client_3"),
+        (3.5, 1.25, "client_1", "transfer", "client_3"),
+        (4.75, 0.0, "client_3", "merge", ""),
+    ]
+
+
 def test_the_only_model_begins_with_who_is_there_and_visits_a_newcomer_in_its_place() -> None:
     # Handing on takes 1.75 s: client 2 has it at 4.75, client 0, after client 2, at 10.5.
     run = played("cyclic", 12.5, faults=joins("client_0", at="5 s"), **TURNS)
