@@ -336,6 +336,16 @@ def test_push_to_who_leaves_is_given_up_by_who_ignores_the_detector() -> None:
     assert [time_s for time_s, _ in merges(run, "client_0")] == [4.0]
 
 
+def test_what_has_come_of_who_has_left_counts_once_more() -> None:
+    # Clients 0 and 2 have each other's models of 2 at 4.25, and client 2 leaves at 4.5. Client 1's
+    # of 3 is half a link wide until then, 640 B, and there at 4.875.
+    world, away = {"round_s": [2.0, 3.0, 2.0]}, leaves("client_2", "4.5 s")
+    run = played("d_psgd", 7.0, faults=away, **world)
+    everyones = dict.fromkeys(("client_0.0", "client_1.0", "client_2.0"), THIRD)
+    assert merges(run, "client_0")[0] == (4.875, pytest.approx(everyones))
+    assert run.world.clients[0].storage.merged == {1: 1}
+
+
 def test_newcomer_brings_a_weight_of_1_into_push_sum() -> None:
     run = played("push_sum", 12.0, faults=joins("client_2", at="3 s"))
     assert run.world.clients[2].rounds
