@@ -291,8 +291,8 @@ class Peers(Running):
         """How many local rounds each peer is ahead of what a client merged; mean over peers.
 
         What a client merged is a small part of all that there is, so its peers' rounds are summed
-        at once, and those that it has merged are taken off. Only members count; without peers, and
-        of who is no member itself, it is 0.
+        at once, and those that it has merged are taken off. Only peers that are members count;
+        without any it is 0.
         """
         clients = self.world.clients
         here = np.array([node.is_member for node in clients])
@@ -301,7 +301,7 @@ class Peers(Running):
         theirs = self.topology.sums(np.where(here, now % INCARNATION, 0)).tolist()
         degrees = self.topology.sums(here.astype(np.int64)).tolist()
         return [
-            (rounds - _merged_rounds(node, now)) / max(degree, 1) if node.is_member else 0.0
+            (rounds - _merged_rounds(node, now)) / max(degree, 1)
             for node, rounds, degree in zip(clients, theirs, degrees, strict=True)
         ]
 

@@ -52,14 +52,10 @@ class Rounds(Peers):
         return int(node.storage.notes.get("round", 0))
 
     def staleness(self) -> list[float]:
-        """How many rounds the newest model of all is ahead of each client's, among members."""
+        """How many rounds the newest model of all members is ahead of each client's."""
         clients = self.world.clients
-        numbers = [self.number(node) if node.is_member else 0 for node in clients]
-        newest = max(numbers)
-        return [
-            float(newest - number) if node.is_member else 0.0
-            for node, number in zip(clients, numbers, strict=True)
-        ]
+        newest = max((self.number(node) for node in clients if node.is_member), default=0)
+        return [float(max(0, newest - self.number(node))) for node in clients]
 
     def founders(self) -> Ints:
         """Those [n] with whom it begins, ascending: who is there from the beginning, all know.
