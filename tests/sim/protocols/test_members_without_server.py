@@ -438,3 +438,11 @@ def test_who_leaves_with_the_only_model_takes_it_along(
     away = leaves("client_1", "4 s")
     run = played("cyclic", 10.0, settings, faults=away, failure_detection=NEVER, **TURNS)
     assert [row[:2] for row in rows(run, "train", node="client_2")] == visited
+
+
+def test_word_that_takes_no_time_is_heard_by_who_waits_for_it() -> None:
+    # Without latency client 1 has the model at 3. Client 2 has it a second after client 1 leaves.
+    away = leaves("client_1", "4 s")
+    world = TURNS | {"latency_s": 0.0, "failure_detection": NEVER}
+    run = played("cyclic", 9.0, {"resend": True}, faults=away, **world)
+    assert rows(run, "train", node="client_2") == [(5.0, 4.0, "client_2", "train", "")]
