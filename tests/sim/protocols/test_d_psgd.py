@@ -11,9 +11,8 @@ import pytest
 
 from braintorrent.testing import Played, play
 from braintorrent.testing.kinds import PROTOCOL, chosen
-from braintorrent.testing.trials import Trial
-from braintorrent.testing.worlds import random_world
 from tests.sim import tiny
+from tests.sim.protocols.promises import keeps_promises
 from tests.sim.protocols.serving import crash, outage
 
 ROUND_S = (2.0, 3.0, 2.0)
@@ -247,9 +246,4 @@ def test_received_is_the_average_and_trained_what_came_of_the_round() -> None:
 )
 def test_keeps_its_promises_in_random_worlds(settings: dict[str, Any]) -> None:
     protocol = chosen(PROTOCOL, "d_psgd", settings)
-    rows = [
-        row
-        for number in range(4)
-        for row in Trial(random_world(3, number, 60.0), protocol).watched()
-    ]
-    assert {"merge", "crash", "transfer_lost"} <= {row.kind for row in rows}
+    assert keeps_promises(protocol, 3, "merge", "crash", "transfer_lost")
