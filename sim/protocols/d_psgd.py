@@ -138,7 +138,7 @@ class Blocking(Nonblocking):
 
     def behaviour(self, node: Node) -> Behaviour:
         self._next[node.index], self._refused[node.index] = (
-            node.storage.notes.get("round", 0) + 2,
+            node.storage.notes.get(ROUND, 0) + 2,
             [],
         )
         yield from super().behaviour(node)
