@@ -20,6 +20,7 @@ from sim.record.settings.distributions import (
     Uniform,
     Weibull,
 )
+from sim.record.settings.files import AbsolutePath, Sha256, file_digest
 from sim.record.settings.kinds import OneOf, own_kinds, own_names
 from sim.record.settings.nodes import (
     WORDS,
@@ -55,6 +56,7 @@ __all__ = [
     "LONGEST_S",
     "SHORTEST_S",
     "WORDS",
+    "AbsolutePath",
     "AllOrCount",
     "BytesPerSecond",
     "Constant",
@@ -78,6 +80,7 @@ __all__ = [
     "Seed",
     "Selector",
     "Settings",
+    "Sha256",
     "Share",
     "TimeOfDay",
     "Uniform",
@@ -85,6 +88,7 @@ __all__ = [
     "Weibull",
     "detail",
     "details",
+    "file_digest",
     "own_kinds",
     "own_names",
     "ranged",
