@@ -95,9 +95,8 @@ def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
         yield f"faults.{one.name} and faults.{other.name} both act on {where}: {together}"
     for idle, down in ((one, other), (other, one)):
         if idle.is_idle_in(down):
-            them = "it" if len(both) == 1 else "them"
-            how = f"before {{}} lets {them} join" if down.joins_s else f"while {{}} holds {them} down"
-            why = how.format(f"faults.{down.name}")
+            how = "before {} lets {} join" if down.joins_s else "while {} holds {} down"
+            why = how.format(f"faults.{down.name}", "it" if len(both) == 1 else "them")
             yield f"faults.{idle.name} acts on {where}, {why}: to no effect"
 
 
