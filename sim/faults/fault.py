@@ -32,6 +32,9 @@ class Fault(Settings):
     uses_topology: ClassVar[bool] = False
     """Whether whom it strikes depends on the scenario's topology."""
 
+    starts_first: ClassVar[bool] = False
+    """Whether it says who is there at all, before other faults take anybody down at 0."""
+
     paths: ClassVar[tuple[str, ...]] = ()
     """Its settings that are paths of a user's files, relative to the scenario's file."""
 
