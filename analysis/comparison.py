@@ -1,19 +1,22 @@
 """What runs came to over their seeds, and how tables and sentences write it."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
 from analysis.metrics import (
+    COST_KINDS,
+    COSTS,
     LOOK,
     LOSS_KINDS,
     RUN,
     SHARES,
     STATE_KINDS,
     WORK_KINDS,
+    costs,
     cumulated,
     final,
     not_after,
@@ -24,7 +27,7 @@ from analysis.metrics import (
 )
 from analysis.metrics.common import POINT_AND_PROTOCOL, told_alike
 from analysis.metrics.stages import GLOBAL, SCORES, reached_target, score_curves
-from analysis.results import Results
+from analysis.results import Results, Settings
 from analysis.statistics import (
     UNBOUNDED,
     Crossing,
@@ -58,10 +61,14 @@ NONE = "–"
 LEVEL = 0.05
 """Above this p-value a difference may well be chance."""
 TWO = 2
-_AVERAGED = (*SCORES, PROGRESS, *WORK, *SHARES)
+_AVERAGED = (*SCORES, PROGRESS, *WORK, *SHARES, *COSTS)
+_PRICED = ("costs", "clients", "server")
 _SCORE_COLUMNS = [*LOOK, "node", "stage", "value", "up"]
-_TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "peer", "bytes", "cause"]
-_KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS)))
+_TRACE_COLUMNS = [
+    *RUN,
+    *("time_s", "duration_s", "node", "kind", "peer", "bytes", "cause", "updates"),
+]
+_KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS, *COST_KINDS)))
 # A server's model is compared as the global one; another protocol has none to subtract.
 _CONTRASTED = tuple(name for name in SCORES if name != SERVER)
 _SHOWN_OF_RUN = ("mean", "mean_trained", "own_site", "own_site_trained", GLOBAL)
@@ -97,10 +104,11 @@ class Comparison:
     runs: pd.DataFrame
     """One row per finished run: point, protocol, seed, the columns of `SCORES` (at the last look;
     NaN where a run has no such score), `progress` (see `progress_after_crash`; NaN without a
-    crash), those of `WORK` (see `work_lost`) and of `SHARES` (see `time_shares`), `value` and
-    `reached` (see `to_target`; missing without a target)."""
+    crash), those of `WORK` (see `work_lost`), of `SHARES` (see `time_shares`) and of `COSTS` (see
+    `costs`), `value` and `reached` (see `to_target`; missing without a target)."""
     means: Mapping[str, Mapping[Key, Interval]]
-    """By column of `SCORES`, `WORK` and `SHARES`, and `progress`; every key has a finished run."""
+    """By column of `SCORES`, `WORK`, `SHARES` and `COSTS`, and `progress`; every key has a finished
+    run."""
     contrasts: Mapping[Contrast, Interval]
     """To the baseline's under the same seeds, of scores of equal stages that both have; a reference
     is compared at equal time and epochs only. None without a baseline."""
@@ -250,8 +258,16 @@ def _of_point(results: Results, point: str) -> _Point:
     found = found.merge(gained[[*RUN, "value"]].rename(columns={"value": PROGRESS}), on=RUN)
     found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
     found = found.merge(time_shares(trace, scores), on=RUN)
+    found = found.merge(costs(trace, scores, _priced(results, point)), on=RUN)
     found = found.merge(reached_target(scores, target), on=RUN, how="left")
     return _Point(found, dict(_at_equal_cost(results, curves)), stages, effort)
+
+
+def _priced(results: Results, point: str) -> Settings:
+    """The settings that tell what the point's runs cost; a point's own take a while to read."""
+    is_varied = any(path.partition(".")[0] in _PRICED for path in results.paths)
+    has_costs = results.settings.get("costs") is not None
+    return results.settings_at(point) if is_varied and has_costs else results.settings
 
 
 def _round_lengths(results: Results, point: str) -> tuple[str, dict[str, float]]:
@@ -338,18 +354,30 @@ def score_text(score: Interval) -> str:
     return _text(f"{score.mean:.3f}", score)
 
 
+def is_known(found: Comparison, name: str) -> bool:
+    """Whether any run has a number in that column of `Comparison.means`."""
+    return any(one.count for one in found.means[name].values())
+
+
 def difference_text(difference: Interval) -> str:
     """The same with its sign."""
     sign = "−" if difference.mean < 0 else "+"
     return _text(f"{sign}{abs(difference.mean):.3f}", difference)
 
 
-def _text(mean: str, one: Interval) -> str:
+def cost_text(cost: Interval) -> str:
+    """An amount of energy or of money in three digits, with its interval in the same places."""
+    places = 2 - math.floor(math.log10(cost.mean)) if cost.mean > 0 else 0
+    shown = f"{{:,.{max(0, places)}f}}".format
+    return _text(shown(cost.mean), cost, shown)
+
+
+def _text(mean: str, one: Interval, shown: Callable[[float], str] = "{:.3f}".format) -> str:
     if not math.isfinite(one.mean):
         return NONE
     if not math.isfinite(one.low) or one.count == TWO:
         return mean
-    return f"{mean} ±{max(one.high - one.mean, one.mean - one.low):.3f}"
+    return f"{mean} ±{shown(max(one.high - one.mean, one.mean - one.low))}"
 
 
 def over_text(results: Results) -> str:

@@ -24,6 +24,15 @@ class Scale:
         return f"{name} ({self.unit})" if self.unit else name
 
 
+_SCALES = {
+    "1/s": Scale(_HOUR_S, "per hour"),
+    "B/s": Scale(8e-6, "Mbit/s"),
+    "W": Scale(1.0, "W"),
+    "1/B": Scale(1e9, "per GB"),
+    "1/J": Scale(3.6e6, "per kWh"),
+}
+
+
 def time_scale(longest_s: float) -> Scale:
     """Seconds, minutes or hours, by how long it lasts."""
     if longest_s >= _VERY_LONG_S:
@@ -47,9 +56,7 @@ def scale_of(results: Results, path: str) -> Scale:
         return time_scale(largest)
     if kind == "B":
         return size_scale(largest)
-    return {"1/s": Scale(_HOUR_S, "per hour"), "B/s": Scale(8e-6, "Mbit/s")}.get(
-        kind, Scale(1.0, "")
-    )
+    return _SCALES.get(kind, Scale(1.0, ""))
 
 
 def path_name(path: str) -> str:

@@ -12,6 +12,7 @@ from analysis.metrics.clients import (
     staleness_over_time,
 )
 from analysis.metrics.common import LOOK, RUN
+from analysis.metrics.costs import COST_KINDS, COSTS, costs
 from analysis.metrics.progress import (
     area_under_curve,
     final,
@@ -44,6 +45,8 @@ from analysis.metrics.work import (
 )
 
 __all__ = [
+    "COSTS",
+    "COST_KINDS",
     "LOOK",
     "LOSS_KINDS",
     "OUTAGE_KINDS",
@@ -56,6 +59,7 @@ __all__ = [
     "area_under_curve",
     "at_equal_work",
     "at_own_site",
+    "costs",
     "cumulated",
     "epochs_per_round",
     "fairness_over_time",

@@ -19,9 +19,11 @@ from analysis.comparison import (
     Contrast,
     Key,
     chance_text,
+    cost_text,
     count_text,
     difference_text,
     holding,
+    is_known,
     median_text,
     over_text,
     score_text,
@@ -38,7 +40,7 @@ from analysis.tuning import END_NOTE, chosen_texts
 from sim.record.metrics import is_rising
 from sim.record.points import tails
 from sim.record.units import quantity
-from sim.record.words import bytes_text
+from sim.record.words import amount_text, bytes_text
 
 _SCORES = {
     **{"own_site": "own site", "mean_trained": "mean client, as trained"},
@@ -63,6 +65,9 @@ _WORK: dict[str, tuple[str, Callable[[float], str]]] = {
     "down": ("down", share_text),
 }
 """Columns of the work, by what they are called, and how each is written."""
+
+_COSTS = {"energy, kWh": "energy_kwh", "cost": "cost"}
+"""Columns of what runs cost, where the scenario says, by what they are called."""
 
 _Cell = Callable[[Key], str]
 
@@ -108,6 +113,9 @@ def _work(results: Results, found: Comparison) -> Table:
     if any(one is not None for one in results.targets.values()):
         columns["time to target"] = lambda key: _arrival_text(found.arrivals.get(key))
     columns |= {head: partial(_amount_of, found, *work) for head, work in _WORK.items()}
+    columns |= {
+        head: partial(_cost, found, name) for head, name in _COSTS.items() if is_known(found, name)
+    }
     caption = "Work behind it, means over seeds"
     if results.chosen_values is not None:
         for tail, path in zip(tails(results.tune), results.tune, strict=True):
@@ -133,6 +141,10 @@ def _filled(
 
 def _score(found: Comparison, name: str, key: Key) -> str:
     return score_text(found.means[name][key])
+
+
+def _cost(found: Comparison, name: str, key: Key) -> str:
+    return cost_text(found.means[name][key])
 
 
 def _chosen(texts: Mapping[Key, str], key: Key) -> str:
@@ -171,6 +183,7 @@ def _differences(results: Results, found: Comparison) -> Table:
 
 
 _NEEDS_BASELINE = ("better, worse", "at equal", "global model")
+_NEEDS_COSTS = "energy, cost"
 _WORDS = {
     "mean client": "the mean over clients of the score of each one's model on the held-out data",
     "aggregate": "the score of one model, the average of all clients' models as trained, weighted "
@@ -187,6 +200,7 @@ _WORDS = {
     "at equal": "each protocol at its last look not after the least of all, in virtual time, in "
     "local epochs per client (steps or rounds where it says so), or in bytes received by all nodes",
     "global model": "the server's, or the aggregate where there is no server",
+    "energy, cost": "of all machines, by the powers and prices that the scenario sets",
     "computing, sending, waiting, down": "shares of the clients' time; who waits is up "
     "and does neither",
     "as received, as trained": "two models of one client: the newest that came from others, before "
@@ -198,11 +212,11 @@ _WORDS = {
 
 
 def words(found: Comparison) -> tuple[tuple[str, str], ...]:
-    """The comparison's words with what they mean; those about differences if there are any."""
-    shown = {
-        name: text for name, text in _WORDS.items() if found.baseline or name not in _NEEDS_BASELINE
-    }
-    return tuple(shown.items())
+    """The comparison's words with what they mean; of differences and costs, if there are any."""
+    hidden = () if found.baseline else _NEEDS_BASELINE
+    if not any(is_known(found, name) for name in _COSTS.values()):
+        hidden = (*hidden, _NEEDS_COSTS)
+    return tuple((name, text) for name, text in _WORDS.items() if name not in hidden)
 
 
 def _difference(results: Results, found: Comparison, kept: Collection[Contrast], here: Key) -> str:
@@ -267,6 +281,8 @@ def _amount(amount: float, kind: str) -> str:
     if kind == "B":
         scale = size_scale(amount)
         return f"{amount * scale.factor:g} {scale.unit}"
+    if kind != "s":
+        return amount_text(amount, kind)
     for size, unit in ((_HOUR_S, "h"), (_MINUTE_S, "min"), (1.0, "s")):
         if amount >= size and (amount / size).is_integer():
             return f"{amount / size:g} {unit}"

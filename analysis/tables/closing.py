@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.canvas.several import Several, each
 from analysis.comparison import EQUALS, PROGRESS, WORK, Comparison, Contrast, Key, compared
-from analysis.metrics import SCORES, SHARES
+from analysis.metrics import COSTS, SCORES, SHARES
 from analysis.metrics.common import POINT_AND_PROTOCOL
 from analysis.results import Results
 from analysis.statistics import Interval
@@ -25,9 +25,10 @@ def closing_table(results: Several) -> pd.DataFrame:
     Columns: scenario, folder; each varied path as it was written and, if it is a quantity, as a
     number of its base unit ("faults.churn.failure_rate (1/s)"); protocol, metric, baseline;
     `seeds`, how many runs there should be, and `finished`, how many there are. Of each of `SCORES`
-    at the end, and of `progress` after a crash, the mean over seeds, `_low` and `_high` (95 %;
-    missing for one seed) and `_n`, how many have one. The same of each difference to the baseline:
-    `mean_difference_time` is the mean client's at equal time; at equal local_epochs and bytes, too.
+    at the end, of `progress` after a crash and of each of `COSTS`, the mean over seeds, `_low` and
+    `_high` (95 %; missing for one seed) and `_n`, how many have one. The same of each difference to
+    the baseline: `mean_difference_time` is the mean client's at equal time; at equal local_epochs
+    and bytes, too.
     `time_to_target_s`, missing where fewer than half got there, and `reached`, how many did; the
     means of the work (see `work_lost`, `time_shares`); of each tuned path the value that most seeds
     chose. What no row has is no column.
@@ -78,7 +79,7 @@ def _values(results: Results, point: str) -> _Cells:
 
 def _scores(found: Comparison, key: Key) -> _Cells:
     cells: _Cells = {}
-    for name in (*SCORES, PROGRESS):
+    for name in (*SCORES, PROGRESS, *COSTS):
         cells |= _interval(name, found.means[name].get(key))
     return cells
 

@@ -93,6 +93,8 @@ def random_world(
     clients = dice.of(4, 3, 4, 3, 5, 7, 9, 11, 2, 1)
     nodes = [*(f"client_{i}" for i in range(clients)), *(servers or (SERVER,))]
     luck = dice.below(2**16)
+    # Draws of their own: what machines may have leaves all else of a world as it is.
+    machines = _machines(Dice(Streams(seed).stream("machines", number)))
     sections: dict[str, Any] = {
         "name": f"world_{number}",
         "duration": f"{lasts_s * dice.of(1.0, 1.0, 2 / 3, 2 / 3, 1 / 12)} s",
@@ -100,7 +102,7 @@ def random_world(
         "task": {"name": "digits", "partition": {"kind": "iid"}},
         "model": {"name": "mlp"},
         "training": {"learning_rate": 0.1, "batch_size": 32, "local_epochs": 1},
-        "clients": _clients(dice, clients),
+        "clients": _clients(dice, clients) | machines,
         "network": _network(dice, clients),
         "failure_detection": dice.of(*_DETECTIONS),
         "server": {
@@ -154,6 +156,15 @@ def _clients(dice: Dice, count: int) -> dict[str, Any]:
         "round_jitter": dice.of(0.0, 0.5),
         "merge_time": f"{dice.of(0.0, 0.25)} s",
     }
+
+
+def _machines(dice: Dice) -> dict[str, Any]:
+    """Clients of named devices, and with room for few models."""
+    shares = {"phone_high": 0.25, "phone_mid": 0.75}
+    phones = {"device": shares, "reference": "250 ms", "measured_on": "phone_high"}
+    step_time, room = dice.of(None, None, None, phones), dice.of(None, None, 2, 3, 5)
+    memory = {} if room is None else {"memory": f"{room * MODEL_BYTES} B"}
+    return memory if step_time is None else memory | {"step_time": step_time}
 
 
 def _network(dice: Dice, clients: int) -> dict[str, Any]:

@@ -26,10 +26,12 @@ from analysis.comparison import (
     Contrast,
     Key,
     chance_text,
+    cost_text,
     count_text,
     crossing_text,
     difference_text,
     holding,
+    is_known,
     median_text,
     over_text,
     overtaking,
@@ -62,6 +64,7 @@ _OF_RUN = ("mean", "worst", "own_site", "mean_trained", "own_site_trained", "agg
 _OF_SWEEP = ("mean", "mean_trained", GLOBAL)
 _CONTRASTED = ("mean", "mean_trained", "own_site", "own_site_trained", GLOBAL)
 _SHARES = {"computing": "com-\npute", "communicating": "talk", "waiting": "wait", "down": "down"}
+_COSTS = {"energy_kwh": "energy\nkWh", "cost": "cost"}
 _WORDS = {
     "received:": "received: the newest model from others, before any training on it",
     "trained:": "trained: what the last finished local round made of it",
@@ -97,7 +100,7 @@ def _scores(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:
     columns = {
         _HEADS[name]: _score_cell(found, name)
         for name in (_OF_SWEEP if results.paths else _OF_RUN)
-        if _is_known(found, name) or name == found.headline
+        if is_known(found, name) or name == found.headline
     }
     complete = all(done[key] == runs for key, runs in expected.items())
     if results.paths or not complete:
@@ -174,6 +177,11 @@ def _work(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:
         "bytes\nreceived": lambda key: _bytes_text(mean_of(found, "bytes_received", key).mean),
     }
     columns |= {head: _share_cell(found, name) for name, head in _SHARES.items()}
+    columns |= {
+        head: partial(_cost_text, found, name)
+        for name, head in _COSTS.items()
+        if is_known(found, name)
+    }
     if _has_crash(results, found):
         columns["after\ncrash"] = lambda key: (
             NONE
@@ -198,6 +206,8 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
             yield "nobody reached it"
     yield "rounds: local ones of all clients; lost: ended by a crash or a dropout"
     yield "compute, talk (a model comes or goes), wait (neither), down: shares of the clients' time"
+    if any(is_known(found, name) for name in _COSTS):
+        yield "energy, cost: of all machines, by the scenario's powers and prices"
     if not results.paths and (struck := struck_text(results, str(results.points["point"].iloc[0]))):
         yield f"struck: {struck}"
     if _has_crash(results, found):
@@ -217,7 +227,7 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
 
 def _has_crash(results: Results, found: Comparison) -> bool:
     """Whether a run, or a sweep of one point, has gone on after a crash of a fixed time."""
-    return results.crash_s is not None and not results.paths and _is_known(found, PROGRESS)
+    return results.crash_s is not None and not results.paths and is_known(found, PROGRESS)
 
 
 def _tuned_columns(results: Results) -> dict[str, _Cell]:
@@ -337,10 +347,6 @@ def _meanings(heads: Iterable[str]) -> list[str]:
     return [text for word, text in _WORDS.items() if any(word in head for head in told)]
 
 
-def _is_known(found: Comparison, name: str) -> bool:
-    return any(one.count for one in found.means[name].values())
-
-
 def expected_runs(results: Results) -> dict[Key, int]:
     """How many runs each point and protocol should have, in the scenario's order."""
     sizes = results.runs.groupby(POINT_AND_PROTOCOL, observed=True).size().reset_index()
@@ -364,6 +370,10 @@ def _share_cell(found: Comparison, name: str) -> _Cell:
         return f"{100 * share:.0f} %" if math.isfinite(share) else NONE
 
     return text
+
+
+def _cost_text(found: Comparison, name: str, key: Key) -> str:
+    return cost_text(mean_of(found, name, key))
 
 
 def _plain_difference(one: Interval) -> str:

@@ -122,7 +122,8 @@ class Independent(Peers):
         versions = self.versions.at(answered, reached_s, inclusive=True)
         # A peer that lost its storage has nothing to give until it has trained again.
         newer = (versions > self._merged_versions(node, answered)) & (versions % INCARNATION > 0)
-        senders = self.drawn(node, "senders", answered[newer], self.settings.max_senders, counter)
+        most = self.fitting(node, self.settings.max_senders)
+        senders = self.drawn(node, "senders", answered[newer], most, counter)
         wanted = dict(zip(answered.tolist(), versions.tolist(), strict=True))
         fetch = self._begun(node, ping, {peer: wanted[peer] for peer in senders.tolist()})
         return (yield from self._fetched(node, fetch))

@@ -16,7 +16,7 @@ from sim.protocols.shared.peers import Ints, OverTopology, Peers
 from sim.protocols.shared.pushing import Outbox
 from sim.record.errors import check_least
 from sim.record.settings import PositiveSeconds
-from sim.world import Behaviour, Node, World
+from sim.world import Behaviour, Node, Transfer, World
 
 
 class DPSGD(OverTopology):
@@ -107,7 +107,34 @@ class Nonblocking(Peers):
 
 
 class Blocking(Nonblocking):
-    """`exchange: blocking`: a round is over when the neighbours' models are there."""
+    """`exchange: blocking`: a round is over when the neighbours' models are there.
+
+    What finds no room in a client's memory has come, too: nobody sends it again.
+    """
+
+    def __init__(self, settings: DPSGD, world: World) -> None:
+        super().__init__(settings, world)
+        # By client the first round that mail can be of use to, and what found no room: from whom,
+        # and of which round.
+        self._next = [0 for _ in world.clients]
+        self._refused: list[list[tuple[int, int]]] = [[] for _ in world.clients]
+
+    def behaviour(self, node: Node) -> Behaviour:
+        self._next[node.index], self._refused[node.index] = (
+            node.storage.notes.get("round", 0) + 2,
+            [],
+        )
+        yield from super().behaviour(node)
+
+    def push_arrives(self, push: Transfer) -> None:
+        """Where memory is bounded, what comes too late for any round takes no room."""
+        node, number = self.world.clients[push.target], push.payload.number
+        if node.machine.room is not None:
+            if self.settings.counts == "senders" and number < self._next[node.index]:
+                return
+            if self.is_full(node):
+                self._refused[node.index].append((push.source, number))
+        super().push_arrives(push)
 
     def exchange(self, node: Node, push: Push, outbox: Outbox) -> Behaviour:
         """Deliver to all at once; then wait for theirs, which may have come meanwhile."""
@@ -122,26 +149,37 @@ class Blocking(Nonblocking):
 
     def _missing(self, node: Node, peers: Ints, began_s: float) -> Ints:
         """Those of `peers` [n] for whom the node waits."""
+        if self.is_full(node):
+            return peers[:0]
         if self.settings.skip_suspected:
             # Who has started anew has lost its part in the round, and what it was sent.
             peers = peers[~self.world.detector.lost(node.index, peers, began_s)]
+        refused = self._refused[node.index]
         if self.settings.counts == "messages":
-            return peers if len(node.inbox) < len(peers) else peers[:0]
+            return peers if len(node.inbox) + len(refused) < len(peers) else peers[:0]
         came, newest = self._of_round(node)
         # Who is two rounds behind lets others wait if it waits for the rest.
         is_behind = newest > node.storage.notes["round"] + 1
-        return peers[:0] if is_behind else peers[~np.isin(peers, list(came))]
+        there = [
+            *came,
+            *(peer for peer, number in refused if number >= node.storage.notes["round"]),
+        ]
+        return peers[:0] if is_behind else peers[~np.isin(peers, there)]
 
     def taken(self, node: Node) -> dict[int, Push]:
         """Take what the node has waited for; the rest stays for later rounds."""
         if self.settings.counts == "messages":
             most = len(self.peers(node))
             mail, node.inbox = node.inbox[:most], node.inbox[most:]
+            del self._refused[node.index][: most - len(mail)]
             return {transfer.source: transfer.payload for transfer in mail}
         came, newest = self._of_round(node)
         # Who has missed rounds trains the one next that its neighbours are in.
         number = node.storage.notes["round"] = max(node.storage.notes["round"], newest - 1)
         node.inbox = [transfer for transfer in node.inbox if transfer.payload.number > number]
+        self._next[node.index] = number + 1
+        refused = self._refused[node.index]
+        self._refused[node.index] = [one for one in refused if one[1] > number]
         return came
 
     def _of_round(self, node: Node) -> tuple[dict[int, Push], int]:

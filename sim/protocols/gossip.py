@@ -105,7 +105,7 @@ class Gossiping(Peers):
         if node.storage.rounds:
             free, number = answers.free()
             answers.push(free[free == push.source][:number], _newest(node))
-        node.receive(push)
+        self.push_arrives(push)
 
     # -- learning ------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ TRACE_KINDS = {
     "lead": "an election that a server won, which leads from its end on; answered voted for it",
     "abort": "a client ended the job for good; peer didn't acknowledge what it sent, or was gone",
     "update_late": "an update that came after its server round had closed; peer sent it",
+    "not_kept": "a model that came when a client's memory was full; peer sent it",
     "crash": "a node went down",
     "join": "a client that was not there from the beginning came for the first time",
     "leave": "a client left for good",

@@ -21,6 +21,9 @@ _TIMES = {
     "week": Fraction(604_800),
 }
 _SIZES = {**dict.fromkeys(("byte", "B"), Fraction(1)), "bit": Fraction(1, 8)}
+_POWERS = dict.fromkeys(("watt", "W"), Fraction(1))
+_ENERGIES = {**dict.fromkeys(("joule", "J"), Fraction(1)), "Wh": Fraction(3_600)}
+_OF_BASE = {"s": _TIMES, "B": _SIZES, "W": _POWERS, "J": _ENERGIES}
 _PREFIXES = {
     **dict.fromkeys(("kilo", "k"), 1_000),
     **dict.fromkeys(("mega", "M"), 1_000**2),
@@ -29,10 +32,7 @@ _PREFIXES = {
     **dict.fromkeys(("mebi", "Mi"), 1_024**2),
     **dict.fromkeys(("gibi", "Gi"), 1_024**3),
 }
-_NAMED = {
-    **{name: (size, "s") for name, size in _TIMES.items()},
-    **{name: (size, "B") for name, size in _SIZES.items()},
-}
+_NAMED = {name: (size, base) for base, names in _OF_BASE.items() for name, size in names.items()}
 # A name of one letter has no plural: "Bs" might as well be meant for "B/s".
 _PLURALS = {f"{name}s": meant for name, meant in _NAMED.items() if len(name) > 1}
 _UNITS = {
@@ -52,7 +52,9 @@ _ABBREVIATED = {"m": "min", "hr": "h", "hrs": "h", "/m": "/ min", "/hr": "/ h", 
 _USUAL = (
     *("s", "ms", "min", "h", "d", "/ s", "/ min", "/ h", "/ d"),
     *("B", "kB", "MB", "GB", "kbit/s", "Mbit/s", "Gbit/s", "kB/s", "MB/s", "GB/s"),
+    *("W", "kW", "Wh", "kWh", "/ MB", "/ GB", "/ Wh", "/ kWh"),
 )
+_RATIOS = ("B/s", "1/s", "1/B", "1/J")
 _QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(.*)", re.ASCII)
 _UNIT = re.compile(r"(?:1\s*)?/\s*([A-Za-z]+)|([A-Za-z]+)(?:\s*/\s*([A-Za-z]+))?")
 _ABOVE_ZERO = r"\+?(?=[0-9.]*[1-9])(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
@@ -61,7 +63,9 @@ _NONE = (Fraction(0), "")
 
 
 def parse(text: Any, base: str, example: str) -> float:
-    """The float number of `base` (s, B, B/s, 1/s, in) in `text`, rounded once from the exact value.
+    """The float number of `base` in `text`, rounded once from the exact value.
+
+    Bases are s, B, W, J, what there is of them per other (B/s, 1/s, 1/B, 1/J), and in.
 
     Raises Refusal for anything but text with a number and a unit of the same dimension, for
     negative quantities and for those too large for a float. `example` is named as allowed.
@@ -105,11 +109,15 @@ def _meant(unit: str, base: str) -> str | None:
     plain = re.sub(r"\s*(\bper\b|/)\s*", "/", unit)
     plain = re.sub(r"(?<=[A-Za-z])ps$", "/s", plain)  # Mbps
     plain = re.sub(r"^([kKmMgG]?)b(?=/|$)", r"\1bit", plain)
-    per = {"B/s": f"{plain}/s", "1/s": f"/ {plain}"}.get(base, plain)
+    per = f"{plain}/s" if base == "B/s" else f"/ {plain}" if base.startswith("1/") else plain
     candidates = [plain, per, *(_ABBREVIATED.get(one.casefold(), one) for one in (plain, per))]
-    spelt = {one.casefold(): one for one in _USUAL}
-    candidates += [spelt[one.casefold()] for one in candidates if one.casefold() in spelt]
+    spelt = {_folded(one): one for one in _USUAL}
+    candidates += [spelt[_folded(one)] for one in candidates if _folded(one) in spelt]
     return next((one for one in candidates if _unit(one)[1] == base), None)
+
+
+def _folded(unit: str) -> str:
+    return unit.casefold().replace(" ", "")
 
 
 def pattern(base: str, *, zero: bool = True) -> str:
@@ -125,18 +133,20 @@ def pattern(base: str, *, zero: bool = True) -> str:
 
 def _unit_pattern(base: str) -> str:
     prefix = f"(?:{'|'.join(_PREFIXES)})?"
-    time, size = (
-        f"{prefix}(?:(?:{'|'.join(long)})s?|{'|'.join(short)})"
-        for names in (_TIMES, _SIZES)
+    one = {
+        own: f"{prefix}(?:(?:{'|'.join(long)})s?|{'|'.join(short)})"
+        for own, names in _OF_BASE.items()
         for long in ([name for name in names if len(name) > 1],)
         for short in ([name for name in names if len(name) == 1],)
-    )
-    per = rf"\s*/\s*{time}"
-    return {"s": time, "B": size, "B/s": size + per, "1/s": rf"(?:1\s*)?{per}"}[base]
+    }
+    counted, slash, divisor = base.partition("/")
+    if not slash:
+        return one[base]
+    return rf"{one.get(counted, '(?:1 *)?')}\s*/\s*{one[divisor]}"
 
 
 def quantity(text: str) -> tuple[float, str] | None:
-    """The number in `text` and its base unit: s, B, B/s, 1/s or in; None if it is no quantity."""
+    """The number in `text` and its base unit, as `parse` has them; None if it is no quantity."""
     match = _QUANTITY.fullmatch(text.strip())
     base = match and _unit(match[2])[1]
     if not base:
@@ -157,5 +167,6 @@ def _unit(text: str) -> tuple[Fraction, str]:
     size, base = (Fraction(1), "1") if alone else _UNITS.get(counted, _NONE)
     if (per := alone or divisor) is None:
         return size, base
-    each, time = _UNITS.get(per, _NONE)
-    return (size / each, f"{base}/s") if time == "s" and base in ("B", "1") else (each, "")
+    each, of = _UNITS.get(per, _NONE)
+    known = f"{base}/{of}"
+    return (size / each, known) if known in _RATIOS else (each, "")

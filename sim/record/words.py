@@ -7,6 +7,15 @@ from decimal import ROUND_CEILING, Context, Decimal
 _TIMES = (("h", 3600.0, 7200.0), ("min", 60.0, 60.0), ("s", 1.0, 0.0))
 _SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
+# Of amounts per unit, and of power, by base unit how many of what one is.
+_RATES = {
+    "1/s": (3600.0, " / h"),
+    "B/s": (8e-6, " Mbit/s"),
+    "W": (1.0, " W"),
+    "1/B": (1e9, " / GB"),
+    "1/J": (3.6e6, " / kWh"),
+}
+
 _DIGITS = 6
 
 
@@ -33,12 +42,12 @@ def bytes_text(size_bytes: float) -> str:
 
 
 def amount_text(amount: float, unit: str) -> str:
-    """A number of a varied setting: s, B, B/s, 1/s, or nothing for a plain number."""
+    """A number of a setting in a base unit (see `units.parse`), or in none for a plain number."""
     if unit == "s" and amount >= 0:
         return time_text(amount)
     if unit == "B":
         return bytes_text(amount)
-    factor, shown = {"1/s": (3600.0, " / h"), "B/s": (8e-6, " Mbit/s")}.get(unit, (1.0, ""))
+    factor, shown = _RATES.get(unit, (1.0, ""))
     return f"{amount * factor:.3g}{shown}"
 
 

@@ -219,6 +219,7 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     uplink = network.bandwidths("uplink", clients, where)
     downlink = network.bandwidths("downlink", clients, where)
     local_time_s = network.local_times(clients, where)
+    rooms = clients.rooms(4 * facts.vector_length)
     machines = {
         name: Machine(
             float(step_s[i]),
@@ -229,6 +230,7 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
             float(uplink[i]),
             float(downlink[i]),
             float(local_time_s[i]),
+            rooms[i],
         )
         for i, name in enumerate(scenario.client_names)
     }
@@ -236,10 +238,15 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     together_s = float(np.median(step_s)) / clients.count
     machines[POOLED] = Machine(together_s, ALL_CLIENTS, facts.pooled_samples, facts.pooled_steps)
     if server is not None:
-        links = {"uplink": server.uplink, "downlink": server.downlink}
         machines |= {
             name: Machine(
-                0.0, ALL_CLIENTS, 0, 0, **links, local_time_s=network.local_time_s(where.get(name))
+                0.0,
+                ALL_CLIENTS,
+                0,
+                0,
+                uplink=server.uplink,
+                downlink=server.downlink,
+                local_time_s=network.local_time_s(where.get(name)),
             )
             for name in scenario.node_names
             if is_server(name)

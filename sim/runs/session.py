@@ -126,6 +126,7 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
                 facts = data.facts(scenario, protocol, seed)
                 rounds = local_rounds(scenario, seed, facts)
                 with mistakes_placed(scenario, seed):
+                    scenario.clients.check_memory(4 * facts.vector_length)
                     check_faults(scenario, facts)
                     path = ("clients", "step_time")
                     check_events(rounds, "local rounds", scenario.duration, path)

@@ -3,7 +3,7 @@
 import difflib
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -18,6 +18,7 @@ from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, SERVER_OPTIMIZERS, STALENESS_WEIGHTS, Protocol
 from sim.record.code import kinds
 from sim.record.errors import ScenarioError
+from sim.record.settings import DEVICES, CostsSettings, DeviceTime
 from sim.record.settings.distributions import DISTRIBUTIONS
 from sim.scenario.loading import first_comment
 from sim.scenario.regions import TABLES, Region, RegionsSettings
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
     "distributions": DISTRIBUTIONS,
     "parts of a scenario": {
         "clients": ClientsSettings,
+        "step_time": DeviceTime,
         "network": NetworkSettings,
         "regions": RegionsSettings,
         "region": Region,
@@ -53,10 +55,9 @@ SECTIONS: Mapping[str, Mapping[str, type[BaseModel]]] = {
         "evaluation": EvaluationSettings,
         "target": GoalSettings,
         "output": OutputSettings,
+        "costs": CostsSettings,
     },
 }
-REGION_TABLES = "tables of regions"
-SHIPPED = "shipped scenarios"
 _BASES: Mapping[str, type[BaseModel]] = {
     "protocols": Protocol,
     "faults": Fault,
@@ -86,16 +87,16 @@ def catalogue(name: str | None = None, width: int = WIDEST) -> Iterator[str]:
 
 
 def _entries(width: int) -> Mapping[str, Mapping[str, Iterator[str]]]:
-    """The lines of each entry, by section and name; those of shipped scenarios as one."""
+    """The lines of each entry, by section and name."""
     kinds = {
         section: {kind: _kind(kind, settings, width) for kind, settings in registry.items()}
         for section, registry in sections().items()
     }
-    tables = {
-        name: iter(_wrapped(f"  {name:<14} ", one.description, width))
-        for name, one in TABLES.items()
+    texts = {
+        title: {name: iter(_wrapped(f"  {name:<16} ", text, width)) for name, text in rows()}
+        for title, rows in TEXTS.items()
     }
-    return {**kinds, REGION_TABLES: tables, SHIPPED: {SHIPPED: _shipped(width)}}
+    return {**kinds, **texts}
 
 
 def sections() -> Mapping[str, Mapping[str, type[BaseModel]]]:
@@ -111,7 +112,8 @@ def _own(section: str) -> Iterator[tuple[str, type[BaseModel]]]:
 def names() -> list[str]:
     """What may be asked for: sections and kinds, each once."""
     found = (name for registry in sections().values() for name in registry)
-    return list(dict.fromkeys((*SECTIONS, REGION_TABLES, SHIPPED, *found, *TABLES)))
+    told = (name for rows in TEXTS.values() for name, _ in rows())
+    return list(dict.fromkeys((*SECTIONS, *TEXTS, *found, *told)))
 
 
 def _named(
@@ -137,14 +139,31 @@ def _kind(name: str, settings: type[BaseModel], width: int) -> Iterator[str]:
             yield from _wrapped(f"    {field:<20} ", _field_text(info), width)
 
 
-def _shipped(width: int) -> Iterator[str]:
+def _devices() -> Iterator[tuple[str, str]]:
+    for name, device in DEVICES.items():
+        yield name, f"{device.meaning}: {device.rate:g} {device.work}; {device.source}"
+
+
+def _region_tables() -> Iterator[tuple[str, str]]:
+    for name, table in TABLES.items():
+        yield name, table.description
+
+
+def _shipped() -> Iterator[tuple[str, str]]:
     # Loading the scenarios would cost more time than the whole rest of the list.
     files = resources.files("scenarios").iterdir()
     for file in sorted(files, key=lambda one: one.name):
         name, _, ending = file.name.rpartition(".")
         if ending == "yaml":
-            question = first_comment(file.read_text(encoding="utf-8")) or ""
-            yield from _wrapped(f"  {name:<16} ", question, width)
+            yield name, first_comment(file.read_text(encoding="utf-8")) or ""
+
+
+TEXTS: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
+    "devices": _devices,
+    "tables of regions": _region_tables,
+    "shipped scenarios": _shipped,
+}
+"""What has names that a scenario may use, and no settings: by title a text for each of them."""
 
 
 def _wrapped(start: str, text: str, width: int) -> list[str]:

@@ -11,14 +11,16 @@ from pydantic import Field, model_validator
 
 from sim.record.errors import Refusal
 from sim.record.settings import (
+    Bytes,
     BytesPerSecond,
     Count,
-    Duration,
     NodeList,
     Nodes,
     Settings,
+    StepTime,
     TimeOfDay,
     ranged,
+    shared_out,
     span,
     twice,
 )
@@ -38,8 +40,9 @@ class GroupSettings(Settings):
         default=None, description="how many: the first clients that are in no other group"
     )
     nodes: NodeList | None = Field(default=None, description="which clients, instead of count")
-    step_time: Duration | None = Field(
-        default=None, description="time of one optimiser step, drawn once per client"
+    step_time: StepTime | None = Field(
+        default=None,
+        description="time of one optimiser step: drawn once per client, or that of a named device",
     )
     round_jitter: Jitter | None = Field(
         default=None, description="sigma of a lognormal factor on each local round's time"
@@ -51,6 +54,10 @@ class GroupSettings(Settings):
     )
     region: RegionName | None = Field(
         default=None, description="where they stand, of network.regions"
+    )
+
+    memory: Bytes | None = Field(
+        default=None, description="what a client has for models, its own and those it merges"
     )
 
     @model_validator(mode="after")
@@ -101,13 +108,12 @@ def _mistakes(groups: Mapping[str, GroupSettings], clients: int) -> Iterator[Ref
 
 def owners(groups: Mapping[str, GroupSettings], clients: int) -> Ints:
     """Each client's group [clients], by its number in the order of the groups; -1 for none."""
-    owner = np.full(clients, -1)
-    for number, group in enumerate(groups.values()):
-        for first, last in group.spans:
-            owner[first : last + 1] = number
-    for number, group in enumerate(groups.values()):
-        owner[np.flatnonzero(owner < 0)[: group.count or 0]] = number
-    return owner
+    if not groups:
+        return np.full(clients, -1)
+    named = [group.nodes or () for group in groups.values()]
+    counts = [group.count or 0 for group in groups.values()]
+    owner = shared_out(named, counts, clients)
+    return np.array([-1 if group is None else group for group in owner], dtype=np.int64)
 
 
 def members(groups: Mapping[str, GroupSettings], clients: int) -> dict[str, Nodes]:

@@ -31,6 +31,7 @@ from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Path, Place, ScenarioError, scenario_error
 from sim.record.settings import (
+    CostsSettings,
     OneOf,
     PositiveSeconds,
     Seed,
@@ -43,9 +44,11 @@ from sim.record.settings import (
 from sim.scenario import ranges
 from sim.scenario.files import complete
 from sim.scenario.mistakes.idle import (
+    idle_costs,
     idle_faults,
     idle_groups,
     idle_looks,
+    idle_memory,
     idle_momentum,
     idle_options,
     idle_partition,
@@ -180,6 +183,10 @@ class Scenario(Settings):
     output: OutputSettings = Field(
         default_factory=_output, description="what is kept; models of segmentation tasks by default"
     )
+    costs: CostsSettings | None = Field(
+        default=None,
+        description="prices and powers; what runs cost is told with their results",
+    )
     sweep: dict[str, _Values] | None = Field(
         default=None, description="settings by their paths, with the values that a sweep gives them"
     )
@@ -306,8 +313,10 @@ class Scenario(Settings):
         trained = {name: self.training_of(name).optimizer for name in self.protocols}
         yield from idle_momentum(self.training, self.protocols, trained)
         yield from idle_options(self.protocols, self.faults)
-        yield from idle_groups(self.clients.groups, self.faults)
+        yield from idle_groups(self.clients.groups, self.faults, self.costs)
         yield from idle_regions(self.network, self.server)
+        yield from idle_memory(self.clients, self.protocols)
+        yield from idle_costs(self.costs, self.protocols)
         if self.topology != Complete():
             yield from idle_topology(self.topology, self.protocols, self.faults)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -13,9 +14,11 @@ from sim.record.errors import Path, Refusal, check_least
 from sim.record.rows import AGGREGATE, RECEIVED, client_name, is_server
 from sim.record.settings import (
     LONGEST_S,
+    Bytes,
     BytesPerSecond,
     Count,
     Distribution,
+    Drawn,
     Duration,
     GroupName,
     Nodes,
@@ -23,10 +26,12 @@ from sim.record.settings import (
     PositiveSeconds,
     Seconds,
     Settings,
+    StepTime,
     TimeOfDay,
     detail,
     refused,
 )
+from sim.record.words import bytes_text
 from sim.scenario.groups import (
     GroupSettings,
     Jitter,
@@ -89,7 +94,7 @@ class LatencyMatrix(Settings):
 
 
 PerClientTime = Annotated[
-    Annotated[Duration, Tag("one")]
+    Annotated[StepTime, Tag("one")]
     | Annotated[tuple[PositiveSeconds, ...], Field(strict=False), Tag("list")],
     Discriminator(_one_or_list),
 ]
@@ -121,7 +126,8 @@ class ClientsSettings(Settings):
 
     count: Annotated[int, Field(ge=1, le=100_000)] = Field(description="number of clients")
     step_time: PerClientTime = Field(
-        description="time of one optimiser step, drawn once per client or listed for each"
+        description="time of one optimiser step: drawn once per client, that of a named device, "
+        "or listed for each"
     )
     round_jitter: Jitter = Field(
         default=0.0, description="sigma of a lognormal factor on each local round's time"
@@ -134,6 +140,12 @@ class ClientsSettings(Settings):
         description="time of day when the run begins, for what depends on it; groups may differ; "
         "left out, it is that of each client's region, or 0 h",
     )
+    memory: Bytes | None = Field(
+        default=None,
+        description="what a client has for models: its own, which a merge turns into the sum, and "
+        "those that it merges; what more there would be isn't fetched, or kept; no bound if left "
+        "out",
+    )
     groups: dict[GroupName, GroupSettings] = Field(
         default_factory=dict,
         description="clients with a speed or links of their own, by a name that selects them",
@@ -144,7 +156,7 @@ class ClientsSettings(Settings):
         laws: dict[Path, object] = {("step_time",): self.step_time}
         laws |= {("groups", name, "step_time"): one.step_time for name, one in self.groups.items()}
         for path, law in laws.items():
-            if isinstance(law, Distribution) and law.longest_s == 0:
+            if isinstance(law, Drawn) and law.longest_s == 0:
                 raise Refusal("training takes no time", "more than zero", path)
         return self
 
@@ -172,6 +184,25 @@ class ClientsSettings(Settings):
                 values[owner == number] = own
         return values
 
+    def rooms(self, model_bytes: int) -> list[int | None]:
+        """How many models of others each client has room for beside its own; None: any number."""
+        if not model_bytes:
+            return [None] * self.count
+        bound = math.inf if self.memory is None else self.memory
+        each = (self.each("memory", bound) / model_bytes).tolist()
+        return [None if models == math.inf else int(models) - 1 for models in each]
+
+    def check_memory(self, model_bytes: int) -> None:
+        """Raise Refusal if some client's has no room for another model beside its own."""
+        bounds: dict[Path, float | None] = {("clients", "memory"): self.memory}
+        for name, group in self.groups.items():
+            bounds["clients", "groups", name, "memory"] = group.memory
+        for path, bound in bounds.items():
+            if bound is not None and bound < 2 * model_bytes:
+                what = f"has no room for two models of {bytes_text(model_bytes)}"
+                allowed = f"at least {2 * model_bytes} B: a client's own, and another to merge"
+                raise Refusal(what, allowed, path)
+
     def step_times(self, stream: Stream) -> Floats:
         """Seconds of a step on each client's machine [count]; drawn from a stream of its own."""
         groups = [group.step_time for group in self.groups.values()]
@@ -179,7 +210,7 @@ class ClientsSettings(Settings):
         common = self.step_time
         seconds = np.array(common if isinstance(common, tuple) else [0.0] * self.count)
         for i, own in enumerate(laws):
-            law = own or (common if isinstance(common, Distribution) else None)
+            law = own or (common if isinstance(common, Drawn) else None)
             if law is not None:
                 seconds[i] = law.draw(stream("step_time", client_name(i)), 1)[0]
         return seconds

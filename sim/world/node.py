@@ -23,7 +23,8 @@ class Machine:
     `step_s`: virtual seconds per optimiser step. `client`: whose data it trains on, as `models`
     numbers them. `steps`: optimiser steps in a local round. `jitter`: sigma of the lognormal
     factor on each attempt's time. `uplink`, `downlink`: bytes per second. `local_time_s`: time of
-    day where it stands when the run begins, as seconds since midnight.
+    day where it stands when the run begins, as seconds since midnight. `room`: how many models of
+    others its memory holds beside its own; None: any number.
     """
 
     step_s: float
@@ -34,6 +35,7 @@ class Machine:
     uplink: float = 1.0
     downlink: float = 1.0
     local_time_s: float = 0.0
+    room: int | None = None
 
     @property
     def site(self) -> int | None:

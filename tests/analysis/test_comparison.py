@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from analysis.comparison import (
+    NONE,
     Arrival,
     Comparison,
     Contrast,
     chance_text,
     compared,
+    cost_text,
     count_text,
     crossing_text,
     difference_text,
@@ -22,7 +24,7 @@ from analysis.comparison import (
 )
 from analysis.loading import load
 from analysis.metrics import SCORES, SHARES
-from analysis.statistics import Crossing, Interval
+from analysis.statistics import Crossing, Interval, mean_interval
 from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.folders import (
     RATE,
@@ -444,3 +446,17 @@ def test_where_protocols_are_level(found: tuple[Crossing, ...], expected: str) -
 )
 def test_quantities(text: str, expected: str) -> None:
     assert text == expected
+
+
+@pytest.mark.parametrize(
+    ("amounts", "text"),
+    [
+        ([0.0158, 0.0162, 0.016], "0.0160 ±0.0005"),
+        ([12345.0], "12,345"),
+        ([1.0, 2.0], "1.50"),
+        ([0.0, 0.0, 0.0], "0 ±0"),
+        ([math.nan], NONE),
+    ],
+)
+def test_energy_and_costs_have_three_digits(amounts: list[float], text: str) -> None:
+    assert cost_text(mean_interval(amounts)) == text

@@ -27,8 +27,10 @@ class Copies:
         self._spans: list[dict[tuple[int, int], tuple[float, float]]] = [{} for _ in range(clients)]
 
     def keep(self, holder: Node, owner: int, model: ModelRef, version: int) -> None:
-        """The holder has fetched it, and drops what it had of that owner."""
+        """The holder has fetched it, and drops what it had of that owner, or what doesn't fit."""
         self._drop(holder, owner)
+        for oldest in self._surplus(holder):
+            self._drop(holder, oldest)
         self._held[holder.index][owner] = model, version
         self._spans[holder.index][owner, version] = holder.clock.now, np.inf
 
@@ -36,6 +38,14 @@ class Copies:
         """The holder starts; its memory is empty. Nobody could ask it since its crash."""
         for owner in list(self._held[holder.index]):
             self._drop(holder, owner)
+
+    def _surplus(self, holder: Node) -> list[int]:
+        """Whose copies must go, the oldest first, for one more to fit into the memory."""
+        room = holder.machine.room
+        if room is None:
+            return []
+        others = [owner for owner in self._held[holder.index] if owner != holder.index]
+        return others[: max(0, len(others) + 1 - room)]
 
     def _drop(self, holder: Node, owner: int) -> None:
         held = self._held[holder.index].pop(owner, None)

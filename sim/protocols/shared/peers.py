@@ -19,6 +19,7 @@ from sim.world import (
     Complete,
     Node,
     TopologySettings,
+    Transfer,
     World,
 )
 
@@ -75,7 +76,14 @@ class Peers(Running):
     ) -> Behaviour:
         """Push a model until it is there, time is over, or if that counts the peer is suspected."""
         send = partial(
-            node.offer, self.world.clients[peer], self.world.model_bytes, payload, "push"
+            self.world.network.send,
+            node.index,
+            peer,
+            self.world.model_bytes,
+            payload,
+            delivered=self.push_arrives,
+            acknowledge=True,
+            purpose="push",
         )
         over, push = self.timeout(timeout_s), send()
         while not (push.settled.triggered and push.settled.value):
@@ -85,6 +93,26 @@ class Peers(Running):
             if push.settled.triggered:
                 push = send()
             yield from self.until_news(node, [peer], push.settled, over)
+
+    def push_arrives(self, push: Transfer) -> None:
+        """A peer's model has come; the node keeps it if its memory has room for it."""
+        node = self.world.clients[push.target]
+        if self.is_full(node):
+            sender = self.world.clients[push.source].name
+            node.trace.record(node.clock.now, node.name, "not_kept", peer=sender)
+        else:
+            node.receive(push)
+
+    def is_full(self, node: Node) -> bool:
+        """Whether the models that have come take all of the node's memory."""
+        return node.machine.room is not None and len(node.inbox) >= node.machine.room
+
+    def fitting(self, node: Node, number: AllOrCount) -> AllOrCount:
+        """`number` of peers' models, or as many as the node's memory has room for."""
+        room = node.machine.room
+        if room is None:
+            return number
+        return room if isinstance(number, str) else min(number, room)
 
     def merge(
         self,

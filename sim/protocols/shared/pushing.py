@@ -51,7 +51,7 @@ class Outbox:
     ) -> None:
         """Send a model, with what `payload` says of it, to each of `peers` [n].
 
-        `delivered` runs at who gets it; left out, it is put into the inbox there.
+        `delivered` runs at who gets it; left out, it is put into the inbox there if it fits.
         """
         world = self._running.world
         self.pushed += len(peers)
@@ -61,7 +61,7 @@ class Outbox:
                 peer,
                 world.model_bytes,
                 payload,
-                delivered=delivered or world.clients[peer].receive,
+                delivered=delivered or self._running.push_arrives,
                 acknowledge=True,
                 purpose="push",
             )

@@ -35,11 +35,28 @@ Shape = Annotated[float, Field(ge=0.01, le=100)]
 """Of a law: below it durations span more than a hundred orders of magnitude."""
 
 
-class Distribution(Settings):
+class Drawn(Settings):
+    """Durations that are drawn."""
+
+    @abstractmethod
+    def draw(self, generator: np.random.Generator, n: int) -> Floats:
+        """``n`` durations in seconds, shape (n,)."""
+
+    @property
+    def shortest_s(self) -> float:
+        """No duration is shorter, in seconds."""
+        return 0.0
+
+    @property
+    def longest_s(self) -> float:
+        """No duration is longer, in seconds."""
+        return math.inf
+
+
+class Distribution(Drawn):
     """A law of durations."""
 
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
-        """``n`` durations in seconds, shape (n,)."""
         return self.at_hazard(generator.standard_exponential(n))
 
     @property
@@ -58,16 +75,6 @@ class Distribution(Settings):
     def residual(self, hazard: Floats, fraction: Floats) -> Floats:
         """What is left, in equilibrium, of a duration under way: unit exponentials, uniforms."""
         return fraction * self.length_biased(hazard)
-
-    @property
-    def shortest_s(self) -> float:
-        """No duration is shorter, in seconds."""
-        return 0.0
-
-    @property
-    def longest_s(self) -> float:
-        """No duration is longer, in seconds."""
-        return math.inf
 
 
 class Constant(Distribution):

@@ -1,5 +1,6 @@
 """How settings refer to nodes: one node by name, or several by a selector."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -50,6 +51,25 @@ def span(part: str) -> tuple[int, int] | None:
 def ranged(first: int, last: int) -> str:
     """What ``span`` reads: a client's name, or a range."""
     return client_name(first) if first == last else f"{client_name(first)}..{client_name(last)}"
+
+
+def shared_out(
+    among: Sequence[Sequence[str]], counts: Sequence[int], clients: int
+) -> list[int | None]:
+    """Of each client [clients] which of several groups has it; None: none.
+
+    `among`: the clients that a group names, as names and ranges; `counts`: how many of those that
+    no group names it takes beside, in the order of the groups.
+    """
+    owner: list[int | None] = [None] * clients
+    for group, parts in enumerate(among):
+        for first, last in filter(None, map(span, parts)):
+            owner[first : last + 1] = [group] * (last + 1 - first)
+    free = (index for index, group in enumerate(owner) if group is None)
+    for group, count in enumerate(counts):
+        for index in itertools.islice(free, count):
+            owner[index] = group
+    return owner
 
 
 def selects(selector: str | tuple[str, ...], name: str) -> bool:

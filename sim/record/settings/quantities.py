@@ -1,4 +1,4 @@
-"""Settings that are quantities: durations, sizes, bandwidths and rates, as floats of one unit."""
+"""Settings that are quantities: times, sizes, rates, powers and prices, as floats of one unit."""
 
 import math
 from collections.abc import Callable
@@ -17,6 +17,8 @@ DAY_S = 86_400.0
 _OFFSETS_S = (-12 * 3600.0, 14 * 3600.0)
 _LOWEST_RATE = 1e-12
 _BANDWIDTHS = (1e-3, 1e18)
+_SIZES = (1.0, 1e18)
+_PRICES = (1e-24, 1e9)
 
 
 def _above_zero(value: float) -> float:
@@ -121,11 +123,13 @@ PerSecond = Annotated[
 
 Bytes = Annotated[
     float,
-    BeforeValidator(_parser("B", "20 kB")),
+    BeforeValidator(_parser("B", "4 GB")),
+    AfterValidator(_above_zero),
+    _within(*_SIZES, "B"),
     PlainSerializer(_writer("B"), return_type=str, when_used="json"),
-    _schema("B", "20 kB"),
+    _schema("B", "4 GB", zero=False),
 ]
-"""A size, zero or more; a float in bytes."""
+"""A size above zero; a float in bytes."""
 
 PositiveBytes = Annotated[Bytes, AfterValidator(_above_zero), _schema("B", "20 kB", zero=False)]
 """A size above zero; a float in bytes."""
@@ -137,6 +141,33 @@ PositiveSeconds = Annotated[
     _schema("s", "20 s", zero=False),
 ]
 """A duration above zero; a float in seconds."""
+
+Watts = Annotated[
+    float,
+    BeforeValidator(_parser("W", "15 W")),
+    _within(1e-6, 1e9, "W"),
+    PlainSerializer(_writer("W"), return_type=str, when_used="json"),
+    _schema("W", "15 W"),
+]
+"""A power, zero or more; a float in watts."""
+
+PerByte = Annotated[
+    float,
+    BeforeValidator(_parser("1/B", "0.09 / GB")),
+    _within(*_PRICES, "/ B"),
+    PlainSerializer(_writer("/ B"), return_type=str, when_used="json"),
+    _schema("1/B", "0.09 / GB"),
+]
+"""A price of what is sent, zero or more, in the user's currency; a float per byte."""
+
+PerJoule = Annotated[
+    float,
+    BeforeValidator(_parser("1/J", "0.30 / kWh")),
+    _within(*_PRICES, "/ J"),
+    PlainSerializer(_writer("/ J"), return_type=str, when_used="json"),
+    _schema("1/J", "0.30 / kWh"),
+]
+"""A price of energy, zero or more, in the user's currency; a float per joule."""
 
 Share = Annotated[float, Field(gt=0, le=1)]
 """A part of a whole, not nothing."""

@@ -22,6 +22,7 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     transport.missed_deadline,
     transport.late_updates,
     transport.given_up,
+    transport.full_memories,
     transport.full_links,
     design.unequal_work,
     design.down,

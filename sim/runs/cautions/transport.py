@@ -9,6 +9,7 @@ from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
 
 MANY_LATE = 0.1
 MANY_GIVEN_UP = 0.02
+MANY_REFUSED = 0.1
 FULL = 0.5
 GIVEN_UP = {
     "timeout": "took longer than transfer_timeout",
@@ -82,6 +83,20 @@ def given_up(evidence: Evidence) -> Found:
                 + " and ".join(causes)
             )
             yield caution("given up", name, text, runs)
+
+
+def full_memories(evidence: Evidence) -> Found:
+    """Models that came, and for which clients' memories had no room."""
+    for name, runs in evidence.compared.items():
+        came, refused = sum(run.number("transfer") for run in runs), Counter[str]()
+        for run in runs:
+            refused += run.count("not_kept")
+        if refused.total() > MANY_REFUSED * came:
+            text = (
+                f"{refused.total():,} of {came:,} models that came found no room in the memory of "
+                f"{listed(refused)}, and went into no merge"
+            )
+            yield caution("full memories", name, text, runs)
 
 
 def full_links(evidence: Evidence) -> Found:

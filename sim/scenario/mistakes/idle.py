@@ -11,9 +11,10 @@ from models.tasks import TaskSettings
 from models.training import TrainingSettings
 from sim.faults import Fault
 from sim.protocols import Protocol
+from sim.record.settings import CostsSettings
 from sim.record.words import time_text
 from sim.scenario.groups import GroupSettings
-from sim.scenario.sections import BY_REGION, NetworkSettings, ServerSettings
+from sim.scenario.sections import BY_REGION, ClientsSettings, NetworkSettings, ServerSettings
 from sim.world import TopologySettings
 
 
@@ -160,9 +161,29 @@ def idle_regions(network: NetworkSettings, server: ServerSettings | None) -> Ite
         yield "network.regions.server changes nothing: there is no server"
 
 
-def idle_groups(groups: Mapping[str, GroupSettings], faults: Mapping[str, Fault]) -> Iterator[str]:
-    """Groups that neither have anything of their own nor are named by a fault."""
+def idle_groups(
+    groups: Mapping[str, GroupSettings], faults: Mapping[str, Fault], costs: CostsSettings | None
+) -> Iterator[str]:
+    """Groups that have nothing of their own, and are named by no fault."""
     named = {part for fault in faults.values() for _, part in fault.named()}
+    named |= costs.groups.keys() if costs else set()
     for name, group in groups.items():
         if name not in named and not group.is_special:
             yield f"clients.groups.{name} changes nothing: it sets nothing, and no fault names it"
+
+
+def idle_memory(clients: ClientsSettings, protocols: Mapping[str, Protocol]) -> Iterator[str]:
+    """Memories that bound nothing, since nobody merges what neighbours send."""
+    bounds = {"clients": clients.memory}
+    bounds |= {f"clients.groups.{name}": one.memory for name, one in clients.groups.items()}
+    if not any(one.uses_topology for one in protocols.values()):
+        for path in (path for path, memory in bounds.items() if memory is not None):
+            why = "who averages a round sums up updates as they come"
+            yield f"{path}.memory changes nothing: {why}"
+
+
+def idle_costs(costs: CostsSettings | None, protocols: Mapping[str, Protocol]) -> Iterator[str]:
+    """Powers of a server that no protocol has."""
+    has_server = any(one.needs_server for one in protocols.values())
+    if costs is not None and any(costs.server) and not has_server:
+        yield "costs of a server change nothing: no protocol here has one"

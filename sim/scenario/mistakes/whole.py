@@ -23,7 +23,7 @@ from sim.protocols import Protocol
 from sim.record.errors import Path, Refusal, check_least, did_you_mean
 from sim.record.metrics import limits
 from sim.record.rows import SERVER, STAGES, client_name
-from sim.record.settings import WORDS, resolved, span
+from sim.record.settings import WORDS, CostsSettings, resolved, span
 from sim.record.words import time_text
 from sim.scenario.regions import RegionsSettings
 from sim.scenario.sections import (
@@ -282,6 +282,15 @@ def _unknown(fault: Fault, clients: ClientsSettings, nodes: Sequence[str]) -> Re
             yield Refusal(what, allowed, path)
 
 
+def _costs(costs: CostsSettings | None, clients: ClientsSettings) -> Refusals:
+    """Groups that there are not."""
+    for name in costs.groups if costs else ():
+        if name not in clients.groups:
+            what = f"there is no such group{did_you_mean(name, clients.groups)}"
+            allowed = ", ".join(clients.groups) or "none: clients has no groups"
+            yield Refusal(what, allowed, ("costs", "groups", name))
+
+
 def check_events(number: float, what: str, duration_s: float, path: Path) -> None:
     """Raise Refusal if so many of `what` within `duration_s` are more than can be played."""
     if number > MOST_EVENTS:
@@ -385,6 +394,7 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _members,
     _targets,
     _trainings,
+    _costs,
     _goals,
     _looks,
     _stages,

@@ -33,7 +33,7 @@ def test_a_run_has_a_row_for_each_protocol(tmp_path: Path) -> None:
     assert local["mean_difference_time"] == pytest.approx(-0.1)
     assert math.isnan(fedavg["mean_difference_time"])
     # What nobody has is no column.
-    assert "server" not in found and "time_to_target_s" not in found
+    assert "server" not in found and "time_to_target_s" not in found and "cost" not in found
 
 
 def test_varied_values_are_columns_as_written_and_as_numbers(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from sim.results import folder as results
 from sim.runs.playing import RunProgress
 from sim.runs.session import Done, PointFolder, Progress, Session
 from sim.scenario import Scenario
-from sim.scenario.catalogue import REGION_TABLES, SECTIONS, SHIPPED, catalogue
+from sim.scenario.catalogue import SECTIONS, TEXTS, catalogue
 from tests.analysis.folders import described, write_run
 
 SCENARIO = """\
@@ -304,7 +304,7 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
     lines = invoke("list").stdout.splitlines()
     assert max(map(len, lines)) <= 100
     sections = [line for line in lines if line and not line.startswith(" ")]
-    assert sections == [*SECTIONS, REGION_TABLES, SHIPPED]
+    assert sections == [*SECTIONS, *TEXTS]
     words = {line.split()[0] for line in lines if line.startswith("  ")}
     assert {"braintorrent", "fedavg", "churn", "digits", "cnn", "dirichlet"} <= words
     assert {"server", "training", "output", "lognormal", "server_crash"} <= words
@@ -312,7 +312,9 @@ def test_list_names_every_choice_within_a_hundred_columns() -> None:
 
 
 def test_list_shows_one_kind_or_one_section() -> None:
-    churn = invoke("list", "churn").stdout.splitlines()
+    kind, question = invoke("list", "churn").stdout.split("\n\nshipped scenarios\n")
+    assert question.startswith("  churn ")
+    churn = kind.splitlines()
     assert churn[0] == "faults" and churn[1].startswith("  churn ")
     assert all(line.startswith("    ") for line in churn[2:])
     assert any(line.split()[0] == "mean_time_to_repair" for line in churn)

@@ -365,6 +365,15 @@ def test_transfers_that_were_given_up(cause: str) -> None:
     assert said("given up", [*SOUND, *by_fault]) == []
 
 
+def test_memories_that_are_full() -> None:
+    refused = [row("braintorrent", "not_kept", "client_1", peer="client_0")]
+    assert said("full memories", [*SOUND, *refused]) == [
+        "braintorrent: 1 of 3 models that came found no room in the memory of client_1, and went "
+        "into no merge"
+    ]
+    assert said("full memories", [*merges() * 5, *rounds(), *refused]) == []  # One in 15.
+
+
 def test_links_that_are_full() -> None:
     # Each sends and gets 1,024 B at 1,024 B/s: 1 s of 1.5 s; the server 3 s of 3 s at 2,048 B/s.
     assert said("full links", SOUND, virtual_s=1.5) == [

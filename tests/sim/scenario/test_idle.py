@@ -141,6 +141,22 @@ SETTINGS = [
 ]
 
 
+def test_a_memory_where_nobody_merges_what_neighbours_send() -> None:
+    served = load("no_faults", ["protocols={fedavg: {}, swarm: {}}", "clients.memory=1 MB"])
+    (said,) = served.idle()
+    assert said.startswith("clients.memory changes nothing: who averages a round sums up updates")
+    assert list(load("no_faults", ["clients.memory=1 MB"]).idle()) == []
+
+
+def test_a_group_that_draws_otherwise_and_a_server_that_nobody_has() -> None:
+    far = "clients.groups={far: {count: 1}}"
+    clients = "costs={computing_power: 9 W, groups: {far: {computing_power: 3 W}}}"
+    assert list(load("no_faults", [far, clients]).idle()) == []
+    server = "costs={server_computing_power: 100 W}"
+    (said,) = load("no_faults", ["protocols={local: {}}", server]).idle()
+    assert said == "costs of a server change nothing: no protocol here has one"
+
+
 @pytest.mark.parametrize(("override", "said"), SETTINGS)
 def test_settings_that_change_nothing(override: str, said: str, tmp_path: Path) -> None:
     scenario = load("no_faults", [override])

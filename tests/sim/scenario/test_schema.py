@@ -63,6 +63,11 @@ TAKEN = [
     "protocols={mine: {kind: my_code.Gossip, fanout: 3}, other: my_code.Gossip}",
     "model={name: my_code.ResNet, depth: 3}",
     "clients.step_time={distribution: exponential, mean: 2 s}",
+    "clients.step_time={device: a100, reference: 2 s, measured_on: raspberry_pi_4}",
+    "clients.step_time={device: {phone_low: 0.5, phone_mid: 0.5}, reference: 2 s, "
+    "measured_on: phone_high}",
+    "clients.memory=4 GB",
+    "costs={traffic: 0.09 / GB, energy_price: 0.3/kWh, computing_power: 1.5 kW, groups: {}}",
     "clients.groups={slow: {count: 2, step_time: 8 s}, far: {nodes: client_3..client_4}}",
     "faults.more={kind: slowdown, nodes: [client_1, client_2..client_3], factor: 2, at: 0 s, "
     "lasts: 1 s}",
@@ -96,6 +101,13 @@ REFUSED = [
     "seeds=3",
     "seeds=[]",
     "clients.count=0",
+    "clients.step_time={device: a1000, reference: 2 s, measured_on: raspberry_pi_4}",
+    "clients.step_time={device: {a100: 2}, reference: 2 s, measured_on: raspberry_pi_4}",
+    "clients.step_time={device: a100, reference: 2 s}",
+    "clients.memory=0 GB",
+    "costs={traffic: 0.09 GB}",
+    "costs={energy_price: 0.3 kWh}",
+    "costs={computing_power: 15 Wh}",
     "clients.groups={server: {count: 2}}",
     "clients.groups={slow: {count: 2, steptime: 8 s}}",
     "network.uplink=20 Mbps",
@@ -167,11 +179,16 @@ UNITS = (
     *("kB", "Kib", "KiB", "bits", "kilobytes"),
     *("Mbit/s", "B / h", "MB/min", "h/s", "B/B"),
     *("/ h", "1 / day", "1/ms", "/week", "per h", "1 h"),
+    *("W", "kilowatts", "kWh", "/ kWh", "1/Wh", "/GB", "1 / bit", "W/s", "/ W"),
 )
 
 
 @pytest.mark.parametrize(
-    ("base", "example"), [("s", "1 s"), ("B", "1 B"), ("B/s", "1 B/s"), ("1/s", "1 / s")]
+    ("base", "example"),
+    [
+        *(("s", "1 s"), ("B", "1 B"), ("B/s", "1 B/s"), ("1/s", "1 / s")),
+        *(("W", "1 W"), ("1/B", "1 / B"), ("1/J", "1 / J")),
+    ],
 )
 def test_a_quantity_fits_its_pattern_if_it_can_be_read(base: str, example: str) -> None:
     anything, above_zero = (
