@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from sim.world import Streams
 _TIMES = (0.0, 0.25, 1.0, 2.5, 5.0, 7.75, 13.0, 20.0, 39.5, 40.0)
 _EARLY, _LATE = _TIMES[:5], _TIMES[5:]
 _SPANS = (10.0, 0.25, 1.0, 3.0, 5.5, 30.0)
+# Of 24 nodes, for 300 s, on the same grid.
+_LIVES = Path(__file__).with_name("lives.csv")
 _BANDWIDTHS = ("8192 B/s", "1024 B/s", "2048 B/s", "4096 B/s", "512 B/s", "1 MB/s")
 _DETECTIONS = (
     {"kind": "heartbeat", "interval": "1 s", "timeout": "3 s"},
@@ -213,7 +216,7 @@ def _fault(dice: Dice, nodes: list[str], kinds: list[str]) -> dict[str, Any]:
 
 def _crash(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     return {
-        "node": dice.of(*nodes),
+        **dice.of({"node": dice.of(*nodes)}, {"nodes": dice.some(nodes)}),
         "at": dice.time(),
         "recovers_after": dice.of(None, dice.span()),
         "loses_storage": dice.of(False, True),
@@ -274,6 +277,23 @@ def _targeted(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     }
 
 
+def _availability(dice: Dice, nodes: list[str]) -> dict[str, Any]:
+    return {
+        "file": str(_LIVES),
+        "lists": dice.of("down", "down", "up"),
+        "unit": "s",
+        "offset": dice.of("0 s", dice.time()),
+        "assign": dice.of("in_order", "drawn"),
+        "nodes": dice.of("clients", dice.some(nodes)),
+    }
+
+
+def _disk_failure(dice: Dice, nodes: list[str]) -> dict[str, Any]:
+    life = {"distribution": "lognormal", "median": dice.span(), "sigma": 1.0}
+    laws = ({"failure_rate": "0.05 / s"}, {"time_to_failure": life}, {"at": dice.time()})
+    return {"nodes": dice.some(nodes), "replaced_after": dice.span(), **dice.of(*laws)}
+
+
 _FAULTS: Mapping[str, Callable[[Dice, list[str]], dict[str, Any]]] = {
     "crash": _crash,
     "churn": _churn,
@@ -283,4 +303,6 @@ _FAULTS: Mapping[str, Callable[[Dice, list[str]], dict[str, Any]]] = {
     "join": _join,
     "leave": _leave,
     "targeted": _targeted,
+    "availability": _availability,
+    "disk_failure": _disk_failure,
 }

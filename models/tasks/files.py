@@ -1,27 +1,15 @@
-"""What tasks share whose data are a user's files: where these lie, and what names their content."""
+"""What tasks share whose data are a user's files: what names their content."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from abc import abstractmethod
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
 from models.tasks.settings import TaskSettings
 from sim.record.errors import Refusal
-
-
-def _stands_alone(path: str) -> str:
-    if not os.path.isabs(path):
-        raise Refusal(f"{path!r} is a relative path", "an absolute path here")
-    return path
-
-
-Place = Annotated[str, AfterValidator(_stands_alone)]
-"""A file's or folder's place. One that a scenario's file names is relative to that file."""
+from sim.record.settings.files import Sha256
 
 
 class FilesSettings(TaskSettings):
@@ -30,7 +18,7 @@ class FilesSettings(TaskSettings):
     The settings that say where they are stand in `paths`.
     """
 
-    files_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] | None = Field(
+    files_sha256: Sha256 | None = Field(
         default=None,
         description="names the files by their content, and others are refused; a run fills it in",
     )
@@ -62,14 +50,3 @@ class FilesSettings(TaskSettings):
                 "the files as they were, or a scenario without files_sha256",
                 ("task", "files_sha256"),
             )
-
-
-def file_digest(file: Path, allowed: str, setting: tuple[str, ...]) -> bytes:
-    """The SHA-256 of a file. Raises Refusal at `setting` if it can't be read."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except FileNotFoundError:
-        raise Refusal(f"{file}: no such file", allowed, setting) from None
-    except OSError as error:
-        raise Refusal(f"{file}: can't be read ({error.strerror})", allowed, setting) from None

@@ -13,9 +13,10 @@ from pydantic import Field, model_validator
 from models.metrics import LOSSES, Target
 from models.partitions import PARTITIONS, PartitionSettings
 from models.partitions.settings import Ints
-from models.tasks.files import FilesSettings, Place
+from models.tasks.files import FilesSettings
 from models.tasks.settings import SupervisedSettings, Tell, check_fractions
 from sim.record.errors import Refusal
+from sim.record.settings.files import AbsolutePath
 from sim.record.settings.kinds import OneOf
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
 
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
-    path: Place = Field(description="where the data are")
+    path: AbsolutePath = Field(description="where the data are")
     partition: Annotated[PartitionSettings, OneOf(PARTITIONS)] | None = Field(
         default=None,
         description="how the training samples fall to clients, where the data don't say: with "

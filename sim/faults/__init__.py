@@ -1,8 +1,10 @@
 """What can go wrong: one file a fault, and the literal registry by which a scenario finds it."""
 
+from sim.faults.availability import Availability
 from sim.faults.churn import Churn
 from sim.faults.client_dropout import ClientDropout
 from sim.faults.crash import Crash
+from sim.faults.disk_failure import DiskFailure
 from sim.faults.fault import Fault
 from sim.faults.join import Join
 from sim.faults.leave import Leave
@@ -19,6 +21,8 @@ FAULTS: dict[str, type[Fault]] = {
     "join": Join,
     "leave": Leave,
     "targeted": Targeted,
+    "availability": Availability,
+    "disk_failure": DiskFailure,
 }
 
 __all__ = ["FAULTS", "Fault"]

@@ -1,29 +1,40 @@
-"""A node crashes at a given time, and recovers later or never."""
+"""Nodes crash at a given time, and recover later or never."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, LOSES_STORAGE, Fault
-from sim.record.errors import Path
-from sim.record.settings import NodeName, PositiveSeconds, Seconds
+from sim.faults.fault import KIND, LOSES_STORAGE, Fault, listed
+from sim.record.errors import Path, Refusal
+from sim.record.settings import NodeName, PositiveSeconds, Seconds, Selector, selects
 from sim.world import Behaviour, Node, Tie, World
 
 
 class Crash(Fault):
-    """One node crashes at a given time, and recovers later or never."""
+    """One node, or several at one instant, crash at a given time, and recover later or never."""
 
-    together: ClassVar[str] = "while both hold it down, one of them changes nothing"
+    together: ClassVar[str] = "while both hold a node down, one of them changes nothing"
 
     kind: Literal["crash"] = Field(description=KIND)
-    node: NodeName = Field(description="the node that crashes")
+    node: NodeName | None = Field(default=None, description="the node that crashes")
+    nodes: Selector | None = Field(
+        default=None, description="the nodes that crash at one instant, instead of node"
+    )
     at: Seconds = Field(description="when it crashes")
     recovers_after: PositiveSeconds | None = Field(
         default=None, description="how long it is down; never recovers if left out"
     )
     loses_storage: bool = Field(default=False, description=LOSES_STORAGE)
+
+    @model_validator(mode="after")
+    def _one_way_to_name_them(self) -> Crash:
+        if (self.node is None) == (self.nodes is None):
+            raise Refusal("needs one way to say who crashes", "either node or nodes")
+        return self
 
     @property
     def crash_s(self) -> float:
@@ -34,20 +45,28 @@ class Crash(Fault):
         return self.at, self.at + (self.recovers_after or math.inf)
 
     def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
-        return [node for node in nodes if node == self.node]
+        return [node for node in nodes if selects(self._chosen, node)]
 
     def named(self) -> Iterator[tuple[Path, str]]:
-        yield ("node",), self.node
+        return iter([(("node",), self.node)]) if self.node else listed("nodes", self._chosen)
 
     def start(self, name: str, world: World) -> None:
-        """See Fault; nothing happens in a world without that node."""
+        """See Fault; nothing happens in a world without these nodes."""
 
-        def strike(node: Node) -> Behaviour:
+        def strike(nodes: Sequence[Node]) -> Behaviour:
             yield world.clock.at(self.at, Tie.FAULT)
-            node.crash(name, loses_storage=self.loses_storage)
+            for node in nodes:
+                node.crash(name, loses_storage=self.loses_storage)
             if self.recovers_after is not None:
                 yield world.clock.after(self.recovers_after, Tie.FAULT)
-                node.recover(name)
+                for node in nodes:
+                    node.recover(name)
 
-        for node in world.select((self.node,)):
-            world.clock.process(strike(node))
+        if nodes := world.select(self._chosen):
+            world.clock.process(strike(nodes))
+
+    @property
+    def _chosen(self) -> str | tuple[str, ...]:
+        chosen = self.nodes or self.node
+        assert chosen is not None
+        return chosen

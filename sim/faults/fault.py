@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from sim.record.errors import Path, Refusal
 from sim.record.metrics import LabelShares
@@ -31,6 +31,12 @@ class Fault(Settings):
 
     uses_topology: ClassVar[bool] = False
     """Whether whom it strikes depends on the scenario's topology."""
+
+    starts_first: ClassVar[bool] = False
+    """Whether it says who is there at all, before other faults take anybody down at 0."""
+
+    paths: ClassVar[tuple[str, ...]] = ()
+    """Its settings that are paths of a user's files, relative to the scenario's file."""
 
     kind: str
 
@@ -72,6 +78,16 @@ class Fault(Settings):
 
     def check(self, nodes: Sequence[str]) -> None:
         """Raise Refusal if the fault makes no sense among these nodes, clients first."""
+
+    def pinned(self) -> Self:
+        """These settings, naming the user's files by their content if the fault reads any.
+
+        Raises Refusal if they can't be read.
+        """
+        return self
+
+    def check_files(self, nodes: Sequence[str]) -> None:
+        """Raise Refusal if the user's files can't be read, or make no sense among these nodes."""
 
     def check_topology(self, topology: TopologySettings) -> None:
         """Raise Refusal if the fault makes no sense in the scenario's topology."""

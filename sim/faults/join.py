@@ -18,6 +18,7 @@ class Join(Fault):
     """Clients that are not there from the beginning, and join at a time."""
 
     together: ClassVar[str] = "it joins at the later one"
+    starts_first: ClassVar[bool] = True
 
     kind: Literal["join"] = Field(description=KIND)
     nodes: Selector = Field(description="the clients that join")

@@ -59,7 +59,7 @@ class PointRecord:
     """When the first crash of the server strikes that has a time of its own; without one, the
     first of any node."""
     crash_node: str | None
-    """Whose it is."""
+    """Whose it is: a name, or of several that crash together names and ranges of them."""
     target: TargetRecord | None
 
     @property

@@ -92,7 +92,7 @@ def build(
     )
     running = _running(settings, world)
     # Who joins later is absent before any other fault could find it down.
-    faults = sorted(scenario.acting_faults.items(), key=lambda one: one[1].present_s[0] == 0)
+    faults = sorted(scenario.acting_faults.items(), key=lambda one: not one[1].starts_first)
     for name, fault in faults:
         fault.start(name, world)
     for node in nodes:

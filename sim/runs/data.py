@@ -10,6 +10,7 @@ from models.parameters import Layout, Tensor, Vector
 from models.tasks.settings import TaskSettings, Tell
 from models.training import ALL_CLIENTS
 from sim.compute import Graph, Lineage, one_thread
+from sim.faults import Fault
 from sim.record.code import whose_fault
 from sim.record.errors import Refusal, ScenarioError
 from sim.runs.build import Facts
@@ -89,15 +90,34 @@ def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
         if scenario.task not in tasks:
             with mistakes_placed(scenario, scenario.seeds[0]):
                 tasks[scenario.task] = scenario.task.pinned()
-    return [one.model_copy(update={"task": tasks[one.task]}) for one in scenarios]
+    return [
+        one.model_copy(update={"task": tasks[one.task], "faults": _pinned_faults(one)})
+        for one in scenarios
+    ]
+
+
+def _pinned_faults(scenario: Scenario) -> dict[str, Fault]:
+    faults: dict[str, Fault] = {}
+    for name, fault in scenario.faults.items():
+        with mistakes_placed(scenario, scenario.seeds[0], "faults", name):
+            faults[name] = fault.pinned()
+    return faults
+
+
+def check_fault_files(scenario: Scenario) -> None:
+    """Raise ScenarioError for a file that a fault reads, and that can't be used."""
+    for name, fault in scenario.acting_faults.items():
+        with mistakes_placed(scenario, scenario.seeds[0], "faults", name):
+            fault.check_files(scenario.node_names)
 
 
 @contextmanager
-def mistakes_placed(scenario: Scenario, seed: int) -> Iterator[None]:
-    """Let a mistake that shows only when a learner is built say where it was written."""
+def mistakes_placed(scenario: Scenario, seed: int, *part: str) -> Iterator[None]:
+    """Let a mistake that shows only when files are read say where it, or its part, was written."""
     try:
         yield
-    except Refusal as mistake:
+    except Refusal as refusal:
+        mistake = refusal.below(*part)
         when = f" (seed {seed})" if mistake.path == ("task", "partition") else ""
         raise scenario.mistake(mistake.path, f"{mistake.what}{when}", mistake.allowed) from None
     except Exception as error:

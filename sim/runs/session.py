@@ -25,7 +25,7 @@ from sim.results import kept, under_way
 from sim.results.folder import RunTables
 from sim.runs.build import check_faults, check_timeouts, check_topologies, local_rounds
 from sim.runs.cautions import cautions, evidence
-from sim.runs.data import Data, learner_spec, mistakes_placed
+from sim.runs.data import Data, check_fault_files, learner_spec, mistakes_placed
 from sim.runs.playing import Played, RunProgress, play
 from sim.runs.training import Training
 from sim.scenario import Scenario, check_events
@@ -119,6 +119,7 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
     data = Data(tell)
     for scenario in scenarios:
         check_topologies(scenario)
+        check_fault_files(scenario)
         check_timeouts(scenario)
         for protocol in scenario.protocols:
             for seed in scenario.seeds:

@@ -1,11 +1,13 @@
 """The files that a scenario names: read where they say what it is, found where they are data."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any
 
 from models.tasks import TASKS, TaskSettings
+from sim.faults import FAULTS, Fault
 from sim.record.code import own
 from sim.record.errors import Mistakes, Path, Place, Refusal, did_you_mean, scenario_error
 from sim.scenario.regions import TABLES as REGION_TABLES
@@ -16,6 +18,7 @@ _MATRIX = ("network", "latency", "matrix")
 _REGIONS = ("network", "regions", "table")
 _Read = Callable[[str, Path, Place], Any]
 """What a cell means: its text, the table's path and the cell's place."""
+_WithData = TaskSettings | Fault
 
 
 def complete(document: Document, folder: FilePath) -> None:
@@ -23,7 +26,7 @@ def complete(document: Document, folder: FilePath) -> None:
 
     Raises ScenarioError for tables that can't be read.
     """
-    _complete_task_paths(document, folder)
+    _complete_paths(document, folder)
     mistakes = Mistakes()
     for path, (content, read) in _tables(document).items():
         with mistakes.collected():
@@ -139,22 +142,30 @@ def _text(cell: str, path: Path, place: Place) -> str:
     return cell.strip()
 
 
-def _complete_task_paths(document: Document, folder: FilePath) -> None:
-    """Let the paths that ``task`` names, which are relative to ``folder``, say where they lead.
+def _complete_paths(document: Document, folder: FilePath) -> None:
+    """Let the paths of data, which are relative to ``folder``, say where they lead.
 
     Links are not followed: what a file names in turn is relative to where the user put it.
     """
-    task = document.value.get("task")
-    kind = task.get("name") if isinstance(task, dict) else None
-    for name in _paths_of(kind) if isinstance(kind, str) else ():
-        if isinstance(path := task.get(name), str) and path:
-            task[name] = os.path.abspath(folder / path)
+    for part, kind in _with_data(document.value):
+        for name in kind.paths:
+            if isinstance(path := part.get(name), str) and path:
+                part[name] = os.path.abspath(folder / path)
 
 
-def _paths_of(kind: str) -> Sequence[str]:
-    """The settings that are paths, of a task of that name; what is none is told later."""
-    try:
-        found = TASKS.get(kind) or own(kind)
-    except Refusal:
-        return ()
-    return found.paths if isinstance(found, type) and issubclass(found, TaskSettings) else ()
+def _with_data(value: dict[str, Any]) -> Iterator[tuple[dict[str, Any], type[_WithData]]]:
+    """The parts that may name files of data, each with its kind; what is none is told later."""
+    yield from _of_kind(value.get("task"), "name", TASKS, TaskSettings)
+    faults = value.get("faults")
+    for fault in faults.values() if isinstance(faults, dict) else ():
+        yield from _of_kind(fault, "kind", FAULTS, Fault)
+
+
+def _of_kind(
+    part: Any, key: str, registry: Mapping[str, type[_WithData]], base: type[_WithData]
+) -> Iterator[tuple[dict[str, Any], type[_WithData]]]:
+    if isinstance(part, dict) and isinstance(name := part.get(key), str):
+        with suppress(Refusal):
+            kind = registry.get(name) or own(name)
+            if isinstance(kind, type) and issubclass(kind, base):
+                yield part, kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -27,6 +27,8 @@ from sim.record.settings import (
 from sim.scenario.regions import RegionName
 
 Ints = NDArray[np.int64]
+
+_MOST_PARTS = 4
 
 Jitter = Annotated[float, Field(ge=0, le=10)]
 
@@ -118,6 +120,13 @@ def members(groups: Mapping[str, GroupSettings], clients: int) -> dict[str, Node
     """By group its clients, as names and ranges."""
     owner = owners(groups, clients)
     return {name: _listed(np.flatnonzero(owner == n)) for n, name in enumerate(groups)}
+
+
+def briefly(nodes: Sequence[str]) -> str:
+    """Nodes, clients first, as names and ranges; of many that are no neighbours how many."""
+    clients = [among[0] for node in nodes if (among := span(node))]
+    parts = [*_listed(np.array(clients, dtype=np.int64)), *nodes[len(clients) :]]
+    return ", ".join(parts) if len(parts) <= _MOST_PARTS else f"{len(nodes)} nodes"
 
 
 def _listed(numbers: Ints) -> Nodes:

@@ -31,6 +31,7 @@ from sim.record.points import (
 from sim.record.rows import SERVER
 from sim.record.units import quantity
 from sim.scenario import ranges
+from sim.scenario.groups import briefly
 from sim.scenario.loading import dump, load
 from sim.scenario.paths import apply, at, check_path, leave_defaults_to_the_kind
 from sim.scenario.scenario import Scenario, validated
@@ -222,13 +223,13 @@ def _point_record(point: Point) -> PointRecord:
 def _told_crash(scenario: Scenario) -> tuple[float, str] | tuple[None, None]:
     """When the crash strikes that tables tell of, and whom: the server's first, else the first."""
     crashes = [
-        (fault.crash_s, node)
-        for fault in scenario.faults.values()
-        if fault.crash_s is not None
-        for _, node in fault.named()
+        (fault.crash_s, struck)
+        for fault in scenario.acting_faults.values()
+        if fault.crash_s is not None and (struck := fault.strikes(scenario.node_names))
     ]
-    of_server = [crash for crash in crashes if crash[1] == SERVER]
-    return min(of_server or crashes, default=(None, None))
+    of_server = [(crash_s, SERVER) for crash_s, struck in crashes if SERVER in struck]
+    others = [(crash_s, briefly(struck)) for crash_s, struck in crashes]
+    return min(of_server or others, default=(None, None))
 
 
 def _axes(scenario: Scenario, vary: Sequence[str] | Mapping[str, Any]) -> list[_Axis]:

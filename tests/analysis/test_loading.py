@@ -167,6 +167,24 @@ def test_the_server_s_crash_is_told_before_a_client_s(tmp_path: Path) -> None:
     assert (found.crash_s, found.crash_node) == (9.0, "server")
 
 
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        ("client_1", "client_1"),
+        ("clients", "client_0..client_1"),
+        ("[client_1, server]", "server"),
+        ("all", "server"),
+    ],
+)
+def test_of_a_crash_of_several_it_is_told_whom_it_strikes(
+    nodes: str, told: str, tmp_path: Path
+) -> None:
+    late = "late: {kind: crash, node: client_0, at: 9 s}"
+    crash = f"faults={{{late}, c: {{kind: crash, nodes: {nodes}, at: 5 s}}}}"
+    found = load(write_run(tmp_path, described(crash)))
+    assert (found.crash_s, found.crash_node) == (5.0, told)
+
+
 def test_protocols_may_differ_between_points(tmp_path: Path) -> None:
     sweep = swept("protocols={local: {}},{fedavg: {deadline: 1 min}}")
     found = load(write_sweep(tmp_path, sweep))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from models.tasks.arrays.reading import arrays_at, files_at, parts_of
-from models.tasks.files import Place, file_digest
 from models.tasks.labelled import TargetSettings
 from models.tasks.settings import Tell
+from sim.record.settings.files import AbsolutePath, file_digest
 
 if TYPE_CHECKING:
     from models.tasks.parts import Parts
@@ -27,7 +27,7 @@ class ArraysSettings(TargetSettings):
     """
 
     name: Literal["arrays"] = Field(description="the task's name")
-    path: Place = Field(
+    path: AbsolutePath = Field(
         description="an .npz file, or a folder of .npy files: x and y, or x_train, y_train, "
         "x_test, y_test, x_val, y_val, or train_images, train_labels, ...; if each client is a "
         "site, sites, sites_train, ... as well"

@@ -16,11 +16,11 @@ from pydantic import Field
 
 from models.bits.code import cache_folder, digest, library_version
 from models.partitions.settings import Ints
-from models.tasks.files import Place
 from models.tasks.images.files import FOLDER, Image, class_names, content, images_at
 from models.tasks.labelled import LabelledSettings
 from models.tasks.settings import Tell
 from sim.record.errors import Refusal
+from sim.record.settings.files import AbsolutePath
 
 if TYPE_CHECKING:
     from models.tasks.images.pixels import Pixels
@@ -37,7 +37,7 @@ class ImagesSettings(LabelledSettings):
     libraries: ClassVar[tuple[str, ...]] = (*LabelledSettings.libraries, "pillow")
 
     name: Literal["images"] = Field(description="the task's name")
-    path: Place = Field(
+    path: AbsolutePath = Field(
         description="a folder: CLASS/IMAGE, or SITE/CLASS/IMAGE; the same below the folders train, "
         "test and, if you like, val, if they are told apart"
     )

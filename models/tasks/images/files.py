@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.tasks.cohort import Split
-from models.tasks.files import file_digest
 from sim.record.errors import Refusal
+from sim.record.settings.files import file_digest
 
 FOLDER = ("task", "path")
 """The setting that leads to a user's images, and so to the mistakes in them."""

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from models.bits.code import required
 from models.tasks.cohort import Cohort
-from models.tasks.files import FilesSettings, Place
+from models.tasks.files import FilesSettings
 from models.tasks.nifti.scans import content, scans_at, site_names, split
 from models.tasks.nifti.tables import read_label_map
 from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.settings.base import Positive
+from sim.record.settings.files import AbsolutePath
 
 
 class NiftiSettings(FilesSettings, SegmentationSettings):
@@ -29,11 +30,11 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
     libraries: ClassVar[tuple[str, ...]] = (*SegmentationSettings.libraries, "nibabel", "torchio")
 
     name: Literal["nifti"] = Field(description="the task's name")
-    scans: Place = Field(
+    scans: AbsolutePath = Field(
         description="a CSV file: site, subject, image, labels and, if you like, split "
         "(train, validation or test); or a folder: SITE/SUBJECT/image.nii.gz and labels.nii.gz"
     )
-    label_map: Place = Field(
+    label_map: AbsolutePath = Field(
         description="a CSV file: id, name, group; ids of a group are one structure, an empty group "
         "is the name, the group `background` is ignored"
     )

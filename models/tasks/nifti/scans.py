@@ -12,9 +12,9 @@ from pathlib import Path
 
 from models.bits import generator
 from models.tasks.cohort import Split
-from models.tasks.files import file_digest
 from models.tasks.nifti.tables import LABEL_MAP, SCANS, Columns, Row, table
 from sim.record.errors import Refusal
+from sim.record.settings.files import file_digest
 
 # Ages are for the user's own records; nothing here depends on them.
 _COLUMNS = Columns(("site", "subject", "image", "labels"), optional=("age", "split"))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from models.partitions import PARTITIONS
-from models.tasks.files import Place, file_digest
 from models.tasks.labelled import LabelledSettings, TargetSettings
 from models.tasks.settings import Tell
 from sim.record.errors import Refusal
+from sim.record.settings.files import AbsolutePath, file_digest
 
 if TYPE_CHECKING:
     from models.tasks.parts import Parts
@@ -31,7 +31,7 @@ class TableSettings(TargetSettings):
     libraries: ClassVar[tuple[str, ...]] = (*LabelledSettings.libraries, "pandas", "pyarrow")
 
     name: Literal["table"] = Field(description="the task's name")
-    path: Place = Field(
+    path: AbsolutePath = Field(
         description="a .csv file, with the columns' names first, or a .parquet file"
     )
     label: str = Field(description="the column that is learned")

@@ -23,6 +23,7 @@ from sim.record.settings.distributions import (
     Uniform,
     Weibull,
 )
+from sim.record.settings.files import AbsolutePath, Sha256, file_digest
 from sim.record.settings.kinds import OneOf, own_kinds, own_names
 from sim.record.settings.nodes import (
     WORDS,
@@ -61,6 +62,7 @@ __all__ = [
     "LONGEST_S",
     "SHORTEST_S",
     "WORDS",
+    "AbsolutePath",
     "AllOrCount",
     "Bytes",
     "BytesPerSecond",
@@ -90,6 +92,7 @@ __all__ = [
     "Seed",
     "Selector",
     "Settings",
+    "Sha256",
     "Share",
     "StepTime",
     "TimeOfDay",
@@ -98,6 +101,7 @@ __all__ = [
     "Weibull",
     "detail",
     "details",
+    "file_digest",
     "own_kinds",
     "own_names",
     "ranged",

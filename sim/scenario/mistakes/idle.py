@@ -96,8 +96,8 @@ def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
         yield f"faults.{one.name} and faults.{other.name} both act on {where}: {together}"
     for idle, down in ((one, other), (other, one)):
         if idle.is_idle_in(down):
-            how = "before {} lets it join" if down.joins_s else "while {} holds it down"
-            why = how.format(f"faults.{down.name}")
+            how = "before {} lets {} join" if down.joins_s else "while {} holds {} down"
+            why = how.format(f"faults.{down.name}", "it" if len(both) == 1 else "them")
             yield f"faults.{idle.name} acts on {where}, {why}: to no effect"
 
 

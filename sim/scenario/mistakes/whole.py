@@ -251,7 +251,7 @@ def _members(faults: Mapping[str, Fault], clients: ClientsSettings) -> Refusals:
     for name, fault in faults.items():
         from_s, until_s = fault.present_s
         if (from_s, until_s) == (0.0, math.inf):
-            continue
+            continue  # Whom it strikes may stand in a file, which isn't read yet.
         for node in resolved(fault, groups).strikes(names):
             if from_s > joins.get(node, (0.0, ""))[0]:
                 joins[node] = from_s, name

@@ -55,6 +55,33 @@ def test_delivery_wins_the_tie_with_a_crash() -> None:
     assert kinds == ["transfer"] * CLIENTS + ["crash"]
 
 
+def test_several_nodes_crash_and_recover_at_one_instant() -> None:
+    # A common cause takes both: their second rounds are lost at 6, and begin anew at 9.
+    nodes = ["client_0", "client_2"]
+    fault = {"kind": "crash", "nodes": nodes, "at": "6 s", "recovers_after": "3 s"}
+    world = suffering({"power": fault})
+    tiny.run(world.clock, 10.0)
+    assert [(time_s + lasts_s, *of) for time_s, lasts_s, *of in tiny.events(world.trace)] == [
+        (4.0, "client_0", "train", "", "round=0 attempt=0"),
+        (4.0, "client_1", "train", "", "round=0 attempt=0"),
+        (4.0, "client_2", "train", "", "round=0 attempt=0"),
+        (6.0, "client_0", "crash", "", "power"),
+        (6.0, "client_2", "crash", "", "power"),
+        (6.0, "client_0", "train_lost", "", "round=1 attempt=1 cause=power"),
+        (6.0, "client_2", "train_lost", "", "round=1 attempt=1 cause=power"),
+        (8.0, "client_1", "train", "", "round=1 attempt=1"),
+        (9.0, "client_0", "recover", "", "power"),
+        (9.0, "client_2", "recover", "", "power"),
+    ]
+
+
+def test_of_a_crash_of_several_the_server_is_one() -> None:
+    fault = {"kind": "crash", "nodes": "all", "at": "1.75 s"}
+    world = suffering({"blow": fault}, "fedavg")
+    tiny.run(world.clock, 9.0)
+    assert outages(world) == {node.name: [("crash", 1.75)] for node in world.nodes}
+
+
 def test_slowdown_for_a_while() -> None:
     # 2 s of work until 2, 1 more by 4, the last 1 by 5; client 1 is not concerned.
     fault = {"kind": "slowdown", "nodes": ["client_0"], "factor": 2.0, "at": "2 s", "lasts": "2 s"}

@@ -454,8 +454,8 @@ def test_faults_that_change_nothing() -> None:
     }
     assert said("idle fault", SOUND, scenario=described(faults=faults)) == [
         "faults.after begins at 16.7 min, when the run of 16.7 min is over: it changes nothing",
-        "faults.one and faults.two both act on server from 15 s on: while both hold it down, one "
-        "of them changes nothing",
+        "faults.one and faults.two both act on server from 15 s on: while both hold a node down, "
+        "one of them changes nothing",
     ]
     cut = {"kind": "partition", "groups": [["server"]], "at": "1 s", "heals_after": "2 s"}
     churn = {"kind": "churn", "nodes": "server", "failure_rate": "1 / h"}

@@ -10,6 +10,7 @@ from sim.faults.partition import Partition
 from sim.faults.slowdown import Slowdown
 from sim.record.errors import ScenarioError
 from sim.scenario import Scenario, dump, grid, load
+from sim.scenario.groups import briefly
 from sim.world import Streams, World
 from tests.sim import tiny
 
@@ -128,3 +129,17 @@ def test_many_clients_are_many_numbers_not_many_names() -> None:
     scenario = load("no_faults", ["clients.count=100000", groups])
     assert scenario.clients.members()["half"] == ("client_0", "client_2..client_50000")
     assert int(np.count_nonzero(scenario.clients.each("uplink", 1.0) == 1.0)) == 100_000
+
+
+def test_nodes_are_told_in_few_words() -> None:
+    assert briefly(["client_3"]) == "client_3"
+    assert briefly(["client_0", "client_1", "client_2", "server"]) == "client_0..client_2, server"
+    assert briefly([f"client_{number}" for number in range(0, 20, 2)]) == "10 nodes"
+
+
+def test_a_common_cause_takes_a_group() -> None:
+    power = "faults.power={kind: crash, nodes: [site, server], at: 1 min}"
+    made = load("no_faults", ["clients.groups={site: {nodes: client_3..client_5}}", power])
+    struck = ["client_3", "client_4", "client_5", "server"]
+    assert made.acting_faults["power"].strikes(made.node_names) == struck
+    assert list(made.idle()) == []

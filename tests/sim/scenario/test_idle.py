@@ -17,6 +17,7 @@ def down(at: str, node: str, after: str = "5 min") -> str:
 
 CUT = "{kind: partition, groups: [[client_0]], at: %s, heals_after: 5 min}"
 JOIN = "{kind: join, nodes: client_2, at: %s}"
+POWER = "{kind: crash, nodes: client_0..client_3, at: %s, recovers_after: 5 min}"
 LEAVE = "{kind: leave, nodes: client_2, at: %s}"
 TOGETHER = [
     (
@@ -39,6 +40,20 @@ TOGETHER = [
         ["faults.b acts on client_2 from 3 min on, while faults.a holds it down: to no effect"],
     ),
     ((down("1 min", "client_2"), slow("3 min", "client_2", "client_3")), []),
+    (
+        (POWER % "1 min", slow("3 min", "client_2", "client_3")),
+        [
+            "faults.b acts on the same nodes from 3 min on, while faults.a holds them down: to no "
+            "effect"
+        ],
+    ),
+    (
+        (POWER % "1 min", POWER % "2 min"),
+        [
+            "faults.a and faults.b both act on the same nodes from 2 min on: while both hold a "
+            "node down, one of them changes nothing"
+        ],
+    ),
     ((down("1 min", "client_2"), slow("6 min", "client_2")), []),
     ((slow("1 min", "client_0"), slow("3 min", "client_1")), []),
     ((slow("1 min", "client_0", lasts="2 min"), slow("3 min", "client_0")), []),

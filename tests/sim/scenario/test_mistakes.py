@@ -7,6 +7,7 @@ import pytest
 
 from braintorrent.testing.trials import Idle
 from models.training import TrainingSettings
+from sim.faults import FAULTS
 from sim.protocols import PROTOCOLS
 from sim.record.errors import ScenarioError
 from sim.scenario import grid, load
@@ -39,10 +40,17 @@ evaluation: {every: 1 min, target: {metric: accuracy, value: 0.9}}
 """
 
 TABLE = Path(__file__).with_name("mistakes.txt").read_text(encoding="utf-8").splitlines()
-KNOWN = ", ".join(PROTOCOLS)
-LINES = [
-    line.strip().replace("PROTOCOLS", KNOWN) for line in TABLE if line and not line.startswith("#")
-]
+KNOWN = {"PROTOCOLS": ", ".join(PROTOCOLS), "FAULTS": ", ".join(FAULTS)}
+
+
+def spelled_out(line: str) -> str:
+    """A line of the table with the names that it means."""
+    for short, names in KNOWN.items():
+        line = line.replace(short, names)
+    return line.strip()
+
+
+LINES = [spelled_out(line) for line in TABLE if line and not line.startswith("#")]
 CASES = list(zip(LINES[::2], LINES[1::2], strict=True))
 
 

@@ -1,0 +1,224 @@
+"""Spans of time that a CSV file lists of nodes: read in columns, and checked to the last cell."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.record.errors import Place, Refusal
+from sim.record.settings import LONGEST_S, file_digest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS = ("node", "from", "until")
+ALLOWED = "a CSV file with the columns node, from and until"
+_FILE = ("file",)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+_Mistake = tuple[str, str, str]
+"""Of a row: the column, what is wrong there, and what would be right."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """What a file lists, in arrays: its rows may be a million.
+
+    `names`: the nodes, as they first appear in the file. `rows` [n, 2]: from when to when, in
+    seconds; one node's after the other's, each's in the order of time, and none that touch.
+    `firsts` [names + 1]: where each node's begin.
+    """
+
+    names: tuple[str, ...]
+    rows: Floats
+    firsts: Ints
+
+    def of(self, number: int) -> Floats:
+        """The spans [n, 2] of the node of that number."""
+        return self.rows[self.firsts[number] : self.firsts[number + 1]]
+
+    def contrary(self) -> Spans:
+        """All the other time from 0 on, of the same nodes."""
+        from_s = np.insert(self.rows[:, 1], self.firsts[:-1], 0.0)
+        until_s = np.insert(self.rows[:, 0], self.firsts[1:], math.inf)
+        whole = np.stack((from_s, until_s), axis=1)
+        return Spans(self.names, whole, self.firsts + np.arange(len(self.firsts))).begun_at(0.0)
+
+    def begun_at(self, offset_s: float) -> Spans:
+        """The same for who begins to look then, and calls that 0: what is over is gone."""
+        rows = np.maximum(self.rows - offset_s, 0.0)
+        left = rows[:, 1] > rows[:, 0]
+        return Spans(self.names, rows[left], np.r_[0, np.cumsum(left)][self.firsts])
+
+
+def sha256_of(file: str) -> str:
+    """Names what a file holds. Raises Refusal if it can't be read."""
+    return file_digest(Path(file), ALLOWED, _FILE).hex()
+
+
+@lru_cache(maxsize=8)  # Each protocol and seed asks.
+def read(file: str, sha256: str, unit_s: float) -> Spans:
+    """What the file lists, whose numbers are of `unit_s` seconds.
+
+    Raises Refusal, saying where, if it isn't the one that `sha256` names, or for the first thing
+    in it that can't be used.
+    """
+    if sha256_of(file) != sha256:
+        allowed = "the file as it was, or a scenario without file_sha256"
+        raise Refusal(f"{file} has changed since", allowed, ("file_sha256",))
+    header = _header(file)
+    table = _table(file, header, unit_s)
+    if not len(table):
+        raise Refusal(f"{file}: has no rows", "one or more", _FILE)
+    nodes = table.column("node").combine_chunks()
+    names, codes = nodes.dictionary.to_pylist(), nodes.indices.to_numpy()
+    from_s, until_s = (unit_s * table.column(name).to_numpy() for name in COLUMNS[1:])
+    if "" in names or not _fit(from_s, until_s):
+        raise _first_wrong(file, header, unit_s)
+    order = np.lexsort((from_s, codes))
+    spans, codes = np.stack((from_s[order], until_s[order]), axis=1), codes[order]
+    is_same, gaps_s = codes[1:] == codes[:-1], spans[1:, 0] - spans[:-1, 1]
+    if (overlaps := is_same & (gaps_s < 0)).any():
+        raise _overlap(file, header, np.stack((order[:-1][overlaps], order[1:][overlaps])))
+    return _merged(tuple(names), codes, spans, is_same & (gaps_s == 0))
+
+
+def place_of(file: str, name: str) -> Place:
+    """Where a node is first named in a file that has been read."""
+    header = _header(file)
+    for number, text in _rows(file):
+        if _cells(text)[header.index("node")] == name:
+            return Place(file, number, _column(text, header, "node"))
+    return Place(file)
+
+
+def _merged(
+    names: tuple[str, ...],
+    codes: npt.NDArray[np.int32],
+    spans: Floats,
+    touches: npt.NDArray[np.bool_],
+) -> Spans:
+    """`touches` [rows - 1]: whether a row goes on where the one before it ends."""
+    begins = np.flatnonzero(np.r_[True, ~touches])
+    ends = np.flatnonzero(np.r_[~touches, True])
+    whole = np.stack((spans[begins, 0], spans[ends, 1]), axis=1)
+    return Spans(names, whole, np.searchsorted(codes[begins], np.arange(len(names) + 1)))
+
+
+def _fit(from_s: Floats, until_s: Floats) -> bool:
+    """Whether all are spans of time; what is missing is NaN, which isn't."""
+    return bool(((from_s >= 0) & (until_s > from_s) & (until_s <= LONGEST_S)).all())
+
+
+def _table(file: str, header: Sequence[str], unit_s: float) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    numbers = dict.fromkeys(COLUMNS[1:], pa.float64())
+    try:
+        return arrow.read_csv(
+            file,
+            read_options=arrow.ReadOptions(
+                use_threads=False, column_names=header, skip_rows=1, block_size=1 << 20
+            ),
+            convert_options=arrow.ConvertOptions(
+                include_columns=COLUMNS,
+                column_types={"node": pa.dictionary(pa.int32(), pa.string()), **numbers},
+                null_values=[""],
+            ),
+        ).unify_dictionaries()
+    except pa.ArrowInvalid as error:
+        raise _first_wrong(file, header, unit_s, str(error)) from None
+
+
+# -- where it is wrong: by its text, line by line, once it is known that something is -------------
+
+
+def _lines(file: str) -> Iterator[tuple[int, str]]:
+    """The lines that aren't empty, with their numbers."""
+    with Path(file).open(encoding="utf-8-sig", newline="") as stream:
+        try:
+            for number, line in enumerate(stream, start=1):
+                if text := line.rstrip("\r\n"):
+                    yield number, text
+        except UnicodeDecodeError:
+            raise Refusal(f"{file}: is not UTF-8", "text in UTF-8", _FILE) from None
+
+
+def _rows(file: str) -> Iterator[tuple[int, str]]:
+    return ((number, text) for number, text in _lines(file) if number > 1)
+
+
+def _cells(text: str) -> list[str]:
+    return next(csv.reader([text]))
+
+
+def _column(text: str, header: Sequence[str], name: str) -> int:
+    """Where a cell begins in its line, if no cell is quoted."""
+    return 1 + sum(len(cell) + 1 for cell in text.split(",")[: header.index(name)])
+
+
+def _header(file: str) -> list[str]:
+    """The columns' names."""
+    number, text = next(_lines(file), (0, ""))
+    names = [cell.strip() for cell in _cells(text)] if number == 1 else []
+    for name in COLUMNS:
+        if (count := names.count(name)) != 1:
+            what = f"has {count or 'no'} column{'s' if count else ''} {name!r} in its first line"
+            raise Refusal(f"{Place(file)}: {what}", ", ".join(COLUMNS), _FILE)
+    return names
+
+
+def _first_wrong(file: str, header: Sequence[str], unit_s: float, said: str = "") -> Refusal:
+    """The first mistake in a row; if none is found, what the reader `said`."""
+    for number, text in _rows(file):
+        for column, what, allowed in _wrong(_cells(text), header, unit_s):
+            place = Place(file, number, _column(text, header, column))
+            return Refusal(f"{place}: {what}", allowed, _FILE)
+    return Refusal(f"{file}: is no CSV file ({' '.join(said.split())})", ALLOWED, _FILE)
+
+
+def _wrong(cells: Sequence[str], header: Sequence[str], unit_s: float) -> Iterator[_Mistake]:
+    if len(cells) != len(header):
+        yield header[0], f"a row of {len(cells)} cells", f"{len(header)}, as in the first line"
+        return
+    node, begin, end = (cells[header.index(name)] for name in COLUMNS)
+    if not node:
+        yield "node", "names no node", "a name"
+    from_s, until_s = (_number(cell) * unit_s for cell in (begin, end))
+    for column, cell, seconds in (("from", begin, from_s), ("until", end, until_s)):
+        if not math.isfinite(seconds):
+            yield column, f"{cell!r} is not a number", "a number"
+        elif seconds < 0:
+            yield column, f"{cell} is negative", "zero, when the file begins, or more"
+        elif seconds > LONGEST_S:
+            yield column, f"{cell} is too large", f"at most {LONGEST_S:g} s"
+    if until_s <= from_s:
+        yield "until", f"{end} is not after {begin}", "an end that comes after its beginning"
+
+
+def _number(cell: str) -> float:
+    try:
+        return math.nan if "_" in cell else float(cell)
+    except ValueError:
+        return math.nan
+
+
+def _overlap(file: str, header: Sequence[str], pairs: Ints) -> Refusal:
+    """The first row of the file that overlaps one above it. `pairs` [2, n]: rows that overlap."""
+    above, below = np.sort(pairs, axis=0)
+    first = int(below.argmin())
+    wanted = (int(above[first]), int(below[first]))
+    (other, _), (number, text) = (row for k, row in enumerate(_rows(file)) if k in wanted)
+    place = Place(file, number, _column(text, header, "from"))
+    what = f"overlaps the span of {_cells(text)[header.index('node')]} in line {other}"
+    return Refusal(f"{place}: {what}", "spans of a node that are apart, or touch", _FILE)
