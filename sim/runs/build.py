@@ -20,6 +20,7 @@ from sim.record.errors import Mistakes, Path, Refusal
 from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, is_server
 from sim.record.settings import SHORTEST_S
+from sim.runs.suspicions import remembered
 from sim.scenario import Scenario
 from sim.world import (
     MOST_AT_ONCE,
@@ -97,6 +98,8 @@ def build(
         fault.start(name, world)
     for node in nodes:
         node.behave = partial(_behaviour, running, node)
+        if scenario.evaluation.suspicions:
+            node.behave = remembered(world, node, node.behave)
         node.start()
     return world, running
 

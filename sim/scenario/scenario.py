@@ -53,6 +53,7 @@ from sim.scenario.mistakes.idle import (
     idle_options,
     idle_partition,
     idle_regions,
+    idle_suspicions,
     idle_topology,
 )
 from sim.scenario.mistakes.translation import translated
@@ -309,6 +310,7 @@ class Scenario(Settings):
     def idle_settings(self) -> Iterator[str]:
         """Of all other settings, those that were chosen to no effect."""
         yield from idle_looks(self.evaluation.every, self.duration)
+        yield from idle_suspicions(self.evaluation, self.failure_detection)
         yield from idle_partition(self.task, self.clients.count)
         trained = {name: self.training_of(name).optimizer for name in self.protocols}
         yield from idle_momentum(self.training, self.protocols, trained)

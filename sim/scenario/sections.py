@@ -55,6 +55,8 @@ BY_REGION = ("latency", "uplink", "downlink")
 Stage = Literal["received", "trained"]
 
 _BLOCK = 256  # Latencies are mirrored in squares of so many nodes.
+MOST_SUSPECTED = 64
+"""Clients whose beliefs in each other a trace may tell: a crash is a row of each of the others."""
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -388,6 +390,11 @@ class EvaluationSettings(Settings):
     stages: Annotated[tuple[Stage, ...], Field(strict=False, min_length=1)] = Field(
         default=("received", "trained"),
         description="of a client's two models, those that are scored",
+    )
+    suspicions: bool = Field(
+        default=False,
+        description="whether the trace tells when a node begins and ceases to believe that another "
+        f"is down; of {MOST_SUSPECTED} clients at most",
     )
     target: GoalSettings | None = Field(
         default=None, description="the score whose time to reach is reported"

@@ -14,8 +14,14 @@ from sim.protocols import Protocol
 from sim.record.settings import CostsSettings
 from sim.record.words import time_text
 from sim.scenario.groups import GroupSettings
-from sim.scenario.sections import BY_REGION, ClientsSettings, NetworkSettings, ServerSettings
-from sim.world import TopologySettings
+from sim.scenario.sections import (
+    BY_REGION,
+    ClientsSettings,
+    EvaluationSettings,
+    NetworkSettings,
+    ServerSettings,
+)
+from sim.world import FailureDetection, TopologySettings
 
 
 def idle_faults(
@@ -107,6 +113,15 @@ def idle_looks(every_s: float, run_s: float) -> Iterator[str]:
         yield (
             f"evaluation.every is {time_text(every_s)}, longer than the run of "
             f"{time_text(run_s)}: models are looked at only when it begins and ends"
+        )
+
+
+def idle_suspicions(evaluation: EvaluationSettings, detection: FailureDetection) -> Iterator[str]:
+    """Suspicions that nobody can have."""
+    if evaluation.suspicions and not detection.detects:
+        yield (
+            f"evaluation.suspicions changes nothing: with failure_detection {detection.kind} "
+            "nobody suspects anybody"
         )
 
 

@@ -27,6 +27,7 @@ from sim.record.settings import WORDS, CostsSettings, resolved, span
 from sim.record.words import time_text
 from sim.scenario.regions import RegionsSettings
 from sim.scenario.sections import (
+    MOST_SUSPECTED,
     ClientsSettings,
     EvaluationSettings,
     GoalSettings,
@@ -365,6 +366,13 @@ def _looks(evaluation: EvaluationSettings, duration: float) -> Refusals:
     return _by(partial(check_least, evaluation.every, least_s, what, "evaluation", "every"))
 
 
+def _suspicions(evaluation: EvaluationSettings, clients: ClientsSettings) -> Refusals:
+    if evaluation.suspicions and clients.count > MOST_SUSPECTED:
+        what = f"each of {clients.count} clients would be told of with each other"
+        allowed = f"{MOST_SUSPECTED} clients at most, or false"
+        yield Refusal(what, allowed, ("evaluation", "suspicions"))
+
+
 def _stages(
     evaluation: EvaluationSettings, stop_when: GoalSettings | None, output: OutputSettings
 ) -> Refusals:
@@ -397,5 +405,6 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _costs,
     _goals,
     _looks,
+    _suspicions,
     _stages,
 )

@@ -175,6 +175,17 @@ def test_what_newcomers_start_from_where_a_server_sends_it() -> None:
     ]
 
 
+def test_suspicions_that_nobody_has() -> None:
+    def said(kind: str) -> list[str]:
+        overrides = [f"failure_detection={kind}", "evaluation.suspicions=true"]
+        return list(load("no_faults", ["protocols={local: {}}", *overrides]).idle())
+
+    assert said("heartbeat") == said("perfect") == []
+    assert said("none") == [
+        "evaluation.suspicions changes nothing: with failure_detection none nobody suspects anybody"
+    ]
+
+
 def test_settings_that_do() -> None:
     for overrides in (
         ["protocols={d_psgd: {counts: messages}}"],

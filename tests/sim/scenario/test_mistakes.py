@@ -115,6 +115,15 @@ def test_a_mistaken_override_is_named(override: str, message: str) -> None:
     assert complaint("server_crash", override).startswith(f"--set {override}: {message}")
 
 
+def test_suspicions_of_very_many_are_refused() -> None:
+    wanted = ["clients.count=65", "evaluation.suspicions=true"]
+    assert complaint("no_faults", *wanted).endswith(
+        "evaluation.suspicions: each of 65 clients would be told of with each other; "
+        "allowed: 64 clients at most, or false"
+    )
+    assert load("no_faults", ["clients.count=64", wanted[1]]).evaluation.suspicions
+
+
 def told(path: Path | str, *overrides: str) -> list[str]:
     with pytest.raises(ScenarioError) as caught:
         load(path, overrides)
