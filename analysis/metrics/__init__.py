@@ -13,6 +13,12 @@ from analysis.metrics.clients import (
 )
 from analysis.metrics.common import LOOK, RUN
 from analysis.metrics.costs import COST_KINDS, COSTS, costs
+from analysis.metrics.presence import (
+    PRESENCE_KINDS,
+    SUSPICION_KINDS,
+    presence,
+    suspicions,
+)
 from analysis.metrics.progress import (
     area_under_curve,
     final,
@@ -50,11 +56,13 @@ __all__ = [
     "LOOK",
     "LOSS_KINDS",
     "OUTAGE_KINDS",
+    "PRESENCE_KINDS",
     "RECOVERY_KINDS",
     "RUN",
     "SCORES",
     "SHARES",
     "STATE_KINDS",
+    "SUSPICION_KINDS",
     "WORK_KINDS",
     "area_under_curve",
     "at_equal_work",
@@ -69,6 +77,7 @@ __all__ = [
     "of_model",
     "outages",
     "over_clients",
+    "presence",
     "progress_after_crash",
     "reached_target",
     "recovery_of_nodes",
@@ -77,6 +86,7 @@ __all__ = [
     "score_curves",
     "score_name",
     "staleness_over_time",
+    "suspicions",
     "time_by_state",
     "time_shares",
     "to_target",

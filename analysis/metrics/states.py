@@ -16,14 +16,16 @@ from analysis.metrics.common import (
     per_point,
     runs_of,
 )
+from analysis.metrics.presence import presence
 from sim.record.rows import SERVER, is_server
 
 OUTAGE_KINDS = ("crash", "leave", "recover")
 """What `outages` needs of a trace."""
-STATE_KINDS = ("train", "train_lost", "merge", "transfer", "transfer_lost", *OUTAGE_KINDS)
+STATE_KINDS = ("train", "train_lost", "merge", "transfer", "transfer_lost", "join", *OUTAGE_KINDS)
 """What `time_by_state` needs of a trace."""
 RECOVERY_KINDS = (*OUTAGE_KINDS, "train", "round")
 """What `recovery_of_nodes` needs of a trace."""
+_OUTAGE = ["crash_s", "stop_s", "recover_s", "down_s", "recovered", "left"]
 _COMPUTING = ["train", "train_lost", "merge"]
 _TALKING = ["transfer", "transfer_lost"]
 SHARES = ("computing", "communicating", "waiting", "down")
@@ -38,9 +40,10 @@ def outages(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     `trace`: with the kinds of `OUTAGE_KINDS`, and cause; `scores` tells the nodes, but for the
     standbys, and the ends.
 
-    Columns: point, protocol, seed, node; `fault`, which brought it down first; `crash_s`,
-    `recover_s` (virtual times; NaN if it did not come back); `down_s`, until then or the run's
-    end; `recovered`; `left`, whether it had left. Sorted by run, node and time.
+    Columns: point, protocol, seed, node; `fault`, which brought it down first, or made it leave;
+    `crash_s`; `stop_s`, when it came back, or left, and `recover_s`, the same if it came back
+    (virtual times; NaN where it did not); `down_s`, until then or the run's end; `recovered`;
+    `left`, whether it had left. Sorted by run, node and time. Who hasn't joined yet isn't down.
     """
     check_trace(trace, scores, OUTAGE_KINDS, ["cause"])
     rows = trace[trace["kind"].isin(list(OUTAGE_KINDS))]
@@ -49,20 +52,22 @@ def outages(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     nodes = nodes.sort_values([*RUN, "node"], ignore_index=True)
     rows = rows.assign(place=index_of(rows, nodes, [*RUN, "node"]))
     rows = rows[rows["place"] >= 0].sort_values(["place", "time_s"], kind="stable")
-    # A node that is down does not crash again, but it may leave: that is the same outage.
-    ends = rows["kind"] == "recover"
-    rows = rows[ends | ends.groupby(rows["place"]).shift(fill_value=True)]
-    # So the next row of each beginning is its recovery.
-    after = rows.groupby("place")["time_s"].shift(-1)
-    crashed = (rows["kind"] != "recover").to_numpy()
-    found = nodes.iloc[rows["place"][crashed]].reset_index(drop=True)
-    found["fault"] = rows["cause"][crashed].astype("str").to_numpy()
-    found["crash_s"] = rows["time_s"][crashed].to_numpy()
-    found["recover_s"] = after[crashed].to_numpy()
-    found["recovered"] = found["recover_s"].notna()
-    found["down_s"] = found["recover_s"].fillna(found["end_s"]) - found["crash_s"]
-    found["left"] = (rows["kind"][crashed] == "leave").to_numpy()
-    return found[[*RUN, "node", "fault", "crash_s", "recover_s", "down_s", "recovered", "left"]]
+    # A node that is down does not crash again, but it may leave, once.
+    ends, leaves = rows["kind"] == "recover", rows["kind"] == "leave"
+    has_left = leaves.groupby(rows["place"]).cumsum() > leaves
+    rows = rows[(ends | leaves | ends.groupby(rows["place"]).shift(fill_value=True)) & ~has_left]
+    # So the next row of each beginning is its end.
+    after = rows.groupby("place")[["time_s", "kind"]].shift(-1)
+    begins = (rows["kind"] != "recover").to_numpy()
+    found = nodes.iloc[rows["place"][begins]].reset_index(drop=True)
+    found["fault"] = rows["cause"][begins].astype("str").to_numpy()
+    found["crash_s"] = rows["time_s"][begins].to_numpy()
+    found["stop_s"] = after["time_s"][begins].to_numpy()
+    found["recovered"] = (after["kind"][begins] == "recover").to_numpy()
+    found["recover_s"] = found["stop_s"].where(found["recovered"])
+    found["down_s"] = found["stop_s"].fillna(found["end_s"]) - found["crash_s"]
+    found["left"] = (rows["kind"][begins] == "leave").to_numpy()
+    return found[[*RUN, "node", "fault", *_OUTAGE]]
 
 
 def _of_servers(rows: pd.DataFrame) -> pd.Series:
@@ -73,9 +78,12 @@ def _of_servers(rows: pd.DataFrame) -> pd.Series:
 def time_by_state(
     trace: pd.DataFrame, scores: pd.DataFrame, *, until_s: PerPoint | None = None
 ) -> pd.DataFrame:
-    """How long each node was in each state, from 0 to the run's end, or to `until_s` before it.
+    """How long each node was in each state while it was a member, to `until_s` at most.
 
-    `trace`: with the kinds of `STATE_KINDS`, and peer; `scores` tells the nodes and the ends.
+    From 0, or when it joined, to the run's end, or when it left.
+
+    `trace`: with the kinds of `STATE_KINDS`, and peer; `scores` tells the nodes and the ends, and
+    by `member` who never joined.
 
     At each instant a node is in the first of these states that fits. *Down*: a fault holds it.
     *Computing*: it trains or merges, even if that is lost later. *Communicating*: a model is on its
@@ -93,12 +101,13 @@ def time_by_state(
     a node that was never up.
     """
     check_trace(trace, scores, STATE_KINDS, ["peer"])
-    nodes = nodes_of(scores)
-    end_s = nodes["end_s"].to_numpy(np.float64)
+    nodes = presence(trace.assign(cause=""), scores)
+    end_s = nodes["until_s"].to_numpy(np.float64)
     if until_s is not None:
         end_s = np.minimum(end_s, per_point(nodes["point"], until_s, "until_s"))
-    spent = _spent(_intervals(trace, scores, nodes), end_s)
-    found = nodes[[*RUN, "node"]].assign(span_s=end_s, down_s=spent[:, 0])
+    begin_s = np.minimum(nodes["from_s"].to_numpy(np.float64), end_s)
+    spent = _spent(_intervals(trace, scores, nodes), begin_s, end_s)
+    found = nodes[[*RUN, "node"]].assign(span_s=end_s - begin_s, down_s=spent[:, 0])
     found["up_s"] = found["span_s"] - found["down_s"]
     found["computing_s"], found["communicating_s"] = spent[:, 1], spent[:, 2]
     busy_s = found["computing_s"] + found["communicating_s"]
@@ -111,13 +120,13 @@ def time_by_state(
 def time_shares(
     trace: pd.DataFrame, scores: pd.DataFrame, *, until_s: PerPoint | None = None
 ) -> pd.DataFrame:
-    """How the clients of each run spent their time: means over them of the shares of the run.
+    """How the clients of each run spent their time: means over them of the shares of their time.
 
     Arguments and states as in `time_by_state`; idle is called waiting here, since a client that is
     up and does neither waits for somebody. The pooled machine counts as a client.
 
     Columns: point, protocol, seed; `computing`, `communicating`, `waiting`, `down`, which add up
-    to 1; NaN for a run without length.
+    to 1; NaN for a run without length. Who was never there is left out.
     """
     states = time_by_state(trace, scores, until_s=until_s).rename(columns={"idle_s": "waiting_s"})
     states = states[is_client(states["node"])]
@@ -128,8 +137,8 @@ def time_shares(
 
 def _intervals(trace: pd.DataFrame, scores: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
     """`place` (a row of `nodes`), `state` (a place in `_STATES`), `start_s`, `stop_s`."""
-    down = outages(trace.assign(cause=""), scores).fillna({"recover_s": np.inf})
-    down = down.rename(columns={"crash_s": "start_s", "recover_s": "stop_s"})
+    down = outages(trace.assign(cause=""), scores).fillna({"stop_s": np.inf})
+    down = down.rename(columns={"crash_s": "start_s"})
     spans = trace.assign(start_s=trace["time_s"], stop_s=ended_s(trace))
     computes = spans[spans["kind"].isin(_COMPUTING)]
     sends = spans[spans["kind"].isin(_TALKING)]
@@ -143,16 +152,19 @@ def _intervals(trace: pd.DataFrame, scores: pd.DataFrame, nodes: pd.DataFrame) -
     return found[found["place"] >= 0]
 
 
-def _spent(intervals: pd.DataFrame, end_s: Floats) -> Floats:
+def _spent(intervals: pd.DataFrame, begin_s: Floats, end_s: Floats) -> Floats:
     """Seconds that each node [n] spent in each state [n, states], each instant counted once.
+
+    Between `begin_s` [n] and `end_s` [n].
 
     A sweep along time: at each start a state's depth rises, at each stop it falls; between two
     such instants the first state whose depth isn't zero has the time.
     """
     place = intervals["place"].to_numpy(np.intp)
-    limit_s = end_s[place]
-    starts = np.minimum(intervals["start_s"].to_numpy(np.float64), limit_s)
-    stops = np.minimum(intervals["stop_s"].to_numpy(np.float64), limit_s)
+    starts, stops = (
+        np.clip(intervals[name].to_numpy(np.float64), begin_s[place], end_s[place])
+        for name in ("start_s", "stop_s")
+    )
     places, times = np.concatenate([place, place]), np.concatenate([starts, stops])
     steps = np.zeros((len(times), len(_STATES)), dtype=np.int64)
     state = intervals["state"].to_numpy(np.intp)

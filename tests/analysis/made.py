@@ -28,9 +28,10 @@ def scores(
     seed: int = 0,
     metric: str = "accuracy",
     down: Collection[tuple[str, int]] = (),
+    absent: Collection[tuple[str, int]] = (),
     staleness: Mapping[str, Sequence[float]] | None = None,
 ) -> pd.DataFrame:
-    """Each node's scores at 0, 60, 120, ... s; `down`: (node, number of the look)."""
+    """Each node's scores at 0, 60, 120, ... s; `down`, `absent`: (node, number of the look)."""
     rows = [
         {
             "time_s": LOOK_S * look,
@@ -42,6 +43,7 @@ def scores(
             "metric": metric,
             "value": value,
             "up": (node, look) not in down,
+            "member": (node, look) not in absent,
         }
         for node, series in values.items()
         for look, value in enumerate(series)
@@ -102,6 +104,16 @@ def crash(time_s: float, node: str, fault: str = "churn") -> Event:
 def recover(time_s: float, node: str, fault: str = "churn") -> Event:
     """A node comes back."""
     return event(time_s, 0.0, node, "recover", cause=fault)
+
+
+def join(time_s: float, node: str, fault: str = "late") -> Event:
+    """A node comes for the first time."""
+    return event(time_s, 0.0, node, "join", cause=fault)
+
+
+def leave(time_s: float, node: str, fault: str = "end") -> Event:
+    """A node leaves for good."""
+    return event(time_s, 0.0, node, "leave", cause=fault)
 
 
 def together(*frames: pd.DataFrame) -> pd.DataFrame:

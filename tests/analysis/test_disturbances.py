@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.disturbances import disturbances, struck_text
-from sim.record.rows import TraceRow
+from analysis.loading import load
+from sim.record.rows import ScoreRow, TraceRow
 from tests.analysis.figures.looked_at import a_run, linear
-from tests.analysis.folders import Run, trace
+from tests.analysis.folders import Run, described, score, trace, write_run
 
 
 def struck(run: Run) -> Sequence[TraceRow]:
@@ -35,7 +36,7 @@ def found(tmp_path: Path) -> pd.DataFrame:
 
 
 def test_each_beginning_has_its_end(tmp_path: Path) -> None:
-    rows = found(tmp_path).query("seed == 0").drop(columns="seed").astype("object")
+    rows = found(tmp_path).query("seed == 0").drop(columns=["seed", "factor"]).astype("object")
     assert rows.where(rows.notna(), None).values.tolist() == [
         ["slow", "client_0", "slow", 5.0, 8.0, True],
         ["client_down", "client_0", "churn", 10.0, 20.0, False],
@@ -86,7 +87,96 @@ def test_who_has_left_is_not_called_down(tmp_path: Path) -> None:
     assert rows[["kind", "node", "cause", "start_s"]].values.tolist() == [
         ["left", "client_0", "end", 20.0]
     ]
-    assert struck_text(results, "base") == "client_0 gone 20 s to 1 min"
+    assert struck_text(results, "base") == "client_0 leaves at 20 s"
+
+
+def test_who_joins(tmp_path: Path) -> None:
+    """Client 0 at a fixed time, client 1 drawn for each seed; under seed 1 never."""
+
+    def joining(run: Run) -> Sequence[TraceRow]:
+        fixed = trace(run, 20.0, "client_0", "join", cause="late")
+        return [
+            fixed,
+            *([trace(run, 40.0, "client_1", "join", cause="drawn")] if not run[2] else []),
+        ]
+
+    def there(run: Run) -> Sequence[ScoreRow]:
+        came_s = {"client_0": 20.0, "client_1": 70.0 if run[2] else 40.0}
+        return [
+            score(run, time_s, node, 0.5)._replace(member=time_s >= came_s[node])
+            for time_s in (0.0, 30.0, 60.0)
+            for node in came_s
+        ]
+
+    results = load(write_run(tmp_path, described(), lambda run: (there(run), joining(run))))
+    rows = disturbances(results, "base").drop(columns="factor").astype("object")
+    assert rows.where(rows.notna(), None).values.tolist() == [
+        [0, "absent", "client_0", "late", 0.0, 20.0, True],
+        [0, "absent", "client_1", "drawn", 0.0, 40.0, False],
+        [1, "absent", "client_0", "late", 0.0, 20.0, True],
+        [1, "absent", "client_1", None, 0.0, None, False],
+    ]
+    assert struck_text(results, "base") == (
+        "client_0 joins at 20 s; client_1 joins at 40 s; client_1 never joins"
+    )
+
+
+def test_several_that_come_and_go(tmp_path: Path) -> None:
+    def moving(run: Run) -> Sequence[TraceRow]:
+        return [
+            *(
+                trace(run, 3.0 + 9.0 * (n + run[2]), f"client_{n}", "join", cause="in")
+                for n in (0, 1)
+            ),
+            *(trace(run, 40.0 + 9.0 * n, f"client_{n}", "leave", cause="out") for n in (0, 1)),
+        ]
+
+    assert struck_text(a_run(tmp_path, events=moving), "base") == (
+        "2 clients join from 3 to 21 s; 2 clients leave at 40 s and 49 s"
+    )
+
+
+def test_degraded_links(tmp_path: Path) -> None:
+    """Twice as long, then, of both, only later: a factor of 1 is how that begins and ends."""
+
+    def slower(run: Run) -> Sequence[TraceRow]:
+        return [
+            trace(run, 10.0, "client_0", "degrade", cause="night", factor=2.0),
+            trace(run, 20.0, "client_0", "degrade", cause="night", factor=1.0),
+            *(trace(run, 30.0, f"client_{n}", "degrade", cause="far", factor=1.0) for n in (0, 1)),
+            *(trace(run, 50.0, f"client_{n}", "degrade", cause="far", factor=1.0) for n in (0, 1)),
+        ]
+
+    results = a_run(tmp_path, events=slower)
+    rows = disturbances(results, "base").query("seed == 0")
+    assert rows[["kind", "node", "start_s", "stop_s", "factor"]].values.tolist() == [
+        ["degraded", "client_0", 10.0, 20.0, 2.0],
+        ["degraded", "client_0", 30.0, 50.0, 1.0],
+        ["degraded", "client_1", 30.0, 50.0, 1.0],
+    ]
+    assert struck_text(results, "base") == (
+        "links of client_0 2 times slower 10 to 20 s; links of 2 clients slower 30 to 50 s"
+    )
+
+
+def test_what_fails_together(tmp_path: Path) -> None:
+    def once(run: Run) -> Sequence[TraceRow]:
+        return [trace(run, 9.0, f"client_{n}", "crash", cause="power") for n in (0, 1)]
+
+    def often(run: Run) -> Sequence[TraceRow]:
+        return [
+            trace(run, 9.0 * k + 3.0 * back, f"client_{n}", kind, cause="power")
+            for k in range(6)
+            for back, kind in enumerate(("crash", "recover"))
+            for n in ((0, 1) if k in (0, 2) else (0,))
+        ]
+
+    for name, events, text in (
+        ("once", once, "2 clients down together 9 s to 1 min"),
+        # That both are down at the start says nothing of why.
+        ("often", often, "power: clients down 20 % of the time, up to 2 together"),
+    ):
+        assert struck_text(a_run(tmp_path / name, events=events), "base") == text
 
 
 def test_nothing_has_struck(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from tests.analysis.made import (
     Event,
     crash,
     event,
+    join,
+    leave,
     lost,
     plain,
     recover,
@@ -119,23 +121,44 @@ def test_outages_are_crashes_with_what_ended_them() -> None:
     assert outages(trace(), both).empty
 
 
-def test_who_leaves_is_out_for_good_from_the_crash_on_that_came_before() -> None:
+def test_who_leaves_is_out_for_good() -> None:
     happened = trace(
         crash(10.0, "client_0"),
         recover(15.0, "client_0"),
-        event(20.0, 0.0, "client_0", "leave", cause="end"),
-        event(25.0, 0.0, "client_0", "leave", cause="again"),
+        leave(20.0, "client_0"),
+        leave(25.0, "client_0", "again"),
         crash(30.0, "client_1"),
-        event(40.0, 0.0, "client_1", "leave", cause="end"),
+        leave(40.0, "client_1"),
     )
     columns = ("node", "fault", "crash_s", "down_s", "recovered", "left")
     assert plain(outages(happened, scores(TWO)), *columns) == [
         ("client_0", "churn", 10.0, 5.0, True, False),
         ("client_0", "end", 20.0, 100.0, False, True),
-        ("client_1", "churn", 30.0, 90.0, False, False),
+        ("client_1", "churn", 30.0, 10.0, False, False),
+        ("client_1", "end", 40.0, 80.0, False, True),
     ]
-    down_s = time_by_state(happened, scores(TWO)).set_index("node")["down_s"]
-    assert down_s[["client_0", "client_1"]].tolist() == [105.0, 90.0]
+    spent = time_by_state(happened, scores(TWO))
+    assert plain(spent, "span_s", "down_s") == [(20.0, 5.0), (40.0, 10.0)]
+
+
+def test_time_counts_from_the_join_to_the_leave() -> None:
+    happened = trace(
+        join(30.0, "client_0"),
+        train(40.0, 20.0, "client_0"),
+        train(60.0, 10.0, "client_1"),
+        leave(100.0, "client_1"),
+    )
+    first = scores(TWO, absent=[("client_0", 0)])
+    spent = time_by_state(happened, first)
+    assert plain(spent, *SECONDS) == [
+        (90.0, 0.0, 90.0, 20.0, 0.0, 70.0),
+        (100.0, 0.0, 100.0, 10.0, 0.0, 90.0),
+    ]
+    shares = time_shares(happened, first)
+    assert shares["computing"].tolist() == [(20 / 90 + 10 / 100) / 2]
+    # Who joins only later has no time before.
+    assert plain(time_by_state(happened, first, until_s=20.0), "span_s") == [0.0, 20.0]
+    assert time_shares(happened, first, until_s=20.0)["waiting"].tolist() == [1.0]
 
 
 @settings(max_examples=40, deadline=None)

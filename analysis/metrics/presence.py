@@ -1,0 +1,111 @@
+"""Who is there: when nodes join and leave, and when the others believe that they are down."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analysis.metrics.common import RUN, check, check_trace, nodes_of
+
+PRESENCE_KINDS = ("join", "leave")
+"""What `presence` needs of a trace."""
+SUSPICION_KINDS = ("suspect", "trust", "crash", "leave", "recover")
+"""What `suspicions` needs of a trace."""
+_NODE = [*RUN, "node"]
+_SPAN = ["node", "start_s", "stop_s", "by", "is_down"]
+
+
+def presence(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """From when to when each node was a member; a node that is down is one, too.
+
+    `trace`: with the kinds of `PRESENCE_KINDS`, and cause; `scores` tells the nodes and the ends,
+    and by `member` who never came.
+
+    Columns: point, protocol, seed, node; `from_s`, 0 of who was there from the beginning;
+    `until_s`, the run's end of who stayed, and both of who never came; `joins`, `leaves`: the names
+    of the faults that made it do so, missing where none did.
+    """
+    check_trace(trace, scores, PRESENCE_KINDS, ["cause"])
+    check(scores, ["member"], "scores")
+    found = nodes_of(scores)
+    was_there = scores.groupby(_NODE, observed=True)["member"].any().rename("was_there")
+    found = found.merge(was_there.reset_index(), on=_NODE)
+    for kind in PRESENCE_KINDS:
+        rows = trace.loc[trace["kind"] == kind, [*_NODE, "time_s", "cause"]].drop_duplicates(_NODE)
+        rows = rows.astype({"cause": "object"})
+        names = {"time_s": f"{kind}_s", "cause": f"{kind}s"}
+        found = found.merge(rows.rename(columns=names), on=_NODE, how="left")
+    # Who leaves between two looks was there, though none of them saw it.
+    came = found["was_there"] | found["join_s"].notna() | found["leave_s"].notna()
+    found["from_s"] = found["join_s"].fillna(0.0).where(came, found["end_s"])
+    found["until_s"] = found["leave_s"].fillna(found["end_s"])
+    return found[[*_NODE, "from_s", "until_s", "joins", "leaves"]]
+
+
+def suspicions(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """When others believed that a node was down, and whether it was.
+
+    `trace`: with the kinds of `SUSPICION_KINDS`, and peer; it tells of beliefs where the scenario
+    has `evaluation: {suspicions: true}`. `scores` tells the nodes and the ends. What a node
+    believed ends as it goes down itself.
+
+    Columns: point, protocol, seed, node; `start_s`, `stop_s` (virtual times); `by`, how many others
+    believed it all the while; `share`, of all other nodes; `is_down`, whether it was, or had left.
+    Sorted by run and time.
+    """
+    check_trace(trace, scores, SUSPICION_KINDS, ["peer"])
+    nodes = nodes_of(scores)
+    runs = nodes.groupby(RUN, observed=True)["end_s"].agg(["max", "size"]).reset_index()
+    rows = trace[trace["kind"].isin(list(SUSPICION_KINDS))]
+    by_run = {key: own for key, own in rows.groupby(RUN, observed=True)}
+    parts = [pd.DataFrame(columns=[*RUN, *_SPAN, "share"])]
+    for point, protocol, seed, end_s, count in runs.itertuples(index=False, name=None):
+        own = by_run.get((point, protocol, seed))
+        spans = pd.DataFrame([] if own is None else _spans(own, end_s), columns=_SPAN)
+        spans = spans.assign(point=point, protocol=protocol, seed=seed)
+        parts.append(spans.assign(share=(spans["by"] / max(1, count - 1)).clip(upper=1)))
+    found = pd.concat([one for one in parts if len(one)] or parts[:1], ignore_index=True)
+    types: dict[str, Any] = {name: nodes[name].dtype for name in _NODE}
+    types |= {"start_s": "float64", "stop_s": "float64", "by": "int64", "share": "float64"}
+    found = found.astype({**types, "is_down": "bool"})
+    return found.sort_values([*RUN, "start_s", "node"], ignore_index=True)[
+        [*_NODE, "start_s", "stop_s", "by", "share", "is_down"]
+    ]
+
+
+class _Span(NamedTuple):
+    node: str
+    start_s: float
+    stop_s: float
+    by: int
+    is_down: bool
+
+
+def _spans(rows: pd.DataFrame, end_s: float) -> Iterator[_Span]:
+    """Of one run: a span ends whenever one believer more or fewer, or the truth, begins another."""
+    believers: dict[str, dict[str, None]] = defaultdict(dict)
+    down: dict[str, bool] = defaultdict(bool)
+    since_s: dict[str, float] = {}
+
+    def ended(node: str, time_s: float) -> Iterator[_Span]:
+        begun_s, since_s[node] = since_s.get(node, 0.0), time_s
+        if believers[node] and time_s > begun_s:
+            yield _Span(node, begun_s, time_s, len(believers[node]), down[node])
+
+    known = rows.sort_values("time_s", kind="stable")[["time_s", "node", "kind", "peer"]]
+    for time_s, node, kind, peer in known.astype("object").itertuples(index=False, name=None):
+        if kind in ("suspect", "trust"):
+            yield from ended(peer, time_s)
+            if kind == "suspect":
+                believers[peer][node] = None
+            else:
+                believers[peer].pop(node, None)
+            continue
+        yield from ended(node, time_s)
+        down[node] = kind != "recover"
+        for other in [one for one, its in believers.items() if node in its and down[node]]:
+            yield from ended(other, time_s)
+            del believers[other][node]
+    for node in list(believers):
+        yield from ended(node, end_s)
