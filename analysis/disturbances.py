@@ -169,20 +169,24 @@ def _lasting(rows: pd.DataFrame, kind: str, all_s: float, clients: int) -> tuple
     `all_s`: of all seeds; `clients`: how many have that time each.
     """
     spans = _spans(rows) if rows["is_fixed"].all() else []
-    most = _together(rows) if kind == "client_down" else 1
+    most = max((len(nodes) for _, nodes in together(rows)), default=1)
     if 0 < len(spans) <= MOST_SPANS:
-        together = " together" if len(rows["start_s"].unique()) == 1 < most else ""
-        return f"{_whose(rows, kind)}{together} {' and '.join(spans)}", False
+        at_once = " together" if rows["start_s"].nunique() == 1 < most else ""
+        return f"{_whose(rows, kind)}{at_once} {' and '.join(spans)}", False
     each_s = all_s * (1 if kind in ("server_down", "partition") else clients)
     share = (rows["stop_s"] - rows["start_s"]).sum() / each_s
-    together = f", up to {most} together" if most > 1 else ""
-    return f"{_ALL[kind]} {100 * share:.0f} % of the time{together}", True
+    at_once = f", up to {most} together" if most > 1 else ""
+    return f"{_ALL[kind]} {100 * share:.0f} % of the time{at_once}", True
 
 
-def _together(rows: pd.DataFrame) -> int:
-    """How many one cause has struck at one instant, at most; who is down at 0 was so before."""
-    struck = rows[rows["start_s"] > 0]
-    return int(struck.groupby(["seed", "start_s"]).size().max()) if len(struck) else 1
+def together(found: pd.DataFrame) -> list[tuple[float, list[str]]]:
+    """Of each cause that took several nodes down at one instant when, and whom, in order of time.
+
+    `found`: see `disturbances`. Who is down at 0 was so before.
+    """
+    down = found[found["kind"].isin(["server_down", "client_down"]) & (found["start_s"] > 0)]
+    groups = down.groupby(["start_s", "seed", "cause"])["node"].agg(list)
+    return [(start_s, nodes) for (start_s, *_), nodes in groups.items() if len(nodes) > 1]
 
 
 def _moves(rows: pd.DataFrame, kind: str, seeds: int) -> str:

@@ -12,15 +12,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.metrics import of_model, outages, over_clients
+from analysis.metrics import of_model, outages, over_clients, presence, suspicions
 from analysis.metrics.common import nodes_of
 from sim.record.rows import AGGREGATE, is_server
 
 NETWORK = "network"
 WORK_KINDS = frozenset(("train", "train_lost", "ping", "merge", "round", "round_failed", "lead"))
 """What a node does, one after the other."""
-LOSS_KINDS = frozenset(("transfer_lost", "message_lost", "storage_lost"))
-"""What is lost at an instant."""
+INSTANT_KINDS = frozenset(
+    ("transfer_lost", "message_lost", "storage_lost", "join", "leave", "abort")
+)
+"""What is lost, or happens to a node, at an instant."""
 _MICROSECONDS = 1_000_000
 _TOLD = ("round", "attempt", "asked", "answered", "updates", "factor")
 Args = Mapping[str, str | int | float]
@@ -109,7 +111,7 @@ def layout(trace: pd.DataFrame, scores: pd.DataFrame, metric: str) -> Timeline:
     `trace`, `scores`: all of the run, as `Results` gives it; `metric`: the one that curves show.
     Raises ResultError if there is nothing to show.
     """
-    down = outages(trace, scores)
+    down, there = outages(trace, scores), presence(trace, scores)
     nodes = [str(name) for name in nodes_of(scores)["node"]]
     # Of several servers the global model is one, and a standby has none.
     nodes += [
@@ -121,8 +123,13 @@ def layout(trace: pd.DataFrame, scores: pd.DataFrame, metric: str) -> Timeline:
     for number, row in enumerate(_rows(trace), start=1):
         shown.add(row, number)
     shown.add_outages(down)
+    shown.add_absences(there)
     shown.end()
-    samples = (*_scores_over_time(scores, metric), *_nodes_over_time(down, len(nodes)))
+    samples = (
+        *_scores_over_time(scores, metric),
+        *_nodes_over_time(down, there, len(nodes)),
+        *_suspected_over_time(suspicions(trace, scores)),
+    )
     return Timeline(tuple(shown.tracks(nodes)), samples)
 
 
@@ -160,25 +167,33 @@ class _Shown:
         elif row.kind == "transfer_lost" and row.end_us > row.start_us:
             self._add(f"{row.node} sends", _under_way(row, f"to {row.peer}, lost"))
         elif row.kind == "slowdown":
-            self._slow_down(row)
+            self._slow_down(row, "slowed", "slower")
+        elif row.kind == "degrade":
+            self._slow_down(row, "links", "slower links")
         elif row.kind == "partition":
             begun = Slice(row.start_us, row.start_us, "partition", "partition", _args(row))
             self._open[NETWORK, row.cause].append(begun)
         elif row.kind == "heal":
             self._close((NETWORK, row.cause), row.start_us)
-        if row.kind in LOSS_KINDS:
+        if row.kind in INSTANT_KINDS:
             mark = Mark(row.end_us, row.kind.replace("_", " "), row.kind, _args(row))
             self._marks[row.node].append(mark)
 
     def add_outages(self, down: pd.DataFrame) -> None:
         """Show when nodes were down."""
-        recovered_s = down["recover_s"].fillna(np.inf)
+        stops_s = down["stop_s"].fillna(np.inf)
         columns = (down[name] for name in ("node", "fault", "left", "crash_s"))
-        for node, fault, left, crash_s, recover_s in zip(*columns, recovered_s, strict=True):
-            end_us = self._end_us if np.isinf(recover_s) else _us(recover_s)
+        for node, fault, left, crash_s, stop_s in zip(*columns, stops_s, strict=True):
+            end_us = self._end_us if np.isinf(stop_s) else _us(stop_s)
             args = {"fault": fault}
             name = "gone" if left else "down"
             self._add(str(node), Slice(_us(crash_s), end_us, name, "down", args))
+
+    def add_absences(self, there: pd.DataFrame) -> None:
+        """Show who was not there from the beginning, until it joined."""
+        late = there[there["from_s"] > 0]
+        for node, from_s in zip(late["node"], late["from_s"], strict=True):
+            self._add(str(node), Slice(0, _us(from_s), "not there yet", "absent"))
 
     def end(self) -> None:
         """Show what has begun and lasts until the end."""
@@ -193,18 +208,19 @@ class _Shown:
         for node in nodes:
             # An end is the sum of two rounded times: it may pass the next beginning by one digit.
             yield from lanes(node, self._slices[node], self._marks[node], slack_us=1)
-            for name in (f"{node} slowed", f"{node} sends", f"{node} receives"):
+            for name in (f"{node} {what}" for what in ("slowed", "links", "sends", "receives")):
                 if self._slices[name]:
                     yield from lanes(name, self._slices[name])
 
-    def _slow_down(self, row: _Row) -> None:
-        factor, key = float(row.told["factor"]), (f"{row.node} slowed", row.cause)
-        if factor == 1:
+    def _slow_down(self, row: _Row, track: str, what: str) -> None:
+        factor, key = float(row.told["factor"]), (f"{row.node} {track}", row.cause)
+        # Where messages are only later, a factor of 1 is how that begins, too.
+        if factor == 1 and (row.kind == "slowdown" or self._open[key]):
             self._close(key, row.start_us)
         else:
-            name = f"{factor:g} times slower"
+            name = f"{factor:g} times {what}" if factor != 1 else "later messages"
             args = {"cause": row.cause}
-            self._open[key].append(Slice(row.start_us, row.start_us, name, "slowdown", args))
+            self._open[key].append(Slice(row.start_us, row.start_us, name, row.kind, args))
 
     def _close(self, key: tuple[str, str], end_us: int) -> None:
         if self._open[key]:
@@ -253,13 +269,26 @@ def _scores_over_time(scores: pd.DataFrame, metric: str) -> Iterator[Sample]:
             yield Sample(_us(time_s), metric, finite)
 
 
-def _nodes_over_time(down: pd.DataFrame, count: int) -> Iterator[Sample]:
+def _nodes_over_time(down: pd.DataFrame, there: pd.DataFrame, count: int) -> Iterator[Sample]:
     """How many of all nodes are up, whenever that changes."""
     changes = Counter({0: 0})
     changes.subtract(map(_us, down["crash_s"]))
-    changes.update(map(_us, down["recover_s"].dropna()))
+    changes.update(map(_us, down["stop_s"].dropna()))
+    late = there[there["from_s"] > 0]
+    changes.subtract([0] * len(late))
+    changes.update(map(_us, late["from_s"][late["joins"].notna()]))
     up = count
     for time_us, step in sorted(changes.items()):
         up += step
         if step or time_us == 0:
             yield Sample(time_us, "nodes", {"up": up})
+
+
+def _suspected_over_time(found: pd.DataFrame) -> Iterator[Sample]:
+    """By how many others each node is believed to be down, whenever that changes."""
+    for node, rows in found.astype({"node": "str"}).groupby("node", sort=False):
+        counts: dict[int, int] = {}
+        for start_s, stop_s, by in zip(rows["start_s"], rows["stop_s"], rows["by"], strict=True):
+            counts |= {_us(start_s): by, _us(stop_s): 0}
+        for time_us, by in sorted(counts.items()):
+            yield Sample(time_us, f"{node} suspected", {"by": by})

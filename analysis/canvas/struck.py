@@ -14,8 +14,10 @@ LANES = {
     "server_down": ("server down", "#222222"),
     "client_down": ("a client down", "#8C564B"),
     "left": ("a client gone", "#6B8E6B"),
+    "absent": ("a client not there yet", "#B5CDB5"),
     "storage_lost": ("storage lost", "#E6007E"),
     "partition": ("network in parts", "#7B5EA7"),
+    "degraded": ("links slower", "#4F7C82"),
     "slow": ("a client slow", "#B59B00"),
 }
 """What each kind is called, and its colour, which no protocol has."""

@@ -14,12 +14,13 @@ from analysis.results import Results
 Trace = dict[str, Any]
 HEIGHT_PX = 420
 _DIGITS = 5
-_SYMBOLS = {
+SYMBOLS = {
     **{"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond"},
     **{"v": "triangle-down", "P": "cross", "X": "x", "*": "star"},
     **{"<": "triangle-left", ">": "triangle-right", "p": "pentagon"},
     **{"d": "diamond-tall", "h": "hexagon", "8": "octagon"},
 }
+"""Plotly's names of Matplotlib's markers."""
 _DASHES: dict[look.Line, tuple[int, ...]] = {"-": (), "--": (7, 4), ":": (2, 3), "-.": (7, 3, 2, 3)}
 
 
@@ -81,6 +82,12 @@ def plain(values: Iterable[float]) -> list[float | None]:
     return [float(f"{one:.{_DIGITS}g}") if math.isfinite(one) else None for one in values]
 
 
+def paler(color: str, strength: float) -> str:
+    """A colour on white, as strong as that, from 0 to 1."""
+    parts = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - strength * (255 - part)):02X}" for part in parts)
+
+
 def translucent(color: str) -> str:
     """A colour of the look as the filling of a band."""
     red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
@@ -99,7 +106,7 @@ def stroke(style: look.Style, width: float = look.MEAN_WIDTH) -> dict[str, Any]:
 
 def marker(style: look.Style) -> dict[str, Any]:
     """A protocol's marker."""
-    return {"color": style.color, "symbol": _SYMBOLS[style.marker], "size": 7}
+    return {"color": style.color, "symbol": SYMBOLS[style.marker], "size": 7}
 
 
 def switches(results: Results, found: pd.DataFrame) -> tuple[Switch, ...]:

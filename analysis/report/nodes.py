@@ -2,15 +2,37 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from analysis.canvas.scale import Scale, point_name, time_scale
-from analysis.figures.timeline import BARS, LOST, servers_without_scores, timeline_data
+from analysis.disturbances import disturbances, together
+from analysis.figures.timeline import (
+    BARS,
+    BEFALLEN,
+    DARKER,
+    LOST,
+    SUSPECTED,
+    TOGETHER,
+    WRONGLY,
+    servers_without_scores,
+    shade,
+    timeline_data,
+)
 from analysis.frames import listed
 from analysis.metrics.common import nodes_of
-from analysis.report.drawing import Figure, Switch, View, escaped, layout
+from analysis.report.drawing import (
+    SYMBOLS,
+    Figure,
+    Switch,
+    View,
+    escaped,
+    layout,
+    paler,
+    plain,
+)
 from analysis.results import Results
 from sim.record.errors import ResultError
 from sim.record.rows import CLIENT, FINISHED
@@ -23,8 +45,13 @@ WAITS = Switch("waits", "#EDF1F5", is_line=False)
 _DIGITS = 6
 _ROW_PX, _FRAME_PX = 26, 90
 
+_SHADES = 4
+_LIVES = {"join": "joined", "leave": "left", WRONGLY: "spans of wrong suspicion"}
+
 Run = tuple[str, int]
 """Protocol and seed."""
+Groups = Sequence[tuple[float, list[str]]]
+"""When one cause took several nodes down at one instant, and which."""
 
 
 def timeline(results: Results, point: str | None = None) -> Figure:
@@ -38,7 +65,16 @@ def timeline(results: Results, point: str | None = None) -> Figure:
     nodes = nodes_of(scores)
     scale = time_scale(float(nodes["end_s"].max()))
     kept, spans, left_out = _spans(results, chosen, nodes)
-    views = [_view(run, nodes, span, scale) for run, span in zip(kept, spans, strict=True)]
+    struck = disturbances(results, chosen)
+    groups = [together(struck[struck["seed"] == seed]) for _, seed in kept]
+    views = [
+        _view(run, nodes, span, group, scale)
+        for run, span, group in zip(kept, spans, groups, strict=True)
+    ]
+    present = {str(state) for span in spans for state in span["state"].unique()}
+    shown = [bar for state, bar in BARS.items() if state in present]
+    shown += [TOGETHER] if any(groups) else []
+    darker = f" {DARKER.capitalize()}." if present & {SUSPECTED, WRONGLY} else ""
     rows = max(len(view.bars["nodes"]) for view in views if view.bars)
     crash_s = float(results.conditions["crash_s"][chosen])
     around = (max(0.0, crash_s - WINDOW_S) * scale.factor, (crash_s + WINDOW_S) * scale.factor)
@@ -47,9 +83,9 @@ def timeline(results: Results, point: str | None = None) -> Figure:
         name="nodes",
         title=f"What the nodes did{at}",
         note="A row a node; pale where it is up and waits. What the run's end cut off is not in "
-        f"its trace: it is shown as under way.{left_out}",
+        f"its trace: it is shown as under way.{darker}{left_out}",
         views=tuple(views),
-        switches=(*(Switch(bar.label, bar.color, is_line=False) for bar in BARS.values()), WAITS),
+        switches=(*(Switch(bar.label, bar.color, is_line=False) for bar in shown), WAITS),
         selectors=("protocol", "seed"),
         windows=(("Around the crash", around),) if math.isfinite(crash_s) else (),
         height_px=_ROW_PX * rows + _FRAME_PX,
@@ -124,28 +160,26 @@ def _of(nodes: pd.DataFrame, run: Run) -> pd.Series:
     return (nodes["protocol"] == run[0]) & (nodes["seed"] == run[1])
 
 
-def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, scale: Scale) -> View:
+def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, groups: Groups, scale: Scale) -> View:
     names = _names(nodes, run, spans)
     end_s = float(nodes.loc[_of(nodes, run), "end_s"].iloc[0])
     places = {name: place for place, name in enumerate(names)}
     decimals = max(0, _DIGITS - math.ceil(math.log10(max(end_s * scale.factor, 1e-9))))
-    states = []
-    for state, bar in BARS.items():
-        rows = spans[spans["state"] == state]
-        times = (rows[["start_s", "stop_s"]] * scale.factor).round(decimals)
-        states.append(
-            {
-                **{"name": bar.label, "color": bar.color, "pattern": bar.hatch[:1]},
-                **{"bottom": bar.bottom, "height": bar.height},
-                "node": [places[name] for name in rows["node"]],
-                **{"start": times["start_s"].tolist(), "stop": times["stop_s"].tolist()},
-            }
-        )
-    used = {*nodes.loc[_of(nodes, run), "node"], *spans.loc[spans["state"] != "down", "node"]}
+    times = (spans[["start_s", "stop_s"]] * scale.factor).round(decimals)
+    placed = spans.assign(
+        node=spans["node"].map(places), start=times["start_s"], stop=times["stop_s"]
+    )
+    states = [
+        one for state, rows in placed.groupby("state", sort=False) for one in _states(state, rows)
+    ]
+    order = {bar.label: place for place, bar in enumerate(BARS.values())}
+    states.sort(key=lambda one: order[one["name"]])
+    used = {*nodes.loc[_of(nodes, run), "node"], *spans.loc[~spans["state"].isin(BEFALLEN), "node"]}
     unused = {name: " (not used)" for name in names if name not in used}
     labels = [escaped(name.replace("_", " ") + unused.get(name, "")) for name in names]
     end = round(end_s * scale.factor, decimals)
     bars = {"nodes": labels, "end": end, "unit": scale.unit, "states": states}
+    bars["ties"] = _ties(groups, places, scale)
     rows_axis = {"tickvals": list(range(len(names))), "ticktext": labels, "fixedrange": True}
     frame = layout(
         scale.label("virtual time"),
@@ -154,6 +188,41 @@ def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, scale: Scale) -> V
         yaxis={**rows_axis, "range": [len(names) - 0.4, -0.6], "showgrid": False},
     )
     return View((run[0], str(run[1])), _said(run, names, spans, end, scale.unit), frame, bars=bars)
+
+
+def _states(state: str, rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The bars of one state, or its marks; of a suspicion those of each shade."""
+    bar = BARS[state]
+    shades = (rows["amount"] * _SHADES).apply(math.ceil) / _SHADES
+    is_shaded = state in (SUSPECTED, WRONGLY)
+    for share, own in rows.groupby(shades if is_shaded else 0 * shades):
+        yield {
+            **{"name": bar.label, "color": paler(bar.color, shade(share) if is_shaded else 1.0)},
+            **{"edge": bar.edge, "pattern": bar.hatch[:1]},
+            **{"bottom": bar.bottom, "height": bar.height},
+            # What is lost on its way took time, which is seen.
+            "marker": SYMBOLS[bar.marker] if bar.marker and state != LOST else "",
+            **{name: own[name].tolist() for name in ("node", "start", "stop")},
+            "told": [_told(state, amount) for amount in own["amount"]],
+        }
+
+
+def _told(state: str, amount: float) -> str:
+    """How much of it, where there is more and less."""
+    if state in (SUSPECTED, WRONGLY):
+        return f" by {100 * amount:.0f} % of the others"
+    return f" {amount:.3g} times" if state == "degraded" and amount > 1 else ""
+
+
+def _ties(groups: Groups, places: Mapping[str, int], scale: Scale) -> dict[str, Any]:
+    """Lines between those whom one cause took down at one instant."""
+    x: list[float | None] = []
+    y: list[int | None] = []
+    for time_s, members in groups:
+        rows = sorted(places[one] for one in members if one in places)
+        x += [*plain([time_s * scale.factor] * len(rows)), None]
+        y += [*rows, None]
+    return {"name": TOGETHER.label, "color": TOGETHER.color, "x": x, "y": y}
 
 
 def _said(run: Run, names: Sequence[str], spans: pd.DataFrame, end: float, unit: str) -> str:
@@ -168,5 +237,7 @@ def _said(run: Run, names: Sequence[str], spans: pd.DataFrame, end: float, unit:
     ]
     down = spans.loc[spans["state"] == "down", "node"].drop_duplicates()
     who = f" of {listed(down.tolist())}" if len(down) else ""
+    lives = [f"{counts[kind]:,} {words}" for kind, words in _LIVES.items() if kind in counts]
+    moved = f"; {', '.join(lives)}" if lives else ""
     head = f"Timeline of {run[0]}, seed {run[1]}: {len(names)} nodes over {end:g} {unit}"
-    return f"{head}; {', '.join(told)}{who}."
+    return f"{head}; {', '.join(told)}{who}{moved}."

@@ -7,6 +7,13 @@ const CONFIG = {responsive: true, displayModeBar: false, displaylogo: false};
 const DRAG = matchMedia("(pointer: coarse)").matches ? false : "zoom";
 const PRINTED_PX = 660;
 
+// What a span says: whose it is, of what, how much of it, and when.
+function words(state, bars, place) {
+  const start = state.start[place], stop = state.stop[place];
+  return `${bars.nodes[state.node[place]]} ${state.name}${state.told ? state.told[place] : ""}: ` +
+    (start === stop ? `${start} ${bars.unit}` : `${start} to ${stop} ${bars.unit}`);
+}
+
 // Spans of one state as a single filled outline, and what it says at their corners.
 function outline(state, bars) {
   const x = [], y = [], text = [];
@@ -15,14 +22,29 @@ function outline(state, bars) {
     const low = node + state.bottom, high = low + state.height;
     x.push(start, start, stop, stop, start, null);
     y.push(low, high, high, low, low, null);
-    const words = `${bars.nodes[node]} ${state.name}: ${start} to ${stop} ${bars.unit}`;
-    text.push(words, words, words, words, words, "");
+    const said = words(state, bars, place);
+    text.push(said, said, said, said, said, "");
   });
   return {type: "scatter", mode: "none", fill: "toself", x, y, text, name: state.name,
     meta: state.name, fillcolor: state.color, hoveron: "points",
-    fillpattern: state.pattern ? {shape: state.pattern, fgcolor: "#fff", bgcolor: state.color,
+    fillpattern: state.pattern ? {shape: state.pattern, fgcolor: state.edge, bgcolor: state.color,
       fillmode: "replace", size: 6, solidity: .25} : {},
     hovertemplate: "%{text}<extra></extra>", hoverlabel: {bgcolor: state.color}};
+}
+
+// What took no time, or counts from its end on.
+function marks(state, bars) {
+  return {type: "scatter", mode: "markers", name: state.name, meta: state.name, x: state.stop,
+    y: state.node.map(node => node + state.bottom + state.height / 2),
+    marker: {symbol: state.marker, color: state.color, size: 11, line: {color: "#fff", width: 1}},
+    text: state.node.map((_, place) => words(state, bars, place)),
+    hovertemplate: "%{text}<extra></extra>"};
+}
+
+// Lines between rows.
+function ties({name, color, x, y}) {
+  return {type: "scatter", mode: "lines+markers", name, meta: name, x, y, hoverinfo: "skip",
+    line: {color, width: 1.5}, marker: {color, size: 5}};
 }
 
 // The row of a node that is up and waits is what nothing else covers.
@@ -34,8 +56,9 @@ function waits(bars) {
 }
 
 function tracesOf(view) {
-  return view.bars ? [waits(view.bars), ...view.bars.states.map(one => outline(one, view.bars))]
-    : view.traces;
+  const bars = view.bars;
+  return bars ? [waits(bars), ...bars.states.map(one => (one.marker ? marks : outline)(one, bars)),
+    ties(bars.ties)] : view.traces;
 }
 
 function show(figure) {

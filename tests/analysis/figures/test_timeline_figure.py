@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
-from analysis.figures.timeline import timeline, timeline_data
+from analysis.figures.timeline import DARKER, shade, timeline, timeline_data
 from sim.record.errors import ResultError
 from sim.record.rows import TraceRow
-from tests.analysis.figures.looked_at import a_run, drawn, keys
+from tests.analysis.figures.looked_at import a_run, drawn, keys, xs, ys
 from tests.analysis.folders import Run, trace
 
 PEERS = ["protocols={braintorrent: {}}"]
@@ -24,9 +26,15 @@ def happens(run: Run) -> Sequence[TraceRow]:
     ]
 
 
+def spans(did: pd.DataFrame) -> list[list[Any]]:
+    """Node, state, from when, to when."""
+    found: list[list[Any]] = did.drop(columns="amount").values.tolist()
+    return found
+
+
 def test_what_happened(tmp_path: Path) -> None:
     did, merged = timeline_data(a_run(tmp_path, events=happens, changes=PEERS))
-    assert did.values.tolist() == [
+    assert spans(did) == [
         ["client_0", "down", 4.0, 60.0],
         ["client_0", "train", 1.0, 2.0],
         ["client_0", "send", 2.0, 3.0],
@@ -43,7 +51,7 @@ def test_a_transfer_that_is_lost_has_a_bar_of_its_own(tmp_path: Path) -> None:
 
     results = a_run(tmp_path, events=events)
     did, _ = timeline_data(results, protocol="fedavg")
-    assert did.values.tolist() == [["server", "send_lost", 5.0, 7.0]]
+    assert spans(did) == [["server", "send_lost", 5.0, 7.0]]
     assert keys(drawn(timeline(results, protocol="fedavg"))) == ["sends in vain"]
     assert keys(drawn(timeline(results, protocol="local"))) == []
 
@@ -55,7 +63,7 @@ def test_standbys_have_rows_though_no_scores(tmp_path: Path) -> None:
 
     results = a_run(tmp_path, events=events)
     did, _ = timeline_data(results, protocol="fedavg")
-    assert did.values.tolist() == [
+    assert spans(did) == [
         ["standby_1", "down", 4.0, 60.0],
         ["server", "send", 2.0, 3.0],
         ["standby_1", "receive", 2.0, 3.0],
@@ -98,7 +106,7 @@ def test_the_server_has_a_row_where_it_is_not_used(tmp_path: Path) -> None:
     results = a_run(tmp_path, values, both)
     for protocol, name in (("local", "server\n(not used)"), ("fedavg", "server")):
         did, _ = timeline_data(results, protocol=protocol)
-        assert did.values.tolist() == [["server", "down", 10.0, 60.0]]
+        assert spans(did) == [["server", "down", 10.0, 60.0]]
         labels = drawn(timeline(results, protocol=protocol)).axes[0].get_yticklabels()
         assert [label.get_text() for label in labels] == ["client 0", name]
 
@@ -120,7 +128,7 @@ def test_a_round_that_the_end_cut_off(tmp_path: Path) -> None:
         ("fedavg", [["client_1", "open", 46.0, 60.0]]),
     ):
         did, _ = timeline_data(results, protocol=protocol)
-        assert did[did["state"] == "open"].values.tolist() == expected
+        assert spans(did[did["state"] == "open"]) == expected
 
 
 def test_what_befalls_the_network_stands_above(tmp_path: Path) -> None:
@@ -133,3 +141,74 @@ def test_what_befalls_the_network_stands_above(tmp_path: Path) -> None:
     assert keys(drawn(timeline(a_run(tmp_path, events=events)))) == ["network in parts"]
     results = a_run(tmp_path / "later", events=events)
     assert keys(drawn(timeline(results, from_s=55.0))) == []
+
+
+def lives(run: Run) -> Sequence[TraceRow]:
+    """Client 0 joins, has slow links, and is believed down for nothing; client 1 leaves."""
+
+    def belief(time_s: float, kind: str) -> TraceRow:
+        return TraceRow(run[1], run[2], time_s, 0.0, "client_1", kind, "client_0", 0)
+
+    return [
+        trace(run, 10.0, "client_0", "join", cause="late"),
+        trace(run, 12.0, "client_0", "degrade", cause="night", factor=4.0),
+        belief(20.0, "suspect"),
+        trace(run, 22.0, "client_0", "crash", cause="power"),
+        trace(run, 22.0, "client_1", "crash", cause="power"),
+        trace(run, 23.0, "client_0", "recover", cause="power"),
+        trace(run, 23.0, "client_1", "recover", cause="power"),
+        trace(run, 25.0, "client_0", "degrade", cause="night", factor=1.0),
+        belief(30.0, "suspect"),
+        trace(run, 32.0, "client_0", "lead"),
+        trace(run, 34.0, "client_0", "crash", cause="alone"),
+        belief(36.0, "trust"),
+        trace(run, 40.0, "client_1", "abort"),
+        trace(run, 45.0, "client_1", "leave", cause="end"),
+    ]
+
+
+def test_who_comes_who_goes_and_who_is_believed_what(tmp_path: Path) -> None:
+    results = a_run(tmp_path, events=lives)
+    did, _ = timeline_data(results, protocol="local")
+    assert spans(did[did["state"] != "open"]) == [
+        ["client_0", "down", 22.0, 23.0],
+        ["client_0", "down", 34.0, 60.0],
+        ["client_1", "down", 22.0, 23.0],
+        ["client_1", "absent", 45.0, 60.0],
+        ["client_0", "absent", 0.0, 10.0],
+        ["client_0", "lead", 32.0, 33.0],
+        ["client_0", "join", 10.0, 10.0],
+        ["client_1", "leave", 45.0, 45.0],
+        ["client_1", "abort", 40.0, 40.0],
+        ["client_0", "suspected", 34.0, 36.0],
+        ["client_0", "suspected_up", 20.0, 22.0],
+        ["client_0", "suspected_up", 30.0, 34.0],
+        ["client_0", "degraded", 12.0, 25.0],
+    ]
+    assert did.loc[did["state"] == "degraded", "amount"].tolist() == [4.0]
+    figure = drawn(timeline(results, protocol="local", from_s=0.0))
+    assert keys(figure) == [
+        *("links slower", "not there", "down", "rightly suspected", "wrongly suspected"),
+        *("joins", "leaves", "is elected", "ends the job", "fail together"),
+    ]
+    assert figure.get_suptitle().endswith(DARKER)
+    (axis,) = figure.axes
+    assert [text.get_text() for text in axis.texts] == ["×4"]
+    # Who fails alone isn't joined to anybody.
+    [tied] = [line for line in axis.lines if line.get_marker() == "o"]
+    assert (xs(tied).tolist(), ys(tied).tolist()) == ([22.0, 22.0], [0, 1])
+
+
+def test_a_suspicion_is_the_darker_the_more_have_it() -> None:
+    assert 0 < shade(0.0) < shade(0.25) < shade(0.5) < shade(1.0) == 1.0
+
+
+def test_factors_of_links_that_are_slower_all_the_time_are_left_out(tmp_path: Path) -> None:
+    def flapping(run: Run) -> Sequence[TraceRow]:
+        return [
+            trace(run, 0.25 * place, "client_0", "degrade", cause="wifi", factor=1.0 + place % 2)
+            for place in range(1, 201)
+        ]
+
+    (axis,) = drawn(timeline(a_run(tmp_path, events=flapping), protocol="local", from_s=0.0)).axes
+    assert len(axis.texts) == 0

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.figures.timeline import DARKER
 from analysis.loading import load
 from analysis.report import nodes
 from analysis.report.drawing import View
@@ -15,6 +16,7 @@ from analysis.report.nodes import most_each, timeline
 from sim.record.errors import ResultError
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
+from tests.analysis.figures.test_timeline_figure import lives
 from tests.analysis.folders import Run, described, trace, write_run
 
 
@@ -44,10 +46,8 @@ def test_what_nodes_did(tmp_path: Path) -> None:
     assert spans(view) == {
         "down": [(0, 4.0, 60.0)],
         "trains": [(0, 1.0, 2.0)],
-        "trains in vain": [],
         "sends": [(0, 2.0, 3.0)],
         "receives": [(1, 2.0, 3.0)],
-        "sends in vain": [],
         "under way at the end": [(1, 3.0, 60.0)],
     }
     assert view.alternative == (
@@ -99,7 +99,7 @@ def test_of_a_long_run_the_first_spans_are_shown(
     monkeypatch.setattr(nodes, "MOST_BARS", 6)
     figure = timeline(a_run(tmp_path, events=happens))
     assert [sum(map(len, spans(view).values())) for view in figure.views] == [3, 3]
-    assert spans(figure.views[0])["down"] == []
+    assert "down" not in spans(figure.views[0])
     assert figure.note.endswith("Of a run with more than 3 spans the first are shown.")
 
 
@@ -113,8 +113,30 @@ def test_of_many_nodes_the_first_have_rows(tmp_path: Path, monkeypatch: pytest.M
     figure = timeline(results)
     assert figure.views[0].bars is not None
     assert figure.views[0].bars["nodes"] == ["server", "client 0"]
-    assert spans(figure.views[0])["receives"] == []
+    assert "receives" not in spans(figure.views[0])
     assert figure.note.endswith("Of more than 2 nodes the first are shown.")
+
+
+def test_who_comes_who_goes_and_who_is_believed_what(tmp_path: Path) -> None:
+    figure = timeline(a_run(tmp_path, events=lives))
+    assert [switch.name for switch in figure.switches] == [
+        *("links slower", "not there", "down", "rightly suspected", "wrongly suspected"),
+        *("joins", "leaves", "is elected", "ends the job", "fail together", "waits"),
+    ]
+    assert DARKER.capitalize() in figure.note
+    view = figure.views[0]
+    assert view.alternative.endswith(
+        "3 outages of client_0, client_1; 1 joined, 1 left, 2 spans of wrong suspicion."
+    )
+    assert spans(view)["not there"] == [(0, 0.0, 10.0), (1, 45.0, 60.0)]
+    assert view.bars is not None
+    told = {one["name"]: (one["color"], one["marker"], one["told"]) for one in view.bars["states"]}
+    assert told["links slower"] == ("#CFE3E6", "", [" 4 times"])
+    assert told["wrongly suspected"] == ("#B2182B", "", [" by 100 % of the others"] * 2)
+    assert told["leaves"] == ("#1B7837", "triangle-left", [""])
+    assert view.bars["ties"] == {
+        "name": "fail together", "color": "#8C564B", "x": [22.0, 22.0, None], "y": [0, 1, None]
+    }  # fmt: skip
 
 
 @given(st.lists(st.integers(0, 50), min_size=1), st.integers(1, 200))
