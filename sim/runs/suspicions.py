@@ -28,7 +28,9 @@ def _believe(world: World, node: Node) -> Behaviour:
     names = [one.name for one in world.nodes if one is not node]
     believed = np.zeros(len(peers), dtype=np.bool_)
     while True:
-        suspected = world.detector.suspects(node.index, peers)
+        # Who hasn't joined, or has left, is not believed to be down: it isn't expected.
+        expected = world.network.members(node.index, peers)
+        suspected = world.detector.suspects(node.index, peers) & expected
         for place in np.flatnonzero(suspected != believed).tolist():
             kind = "suspect" if suspected[place] else "trust"
             world.trace.record(world.clock.now, node.name, kind, peer=names[place])

@@ -100,6 +100,25 @@ def test_servers_believe_and_are_believed_too() -> None:
     ]
 
 
+def test_who_has_not_come_or_has_left_is_not_suspected() -> None:
+    """Client 2 joins, goes down, is found out, and leaves; client 1 leaves while it is up."""
+    rows = played(
+        {"kind": "join", "nodes": "client_2", "at": "9 s"},
+        down("client_2", 13.0, 20.0),
+        {"kind": "leave", "nodes": "client_2", "at": "50 s"},
+        down("client_2", 33.5, None),
+        {"kind": "leave", "nodes": "client_1", "at": "40 s"},
+        clients=3,
+    )
+    assert beliefs(rows) == [
+        (22.25, "client_0", "suspect", "client_2"),
+        (22.25, "client_1", "suspect", "client_2"),
+        (33.25, "client_0", "trust", "client_2"),
+        (33.25, "client_1", "trust", "client_2"),
+        (43.25, "client_0", "suspect", "client_2"),
+    ]
+
+
 TIMES = st.tuples(st.integers(1, 60), st.integers(1, 40))
 
 
