@@ -69,6 +69,10 @@ _TRACE_COLUMNS = [
     *("time_s", "duration_s", "node", "kind", "peer", "bytes", "cause", "updates"),
 ]
 _KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS, *COST_KINDS)))
+_AVERAGED = (*SCORES, PROGRESS, *WORK, *SHARES)
+_SCORE_COLUMNS = [*LOOK, "node", "stage", "value", "up", "member"]
+_TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "peer", "bytes", "cause"]
+_KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS)))
 # A server's model is compared as the global one; another protocol has none to subtract.
 _CONTRASTED = tuple(name for name in SCORES if name != SERVER)
 _SHOWN_OF_RUN = ("mean", "mean_trained", "own_site", "own_site_trained", GLOBAL)

@@ -23,7 +23,7 @@ from sim.record.rows import FINISHED, MISSING, RECEIVED, TRAINED
 
 END_NOTE = "end: the grid's smallest or largest value, beyond which there may be a better one"
 _RUN = ["protocol", "seed"]
-_COLUMNS = [*LOOK, "node", "stage", "value", "up"]
+_COLUMNS = [*LOOK, "node", "stage", "value", "up", "member"]
 
 
 def tuned(results: Results) -> Results:

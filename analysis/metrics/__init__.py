@@ -16,6 +16,7 @@ from analysis.metrics.costs import COST_KINDS, COSTS, costs
 from analysis.metrics.presence import (
     PRESENCE_KINDS,
     SUSPICION_KINDS,
+    catching_up,
     presence,
     suspicions,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "at_equal_work",
     "at_own_site",
     "costs",
+    "catching_up",
     "cumulated",
     "epochs_per_round",
     "fairness_over_time",

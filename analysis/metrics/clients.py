@@ -8,14 +8,17 @@ from sim.record.errors import ResultError
 from sim.record.metrics import OWN_SITE
 
 _CLIENT = [*RUN, "node"]
-_SCORES = [*LOOK, "node", "value", "up"]
+_SCORES = [*LOOK, "node", "value", "up", "member"]
 
 
 def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFrame:
     """The clients' scores at each look, one row per run, metric and look.
 
-    `scores`: point, protocol, seed, time_s, node, metric, value, up. `survivors`: only those
-    clients that are up at the look, so who is in it changes from look to look.
+    They are about the present: who has not joined yet, or has left, is not in them, unless nobody
+    is there any more, of whom the models remain.
+
+    `scores`: point, protocol, seed, time_s, node, metric, value, up, member. `survivors`: only
+    those clients that are up at the look, so who is in it changes from look to look.
 
     Columns: point, protocol, seed, metric, time_s; `clients`, whose scores are counted; `up`, how
     many clients are up; `mean`; `worst` and `best`, the largest and the smallest of a loss; `std`
@@ -26,7 +29,7 @@ def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFra
     makes worst and best NaN, too. None is ever skipped. Raises ResultError for no clients' rows, or
     for two stages of one client's model.
     """
-    rows = client_rows(scores)
+    rows = _present(scores)
     looks = rows.groupby(LOOK, observed=True)["up"].sum().rename("up").astype("int64")
     if survivors:
         rows = rows[rows["up"]]
@@ -53,7 +56,7 @@ def over_clients(scores: pd.DataFrame, *, survivors: bool = False) -> pd.DataFra
 
 
 def client_rows(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows of clients.
+    """The rows of clients, of those who aren't there, too.
 
     Raises ResultError if there are none, if columns are lacking, or for two stages of one client.
     """
@@ -63,6 +66,15 @@ def client_rows(scores: pd.DataFrame) -> pd.DataFrame:
         raise ResultError("scores: have no clients' rows; allowed: those of client_0 and so on")
     check_one_stage(rows)
     return rows
+
+
+def _present(scores: pd.DataFrame) -> pd.DataFrame:
+    """Those of them who are there at their look; all where nobody is."""
+    rows = client_rows(scores)
+    if rows["member"].all():
+        return rows
+    is_any = rows.groupby(LOOK, observed=True)["member"].transform("any")
+    return rows[rows["member"] | ~is_any]
 
 
 def of_model(scores: pd.DataFrame, node: str) -> pd.DataFrame:
@@ -81,9 +93,9 @@ def of_model(scores: pd.DataFrame, node: str) -> pd.DataFrame:
 
 
 def fairness_over_time(scores: pd.DataFrame) -> pd.DataFrame:
-    """How much the clients' scores differ at each look.
+    """How much the clients' scores differ at each look; as in `over_clients`, of those there are.
 
-    `scores`: point, protocol, seed, time_s, node, metric, value, up.
+    `scores`: point, protocol, seed, time_s, node, metric, value, up, member.
 
     Columns: point, protocol, seed, metric, time_s, `clients`; `std` over the clients, which are all
     there are; `gap` between the best and the worst client, zero or more in any metric; `jain`,
@@ -92,7 +104,7 @@ def fairness_over_time(scores: pd.DataFrame) -> pd.DataFrame:
     tells how even it is. NaN for values that are negative, all zero or not finite.
     """
     found = over_clients(scores)
-    rows = client_rows(scores)
+    rows = _present(scores)
     values = rows.assign(square=rows["value"] ** 2, negative=rows["value"] < 0)
     sums = values.groupby(LOOK, observed=True).agg(
         total=("value", "sum"), squares=("square", "sum"), negative=("negative", "any")
@@ -109,7 +121,8 @@ def fairness_over_time(scores: pd.DataFrame) -> pd.DataFrame:
 def staleness_over_time(scores: pd.DataFrame) -> pd.DataFrame:
     """The clients' staleness at each look, in rounds as their protocol counts them.
 
-    `scores`: point, protocol, seed, time_s, node, metric, value, up, staleness; of any metrics.
+    `scores`: point, protocol, seed, time_s, node, metric, value, up, member, staleness; of any
+    metrics. Who has not joined yet, or has left, is not in it.
     Rounds of protocols differ: see the README before comparing them.
 
     Columns: point, protocol, seed, time_s; `mean`; `worst`, the largest; `std` over the clients,
@@ -117,7 +130,7 @@ def staleness_over_time(scores: pd.DataFrame) -> pd.DataFrame:
     """
     check(scores, ["staleness"], "scores")
     # Every metric's row of a look has the same staleness.
-    looks = client_rows(scores).drop_duplicates([*RUN, "time_s", "node"])
+    looks = _present(scores).drop_duplicates([*RUN, "time_s", "node"])
     lags = looks.groupby([*RUN, "time_s"], observed=True)["staleness"]
     found = pd.DataFrame({"mean": lags.mean(), "worst": lags.max(), "std": lags.std(ddof=0)})
     return found.reset_index()
@@ -129,12 +142,13 @@ def at_own_site(scores: pd.DataFrame, *, metric: str = "dice") -> pd.DataFrame:
     `scores`: as for `over_clients`, with both `metric` and its `_own_site`. `pooled` is at home
     nowhere, and has no rows; neither has a client whose site holds nobody out.
 
-    Columns: point, protocol, seed, node, `own_site`, `all_sites`, `gap` (own minus all: above zero
-    where a model is better at home; the other way round for a distance). Raises ResultError if
-    there are no scores of one of the two.
+    Columns: point, protocol, seed, node, `member`, whether it is there at the end; `own_site`,
+    `all_sites`, `gap` (own minus all: above zero where a model is better at home; the other way
+    round for a distance). Raises ResultError if there are no scores of one of the two.
     """
     rows = client_rows(scores).sort_values("time_s", kind="stable")
     last = rows.drop_duplicates([*_CLIENT, "metric"], keep="last")
+    is_there = last[[*_CLIENT, "member"]].drop_duplicates()
 
     def of(name: str, column: str) -> pd.DataFrame:
         chosen = last[last["metric"] == name]
@@ -144,7 +158,8 @@ def at_own_site(scores: pd.DataFrame, *, metric: str = "dice") -> pd.DataFrame:
             )
         return chosen[[*_CLIENT, "value"]].rename(columns={"value": column})
 
-    found = of(f"{metric}_{OWN_SITE}", "own_site").merge(of(metric, "all_sites"), on=_CLIENT)
+    found = is_there.merge(of(f"{metric}_{OWN_SITE}", "own_site"), on=_CLIENT)
+    found = found.merge(of(metric, "all_sites"), on=_CLIENT)
     check(found, [], "scores")
     found["gap"] = found["own_site"] - found["all_sites"]
     return found.sort_values(_CLIENT, ignore_index=True)

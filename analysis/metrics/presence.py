@@ -1,17 +1,31 @@
-"""Who is there: when nodes join and leave, and when the others believe that they are down."""
+"""Who is there: when nodes join and leave, how newcomers catch up, and who is believed down."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from analysis.metrics.common import RUN, check, check_trace, nodes_of
+from analysis.metrics.clients import client_rows
+from analysis.metrics.common import (
+    CURVE,
+    LOOK,
+    RUN,
+    check,
+    check_trace,
+    first,
+    nodes_of,
+    sign,
+    told_alike,
+)
 
 PRESENCE_KINDS = ("join", "leave")
 """What `presence` needs of a trace."""
 SUSPICION_KINDS = ("suspect", "trust", "crash", "leave", "recover")
 """What `suspicions` needs of a trace."""
+NEAR = 0.05
+"""Of the others' mean: who is no further below it has caught up."""
 _NODE = [*RUN, "node"]
 _SPAN = ["node", "start_s", "stop_s", "by", "is_down"]
 
@@ -72,6 +86,52 @@ def suspicions(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values([*RUN, "start_s", "node"], ignore_index=True)[
         [*_NODE, "start_s", "stop_s", "by", "share", "is_down"]
     ]
+
+
+def catching_up(trace: pd.DataFrame, scores: pd.DataFrame, *, margin: float = NEAR) -> pd.DataFrame:
+    """How long each newcomer took until its model was as good as those of who was there before it.
+
+    From its join to the first look at which its score is no worse than the mean of the others', of
+    those who were members before it and still are, by more than `margin` of that mean: with 0.05
+    and others at an accuracy of 0.8 from 0.76 on. As fine as the looks. So it needs nothing that
+    only a server, or only peers, would have.
+
+    `trace`, `scores`: as for `presence`; the scores of one stage.
+
+    Columns: point, protocol, seed, metric, node; `joined_s`; `behind`, by how much its score was
+    worse than that mean at the first look; `value`, virtual seconds; `reached`. Where `reached` is
+    False it had left before, or the run had ended, and `value` is the time until then. Whoever came
+    before all others are there, or after them, has none to be compared with: `behind` is NaN.
+    """
+    rows = client_rows(scores)
+    rows = rows[rows["member"]].merge(presence(trace, scores), on=_NODE)
+    rows = rows.merge(_before(rows), on=[*LOOK, "from_s"])
+    rows = told_alike(rows[rows["joins"].notna()], scores)
+    ahead = sign(rows) * (rows["value"] - rows["others"])
+    near = (ahead >= -margin * rows["others"].abs()) & np.isfinite(rows["others"])
+    keys = [*CURVE, "node"]
+    found = first(rows.assign(behind=-ahead), keys).rename(columns={"from_s": "joined_s"})
+    there_s = first(rows[near], keys)[[*keys, "time_s"]].rename(columns={"time_s": "there_s"})
+    found = found.merge(there_s, on=keys, how="left").sort_values(keys, ignore_index=True)
+    found["reached"] = found["there_s"].notna()
+    found["value"] = found["there_s"].fillna(found["until_s"]) - found["joined_s"]
+    return told_alike(found[[*keys, "joined_s", "behind", "value", "reached"]], scores)
+
+
+def _before(rows: pd.DataFrame) -> pd.DataFrame:
+    """At each look, for each time since which some are members, the mean of who was there before.
+
+    `others`: NaN where that is nobody.
+    """
+    joined = rows.groupby([*LOOK, "from_s"], observed=True)["value"]
+    # What isn't finite makes the mean so, too; a NaN would be skipped.
+    sums = pd.DataFrame(
+        {"total": joined.agg(lambda each: each.sum(skipna=False)), "count": joined.size()}
+    )
+    before = sums.groupby(LOOK, observed=True).cumsum()
+    before = before.groupby(LOOK, observed=True).shift()
+    others = (before["total"] / before["count"]).rename("others")
+    return others.reset_index()
 
 
 class _Span(NamedTuple):

@@ -28,6 +28,33 @@ def test_mean_worst_best_and_spread() -> None:
     ]
 
 
+LIVES = {"client_0": [0.25, 0.75, 0.75], "client_1": [0.0, 0.25, 0.5], "client_2": [0.75] * 3}
+ABSENT = [("client_1", 0), ("client_2", 1), *((f"client_{n}", 2) for n in range(3))]
+
+
+def test_who_is_not_there_counts_for_nothing() -> None:
+    """Client 1 joins, client 2 leaves, and in the end, when nobody is left, all count again."""
+    made = scores(LIVES, absent=ABSENT, down=[("client_1", 1)], staleness=LIVES)
+    found = over_clients(made)
+    assert plain(found, "clients", "up", "mean", "worst")[:2] == [
+        (2, 2, 0.5, 0.25),
+        (2, 1, 0.5, 0.25),
+    ]
+    assert plain(found, "clients", "worst", "best")[2] == (3, 0.5, 0.75)
+    assert plain(over_clients(made, survivors=True), "clients", "mean")[:2] == [(2, 0.5), (1, 0.75)]
+    assert plain(fairness_over_time(made), "clients", "gap") == [(2, 0.5), (2, 0.5), (3, 0.25)]
+    staleness = staleness_over_time(made)
+    assert plain(staleness, "mean", "worst")[:2] == [(0.5, 0.75), (0.5, 0.75)]
+
+
+def test_an_own_site_whose_client_has_left_is_marked() -> None:
+    both = together(
+        scores(OWN, metric="dice_own_site", absent=[("client_1", 1)]),
+        scores(ALL, metric="dice", absent=[("client_1", 1)]),
+    )
+    assert plain(at_own_site(both), "node", "member") == [("client_0", True), ("client_1", False)]
+
+
 @pytest.mark.parametrize("is_told", [True, False])
 def test_two_stages_of_one_client_are_refused(is_told: bool) -> None:
     made = scores({"client_0": [0.0, 0.25], "aggregate": [0.5, 0.5]})
@@ -188,11 +215,11 @@ OWN = {"client_0": [0.9, 0.75], "client_1": [0.9, 0.0]}
 def test_the_last_scores_side_by_side() -> None:
     both = together(scores(OWN, metric="dice_own_site"), scores(ALL, metric="dice"))
     found = at_own_site(both)
-    columns = ["point", "protocol", "seed", "node", "own_site", "all_sites", "gap"]
+    columns = ["point", "protocol", "seed", "node", "member", "own_site", "all_sites", "gap"]
     assert list(found) == columns
     assert plain(found, *columns[2:]) == [
-        (0, "client_0", 0.75, 0.5, 0.25),
-        (0, "client_1", 0.0, 0.25, -0.25),
+        (0, "client_0", True, 0.75, 0.5, 0.25),
+        (0, "client_1", True, 0.0, 0.25, -0.25),
     ]
     assert plain(found, "protocol") == ["swarm", "swarm"]
 

@@ -1,8 +1,12 @@
 """From when to when nodes are members, and who believed what of them meanwhile, by hand."""
 
+import math
+
+import pandas as pd
 import pytest
 
-from analysis.metrics.presence import presence, suspicions
+from analysis.metrics.common import CURVE
+from analysis.metrics.presence import catching_up, presence, suspicions
 from sim.record.errors import ResultError
 from tests.analysis.made import (
     Event,
@@ -105,3 +109,54 @@ def test_each_run_has_its_own_and_most_have_none() -> None:
     none = suspicions(trace(), both)
     assert none.empty
     assert list(none.dtypes) == list(found.dtypes)
+
+
+def newcomers(*, metric: str = "accuracy", seed: int = 0) -> pd.DataFrame:
+    """At 0.8 others stay; client 0 joins after a minute, client 2 after three and never learns."""
+    steady = [0.8] * 5
+    values = {"client_0": [0.0, 0.1, 0.75, 0.77, 0.9], "client_1": steady, "client_2": [0.2] * 5}
+    absent = [("client_0", 0), *(("client_2", look) for look in range(3))]
+    return scores({**values, "client_3": steady}, absent=absent, metric=metric, seed=seed)
+
+
+def test_how_long_newcomers_take() -> None:
+    happened = trace(join(50.0, "client_0"), join(170.0, "client_2"))
+    found = catching_up(happened, newcomers())
+    columns = ("node", "joined_s", "value", "reached")
+    # Within 5 % of 0.8 is 0.76; of client 2's others client 0 is one.
+    assert plain(found, *columns) == [
+        ("client_0", 50.0, 130.0, True),
+        ("client_2", 170.0, 70.0, False),
+    ]
+    assert found["behind"].tolist() == pytest.approx([0.7, (0.8 + 0.8 + 0.77) / 3 - 0.2])
+    assert plain(catching_up(happened, newcomers(), margin=0.1), *columns)[0] == (
+        *("client_0", 50.0, 70.0, True),
+    )
+
+
+def test_of_a_loss_less_is_near() -> None:
+    found = catching_up(trace(join(50.0, "client_0")), newcomers(metric="loss"))
+    assert plain(found, "node", "value", "reached") == [("client_0", 10.0, True)]
+    assert found["behind"].tolist() == pytest.approx([0.1 - 0.8])
+
+
+def test_who_leaves_before_it_has_caught_up_is_censored() -> None:
+    happened = trace(join(170.0, "client_2"), leave(200.0, "client_2"))
+    found = catching_up(happened, newcomers())
+    assert plain(found, "node", "value", "reached") == [("client_2", 30.0, False)]
+
+
+def test_nobody_catches_up_with_nobody_or_with_what_has_diverged() -> None:
+    together_s = trace(*(join(50.0, f"client_{n}") for n in range(4)))
+    found = catching_up(together_s, scores(dict(THREE), absent=[(n, 0) for n in THREE]))
+    assert found["reached"].tolist() == [False] * 3
+    assert found["behind"].isna().all()
+    diverged = {"client_0": [0.5, 0.5], "client_1": [math.nan, math.nan]}
+    found = catching_up(trace(join(30.0, "client_0")), scores(diverged, absent=[("client_0", 0)]))
+    assert found["reached"].tolist() == [False]
+
+
+def test_where_nobody_joins_there_are_no_rows() -> None:
+    found = catching_up(trace(), newcomers())
+    assert found.empty
+    assert list(found) == [*CURVE, "node", "joined_s", "behind", "value", "reached"]
