@@ -17,6 +17,7 @@ from analysis.metrics import (
     STATE_KINDS,
     WORK_KINDS,
     costs,
+    catching_up,
     cumulated,
     final,
     not_after,
@@ -120,6 +121,9 @@ class Comparison:
     """By point and `EPOCHS` or `BYTES`, at how much of it they are compared; the seeds' mean."""
     arrivals: Mapping[Key, Arrival]
     """At the target, of the score that it is about; no keys of points without one."""
+    newcomers: Mapping[Key, Arrival]
+    """When half of those clients that joined, of all seeds, had caught up with the others in the
+    models of the headline's stage: see `catching_up`; no keys where nobody joined."""
     baseline: str | None
     """That of the results, if it has a finished run, and another protocol has one."""
     stages: tuple[str, ...]
@@ -148,7 +152,7 @@ def compared(results: Results) -> Comparison:
     finished = results.runs.loc[results.runs["status"] == FINISHED, "point"].unique()
     if not len(finished):
         return Comparison(
-            pd.DataFrame(), {name: {} for name in _AVERAGED}, {}, {}, {}, None, (), ""
+            pd.DataFrame(), {name: {} for name in _AVERAGED}, {}, {}, {}, {}, None, (), ""
         )
     points = [_of_point(results, str(point)) for point in finished]
     # Those of one point that are text become one type again.
@@ -168,6 +172,7 @@ def compared(results: Results) -> Comparison:
         {key: each for one in points for key, each in _contrasts(results, one)},
         {key: amount for one in points for key, amount in _amounts(one)},
         _arrivals(runs),
+        _arrivals(pd.concat([one.newcomers for one in points], ignore_index=True).astype(types)),
         baseline,
         tuple(stage for stage in STAGES if any(stage in one.stages for one in points)),
         points[0].effort if len({one.effort for one in points}) == 1 else "local work",
@@ -238,6 +243,8 @@ class _Point:
     """By what is equal: a row per run that is compared, with `SCORES` and `least`."""
     stages: frozenset[str]
     effort: str
+    newcomers: pd.DataFrame
+    """As `catching_up` has them."""
 
 
 def _of_point(results: Results, point: str) -> _Point:
@@ -264,7 +271,17 @@ def _of_point(results: Results, point: str) -> _Point:
     found = found.merge(time_shares(trace, scores), on=RUN)
     found = found.merge(costs(trace, scores, _priced(results, point)), on=RUN)
     found = found.merge(reached_target(scores, target), on=RUN, how="left")
-    return _Point(found, dict(_at_equal_cost(results, curves)), stages, effort)
+    alike = dict(_at_equal_cost(results, curves))
+    return _Point(found, alike, stages, effort, _newcomers(results, trace, scores, stages))
+
+
+def _newcomers(
+    results: Results, trace: pd.DataFrame, scores: pd.DataFrame, stages: Collection[str]
+) -> pd.DataFrame:
+    stage = TRAINED if _headline(stages) == "mean_trained" else RECEIVED
+    is_shown = scores["stage"].isna() | (scores["stage"] == stage)
+    rows = scores[is_shown & (scores["metric"] == results.metric)]
+    return catching_up(trace, told_alike(rows, scores))
 
 
 def _priced(results: Results, point: str) -> Settings:
@@ -338,6 +355,7 @@ def _intervals(frame: pd.DataFrame) -> dict[Key, Interval]:
 
 
 def _arrivals(runs: pd.DataFrame) -> dict[Key, Arrival]:
+    """Of `value` and `reached`, missing where there is no target."""
     known = runs[runs["reached"].notna()].astype({"reached": "bool"})
     if known.empty:
         return {}

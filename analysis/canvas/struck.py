@@ -50,10 +50,10 @@ def alpha_of(found: pd.DataFrame) -> float:
 def edges_s(found: pd.DataFrame) -> list[float]:
     """When what strikes alike in all seeds begins and ends, unless that is too often to be shown.
 
-    A storage is lost at a crash, which is there already.
+    A storage is lost at a crash, which is there already; and 0 is where the axis begins.
     """
     fixed = found[found["is_fixed"] & (found["kind"] != "storage_lost")]
-    times = sorted({*fixed["start_s"], *fixed["stop_s"].dropna()})
+    times = sorted({*fixed["start_s"], *fixed["stop_s"].dropna()} - {0.0})
     return times if len(times) <= MOST_LINES else []
 
 

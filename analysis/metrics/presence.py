@@ -103,8 +103,10 @@ def catching_up(trace: pd.DataFrame, scores: pd.DataFrame, *, margin: float = NE
     False it had left before, or the run had ended, and `value` is the time until then. Whoever came
     before all others are there, or after them, has none to be compared with: `behind` is NaN.
     """
-    rows = client_rows(scores)
-    rows = rows[rows["member"]].merge(presence(trace, scores), on=_NODE)
+    rows, there = client_rows(scores), presence(trace, scores)
+    if there["joins"].isna().all():
+        rows = rows.head(0)
+    rows = rows[rows["member"]].merge(there, on=_NODE)
     rows = rows.merge(_before(rows), on=[*LOOK, "from_s"])
     rows = told_alike(rows[rows["joins"].notna()], scores)
     ahead = sign(rows) * (rows["value"] - rows["others"])
@@ -123,11 +125,10 @@ def _before(rows: pd.DataFrame) -> pd.DataFrame:
 
     `others`: NaN where that is nobody.
     """
-    joined = rows.groupby([*LOOK, "from_s"], observed=True)["value"]
     # What isn't finite makes the mean so, too; a NaN would be skipped.
-    sums = pd.DataFrame(
-        {"total": joined.agg(lambda each: each.sum(skipna=False)), "count": joined.size()}
-    )
+    known = rows.assign(value=rows["value"].fillna(np.inf))
+    joined = known.groupby([*LOOK, "from_s"], observed=True)["value"]
+    sums = joined.agg(total="sum", count="size")
     before = sums.groupby(LOOK, observed=True).cumsum()
     before = before.groupby(LOOK, observed=True).shift()
     others = (before["total"] / before["count"]).rename("others")

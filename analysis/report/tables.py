@@ -34,6 +34,7 @@ from analysis.comparison import (
 from analysis.disturbances import struck_text
 from analysis.files import flat
 from analysis.metrics.common import POINT_AND_PROTOCOL
+from analysis.metrics.presence import NEAR
 from analysis.metrics.stages import GLOBAL
 from analysis.results import Results
 from analysis.tuning import END_NOTE, chosen_texts
@@ -116,6 +117,8 @@ def _work(results: Results, found: Comparison) -> Table:
     columns |= {
         head: partial(_cost, found, name) for head, name in _COSTS.items() if is_known(found, name)
     }
+    if found.newcomers:
+        columns["caught up"] = lambda key: _arrival_text(found.newcomers.get(key))
     caption = "Work behind it, means over seeds"
     if results.chosen_values is not None:
         for tail, path in zip(tails(results.tune), results.tune, strict=True):
@@ -185,7 +188,8 @@ def _differences(results: Results, found: Comparison) -> Table:
 _NEEDS_BASELINE = ("better, worse", "at equal", "global model")
 _NEEDS_COSTS = "energy, cost"
 _WORDS = {
-    "mean client": "the mean over clients of the score of each one's model on the held-out data",
+    "mean client": "the mean over clients, of those who are there then, of the score of each one's "
+    "model on the held-out data",
     "aggregate": "the score of one model, the average of all clients' models as trained, weighted "
     "by how much data each has",
     "local rounds": "finished trainings of one client on its own data, those of all clients",
@@ -193,6 +197,8 @@ _WORDS = {
     "lost work": "their share of all training time",
     "received": "the bytes of models that arrived, at all nodes",
     "time to target": "when half of the seeds were there, and how many ever got there",
+    "caught up": "when half of the clients that joined, of all seeds, were no further below the "
+    f"mean score of who was there before them than {100 * NEAR:g} % of it, and how many ever were",
     "better, worse": "the difference holds after Holm's correction over all differences of the "
     "next table; one without such a word cannot be told from zero with these seeds, which is not "
     "to say that it is zero. Differences are of pairs under the same seed, which met the same "
@@ -217,6 +223,13 @@ def words(found: Comparison) -> tuple[tuple[str, str], ...]:
     if not any(is_known(found, name) for name in _COSTS.values()):
         hidden = (*hidden, _NEEDS_COSTS)
     return tuple((name, text) for name, text in _WORDS.items() if name not in hidden)
+    """The comparison's words with what they mean; those about differences if there are any."""
+    shown = {
+        name: text for name, text in _WORDS.items() if found.baseline or name not in _NEEDS_BASELINE
+    }
+    if not found.newcomers:
+        del shown["caught up"]
+    return tuple(shown.items())
 
 
 def _difference(results: Results, found: Comparison, kept: Collection[Contrast], here: Key) -> str:

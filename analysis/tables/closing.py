@@ -30,13 +30,18 @@ def closing_table(results: Several) -> pd.DataFrame:
     the baseline: `mean_difference_time` is the mean client's at equal time; at equal local_epochs
     and bytes, too.
     `time_to_target_s`, missing where fewer than half got there, and `reached`, how many did; the
+    at the end, and of `progress` after a crash, the mean over seeds, `_low` and `_high` (95 %;
+    missing for one seed) and `_n`, how many have one. The same of each difference to the baseline:
+    `mean_difference_time` is the mean client's at equal time; at equal local_epochs and bytes, too.
+    `time_to_target_s`, missing where fewer than half got there, and `reached`, how many did; of
+    clients that joined, of all seeds, `time_to_catch_up_s` and `caught_up`, see `catching_up`; the
     means of the work (see `work_lost`, `time_shares`); of each tuned path the value that most seeds
     chose. What no row has is no column.
     """
     several = [tuned(one) for one in each(results)]
     varied = {name: None for one in several for name in _value_columns(one)}
     frame = pd.DataFrame([row for one in several for row in _rows(one, varied)])
-    counts = [name for name in map(str, frame) if name.endswith(_COUNT) or name == "reached"]
+    counts = [name for name in map(str, frame) if name.endswith((_COUNT, "reached", "caught_up"))]
     return frame.astype(dict.fromkeys(counts, "Int64")).dropna(axis="columns", how="all")
 
 
@@ -105,7 +110,7 @@ def _interval(name: str, one: Interval | None) -> _Cells:
 
 
 def _work(results: Results, found: Comparison, key: Key) -> _Cells:
-    arrival = found.arrivals.get(key)
+    arrival, newcomers = found.arrivals.get(key), found.newcomers.get(key)
     tuned_to: Mapping[str, str | None] = {
         f"{path} (chosen)": chosen_texts(results, path).get(key)
         for path in (results.tune if results.chosen_values is not None else ())
@@ -113,6 +118,8 @@ def _work(results: Results, found: Comparison, key: Key) -> _Cells:
     return {
         "time_to_target_s": arrival.median_s if arrival else math.nan,
         "reached": arrival.reached if arrival else None,
+        "time_to_catch_up_s": newcomers.median_s if newcomers else math.nan,
+        "caught_up": newcomers.reached if newcomers else None,
         **{name: _mean(found, name, key) for name in (*WORK, *SHARES)},
         **tuned_to,
     }

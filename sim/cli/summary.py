@@ -61,7 +61,7 @@ def _place(results: Results, point: str) -> dict[str, Any]:
 
 
 def _line(results: Results, found: Comparison, key: Key, runs: int) -> dict[str, Any]:
-    arrival = found.arrivals.get(key)
+    arrival, newcomers = found.arrivals.get(key), found.newcomers.get(key)
     return {
         "protocol": key[1],
         "seeds": runs,
@@ -70,6 +70,7 @@ def _line(results: Results, found: Comparison, key: Key, runs: int) -> dict[str,
             equal: told for equal in EQUALS if (told := _differences_dict(found, key, equal))
         },
         "time_to_target_s": arrival and _finite_dict(asdict(arrival)),
+        "newcomers_caught_up_s": newcomers and _finite_dict(asdict(newcomers)),
         "local_rounds_done": _finite(mean_of(found, "local_rounds", key).mean),
         "local_rounds_lost": _finite(mean_of(found, "local_rounds_lost", key).mean),
         "bytes_delivered": _finite(mean_of(found, "bytes_received", key).mean),

@@ -41,6 +41,7 @@ from analysis.comparison import (
 )
 from analysis.disturbances import struck_text
 from analysis.metrics.common import POINT_AND_PROTOCOL
+from analysis.metrics.presence import NEAR
 from analysis.metrics.stages import GLOBAL
 from analysis.report.tables import Table as TextTable
 from analysis.results import Results
@@ -182,6 +183,8 @@ def _work(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:
         for name, head in _COSTS.items()
         if is_known(found, name)
     }
+    if found.newcomers:
+        columns["caught\nup"] = lambda key: _arrival_text(found.newcomers.get(key))
     if _has_crash(results, found):
         columns["after\ncrash"] = lambda key: (
             NONE
@@ -205,6 +208,12 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
         if found.arrivals and not any(one.reached for one in found.arrivals.values()):
             yield "nobody reached it"
     yield "rounds: local ones of all clients; lost: ended by a crash or a dropout"
+    if found.newcomers:
+        yield (
+            "caught up: when half of the clients that joined were no further below the mean of "
+            f"who was there before them than {100 * NEAR:g} % of it; and how many ever were, if "
+            "only some"
+        )
     yield "compute, talk (a model comes or goes), wait (neither), down: shares of the clients' time"
     if any(is_known(found, name) for name in _COSTS):
         yield "energy, cost: of all machines, by the scenario's powers and prices"

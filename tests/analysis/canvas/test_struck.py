@@ -22,3 +22,16 @@ def test_what_strikes_after_the_end_does_not_squeeze_the_curves() -> None:
     assert isinstance(bars, LineCollection)
     (segment,) = bars.get_segments()
     assert segment[:, 0].tolist() == [20 / 60, 1.0]
+
+
+def test_a_join_and_a_leave_have_each_a_line() -> None:
+    rows = [
+        (0, "absent", "client_0", "late", 0.0, 20.0, True),
+        (0, "left", "client_1", "end", 40.0, None, True),
+    ]
+    columns = ["seed", "kind", "node", "cause", "start_s", "stop_s", "is_fixed"]
+    found = pd.DataFrame(rows, columns=columns)
+    assert struck.edges_s(found) == [20.0, 40.0]
+    assert [key.get_label() for key in struck.keys(found)] == [
+        *("a client gone", "a client not there yet"),
+    ]

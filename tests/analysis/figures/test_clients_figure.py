@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.figures.clients import clients, clients_data
+from analysis.loading import load
 from sim.record.errors import ResultError
-from tests.analysis.figures.looked_at import a_run, a_sweep, drawn
+from sim.record.rows import ScoreRow, TraceRow
+from tests.analysis.figures.looked_at import a_run, a_sweep, drawn, keys, ys
+from tests.analysis.folders import Run, described, score, trace, write_run
 
 
 def test_each_client_over_seeds(tmp_path: Path) -> None:
@@ -31,3 +35,24 @@ def test_too_many(tmp_path: Path) -> None:
         clients(results)
     with pytest.raises(ResultError, match="has no scores of client_20"):
         clients(results, nodes="client_20")
+
+
+def test_who_is_not_there_is_pale(tmp_path: Path) -> None:
+    def rows(run: Run) -> tuple[list[ScoreRow], list[TraceRow]]:
+        scores = [
+            score(run, time_s, node, 0.5)._replace(member=node == "client_1" or time_s > 0)
+            for time_s in (0.0, 30.0, 60.0)
+            for node in ("client_0", "client_1")
+        ]
+        return scores, [trace(run, 20.0, "client_0", "join", cause="late")]
+
+    results = load(write_run(tmp_path, described(protocols="{local: {}}"), rows))
+    found = clients_data(results)
+    assert found["there"].tolist() == [0.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    figure = drawn(clients(results))
+    late, other = figure.axes
+    strong, pale = (line for line in late.lines if line.get_linewidth() == 1.4)
+    assert np.isnan(ys(strong)).tolist() == [True, False, False]
+    assert (ys(pale).tolist(), pale.get_alpha()) == ([0.5] * 3, 0.3)
+    assert len([line for line in other.lines if line.get_linewidth() == 1.4]) == 1
+    assert keys(figure)[-1] == "had not joined, or had left (pale)"

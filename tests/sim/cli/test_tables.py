@@ -13,6 +13,7 @@ from scipy.special import stdtr
 from analysis.comparison import compared
 from analysis.loading import load
 from analysis.report.tables import tables_of
+from analysis.tables.closing import closing_table
 from analysis.tuning import tuned
 from sim.cli.summary import INTERVAL, as_dict
 from sim.cli.tables import closing_tables
@@ -203,6 +204,39 @@ def test_a_reference_has_not_gained_after_a_crash(tmp_path: Path) -> None:
     assert "before the crash of server at 30 s; not" in text
     # Of two seeds the caption says so, and the cells have the means alone.
     assert "final accuracy, mean of two seeds" in text and "±" not in text
+
+
+def joined(run: Run) -> Rows:
+    """Client 1 joins at 20 s: under braintorrent it has caught up at 30 s, else never."""
+    ours = run[1] == "braintorrent"
+    scores = [
+        score(run, time_s, node, value, stage=stage)._replace(member=time_s > 20 or late == 0)
+        for late, node in enumerate(("client_0", "client_1"))
+        for stage in ("received", "trained")
+        for time_s, value in ((0.0, 0.1), (30.0, 0.8 - 0.5 * late * (not ours)), (60.0, 1 - late))
+    ]
+    return scores, [trace(run, 20.0, "client_1", "join", cause="late")]
+
+
+def test_when_newcomers_had_caught_up(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, described("seeds=[0, 1, 2]", protocols=BOTH), joined)
+    text = table_text(folder)
+    rows = [line.split() for line in text[text.index("work, ") :].splitlines()]
+    assert [row[-2:] for row in rows if row[:1] == ["braintorrent"]] == [["10", "s"]]
+    assert [row[-2:] for row in rows if row[:1] == ["fedavg"]] == [["not", "reached"]]
+    assert "caught up: when half of the clients that joined were no further below" in text
+    assert "struck: client_1 joins at 20 s" in text
+    ours, theirs = (one["newcomers_caught_up_s"] for one in content(folder)["protocols"])
+    assert ours == {"median_s": 10.0, "count": 3, "reached": 3}
+    assert theirs == {"median_s": None, "count": 3, "reached": 0}
+    results = load(folder)
+    table = tables_of(results, compared(results))["work"]
+    assert [row[table.columns.index("caught up")] for row in table.rows] == [
+        *("10 s (3 of 3)", "not reached (0 of 3)"),
+    ]
+    closing = closing_table(results)
+    assert closing["caught_up"].tolist() == [3, 0]
+    assert closing["time_to_catch_up_s"].tolist()[0] == 10.0
 
 
 def test_a_narrow_terminal_gets_all_of_it(run_folder: Path) -> None:
