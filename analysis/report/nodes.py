@@ -17,6 +17,7 @@ from analysis.figures.timeline import (
     SUSPECTED,
     TOGETHER,
     WRONGLY,
+    Bar,
     servers_without_scores,
     shade,
     timeline_data,
@@ -85,7 +86,7 @@ def timeline(results: Results, point: str | None = None) -> Figure:
         note="A row a node; pale where it is up and waits. What the run's end cut off is not in "
         f"its trace: it is shown as under way.{darker}{left_out}",
         views=tuple(views),
-        switches=(*(Switch(bar.label, bar.color, is_line=False) for bar in shown), WAITS),
+        switches=(*(Switch(bar.label, _key(bar), is_line=False) for bar in shown), WAITS),
         selectors=("protocol", "seed"),
         windows=(("Around the crash", around),) if math.isfinite(crash_s) else (),
         height_px=_ROW_PX * rows + _FRAME_PX,
@@ -188,6 +189,11 @@ def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, groups: Groups, sc
         yaxis={**rows_axis, "range": [len(names) - 0.4, -0.6], "showgrid": False},
     )
     return View((run[0], str(run[1])), _said(run, names, spans, end, scale.unit), frame, bars=bars)
+
+
+def _key(bar: Bar) -> str:
+    """A colour that is seen on a button, which is white."""
+    return bar.edge if bar.color == "#FFFFFF" else bar.color
 
 
 def _states(state: str, rows: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ import pytest
 from analysis.report import report
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
+from tests.analysis.figures.test_timeline_figure import lives
 from tests.analysis.folders import Run, trace
 from tests.analysis.report.browser import CHROMIUM, NO_CHROMIUM, Page, browser
 from tests.analysis.report.evil import NAMES, an_evil_run
@@ -56,7 +57,14 @@ def choose(window: Page, figure: str, number: int, value: str) -> None:
     window.value(f"{select}.value = '{value}'; {select}.dispatchEvent(new Event('change'))")
 
 
-@pytest.mark.parametrize("name", ["run_page", "sweep_page"])
+@pytest.fixture(scope="module")
+def lives_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lives")
+    a_run(folder, events=lives)
+    return report(folder)
+
+
+@pytest.mark.parametrize("name", ["run_page", "sweep_page", "lives_page"])
 def test_it_opens_quietly_and_asks_for_nothing(
     window: Page, name: str, request: pytest.FixtureRequest
 ) -> None:
@@ -91,6 +99,14 @@ def test_a_switch_hides_all_of_a_protocol_and_shows_it_again(
         click(window, button)
         assert window.value(SHOWN.format(figure, "local")) == [True] * count
         assert window.value(pressed) == "true"
+
+
+def test_suspicions_of_every_shade_have_one_switch(window: Page, lives_page: Path) -> None:
+    window.open(lives_page)
+    for name, count in (("wrongly suspected", 1), ("joins", 1), ("fail together", 1)):
+        assert window.value(SHOWN.format("nodes", name)) == [True] * count
+        click(window, f"#nodes .switch[data-name='{name}']")
+        assert window.value(SHOWN.format("nodes", name)) == [False] * count
 
 
 def test_what_is_hidden_stays_hidden_at_another_point(window: Page, sweep_page: Path) -> None:
@@ -161,7 +177,14 @@ def test_a_run_that_is_not_there_says_so(window: Page, tmp_path: Path) -> None:
     assert (window.value(absent), window.value(PLOT.format("nodes") + ".hidden")) == (False, True)
 
 
-@pytest.mark.parametrize("name", ["run_page", "sweep_page"])
+@pytest.fixture(scope="module")
+def lives_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lives")
+    a_run(folder, events=lives)
+    return report(folder)
+
+
+@pytest.mark.parametrize("name", ["run_page", "sweep_page", "lives_page"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_the_window(
     window: Page, name: str, width: int, request: pytest.FixtureRequest
