@@ -218,3 +218,60 @@ def test_the_server_is_a_node_after_the_clients() -> None:
 def test_a_run_without_scores_is_refused() -> None:
     with pytest.raises(ResultError, match="has no rows"):
         text(scores=made.scores(TWO).iloc[:0])
+
+
+def test_who_comes_and_who_goes() -> None:
+    """Client 1 joins at 5 s, is down at 20 s, and leaves at 30 s while it is."""
+    there = made.scores(TWO, absent=[("client_1", 0), ("client_1", 1)])
+    happened = (made.join(5.0, "client_1"), crash(20.0, "client_1"), made.leave(30.0, "client_1"))
+    found = timed(*happened, scores=there)
+    slices = [(one["name"], one["ts"], one["dur"]) for one in found if one["ph"] == "X"]
+    assert slices == [
+        ("not there yet", 0, 5_000_000),
+        ("down", 20_000_000, 10_000_000),
+        ("gone", 30_000_000, 30_000_000),
+    ]
+    marks = [(one["name"], one["ts"], one["args"]) for one in found if one["ph"] == "i"]
+    assert marks == [
+        ("join", 5_000_000, {"cause": "late"}),
+        ("leave", 30_000_000, {"cause": "end"}),
+    ]
+    assert curves("nodes", *happened, scores=there) == [
+        *((0, {"up": 1}), (5_000_000, {"up": 2}), (20_000_000, {"up": 1})),
+    ]
+
+
+def test_by_how_many_a_node_is_suspected() -> None:
+    happened = (
+        event(10.0, 0.0, "client_1", "suspect", "client_0"),
+        crash(12.0, "client_0"),
+        recover(20.0, "client_0"),
+        event(20.5, 0.0, "client_1", "trust", "client_0"),
+    )
+    assert [time for time, _ in curves("client_0 suspected", *happened)] == [
+        *(10_000_000, 12_000_000, 20_000_000, 20_500_000),
+    ]
+    assert curves("client_0 suspected", *happened)[-1] == (20_500_000, {"by": 0})
+    assert curves("client_1 suspected", *happened) == []
+
+
+def test_links_that_are_slower_have_a_track() -> None:
+    happened = (
+        event(1.0, 0.0, "client_0", "degrade", cause="night", factor=4.0),
+        event(3.0, 0.0, "client_0", "degrade", cause="night", factor=1.0),
+        # Where messages are only later, a factor of 1 is how that begins and ends.
+        event(5.0, 0.0, "client_0", "degrade", cause="far", factor=1.0),
+        event(6.0, 0.0, "client_0", "degrade", cause="far", factor=1.0),
+    )
+    assert "client_0 links" in track_names(checked(text(*happened))).values()
+    found = [(one["name"], one["ts"], one["dur"]) for one in timed(*happened)]
+    assert found == [
+        ("4 times slower links", 1_000_000, 2_000_000),
+        ("later messages", 5_000_000, 1_000_000),
+    ]
+
+
+def curves(name: str, *events: Event, **scores: Any) -> list[tuple[int, dict[str, float]]]:
+    """A counter's values, and when it takes them."""
+    found = checked(text(*events, **scores))
+    return [(one["ts"], one["args"]) for one in found if one["ph"] == "C" and one["name"] == name]

@@ -177,13 +177,6 @@ def test_a_run_that_is_not_there_says_so(window: Page, tmp_path: Path) -> None:
     assert (window.value(absent), window.value(PLOT.format("nodes") + ".hidden")) == (False, True)
 
 
-@pytest.fixture(scope="module")
-def lives_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lives")
-    a_run(folder, events=lives)
-    return report(folder)
-
-
 @pytest.mark.parametrize("name", ["run_page", "sweep_page", "lives_page"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_the_window(
