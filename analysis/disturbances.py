@@ -185,8 +185,9 @@ def together(found: pd.DataFrame) -> list[tuple[float, list[str]]]:
     `found`: see `disturbances`. Who is down at 0 was so before.
     """
     down = found[found["kind"].isin(["server_down", "client_down"]) & (found["start_s"] > 0)]
-    groups = down.groupby(["start_s", "seed", "cause"])["node"].agg(list)
-    return [(start_s, nodes) for (start_s, *_), nodes in groups.items() if len(nodes) > 1]
+    groups = down.groupby(["start_s", "seed", "cause"])["node"].agg(list).reset_index()
+    pairs = groups[["start_s", "node"]].itertuples(index=False, name=None)
+    return [(start_s, nodes) for start_s, nodes in pairs if len(nodes) > 1]
 
 
 def _moves(rows: pd.DataFrame, kind: str, seeds: int) -> str:

@@ -82,10 +82,9 @@ def suspicions(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     found = pd.concat([one for one in parts if len(one)] or parts[:1], ignore_index=True)
     types: dict[str, Any] = {name: nodes[name].dtype for name in _NODE}
     types |= {"start_s": "float64", "stop_s": "float64", "by": "int64", "share": "float64"}
-    found = found.astype({**types, "is_down": "bool"})
-    return found.sort_values([*RUN, "start_s", "node"], ignore_index=True)[
-        [*_NODE, "start_s", "stop_s", "by", "share", "is_down"]
-    ]
+    columns = [*_NODE, "start_s", "stop_s", "by", "share", "is_down"]
+    found = found.astype({**types, "is_down": "bool"})[columns]
+    return found.sort_values([*RUN, "start_s", "node"], ignore_index=True)
 
 
 def catching_up(trace: pd.DataFrame, scores: pd.DataFrame, *, margin: float = NEAR) -> pd.DataFrame:

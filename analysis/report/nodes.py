@@ -171,7 +171,9 @@ def _view(run: Run, nodes: pd.DataFrame, spans: pd.DataFrame, groups: Groups, sc
         node=spans["node"].map(places), start=times["start_s"], stop=times["stop_s"]
     )
     states = [
-        one for state, rows in placed.groupby("state", sort=False) for one in _states(state, rows)
+        one
+        for state, rows in placed.groupby("state", sort=False)
+        for one in _states(str(state), rows)
     ]
     order = {bar.label: place for place, bar in enumerate(BARS.values())}
     states.sort(key=lambda one: order[one["name"]])

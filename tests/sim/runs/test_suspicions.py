@@ -1,7 +1,9 @@
 """What nodes believe of each other, told in the trace to the instant, and to nobody's harm."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +11,7 @@ from braintorrent.testing.tiny import LINKS
 from sim.record.rows import TraceRow
 from sim.world import Streams
 from tests.sim import tiny
+from tests.worlds import trial
 
 BELIEFS = ("suspect", "trust")
 DETECTION = {"kind": "heartbeat", "interval": "4 s", "timeout": "10 s"}
@@ -148,12 +151,24 @@ def test_nothing_else_changes(
     assert_alternates(told)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["braintorrent", "fedavg", "swarm", "gossip"])
+def test_nothing_else_changes_in_random_worlds(kind: str) -> None:
+    for number in range(6):
+        made = trial(kind, 16, number, 120.0)
+        looks = made.world.sections["evaluation"] | {"suspicions": True}
+        sections = {**made.world.sections, "evaluation": looks}
+        told = replace(made, world=replace(made.world, sections=sections)).unwatched()
+        assert [row for row in told if row.kind not in BELIEFS] == made.unwatched()
+        assert_alternates(told)
+
+
 def assert_alternates(rows: list[TraceRow]) -> None:
     """Who suspects doesn't suspect again, and trusts only whom it suspected; a crash forgets."""
     suspected: dict[str, set[str]] = {}
     is_down: set[str] = set()
     for row in rows:
-        if row.kind == "crash":
+        if row.kind in ("crash", "leave"):
             is_down.add(row.node)
             suspected[row.node] = set()
         elif row.kind == "recover":
