@@ -27,7 +27,6 @@ SUSPICION_KINDS = ("suspect", "trust", "crash", "leave", "recover")
 NEAR = 0.05
 """Of the others' mean: who is no further below it has caught up."""
 _NODE = [*RUN, "node"]
-_SPAN = ["node", "start_s", "stop_s", "by", "is_down"]
 
 
 def presence(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
@@ -43,10 +42,14 @@ def presence(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     check_trace(trace, scores, PRESENCE_KINDS, ["cause"])
     check(scores, ["member"], "scores")
     found = nodes_of(scores)
+    moved = trace.loc[trace["kind"].isin(list(PRESENCE_KINDS)), [*_NODE, "time_s", "cause", "kind"]]
+    if moved.empty and scores["member"].all():
+        stays = {"from_s": 0.0, "until_s": found["end_s"], "joins": None, "leaves": None}
+        return found[_NODE].assign(**stays)
     was_there = scores.groupby(_NODE, observed=True)["member"].any().rename("was_there")
     found = found.merge(was_there.reset_index(), on=_NODE)
     for kind in PRESENCE_KINDS:
-        rows = trace.loc[trace["kind"] == kind, [*_NODE, "time_s", "cause"]].drop_duplicates(_NODE)
+        rows = moved[moved["kind"] == kind].drop(columns="kind").drop_duplicates(_NODE)
         rows = rows.astype({"cause": "object"})
         names = {"time_s": f"{kind}_s", "cause": f"{kind}s"}
         found = found.merge(rows.rename(columns=names), on=_NODE, how="left")
@@ -69,21 +72,20 @@ def suspicions(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     Sorted by run and time.
     """
     check_trace(trace, scores, SUSPICION_KINDS, ["peer"])
-    nodes = nodes_of(scores)
-    runs = nodes.groupby(RUN, observed=True)["end_s"].agg(["max", "size"]).reset_index()
+    parts = []
     rows = trace[trace["kind"].isin(list(SUSPICION_KINDS))]
-    by_run = {key: own for key, own in rows.groupby(RUN, observed=True)}
-    parts = [pd.DataFrame(columns=[*RUN, *_SPAN, "share"])]
-    for point, protocol, seed, end_s, count in runs.itertuples(index=False, name=None):
-        own = by_run.get((point, protocol, seed))
-        spans = pd.DataFrame([] if own is None else _spans(own, end_s), columns=_SPAN)
-        spans = spans.assign(point=point, protocol=protocol, seed=seed)
-        parts.append(spans.assign(share=(spans["by"] / max(1, count - 1)).clip(upper=1)))
-    found = pd.concat([one for one in parts if len(one)] or parts[:1], ignore_index=True)
-    types: dict[str, Any] = {name: nodes[name].dtype for name in _NODE}
-    types |= {"start_s": "float64", "stop_s": "float64", "by": "int64", "share": "float64"}
+    if (rows["kind"] == "suspect").any():
+        nodes = nodes_of(scores).groupby(RUN, observed=True)["end_s"].agg(["max", "size"])
+        for run, own in rows.groupby(RUN, observed=True):
+            end_s, count = nodes.loc[run]
+            spans = pd.DataFrame(_spans(own, float(end_s)), columns=list(_Span._fields))
+            spans["share"] = (spans["by"] / max(1, count - 1)).clip(upper=1)
+            parts.append(spans.assign(**dict(zip(RUN, run, strict=True))))
     columns = [*_NODE, "start_s", "stop_s", "by", "share", "is_down"]
-    found = found.astype({**types, "is_down": "bool"})[columns]
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    types: dict[str, Any] = {name: scores[name].dtype for name in _NODE}
+    types |= {"start_s": "float64", "stop_s": "float64", "by": "int64", "share": "float64"}
+    found = found[columns].astype({**types, "is_down": "bool"})
     return found.sort_values([*RUN, "start_s", "node"], ignore_index=True)
 
 
