@@ -1,7 +1,7 @@
 """What struck the world of a point while its protocols ran: the same under all of them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -40,6 +40,8 @@ _ALL = {
 }
 _VERBS = {"absent": ("joins", "join"), "left": ("leaves", "leave")}
 
+Groups = Sequence[tuple[float, list[str]]]
+"""When one cause took several nodes down at one instant, and whom."""
 _Struck = tuple[str, str | None, str | None]
 """Kind, node and cause."""
 _Row = tuple[int, _Struck, float, float, float]
@@ -179,7 +181,7 @@ def _lasting(rows: pd.DataFrame, kind: str, all_s: float, clients: int) -> tuple
     return f"{_ALL[kind]} {100 * share:.0f} % of the time{at_once}", True
 
 
-def together(found: pd.DataFrame) -> list[tuple[float, list[str]]]:
+def together(found: pd.DataFrame) -> Groups:
     """Of each cause that took several nodes down at one instant when, and whom, in order of time.
 
     `found`: see `disturbances`. Who is down at 0 was so before.

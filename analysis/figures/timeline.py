@@ -14,7 +14,7 @@ from analysis.canvas import look
 from analysis.canvas import struck as bars
 from analysis.canvas.choices import only_point, only_protocol
 from analysis.canvas.scale import Scale, time_scale
-from analysis.disturbances import DOWN, disturbances, together
+from analysis.disturbances import DOWN, Groups, disturbances, together
 from analysis.metrics import RUN, STATE_KINDS, SUSPICION_KINDS, outages, presence, suspicions
 from analysis.metrics.common import is_client, nodes_of
 from analysis.results import Names, Results
@@ -228,25 +228,24 @@ def timeline(
     nodes += servers_without_scores(did, nodes)
     figure, (axis,) = look.panels(1, height_in=0.36 * len(nodes) + 0.6)
     scale = time_scale(stop_s)
-    _draw_bars(axis, did, nodes, scale.factor)
-    if len(merged) <= _MOST_ARROWS:
-        _draw_arrows(axis, merged, nodes, scale.factor)
-    axis.set_xlim(start_s * scale.factor, stop_s * scale.factor)
     all_struck = disturbances(results, point, seeds=number)
     groups = [one for one in together(all_struck) if start_s <= one[0] <= stop_s]
+    axis.set_xlim(start_s * scale.factor, stop_s * scale.factor)
+    _draw_bars(axis, did, nodes, scale.factor)
     _draw_groups(axis, groups, nodes, scale.factor)
+    _write_factors(axis, did, nodes, scale.factor)
+    if len(merged) <= _MOST_ARROWS:
+        _draw_arrows(axis, merged, nodes, scale.factor)
     struck = _within(all_struck, start_s, stop_s)
     bars.draw(axis, struck, stop_s, scale.factor)
     bars.put_title(axis, "", struck)
-    _write_factors(axis, did, nodes, scale.factor)
     axis.set_ylim(len(nodes) - 0.4, -0.6)
     axis.set_yticks(range(len(nodes)), [_row_name(one, used) for one in nodes])
     axis.set_xlabel(scale.label("virtual time"))
     what = f"{name}, {_said(start_s, stop_s, end_s, scale)}"
     said = [DARKER] if did["state"].isin([SUSPECTED, WRONGLY]).any() else []
     look.title(figure, results, what, seeds=[number], among=[name], points=[point], said=said)
-    tied = [look.line_key(TOGETHER.label, marker="o", color=TOGETHER.color)] if groups else []
-    look.legend(figure, [*_keys(did, merged), *tied, *bars.keys(struck)])
+    look.legend(figure, [*_keys(did, merged, groups), *bars.keys(struck)])
     return figure
 
 
@@ -284,7 +283,7 @@ def _row_name(node: str, used: Sequence[str]) -> str:
     return node.replace("_", " ") + ("" if node in used else "\n(not used)")
 
 
-def _keys(did: pd.DataFrame, merged: pd.DataFrame) -> list[look.Key]:
+def _keys(did: pd.DataFrame, merged: pd.DataFrame, groups: Groups) -> list[look.Key]:
     present = set(did["state"])
     shown = [bar for state, bar in BARS.items() if state in present]
     keys: list[look.Key] = [
@@ -297,6 +296,8 @@ def _keys(did: pd.DataFrame, merged: pd.DataFrame) -> list[look.Key]:
         keys.append(look.line_key(f"{len(merged)} merges: too many to draw"))
     elif len(merged):
         keys.append(look.line_key("is merged by"))
+    if groups:
+        keys.append(look.line_key(TOGETHER.label, marker="o", color=TOGETHER.color))
     return keys
 
 
@@ -351,9 +352,7 @@ def _write_factors(axis: Axes, did: pd.DataFrame, nodes: list[str], factor: floa
         )  # fmt: skip
 
 
-def _draw_groups(
-    axis: Axes, groups: Sequence[tuple[float, list[str]]], nodes: list[str], factor: float
-) -> None:
+def _draw_groups(axis: Axes, groups: Groups, nodes: list[str], factor: float) -> None:
     """Who went down by one cause at one instant, joined."""
     for time_s, members in groups:
         places = sorted(nodes.index(one) for one in members if one in nodes)

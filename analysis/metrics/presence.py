@@ -44,8 +44,7 @@ def presence(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     found = nodes_of(scores)
     moved = trace.loc[trace["kind"].isin(list(PRESENCE_KINDS)), [*_NODE, "time_s", "cause", "kind"]]
     if moved.empty and scores["member"].all():
-        stays = {"from_s": 0.0, "until_s": found["end_s"], "joins": None, "leaves": None}
-        return found[_NODE].assign(**stays)
+        return found[_NODE].assign(from_s=0.0, until_s=found["end_s"], joins=None, leaves=None)
     was_there = scores.groupby(_NODE, observed=True)["member"].any().rename("was_there")
     found = found.merge(was_there.reset_index(), on=_NODE)
     for kind in PRESENCE_KINDS:
@@ -72,21 +71,25 @@ def suspicions(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     Sorted by run and time.
     """
     check_trace(trace, scores, SUSPICION_KINDS, ["peer"])
-    parts = []
     rows = trace[trace["kind"].isin(list(SUSPICION_KINDS))]
-    if (rows["kind"] == "suspect").any():
-        nodes = nodes_of(scores).groupby(RUN, observed=True)["end_s"].agg(["max", "size"])
-        for run, own in rows.groupby(RUN, observed=True):
-            end_s, count = nodes.loc[run]
-            spans = pd.DataFrame(_spans(own, float(end_s)), columns=list(_Span._fields))
-            spans["share"] = (spans["by"] / max(1, count - 1)).clip(upper=1)
-            parts.append(spans.assign(**dict(zip(RUN, run, strict=True))))
+    parts = list(_believed(rows, scores)) if (rows["kind"] == "suspect").any() else []
     columns = [*_NODE, "start_s", "stop_s", "by", "share", "is_down"]
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     types: dict[str, Any] = {name: scores[name].dtype for name in _NODE}
     types |= {"start_s": "float64", "stop_s": "float64", "by": "int64", "share": "float64"}
     found = found[columns].astype({**types, "is_down": "bool"})
     return found.sort_values([*RUN, "start_s", "node"], ignore_index=True)
+
+
+def _believed(rows: pd.DataFrame, scores: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Each run's spans, with what names the run."""
+    by_run: dict[Any, pd.DataFrame] = dict(iter(rows.groupby(RUN, observed=True)))
+    nodes = nodes_of(scores).groupby(RUN, observed=True)["end_s"].agg(["max", "size"])
+    for point, protocol, seed, end_s, count in nodes.reset_index().itertuples(index=False):
+        if (own := by_run.get((point, protocol, seed))) is not None:
+            spans = pd.DataFrame(_spans(own, end_s), columns=list(_Span._fields))
+            share = (spans["by"] / max(1, count - 1)).clip(upper=1)
+            yield spans.assign(point=point, protocol=protocol, seed=seed, share=share)
 
 
 def catching_up(trace: pd.DataFrame, scores: pd.DataFrame, *, margin: float = NEAR) -> pd.DataFrame:
@@ -133,7 +136,8 @@ def _before(rows: pd.DataFrame) -> pd.DataFrame:
     before = sums.groupby(LOOK, observed=True).cumsum()
     before = before.groupby(LOOK, observed=True).shift()
     others = (before["total"] / before["count"]).rename("others")
-    return others.reset_index()
+    found: pd.DataFrame = others.reset_index()
+    return found
 
 
 class _Span(NamedTuple):

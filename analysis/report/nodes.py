@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.canvas.scale import Scale, point_name, time_scale
-from analysis.disturbances import disturbances, together
+from analysis.disturbances import Groups, disturbances, together
 from analysis.figures.timeline import (
     BARS,
     BEFALLEN,
@@ -51,8 +51,6 @@ _LIVES = {"join": "joined", "leave": "left", WRONGLY: "spans of wrong suspicion"
 
 Run = tuple[str, int]
 """Protocol and seed."""
-Groups = Sequence[tuple[float, list[str]]]
-"""When one cause took several nodes down at one instant, and which."""
 
 
 def timeline(results: Results, point: str | None = None) -> Figure:
