@@ -97,15 +97,15 @@ def catching_up(trace: pd.DataFrame, scores: pd.DataFrame, *, margin: float = NE
 
     From its join to the first look at which its score is no worse than the mean of the others', of
     those who were members before it and still are, by more than `margin` of that mean: with 0.05
-    and others at an accuracy of 0.8 from 0.76 on. As fine as the looks. So it needs nothing that
-    only a server, or only peers, would have.
+    and others at an accuracy of 0.8 from 0.76 on. As fine as the looks. No server's model is asked
+    for, so that it is the same with a server and without.
 
     `trace`, `scores`: as for `presence`; the scores of one stage.
 
     Columns: point, protocol, seed, metric, node; `joined_s`; `behind`, by how much its score was
     worse than that mean at the first look; `value`, virtual seconds; `reached`. Where `reached` is
-    False it had left before, or the run had ended, and `value` is the time until then. Whoever came
-    before all others are there, or after them, has none to be compared with: `behind` is NaN.
+    False it had left before, or the run had ended, and `value` is the time until then. Where nobody
+    was there before it, or all who were have left, there is none to catch up with: `behind` is NaN.
     """
     rows, there = client_rows(scores), presence(trace, scores)
     if there["joins"].isna().all():
