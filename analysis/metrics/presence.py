@@ -110,7 +110,8 @@ def catching_up(trace: pd.DataFrame, scores: pd.DataFrame, *, margin: float = NE
     rows, there = client_rows(scores), presence(trace, scores)
     if there["joins"].isna().all():
         rows = rows.head(0)
-    rows = rows[rows["member"]].merge(there, on=_NODE)
+    rows = rows.merge(there, on=_NODE)
+    rows = rows[rows["member"] & rows["time_s"].between(rows["from_s"], rows["until_s"])]
     rows = rows.merge(_before(rows), on=[*LOOK, "from_s"])
     rows = told_alike(rows[rows["joins"].notna()], scores)
     ahead = sign(rows) * (rows["value"] - rows["others"])
