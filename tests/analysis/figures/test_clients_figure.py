@@ -46,7 +46,7 @@ def test_who_is_not_there_is_pale(tmp_path: Path) -> None:
         ]
         return scores, [trace(run, 20.0, "client_0", "join", cause="late")]
 
-    results = load(write_run(tmp_path, described(protocols="{local: {}}"), rows))
+    results = load(write_run(tmp_path, described("seeds=[0]", protocols="{local: {}}"), rows))
     found = clients_data(results)
     assert found["there"].tolist() == [0.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     figure = drawn(clients(results))

@@ -13,6 +13,7 @@ from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, drawn, keys, xs, ys
 from tests.analysis.folders import Run, trace
 
+ALONE = ["protocols={local: {}}", "seeds=[0]"]
 PEERS = ["protocols={braintorrent: {}}"]
 
 
@@ -168,8 +169,8 @@ def lives(run: Run) -> Sequence[TraceRow]:
 
 
 def test_who_comes_who_goes_and_who_is_believed_what(tmp_path: Path) -> None:
-    results = a_run(tmp_path, events=lives)
-    did, _ = timeline_data(results, protocol="local")
+    results = a_run(tmp_path, events=lives, changes=ALONE)
+    did, _ = timeline_data(results)
     assert spans(did[did["state"] != "open"]) == [
         ["client_0", "down", 22.0, 23.0],
         ["client_0", "down", 34.0, 60.0],
@@ -186,7 +187,7 @@ def test_who_comes_who_goes_and_who_is_believed_what(tmp_path: Path) -> None:
         ["client_0", "degraded", 12.0, 25.0],
     ]
     assert did.loc[did["state"] == "degraded", "amount"].tolist() == [4.0]
-    figure = drawn(timeline(results, protocol="local", from_s=0.0))
+    figure = drawn(timeline(results, from_s=0.0))
     assert keys(figure) == [
         *("links slower", "not there", "down", "rightly suspected", "wrongly suspected"),
         *("joins", "leaves", "is elected", "ends the job", "fail together"),
@@ -203,6 +204,7 @@ def test_a_suspicion_is_the_darker_the_more_have_it() -> None:
     assert 0 < shade(0.0) < shade(0.25) < shade(0.5) < shade(1.0) == 1.0
 
 
+@pytest.mark.slow
 def test_factors_of_links_that_are_slower_all_the_time_are_left_out(tmp_path: Path) -> None:
     def flapping(run: Run) -> Sequence[TraceRow]:
         return [

@@ -16,7 +16,7 @@ from analysis.report.nodes import most_each, timeline
 from sim.record.errors import ResultError
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
-from tests.analysis.figures.test_timeline_figure import lives
+from tests.analysis.figures.test_timeline_figure import ALONE, lives
 from tests.analysis.folders import Run, described, trace, write_run
 
 
@@ -118,7 +118,7 @@ def test_of_many_nodes_the_first_have_rows(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_who_comes_who_goes_and_who_is_believed_what(tmp_path: Path) -> None:
-    figure = timeline(a_run(tmp_path, events=lives))
+    figure = timeline(a_run(tmp_path, events=lives, changes=ALONE))
     assert [switch.name for switch in figure.switches] == [
         *("links slower", "not there", "down", "rightly suspected", "wrongly suspected"),
         *("joins", "leaves", "is elected", "ends the job", "fail together", "waits"),

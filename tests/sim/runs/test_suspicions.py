@@ -125,7 +125,7 @@ def test_who_has_not_come_or_has_left_is_not_suspected() -> None:
 TIMES = st.tuples(st.integers(1, 60), st.integers(1, 40))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.sampled_from(["braintorrent", "fedavg", "swarm", "d_psgd", "cyclic"]),
     st.sampled_from([DETECTION, {"kind": "perfect"}]),
