@@ -16,8 +16,8 @@ from analysis.metrics import (
     SHARES,
     STATE_KINDS,
     WORK_KINDS,
-    costs,
     catching_up,
+    costs,
     cumulated,
     final,
     not_after,
@@ -64,16 +64,12 @@ LEVEL = 0.05
 TWO = 2
 _AVERAGED = (*SCORES, PROGRESS, *WORK, *SHARES, *COSTS)
 _PRICED = ("costs", "clients", "server")
-_SCORE_COLUMNS = [*LOOK, "node", "stage", "value", "up"]
+_SCORE_COLUMNS = [*LOOK, "node", "stage", "value", "up", "member"]
 _TRACE_COLUMNS = [
     *RUN,
     *("time_s", "duration_s", "node", "kind", "peer", "bytes", "cause", "updates"),
 ]
 _KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS, *COST_KINDS)))
-_AVERAGED = (*SCORES, PROGRESS, *WORK, *SHARES)
-_SCORE_COLUMNS = [*LOOK, "node", "stage", "value", "up", "member"]
-_TRACE_COLUMNS = [*RUN, "time_s", "duration_s", "node", "kind", "peer", "bytes", "cause"]
-_KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS)))
 # A server's model is compared as the global one; another protocol has none to subtract.
 _CONTRASTED = tuple(name for name in SCORES if name != SERVER)
 _SHOWN_OF_RUN = ("mean", "mean_trained", "own_site", "own_site_trained", GLOBAL)

@@ -187,6 +187,7 @@ def _differences(results: Results, found: Comparison) -> Table:
 
 _NEEDS_BASELINE = ("better, worse", "at equal", "global model")
 _NEEDS_COSTS = "energy, cost"
+_NEEDS_NEWCOMERS = "caught up"
 _WORDS = {
     "mean client": "the mean over clients, of those who are there then, of the score of each one's "
     "model on the held-out data",
@@ -218,18 +219,13 @@ _WORDS = {
 
 
 def words(found: Comparison) -> tuple[tuple[str, str], ...]:
-    """The comparison's words with what they mean; of differences and costs, if there are any."""
+    """The comparison's words with what they mean; of differences, costs and newcomers if any."""
     hidden = () if found.baseline else _NEEDS_BASELINE
     if not any(is_known(found, name) for name in _COSTS.values()):
         hidden = (*hidden, _NEEDS_COSTS)
-    return tuple((name, text) for name, text in _WORDS.items() if name not in hidden)
-    """The comparison's words with what they mean; those about differences if there are any."""
-    shown = {
-        name: text for name, text in _WORDS.items() if found.baseline or name not in _NEEDS_BASELINE
-    }
     if not found.newcomers:
-        del shown["caught up"]
-    return tuple(shown.items())
+        hidden = (*hidden, _NEEDS_NEWCOMERS)
+    return tuple((name, text) for name, text in _WORDS.items() if name not in hidden)
 
 
 def _difference(results: Results, found: Comparison, kept: Collection[Contrast], here: Key) -> str:

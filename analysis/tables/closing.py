@@ -29,10 +29,6 @@ def closing_table(results: Several) -> pd.DataFrame:
     `_high` (95 %; missing for one seed) and `_n`, how many have one. The same of each difference to
     the baseline: `mean_difference_time` is the mean client's at equal time; at equal local_epochs
     and bytes, too.
-    `time_to_target_s`, missing where fewer than half got there, and `reached`, how many did; the
-    at the end, and of `progress` after a crash, the mean over seeds, `_low` and `_high` (95 %;
-    missing for one seed) and `_n`, how many have one. The same of each difference to the baseline:
-    `mean_difference_time` is the mean client's at equal time; at equal local_epochs and bytes, too.
     `time_to_target_s`, missing where fewer than half got there, and `reached`, how many did; of
     clients that joined, of all seeds, `time_to_catch_up_s` and `caught_up`, see `catching_up`; the
     means of the work (see `work_lost`, `time_shares`); of each tuned path the value that most seeds
