@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from sim.record.rows import CLIENT, STANDBY
 from sim.world.clock import Clock
-from sim.world.flows import Sharing
 from sim.world.history import History
+from sim.world.links.flows import Sharing
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
 from sim.world.transport import FLUID, Transport

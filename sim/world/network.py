@@ -22,7 +22,7 @@ import simpy
 
 from sim.world.clock import Clock, Tie
 from sim.world.detection import Detector, FailureDetection, NoDetection
-from sim.world.flows import Flow, flows_on
+from sim.world.links.flows import Flow, flows_on
 from sim.world.medium import Ints, LossCause, Medium, Wiring
 from sim.world.pings import Ping
 from sim.world.random_streams import Streams

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.world.clock import Tie
-from sim.world.flows import Sharing
+from sim.world.links.flows import Sharing
 from sim.world.network import Network, Transfer
 from sim.world.transport import fastest
 from tests.sim import tiny

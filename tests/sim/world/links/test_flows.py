@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sim.world.clock import Clock
-from sim.world.flows import Flow, Flows, Sharing, flows_on
+from sim.world.links.flows import Flow, Flows, Sharing, flows_on
 from tests.sim import tiny
 
 SHARING: tuple[Sharing, ...] = ("max_min", "equal")
