@@ -12,7 +12,7 @@ from sim.faults.fault import KIND, Fault
 from sim.faults.shared.sides import Sides, check_apart, named_in
 from sim.record.errors import Path, Refusal
 from sim.record.settings import PositiveSeconds, Seconds, selects
-from sim.world import World
+from sim.world import Cut, Windows, World
 
 
 class Partition(Fault):
@@ -43,7 +43,7 @@ class Partition(Fault):
     def start(self, name: str, world: World) -> None:
         """See Fault; nodes that no list names form one group more."""
         groups = self._groups([node.name for node in world.nodes])
-        world.network.split(name, *self.window_s, np.array(groups))
+        world.network.split(name, Cut(Windows([self.window_s]), np.array(groups)))
 
     def _groups(self, nodes: Sequence[str]) -> list[int]:
         """The number of each node's group, from 1; of those that no list names 0."""

@@ -1,4 +1,4 @@
-"""When links are cut or slow: windows of time, known in advance, since pings look back and ahead."""
+"""When links are cut or slow: windows of time, known in advance."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -86,18 +86,22 @@ class Degraded:
         self.latency_s = latency_s
         self.struck = struck
         self._row: Ints = np.zeros(count, dtype=np.int64)
-        rows = [Windows()]  # Of whom it doesn't strike.
-        for number, (nodes, windows) in enumerate(struck, start=1):
+        self._rows = rows = [Windows(), *(windows for _, windows in struck)]
+        for number, (nodes, _) in enumerate(struck, start=1):  # Row 0: of whom it doesn't strike.
             self._row[list(nodes)] = number
-            rows.append(windows)
         # Complex numbers are ordered by their real part, then by the imaginary one: all rows are
         # searched at once, for (row, time).
         owners = np.repeat(np.arange(len(rows)), [len(row.from_s) for row in rows])
         self._begins = _pairs(owners, np.concatenate([row.from_s for row in rows]))
         self._to_s: Floats = np.concatenate([row.to_s for row in rows])
 
+    def holds_at(self, node: int, time_s: float) -> bool:
+        """Whether a node's links are slow at a time."""
+        windows: Windows = self._rows[self._row[node]]
+        return windows.over_s(time_s) > time_s
+
     def holds(self, nodes: Ints | int, times_s: Floats | float) -> Floats:
-        """1 where a node's links are slow at a time, else 0; shapes are broadcast."""
+        """The same of several nodes or times, whose shapes are broadcast: 1 or 0."""
         return (times_s < self._newest_to_s(nodes, times_s)).astype(np.float64)
 
     def held(self, nodes: Ints | int, since_s: float, until_s: float) -> Flags:
