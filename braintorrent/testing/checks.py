@@ -40,7 +40,9 @@ def check_protocol(
       message that weighs something, since it last started;
     - the weights of what it combines sum to 1; a client trains one model at a time, in the time it
       takes;
-    - nobody reads another node's life, and nobody pings whom it suspects;
+    - nobody reads another node's life, pings whom it suspects, or sends to whom it knows to have
+      left, or not to have joined;
+    - who joins and is to start from others' models gives its own initial one no weight;
     - versions never go back, and storage is lost by faults alone;
     - messages are conserved, time goes on, and the run lasts as long as the scenario says;
     - `seen()` yields every client once at each stage, and `staleness()` numbers;

@@ -47,7 +47,8 @@ class Witness:
         self._looking = False
         self._reached: list[Node] = []
         self._held: defaultdict[str, set[str]] = defaultdict(set)
-        self._anyones = {world.lineage.initial().name}
+        self._initial = world.lineage.initial().name
+        self._anyones = {self._initial}
         self._seen_rows = 0
         self._instant, self._at_once = 0.0, 0
         self._versions = [(node.storage.incarnation, node.storage.rounds) for node in world.nodes]
@@ -120,6 +121,21 @@ class Witness:
         if transfer.size_bytes:
             self._held[node.name].update(model.name for model in models_in(transfer.payload))
 
+    def check_newcomer(self, node: Node, models: Iterable[ModelRef], use: str) -> None:
+        """Raise Broken if a newcomer gives its own initial model any weight.
+
+        What it was given to train or pass on may be that of all, whom each attempt has failed.
+        """
+        storage = node.storage
+        has_own = storage.is_newcomer and not (storage.is_merge_newer or storage.unreported)
+        if has_own and any(model.name == self._initial for model in models):
+            raise self.says(f"{node.name}, a newcomer, {use} the initial model")
+
+    def check_member(self, source: Node, target: Node) -> None:
+        """Raise Broken if one sends to another of whom it knows that it is no member."""
+        if not self.world.network.members(source.index, np.array([target.index]))[0]:
+            raise self.says(f"{source.name} sends to {target.name}, which isn't there")
+
     def check_held(self, node: Node, model: ModelRef, use: str) -> None:
         """Raise Broken unless the node has the model: its own, or one that was sent to it."""
         if model.name in self._held[node.name] or model.name in self._anyones:
@@ -159,6 +175,7 @@ class Witness:
         if node is not None:
             if not node.up:
                 raise self.says(f"{node.name}, which is down, {use} models")
+            self.check_newcomer(node, models, use)
             for model in models:
                 self.check_held(node, model, use)
         elif self.world.clock.active_process is not None:
@@ -326,6 +343,10 @@ class _Network(Network):
         nodes = witness.world.nodes
         if nodes[source]._held_by:
             raise witness.says(f"{nodes[source].name}, which is down, sends")
+        if how.get("purpose") != "acknowledgement":
+            witness.check_member(nodes[source], nodes[target])
+        if size_bytes:
+            witness.check_newcomer(nodes[source], models_in(payload), "sends")
 
         def arrived(transfer: Transfer) -> None:
             with witness.reached(nodes[target]):

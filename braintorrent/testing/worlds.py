@@ -290,7 +290,8 @@ def _join(dice: Dice, nodes: list[str]) -> dict[str, Any]:
 def _leave(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     occasion = dice.of({"at": f"{dice.of(*_LATE)} s"}, {"after_rounds": 1 + dice.below(5)})
     one = [dice.of(*_learners(nodes))]
-    return {"nodes": dice.of(one, one, one, "clients"), **occasion}
+    nodes = dice.of(one, one, one, "clients")
+    return {"nodes": nodes, **occasion, "announced": dice.of(True, True, False)}
 
 
 def _targeted(dice: Dice, nodes: list[str]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Lian, Zhang, Zhang, Liu, "Asynchronous Decentralized Parallel Stochastic Gradien
 nobody waits for one who waits; here a coin does, in each round anew, on any graph.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -14,7 +13,7 @@ from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Running
-from sim.protocols.shared.peers import OverTopology, Peers
+from sim.protocols.shared.peers import Exchange, OverTopology, Peers
 from sim.world import Behaviour, Node, Transfer, World
 
 ACTIVE = 0.5
@@ -40,19 +39,6 @@ class Half(NamedTuple):
     model: ModelRef
 
 
-class Exchange:
-    """What a node that has asked waits for.
-
-    `answered` succeeds with the other's half, or with None if none will come. `under_way`: the
-    message that is, the node's own or the answer.
-    """
-
-    under_way: Transfer
-
-    def __init__(self, node: Node) -> None:
-        self.answered: simpy.Event = node.clock.event()
-
-
 class Pairs(Peers):
     """A node takes part in one exchange at a time, and trains on whatever becomes of it."""
 
@@ -61,6 +47,7 @@ class Pairs(Peers):
         self._exchanges: dict[int, simpy.Process] = {}
 
     def behaviour(self, node: Node) -> Behaviour:
+        yield from self.catch_up(node)
         while True:
             base = node.storage.newest
             self._seek(node)
@@ -94,42 +81,20 @@ class Pairs(Peers):
     def _asking(self, node: Node, peer: int) -> Behaviour:
         """Send, wait for the answer as long as there may be one, and become the mean."""
         exchange, mine, began_s = Exchange(node), self._half(node), node.clock.now
-        self._send(exchange, node.index, peer, mine, partial(self._asked, exchange))
-        while not exchange.answered.triggered:
-            if self.lost(node, peer, began_s):
-                self.world.network.cancel(exchange.under_way)
-                return
-            yield from self.until_news(node, [peer], exchange.answered)
-        if exchange.answered.value is not None:
-            yield from self._average(node, peer, mine, exchange.answered.value)
+        size, asked = self.world.model_bytes, partial(self._asked, exchange)
+        exchange.send(node.index, peer, size, mine, asked, "exchange")
+        theirs: Half | None = yield from self.answer_of(node, peer, exchange, began_s)
+        if theirs is not None:
+            yield from self._average(node, peer, mine, theirs)
 
     def _asked(self, exchange: Exchange, asked: Transfer) -> None:
         """At the other: answer, and become the mean; who isn't free turns the asker away."""
         node = self.world.clients[asked.target]
         mine = self._half(node) if self._is_free(node) else None
-        answer = exchange.answered.succeed
-        self._send(exchange, node.index, asked.source, mine, lambda sent: answer(sent.payload))
+        exchange.answer(asked, 0 if mine is None else self.world.model_bytes, mine, "exchange")
         if mine is not None:
             average = self._average(node, asked.source, mine, asked.payload)
             self._exchanges[node.index] = node.spawn(average)
-
-    def _send(
-        self,
-        exchange: Exchange,
-        source: int,
-        target: int,
-        half: Half | None,
-        delivered: Callable[[Transfer], object],
-    ) -> None:
-        exchange.under_way = self.world.network.send(
-            source,
-            target,
-            0 if half is None else self.world.model_bytes,
-            half,
-            delivered=delivered,
-            failed=lambda _: exchange.answered.succeed(None),
-            purpose="exchange",
-        )
 
     def _average(self, node: Node, peer: int, mine: Half, theirs: Half) -> Behaviour:
         """Become the mean; what the node has learned since it sent its half is added to that."""

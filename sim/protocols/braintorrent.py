@@ -90,9 +90,12 @@ class Independent(Peers):
             yield from self.local_round(node)
 
     def local_round(self, node: Node) -> Behaviour:
-        """Merge what is newer, fine-tune; a client that never trained only trains."""
+        """Merge what is newer, fine-tune; a client that never trained only trains.
+
+        A newcomer merges first: its model is then the average of what others sent, if any did.
+        """
         self.publish(node)
-        if node.storage.rounds == 0:
+        if node.storage.rounds == 0 and not node.storage.is_newcomer:
             yield from self.fine_tune(node, node.storage.model, {})
         else:
             arrived = yield from self.newer_models(node)
@@ -148,7 +151,10 @@ class Independent(Peers):
         return ping
 
     def merged(self, node: Node, arrived: Arrived) -> Generator[simpy.Event, Any, ModelRef]:
-        """The average over the client itself and those that sent, weighted by sample size."""
+        """The average over the client itself and those that sent, weighted by sample size.
+
+        What has come counts, whoever has left since it sent it.
+        """
         if not arrived:
             return node.storage.model
         models = {peer: model for peer, (model, _) in arrived.items()}
@@ -185,7 +191,7 @@ class Coordinated(Independent, ABC):
 
     It stands for an agreement that the paper does not spell out: it costs no virtual time and no
     messages. Its barriers wait for who has crashed until that is known: for the detector's longest
-    delay, or until the client is back.
+    delay, or until the client is back. Who leaves takes leave of it, and isn't waited for.
     """
 
     def __init__(self, settings: BrainTorrent, world: World) -> None:
@@ -214,7 +220,9 @@ class Coordinated(Independent, ABC):
                 yield from act(node)
                 self._busy.pop(node.index, None)
         except simpy.Interrupt:
-            if self.world.detector.latest_s < math.inf:
+            if not node.is_member:
+                self._strike_off(node)
+            elif self.world.detector.latest_s < math.inf:
                 self.world.clock.process(self._found_out(node, self._lives[node.index]))
             raise
 
@@ -222,9 +230,13 @@ class Coordinated(Independent, ABC):
         """A crash becomes known, unless the client is back by then."""
         yield self.world.clock.after(self.world.detector.latest_s, Tie.TIMEOUT)
         if self._lives[node.index] == life:
-            self._ready.pop(node.index, None)
-            self._busy.pop(node.index, None)
-            self._notify()
+            self._strike_off(node)
+
+    def _strike_off(self, node: Node) -> None:
+        """Nobody waits for the client any longer."""
+        self._ready.pop(node.index, None)
+        self._busy.pop(node.index, None)
+        self._notify()
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, self.world.clock.event()
@@ -274,7 +286,10 @@ class Lockstep(Coordinated):
             yield from self.someone(self._merge)
 
     def _train(self, node: Node) -> Behaviour:
-        yield from self.fine_tune(node, node.storage.newest, {})
+        if node.storage.is_newcomer:
+            yield from self.local_round(node)
+        else:
+            yield from self.fine_tune(node, node.storage.newest, {})
 
     def _merge(self, node: Node) -> Behaviour:
         if node.storage.rounds == 0:

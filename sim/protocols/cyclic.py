@@ -4,6 +4,7 @@ Chang et al., "Distributed deep learning networks among institutions for medical
 of the American Medical Informatics Association 25, 2018, doi 10.1093/jamia/ocy017.
 """
 
+import itertools
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -70,8 +71,8 @@ class Visits(Rounds):
 
     def behaviour(self, node: Node) -> Behaviour:
         is_new = node.storage.incarnation == 0 and "round" not in node.storage.notes
-        if is_new and self.visited(0) == node.index:
-            self._take(node, Leg(0, node.storage.received))
+        if is_new and self.visited(first := self._first()) == node.index:
+            self._take(node, Leg(first, node.storage.received))
         while True:
             sent = node.storage.notes.get("sent")
             if node.storage.is_merge_newer:
@@ -85,6 +86,11 @@ class Visits(Rounds):
             else:
                 yield from self.until_news(node, [sent.holder], node.mail())
 
+    def _first(self) -> int:
+        """The leg with which all begins: the first that leads to a founder."""
+        founders = self.founders()
+        return next(number for number in itertools.count() if self.visited(number) in founders)
+
     def _train(self, node: Node) -> Behaviour:
         """Train what came; a failed attempt passes it on as it is."""
         number, base = self.number(node), node.storage.received
@@ -96,7 +102,11 @@ class Visits(Rounds):
             node.storage.unreported = Leg(number, base if model is None else model)
 
     def _pass_on(self, node: Node, leg: Leg) -> Behaviour:
-        """To the first after this leg who is ready for it; who is alone trains it once more."""
+        """To the first after this leg who is ready for it; who is alone trains it once more.
+
+        Each has its place in the order, whether it is there or not. Whoever leaves with the model
+        takes it along, as in a crash.
+        """
 
         def is_over() -> bool:
             return node.storage.unreported is not leg

@@ -61,15 +61,25 @@ class DPSGD(OverTopology):
 
 
 class Push(NamedTuple):
-    """What a neighbour is sent: the model that the local round of that `number` came to."""
+    """What a neighbour is sent: the model that the local round of that `number` came to.
+
+    `degree`: how many neighbours the sender has.
+    """
 
     number: int
     version: int
+    degree: int
     model: ModelRef
+
+
+ROUND = "round"
+"""In stable storage: the number of the local round that a node is in, or that it ended with."""
 
 
 class Nonblocking(Peers):
     """`exchange: nonblocking`: nobody waits for anybody; what a node does in either exchange."""
+
+    carried = (ROUND,)
 
     def __init__(self, settings: DPSGD, world: World) -> None:
         super().__init__(settings, world)
@@ -78,13 +88,15 @@ class Nonblocking(Peers):
     def behaviour(self, node: Node) -> Behaviour:
         notes, outbox = node.storage.notes, Outbox(self, node, "all")
         # Neighbours count alike; a crash takes the mail for the next round, which isn't sent again.
-        notes["round"] = notes.get("round", 0) + 1
+        notes[ROUND] = notes.get(ROUND, 0) + 1
+        yield from self.catch_up(node)
         while True:
             model = yield from node.train(node.storage.newest)
             if model is not None:
                 node.keep(model)
-                notes["round"] += 1
-                yield from self.exchange(node, Push(notes["round"], node.version, model), outbox)
+                notes[ROUND] += 1
+                push = Push(notes[ROUND], node.version, len(self.peers(node)), model)
+                yield from self.exchange(node, push, outbox)
                 yield from self.average(node, self.taken(node))
 
     def exchange(self, node: Node, push: Push, outbox: Outbox) -> Behaviour:
@@ -98,10 +110,15 @@ class Nonblocking(Peers):
         return {transfer.source: transfer.payload for transfer in mail}
 
     def average(self, node: Node, came: dict[int, Push]) -> Behaviour:
-        """x_i = sum of W_ij x_j over the node and those of whom something came."""
+        """x_i = sum of W_ij x_j over the node and those of whom something came.
+
+        W is that of the graph of members. Who has left since it sent counts once more.
+        """
         if came:
             models = {peer: push.model for peer, push in came.items()}
-            yield from self.merge(node, models, metropolis(node.index, came, self.topology.degrees))
+            degrees = {peer: push.degree for peer, push in came.items()}
+            degrees[node.index] = max(len(self.peers(node)), len(came))
+            yield from self.merge(node, models, metropolis(node.index, degrees))
             self.count(node, {peer: push.version for peer, push in came.items()})
             node.storage.is_merge_newer = True
 
@@ -121,7 +138,7 @@ class Blocking(Nonblocking):
 
     def behaviour(self, node: Node) -> Behaviour:
         self._next[node.index], self._refused[node.index] = (
-            node.storage.notes.get("round", 0) + 2,
+            node.storage.notes.get(ROUND, 0) + 2,
             [],
         )
         yield from super().behaviour(node)
@@ -154,15 +171,17 @@ class Blocking(Nonblocking):
         if self.settings.skip_suspected:
             # Who has started anew has lost its part in the round, and what it was sent.
             peers = peers[~self.world.detector.lost(node.index, peers, began_s)]
+        else:
+            peers = peers[self.world.network.members(node.index, peers)]
         refused = self._refused[node.index]
         if self.settings.counts == "messages":
             return peers if len(node.inbox) + len(refused) < len(peers) else peers[:0]
         came, newest = self._of_round(node)
         # Who is two rounds behind lets others wait if it waits for the rest.
-        is_behind = newest > node.storage.notes["round"] + 1
+        is_behind = newest > node.storage.notes[ROUND] + 1
         there = [
             *came,
-            *(peer for peer, number in refused if number >= node.storage.notes["round"]),
+            *(peer for peer, number in refused if number >= node.storage.notes[ROUND]),
         ]
         return peers[:0] if is_behind else peers[~np.isin(peers, there)]
 
@@ -175,7 +194,7 @@ class Blocking(Nonblocking):
             return {transfer.source: transfer.payload for transfer in mail}
         came, newest = self._of_round(node)
         # Who has missed rounds trains the one next that its neighbours are in.
-        number = node.storage.notes["round"] = max(node.storage.notes["round"], newest - 1)
+        number = node.storage.notes[ROUND] = max(node.storage.notes[ROUND], newest - 1)
         node.inbox = [transfer for transfer in node.inbox if transfer.payload.number > number]
         self._next[node.index] = number + 1
         refused = self._refused[node.index]
@@ -184,6 +203,6 @@ class Blocking(Nonblocking):
 
     def _of_round(self, node: Node) -> tuple[dict[int, Push], int]:
         """Each neighbour's first model of the node's round or a later one; the newest's number."""
-        number = node.storage.notes["round"]
+        number = node.storage.notes[ROUND]
         mail = [(t.source, t.payload) for t in reversed(node.inbox) if t.payload.number >= number]
         return dict(mail), max([number, *(push.number for _, push in mail)])

@@ -71,6 +71,8 @@ class Push(NamedTuple):
 class Gossiping(Peers):
     """Clients that train the initial model, and then only merges of what has come."""
 
+    carried = (AGE,)
+
     def __init__(self, settings: Gossip, world: World) -> None:
         super().__init__(settings, world)
         self.settings = settings
@@ -79,6 +81,7 @@ class Gossiping(Peers):
     def behaviour(self, node: Node) -> Behaviour:
         self._answers[node.index] = Outbox(self, node, 1)
         node.spawn(self._pushes(node))
+        yield from self.catch_up(node)
         merges_first = self.settings.order == "merge_then_train"
         act = self._merge_then_train if merges_first else self._train_then_merge
         while True:
@@ -113,7 +116,7 @@ class Gossiping(Peers):
         taken = len(node.inbox) if node.storage.rounds else 0
         pushes: dict[int, Push] = {each.source: each.payload for each in node.inbox[:taken]}
         age = yield from self._merged(node, pushes)
-        model = yield from node.train(node.storage.received if pushes else node.storage.model)
+        model = yield from node.train(node.storage.received if pushes else node.storage.newest)
         if model is not None:  # After a dropout what has come is still there to be merged.
             del node.inbox[:taken]
             node.keep(model)

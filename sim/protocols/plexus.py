@@ -61,12 +61,14 @@ class Plexus(Protocol):
 class Message(NamedTuple):
     """A model of a round: the average that is trained in it, or an update of it.
 
-    `sample`: who trains in the round.
+    `sample`: who trains in the round, and `since_s`, since when. Who joins later aggregates no
+    updates of it: some would send theirs to the newcomer, others have sent them to the one before.
     """
 
     round: int
     model: ModelRef
     sample: tuple[int, ...]
+    since_s: float
 
 
 class Samples(Rounds):
@@ -85,11 +87,15 @@ class Samples(Rounds):
         return np.argsort(self.world.streams.uniforms("sample", number, clients), kind="stable")
 
     def sampled(
-        self, node: Node, number: int, size: int
+        self, node: Node, number: int, size: int, since_s: float = math.inf
     ) -> Generator[simpy.Event, Any, tuple[int, ...]]:
-        """The first of a round's order who answer the node's pings, or are the node itself."""
+        """The first of a round's order who answer the node's pings, or are the node itself.
+
+        Of those alone who had joined at `since_s`.
+        """
         found: list[int] = []
         left = self.order(number)
+        left = left[self.world.network.joined_s[left] <= since_s]
         while len(found) < size and len(left):
             few, left = np.split(left, [size - len(found)])
             others = few[few != node.index]
@@ -106,15 +112,22 @@ class Samples(Rounds):
 
     def behaviour(self, node: Node) -> Behaviour:
         self._orders[node.index], self._updates[node.index] = None, {}
-        first = tuple(self.order(0)[: self.settings.sample].tolist())
-        if node.clock.now == 0 and node.index in first:
-            self._orders[node.index] = Message(0, node.storage.received, first)
+        if node.clock.now == max(0.0, self.world.network.joined_s[node.index]):
+            first = self._first()
+            if node.index in first:
+                self._orders[node.index] = Message(0, node.storage.received, first, node.clock.now)
         while True:
             order, self._orders[node.index] = self._orders[node.index], None
             if order is None:
                 yield node.mail()
             else:
                 yield from self._train(node, order)
+
+    def _first(self) -> tuple[int, ...]:
+        """The sample of the first round, of those with whom it begins."""
+        order = self.order(0)
+        founders: list[int] = order[np.isin(order, self.founders())].tolist()
+        return tuple(founders[: self.settings.sample])
 
     def _train(self, node: Node, order: Message) -> Behaviour:
         """Train, again if an attempt fails, and send the update to the next sample's first."""
@@ -124,7 +137,8 @@ class Samples(Rounds):
         if model is not None:
             node.keep(model)
             update = order._replace(model=model)
-            for peer in (yield from self.sampled(node, order.round + 1, self.settings.aggregators)):
+            number, size = order.round + 1, self.settings.aggregators
+            for peer in (yield from self.sampled(node, number, size, order.since_s)):
                 if peer == node.index:
                     self._take(node, peer, update)
                 else:
@@ -160,7 +174,7 @@ class Samples(Rounds):
         )
         model = yield from self.average(node, dict(updates))
         sample = yield from self.sampled(node, first.round + 1, self.settings.sample)
-        average = Message(first.round + 1, model, sample)
+        average = Message(first.round + 1, model, sample, node.clock.now)
         self._accept(node, average)
         del self._updates[node.index][first.round]
         for peer in sample:

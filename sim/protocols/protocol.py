@@ -215,8 +215,9 @@ class Running(ABC):
 
         A client that is down is seen with what it has stored, as is one that has left, or not
         joined yet; such a one lags behind nobody. The average is of the members' trained models by
-        sample size; it is what everybody would receive if all merged now, so it counts as received.
-        Clients must be among what it yields, and `aggregate` for `stop_when: {of: aggregate}`.
+        sample size, but for newcomers that have trained none; it is what everybody would receive if
+        all merged now, so it counts as received. Clients must be among what it yields, and
+        `aggregate` for `stop_when: {of: aggregate}`.
         """
         clients, staleness = self.world.clients, self.staleness()
         for stage in self.stages:
@@ -227,7 +228,8 @@ class Running(ABC):
                 told = (rounds, version, behind, node.up, site, node.is_member)
                 yield Seen(node.name, stage, model, *told)
         # Of the last who left a model remains.
-        present = [node for node in clients if node.is_member] or clients
+        present = [node for node in clients if node.is_member and not node.storage.is_newcomer]
+        present = present or clients
         yield Seen(
             AGGREGATE,
             self.stages[0],

@@ -24,7 +24,10 @@ from sim.record.settings import AllOrCount
 from sim.world import Behaviour, Node, World
 
 WEIGHT = "weight"
-"""In stable storage: w of the client's model; 1 at first, and after the storage was lost."""
+"""In stable storage: w of the client's model; 1 at first, and after the storage was lost.
+
+So who joins adds 1 to the sum of all weights, and who leaves takes its own along.
+"""
 LEAST_WEIGHT = sys.float_info.min
 MOST_GAIN = 1e6
 """A local round that is amplified so much has diverged, and float32 can tell no more."""

@@ -96,7 +96,7 @@ class Swarming(Turns):
         return candidates
 
     def behaviour(self, node: Node) -> Behaviour:
-        self.begin(node)
+        yield from self.begin(node)
         while not self.turn(node).is_last:
             yield from self._go_on(node, self.turn(node))
 
@@ -152,13 +152,16 @@ class Swarming(Turns):
         """The aggregator is gone, as far as the node knows."""
         self.handed_in[node.index] = None
         self._miss(node, turn, turn.aggregator)
-        if self.settings.on_dead_aggregator == "block":
+        if self.settings.on_dead_aggregator == "block" and self.turn(node) == turn:
             again = self.timeout(self.settings.ack_timeout)
             yield from self.until_news(node, [turn.aggregator], node.mail(), again)
 
     def _miss(self, node: Node, turn: Turn, peer: int) -> None:
-        """A peer is gone, or doesn't acknowledge what the node sent."""
-        rule = self.settings.on_dead_aggregator
+        """A peer is gone, or doesn't acknowledge what the node sent.
+
+        Who has left has not died: another is elected in its place, whatever the rule.
+        """
+        rule = "elect" if self.has_gone(node, peer) else self.settings.on_dead_aggregator
         if rule == "abort":
             name = self.world.clients[peer].name
             node.trace.record(node.clock.now, node.name, "abort", peer=name, round=turn.round)
@@ -194,8 +197,8 @@ class Swarming(Turns):
         if now.round == turn.round and not now.is_last:
             turn, node.storage.received = self.following(node, now), model
             self.adopt(node, turn)
-            for peer in self.everyone:
-                if peer != node.index and (self.returns or peer in turn.members):
+            for peer in self.peers(node).tolist():
+                if self.returns or peer in turn.members:
                     node.spawn(self._pass_on(node, turn, model, peer))
 
     def _remind(self, node: Node, turn: Turn) -> Behaviour:
@@ -203,7 +206,8 @@ class Swarming(Turns):
         is_over, company = self.is_over(node, turn), self.company(node)
         again = self.timeout(self.settings.timeout)
         while True:
-            yield from self.until_news(node, self.peers(node).tolist(), node.mail(), again)
+            others = np.delete(self.everyone, node.index).tolist()
+            yield from self.until_news(node, others, node.mail(), again)
             if is_over():
                 return
             before, company = company, self.company(node)

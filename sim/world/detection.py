@@ -104,12 +104,22 @@ class Detector(ABC):
     # -- what the network tells ----------------------------------------------------------------
 
     def node_down(self, index: int) -> None:
-        """A node has crashed."""
+        """A node has crashed, or left."""
         self._rearm(self._watching(index))
+        self._tell_at_once(index)
 
     def node_up(self, index: int) -> None:
-        """A node is back, and says so."""
+        """A node is back, or joins, and says so."""
         self._rearm(self._watching(index))
+        self._tell_at_once(index)
+
+    def _tell_at_once(self, index: int) -> None:
+        """Where its word takes no time, that a node joins or leaves is news at this instant."""
+        if self.network.is_restless:
+            now, one = self.network.clock.now, np.array([index])
+            for watch in self._watching(index):
+                if (self.network.heard_s(watch.observer, one) == now).any():
+                    watch.expect(now)
 
     def split(self) -> None:
         """The network falls apart or is whole again."""

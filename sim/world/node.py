@@ -54,9 +54,9 @@ class Storage:
     `merged`: the version of each peer that `model` has merged, as `Node.version` packs them.
     `notes`: what the protocol keeps there beside, by names of its own.
     `is_merge_newer`: whether `received` is to be trained next, not `model`. `is_newcomer`: whether
-    its node came later than others and has not yet got a model from them: the initial one, which it
-    holds until then, counts for nothing. `unreported`: what is to be sent of a finished update that
-    its server hasn't acknowledged.
+    its node came later than others, is to start from a model of theirs, and has trained none yet:
+    the initial one in `model` counts for nothing. `unreported`: what is to be sent of a finished
+    update that its server hasn't acknowledged.
     """
 
     model: ModelRef
@@ -145,7 +145,8 @@ class Node:
         self._go_down(fault)
         if loses_storage and self.is_member:
             initial, lost = self.lineage.initial(), self.storage
-            self.storage = Storage(initial, initial, incarnation=lost.incarnation + 1)
+            number, is_newcomer = lost.incarnation + 1, lost.is_newcomer
+            self.storage = Storage(initial, initial, 0, number, is_newcomer=is_newcomer)
             self.trace.record(self.clock.now, self.name, "storage_lost", cause=fault)
 
     def be_absent(self, fault: str, *, newcomer: bool = True) -> None:
@@ -158,15 +159,15 @@ class Node:
         self.storage.is_newcomer = newcomer
         self.network.node_absent(self.index)
 
-    def leave(self, fault: str) -> None:
-        """Go for good, and say so; who is down can't, and never comes back.
+    def leave(self, fault: str, *, announced: bool = True) -> None:
+        """Go for good; who is down never comes back.
 
-        Who leaves before it has come never comes.
+        `announced`: and say so, which who is down can't. Who leaves before it has come never comes.
         """
         if self.is_member:
             self.trace.record(self.clock.now, self.name, "leave", cause=fault)
             self._has_left = True
-            if self.up:
+            if self.up and announced:
                 self.network.node_leaves(self.index)
         self._go_down(fault)
 

@@ -1,8 +1,9 @@
 """What protocols without a server have in common: peers, merges, and who is behind whom."""
 
-from collections.abc import Collection, Generator, Mapping
+import itertools
+from collections.abc import Callable, Collection, Generator, Mapping
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,11 +41,67 @@ class OverTopology(Protocol):
         return self.topology
 
 
+class Gift(NamedTuple):
+    """What a newcomer starts from: a peer's newest model, and the peer's version.
+
+    `notes`: what belongs to that model of what the peer's stable storage has by name.
+    """
+
+    model: ModelRef
+    version: int
+    notes: dict[str, Any]
+
+
+class Exchange:
+    """A question to a peer and the answer, as who asks waits for it.
+
+    `answered` succeeds with the answer's payload, or with None if none will come. `under_way`: the
+    message that is, question or answer.
+    """
+
+    under_way: Transfer
+
+    def __init__(self, node: Node) -> None:
+        self.network = node.network
+        self.answered: simpy.Event = node.clock.event()
+
+    def send(
+        self,
+        source: int,
+        target: int,
+        size_bytes: int,
+        payload: Any,
+        delivered: Callable[[Transfer], object],
+        purpose: str,
+    ) -> None:
+        """Send either of the two."""
+        self.under_way = self.network.send(
+            source,
+            target,
+            size_bytes,
+            payload,
+            delivered=delivered,
+            failed=lambda _: self.answered.succeed(None),
+            purpose=purpose,
+        )
+
+    def answer(self, asked: Transfer, size_bytes: int, payload: Any, purpose: str) -> None:
+        """At who was asked: send the answer."""
+
+        def arrives(sent: Transfer) -> None:
+            self.answered.succeed(sent.payload)
+
+        self.send(asked.target, asked.source, size_bytes, payload, arrives, purpose)
+
+
 class Peers(Running):
     """Clients that talk to each other alone: to their neighbours in `topology`.
 
     Everybody is everybody's neighbour where a protocol has no settings for that (None).
     """
+
+    carried: ClassVar[tuple[str, ...]] = ()
+    """Notes in stable storage that belong to the newest model there, wherever it goes."""
 
     def __init__(self, settings: OverTopology | None, world: World) -> None:
         super().__init__(world)
@@ -53,13 +110,21 @@ class Peers(Running):
         self.topology = own.build(len(world.clients), world.streams) if own else world.topology
 
     def peers(self, node: Node) -> Ints:
-        """Whom the node may talk to [n], ascending."""
-        return self.topology.neighbours(node.index)
+        """Whom the node may talk to [n], ascending: its neighbours that it knows as members.
+
+        Who joins or leaves changes nobody else's neighbours: nothing is drawn anew.
+        """
+        neighbours = self.topology.neighbours(node.index)
+        return neighbours[self.world.network.members(node.index, neighbours)]
 
     def live_peers(self, node: Node) -> Ints:
         """Those whom the node doesn't suspect [n], ascending."""
-        peers = self.peers(node)
-        return peers[~self.world.detector.suspects(node.index, peers)]
+        neighbours = self.topology.neighbours(node.index)
+        return neighbours[~self.world.detector.suspects(node.index, neighbours)]
+
+    def has_gone(self, node: Node, peer: int) -> bool:
+        """Whether one peer is no member, as far as the node knows."""
+        return not self.world.network.members(node.index, np.array([peer]))[0]
 
     def drawn(
         self, node: Node, purpose: str, among: Ints, number: AllOrCount, counter: int
@@ -74,7 +139,10 @@ class Peers(Running):
     def delivered(
         self, node: Node, peer: int, payload: Any, timeout_s: float | None, skip_suspected: bool
     ) -> Behaviour:
-        """Push a model until it is there, time is over, or if that counts the peer is suspected."""
+        """Push a model until it is there, time is over, or the peer is gone.
+
+        That is: has left, or is suspected, if that counts.
+        """
         send = partial(
             self.world.network.send,
             node.index,
@@ -86,8 +154,9 @@ class Peers(Running):
             purpose="push",
         )
         over, push = self.timeout(timeout_s), send()
+        is_gone = self.suspects if skip_suspected else self.has_gone
         while not (push.settled.triggered and push.settled.value):
-            if over.processed or (skip_suspected and self.suspects(node, peer)):
+            if over.processed or is_gone(node, peer):
                 self.world.network.cancel(push, "timeout" if over.processed else "abandoned")
                 return
             if push.settled.triggered:
@@ -114,6 +183,73 @@ class Peers(Running):
             return number
         return room if isinstance(number, str) else min(number, room)
 
+    def answer_of(
+        self, node: Node, peer: int, exchange: Exchange, began_s: float
+    ) -> Generator[simpy.Event, Any, Any]:
+        """What a peer answers; None if nothing comes, or it has lost the question, as far as known.
+
+        `began_s`: when it was asked.
+        """
+        while not exchange.answered.triggered:
+            if self.lost(node, peer, began_s):
+                self.world.network.cancel(exchange.under_way)
+                return None
+            yield from self.until_news(node, [peer], exchange.answered)
+        return exchange.answered.value
+
+    # -- newcomers -----------------------------------------------------------------------------
+
+    def gift(self, node: Node) -> Gift | None:
+        """What the node has that a newcomer can start from; None if nobody has trained it yet."""
+        storage = node.storage
+        if not (storage.rounds or storage.is_merge_newer):
+            return None
+        notes = {name: storage.notes[name] for name in self.carried if name in storage.notes}
+        return Gift(storage.newest, node.version, notes)
+
+    def is_blank(self, node: Node) -> bool:
+        """Whether the node is a newcomer with the initial model alone, which counts for nothing."""
+        return node.storage.is_newcomer and self.gift(node) is None
+
+    def catch_up(self, node: Node) -> Behaviour:
+        """Let a newcomer start from what a peer holds; to be waited for before it trains.
+
+        It asks one after the other, in an order of its own, until one has something. Where nobody
+        has, it starts from the initial model, as all did.
+        """
+        asked: list[int] = []
+        while self.is_blank(node):
+            live = self.live_peers(node)
+            left = live[~np.isin(live, asked)]
+            if not len(left):
+                return
+            peer = int(left[node.streams.uniforms("newcomer", node.index, left).argmin()])
+            asked.append(peer)
+            gift = yield from self._given(node, peer)
+            if gift is not None and self.is_blank(node):
+                self._start_from(node, peer, gift)
+
+    def _given(self, node: Node, peer: int) -> Generator[simpy.Event, Any, Gift | None]:
+        exchange, began_s = Exchange(node), node.clock.now
+        exchange.send(node.index, peer, 0, None, partial(self._give, exchange), "ask")
+        gift: Gift | None = yield from self.answer_of(node, peer, exchange, began_s)
+        return gift
+
+    def _give(self, exchange: Exchange, asked: Transfer) -> None:
+        """At who is asked: give what there is, or say that there is nothing."""
+        gift = self.gift(self.world.clients[asked.target])
+        if gift is None:
+            exchange.answer(asked, 0, None, "no_weights")
+        else:
+            exchange.answer(asked, self.world.model_bytes, gift, "weights")
+
+    def _start_from(self, node: Node, peer: int, gift: Gift) -> None:
+        node.storage.received, node.storage.is_merge_newer = gift.model, True
+        node.storage.notes |= gift.notes
+        self.count(node, {peer: gift.version})
+
+    # -- merges --------------------------------------------------------------------------------
+
     def merge(
         self,
         node: Node,
@@ -122,10 +258,12 @@ class Peers(Running):
     ) -> Generator[simpy.Event, Any, ModelRef]:
         """Average the node's newest model with `models`, by peer; it becomes what is received.
 
-        By sample size, or by `weights`, which needn't sum to 1 and have one for the node, too.
+        By sample size, or by `weights`, which needn't sum to 1 and have one for the node, too. The
+        initial model of a newcomer is left out.
         """
-        yield from self.merging(node, models)
-        everyones = {**models, node.index: node.storage.newest}
+        own = {} if self.is_blank(node) else {node.index: node.storage.newest}
+        yield from self.merging(node, models, with_own=bool(own))
+        everyones = {**models, **own}
         node.storage.received = self.world.averaged(everyones, weights)
         return node.storage.received
 
@@ -142,19 +280,26 @@ class Peers(Running):
         )
 
     def count(self, node: Node, versions: Mapping[int, int]) -> None:
-        """The node's model has merged these versions of its peers."""
-        node.storage.merged = {**(node.storage.merged or {}), **versions}
+        """The node's model has merged these versions of its peers; who has left is forgotten."""
+        network, merged = self.world.network, {**(node.storage.merged or {}), **versions}
+        if network.is_restless:
+            here = network.members(node.index, np.fromiter(merged, np.int64, len(merged)))
+            merged = {peer: merged[peer] for peer in itertools.compress(merged, here.tolist())}
+        node.storage.merged = merged
 
     def staleness(self) -> list[float]:
         """How many local rounds each peer is ahead of what a client merged; mean over peers.
 
         What a client merged is a small part of all that there is, so its peers' rounds are summed
-        at once, and those that it has merged are taken off. Without peers it is 0.
+        at once, and those that it has merged are taken off. Only peers that are members count;
+        without any it is 0.
         """
         clients = self.world.clients
-        now = np.array([node.version for node in clients])
-        theirs = self.topology.sums(now % INCARNATION).tolist()
-        degrees = self.topology.degrees.tolist()
+        here = np.array([node.is_member for node in clients])
+        # What isn't there has no version that anybody could be behind.
+        now = np.where(here, [node.version for node in clients], -1)
+        theirs = self.topology.sums(np.where(here, now % INCARNATION, 0)).tolist()
+        degrees = self.topology.sums(here.astype(np.int64)).tolist()
         return [
             (rounds - _merged_rounds(node, now)) / max(degree, 1)
             for node, rounds, degree in zip(clients, theirs, degrees, strict=True)
@@ -170,7 +315,10 @@ def lowest(among: Ints, draws: npt.NDArray[np.float64], number: int) -> Ints:
 
 
 def _merged_rounds(node: Node, now: Ints) -> int:
-    """How many rounds of its peers, whose versions are `now` [n], the node has merged."""
+    """How many rounds of its peers, whose versions are `now` [n], the node has merged.
+
+    -1 is the version of who is no member.
+    """
     seen = node.storage.merged or {}
     peers = np.fromiter(seen, np.int64, len(seen))
     merged = np.fromiter(seen.values(), np.int64, len(seen))

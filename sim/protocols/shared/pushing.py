@@ -93,6 +93,7 @@ class Pushing(Peers):
 
     def behaviour(self, node: Node) -> Behaviour:
         outbox = Outbox(self, node, self.most)
+        yield from self.catch_up(node)
         while True:
             yield from self.train(node, outbox)
             if self.round_s is not None:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import Fastest, Protocol
-from sim.protocols.shared.peers import Peers
+from sim.protocols.shared.peers import Ints, Peers
 from sim.record.errors import check_least
 from sim.record.settings import PositiveSeconds
 from sim.world import Behaviour, LossCause, Node, Transfer, World
@@ -52,9 +52,18 @@ class Rounds(Peers):
         return int(node.storage.notes.get("round", 0))
 
     def staleness(self) -> list[float]:
-        """How many rounds the newest model of all is ahead of each client's."""
-        numbers = [self.number(node) for node in self.world.clients]
-        return [float(max(numbers) - number) for number in numbers]
+        """How many rounds the newest model of all members is ahead of each client's."""
+        clients = self.world.clients
+        newest = max((self.number(node) for node in clients if node.is_member), default=0)
+        return [float(max(0, newest - self.number(node))) for node in clients]
+
+    def founders(self) -> Ints:
+        """Those [n] with whom it begins, ascending: who is there from the beginning, all know.
+
+        If nobody is, who joins first.
+        """
+        joined_s = self.world.network.joined_s[: len(self.world.clients)]
+        return np.flatnonzero(joined_s == joined_s.min())
 
     def send_model(
         self,

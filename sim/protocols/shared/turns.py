@@ -8,7 +8,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sim.compute import ModelRef
+from sim.protocols.shared.peers import Gift
 from sim.protocols.shared.rounds import Rounds
 from sim.world import Behaviour, Node, Transfer, World
 
@@ -39,11 +42,12 @@ class Turns(Rounds):
         super().__init__(world, ack_timeout_s, retries=retries)
         self.returns = returns
         self.everyone: Members = tuple(range(len(world.clients)))
-        self._first = Turn(False, 0, 0, self.candidates(0)[0], self.everyone)
         # In each client's memory: the updates that came to it, by round and sender, the model that
-        # it last sent to each peer, and the turn for which the aggregator has its own update.
+        # it last sent to each peer, and the turns for which it aggregates, and for which the
+        # aggregator has its update.
         self._updates: list[dict[int, dict[int, ModelRef]]] = [{} for _ in self.everyone]
         self._sent: list[dict[int, Transfer]] = [{} for _ in self.everyone]
+        self._aggregates: list[Turn | None] = [None for _ in self.everyone]
         self.handed_in: list[Turn | None] = [None for _ in self.everyone]
 
     @abstractmethod
@@ -54,10 +58,11 @@ class Turns(Rounds):
     def aggregate(self, node: Node, turn: Turn) -> Behaviour:
         """What a client does beside its training when it is its turn."""
 
-    def begin(self, node: Node) -> None:
+    def begin(self, node: Node) -> Behaviour:
         """The node starts, with nothing in its memory; others may have gone on meanwhile."""
         self._updates[node.index], self._sent[node.index] = {}, {}
-        self.handed_in[node.index] = None
+        self._aggregates[node.index] = self.handed_in[node.index] = None
+        yield from self.catch_up(node)
         if node.clock.now > 0:
             for peer in self.drawn(node, "ask", self.live_peers(node), 1, node.attempts).tolist():
                 self.send_turn(node, peer)
@@ -65,8 +70,20 @@ class Turns(Rounds):
 
     def turn(self, node: Node) -> Turn:
         """The newest turn that the node has heard of since it last lost its storage."""
-        turn: Turn = node.storage.notes.get("turn", self._first)
-        return turn
+        turn: Turn | None = node.storage.notes.get("turn")
+        return self._first() if turn is None else turn
+
+    def _first(self) -> Turn:
+        """The turn with which all begin."""
+        founders = self.founders().tolist()
+        first = next(each for each in self.candidates(0) if each in founders)
+        return Turn(False, 0, 0, first, self.everyone)
+
+    def gift(self, node: Node) -> Gift | None:
+        """See Peers: the average that the node trains, and whose turn it is."""
+        turn = self.turn(node)
+        gift = Gift(node.storage.received, node.version, {"turn": turn})
+        return gift if turn.round > 0 else None
 
     def number(self, node: Node) -> int:
         return self.turn(node).round
@@ -78,7 +95,9 @@ class Turns(Rounds):
         updates = self._updates[node.index]
         for done in [number for number in updates if number < turn.round]:
             del updates[done]
-        if turn.aggregator == node.index and not turn.is_last:
+        is_its_own = turn.aggregator == node.index and not turn.is_last
+        if is_its_own and turn != self._aggregates[node.index]:
+            self._aggregates[node.index] = turn
             node.spawn(self.aggregate(node, turn))
 
     def is_over(self, node: Node, turn: Turn) -> Callable[[], bool]:
@@ -114,9 +133,15 @@ class Turns(Rounds):
         """The next round's turn."""
         members = self.everyone
         if not self.returns:
-            here = (node.index, *self.company(node))
+            here = (node.index, *self.company(node), *self._awaited(node))
             members = tuple(each for each in turn.members if each in here)
         return self._turn(node, turn.round + 1, turn.term, members)
+
+    def _awaited(self, node: Node) -> list[int]:
+        """Those of whom the node hasn't heard yet that they join: they were never left out."""
+        joined_s, _ = self.world.network.heard_s(node.index, np.array(self.everyone))
+        awaited: list[int] = np.flatnonzero(joined_s > node.clock.now).tolist()
+        return awaited
 
     def _turn(self, node: Node, number: int, term: int, members: Members) -> Turn:
         """That of the first member whom the node doesn't suspect; its own if there is none."""

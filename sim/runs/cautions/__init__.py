@@ -27,6 +27,7 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     design.unequal_work,
     design.down,
     design.left,
+    design.apart,
     design.idle_faults,
     design.idle_settings,
     design.few_seeds,

@@ -8,6 +8,7 @@ import numpy as np
 
 from sim.record.words import time_text
 from sim.runs.cautions.evidence import Evidence, Found, Run, caution, listed
+from sim.world import Complete, Streams, TopologySettings
 
 UNEQUAL = 2.0
 MOSTLY = 0.5
@@ -73,6 +74,45 @@ def _mean_text(leaves: Sequence[tuple[int, str, float]]) -> str:
     if not leaves:
         return "never"
     return time_text(float(np.mean([time_s for _, _, time_s in leaves])))
+
+
+def apart(evidence: Evidence) -> Found:
+    """Clients that can't learn from each other, because of who is between them and isn't there."""
+    scenario = evidence.scenario
+    for name, runs in evidence.compared.items():
+        settings = scenario.protocols[name].own_topology or scenario.topology
+        if not scenario.protocols[name].uses_topology or isinstance(settings, Complete):
+            continue
+        looks = {run: _parts(run, settings, evidence.clients) for run in runs}
+        found = {run: times for run, times in looks.items() if max(times.values(), default=0) > 1}
+        if found:
+            many = [(time_s, n) for times in found.values() for time_s, n in times.items() if n > 1]
+            share = len(many) / sum(map(len, looks.values()))
+            text = (
+                f"at {share:.0%} of the looks, from {time_text(min(many)[0])} on, clients that are "
+                f"there have no way to each other: they are in up to {max(n for _, n in many)} "
+                "parts, because of who has left or not joined"
+            )
+            yield caution("apart", name, text, found)
+
+
+def _parts(run: Run, settings: TopologySettings, clients: Sequence[str]) -> dict[float, int]:
+    """By look the number of parts into which the graph of members falls, where some are absent."""
+    looks = run.absent()
+    if not any(looks.values()):
+        return dict.fromkeys(looks, 1)
+    import networkx  # takes 0.2 s, which only who loses members waits for
+
+    topology = settings.build(len(clients), Streams(run.record.seed))
+    graph = networkx.Graph({i: topology.neighbours(i).tolist() for i in range(len(clients))})
+    graph = networkx.relabel_nodes(graph, dict(enumerate(clients)))
+
+    def parts(absent: Sequence[str]) -> int:
+        here = graph.subgraph([name for name in clients if name not in absent])
+        return int(networkx.number_connected_components(here))
+
+    numbers = {absent: parts(absent) for absent in dict.fromkeys(looks.values())}
+    return {time_s: numbers[absent] for time_s, absent in looks.items()}
 
 
 def idle_faults(evidence: Evidence) -> Found:

@@ -78,6 +78,16 @@ class Run:
         crashed, back = map(self.count, ("crash", "recover"))
         return any(crashed[node] == back[node] and node not in self.gone for node in nodes)
 
+    def absent(self) -> dict[float, tuple[str, ...]]:
+        """At each look, by its time in order, who had not joined, or had left."""
+        rows = self._scores.filter(pc.invert(self._scores["member"]))
+        names = _decoded(rows["node"]).to_pylist()
+        absent: dict[float, dict[str, None]]  # Each once, of several stages and metrics.
+        absent = {time_s: {} for time_s in np.unique(self._scores["time_s"].to_numpy()).tolist()}
+        for time_s, name in zip(rows["time_s"].to_pylist(), names, strict=True):
+            absent[time_s][name] = None
+        return {time_s: tuple(each) for time_s, each in absent.items()}
+
     def ends_s(self, kind: str) -> Floats:
         """When what the rows of one kind tell was over [rows]."""
         rows = self.rows(kind)

@@ -13,10 +13,9 @@ import pytest
 from braintorrent.testing import Merge, Played, play
 from braintorrent.testing.counters import Counters
 from braintorrent.testing.kinds import PROTOCOL, chosen
-from braintorrent.testing.trials import Trial
-from braintorrent.testing.worlds import random_world
 from sim.world import Node, Streams
 from tests.sim import tiny
+from tests.sim.protocols.promises import keeps_promises
 from tests.sim.protocols.serving import crash, outage
 
 HALVES = {"client_0.0": 0.5, "client_1.0": 0.5}
@@ -173,6 +172,4 @@ def test_partners_are_neighbours_and_each_is_chosen() -> None:
 @pytest.mark.parametrize("settings", [{}, {"topology": "ring"}])
 def test_keeps_its_promises_in_random_worlds(settings: dict[str, Any]) -> None:
     protocol = chosen(PROTOCOL, "ad_psgd", settings)
-    trials = [Trial(random_world(4, number, 60.0), protocol) for number in range(6)]
-    rows = [row for trial in trials for row in trial.watched()]
-    assert {"merge", "crash", "transfer_lost"} <= {row.kind for row in rows}
+    assert keeps_promises(protocol, 4, "merge", "crash", "transfer_lost")

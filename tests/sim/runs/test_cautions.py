@@ -415,6 +415,24 @@ def test_clients_that_left_at_other_times() -> None:
     assert said("down", [*SOUND, *early]) == []
 
 
+def test_members_that_have_no_way_to_each_other() -> None:
+    row_of_three = {"kind": "edges", "pairs": [[0, 1], [1, 2]]}
+    scenario = described(topology=row_of_three)
+    names = [f"client_{i}" for i in range(3)]
+
+    def looks(*absent: tuple[float, str]) -> list[ScoreRow]:
+        rows = [score("braintorrent", t, 0.5, node=n) for t in (0.0, 60.0, 120.0) for n in names]
+        return [each._replace(member=(each.time_s, each.node) not in absent) for each in rows]
+
+    assert said("apart", merges(), looks((60.0, "client_1"), (120.0, "client_1")), scenario) == [
+        "braintorrent: at 67% of the looks, from 1 min on, clients that are there have no way to "
+        "each other: they are in up to 2 parts, because of who has left or not joined"
+    ]
+    # Who has left from an end of the row cuts off nobody, nor does anybody among all.
+    assert said("apart", merges(), looks((60.0, "client_2")), scenario) == []
+    assert said("apart", merges(), looks((60.0, "client_1"))) == []
+
+
 def test_nodes_that_were_hardly_there() -> None:
     crashes = [
         row("fedavg", "crash", "server", 100.0),
