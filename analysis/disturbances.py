@@ -125,12 +125,14 @@ def _others(trace: pd.DataFrame) -> pd.DataFrame:
             rows.append((seed, (kind, node, cause), time_s, time_s, math.nan))
         elif kind in _LASTING:
             key = (protocol, seed, (_LASTING[kind], node, cause))
-            # Where messages are only later, transfers take as long as ever from the beginning on.
-            if kind == "heal" or (factor == 1 and (kind == "slowdown" or key in begun)):
-                since_s, by = begun.pop(key, (0.0, math.nan))
-                rows.append((seed, key[2], since_s, time_s, by))
+            if kind == "heal" or factor == 1:
+                # A factor of 1 from the beginning on changes nothing.
+                if key in begun:
+                    since_s, by = begun.pop(key)
+                    rows.append((seed, key[2], since_s, time_s, by))
             else:
-                begun[key] = time_s, math.nan if factor is None else factor
+                # None: transfers take as long as ever, only messages are later.
+                begun[key] = time_s, math.nan if kind == "partition" else factor or 1.0
     for (_, seed, struck), (start_s, by) in begun.items():
         rows.append((seed, struck, start_s, math.nan, by))
     return _frame(rows)

@@ -213,12 +213,11 @@ class _Shown:
                     yield from lanes(name, self._slices[name])
 
     def _slow_down(self, row: _Row, track: str, what: str) -> None:
-        factor, key = float(row.told["factor"]), (f"{row.node} {track}", row.cause)
-        # Where messages are only later, a factor of 1 is how that begins, too.
-        if factor == 1 and (row.kind == "slowdown" or self._open[key]):
+        factor, key = row.told.get("factor"), (f"{row.node} {track}", row.cause)
+        if factor == 1:
             self._close(key, row.start_us)
         else:
-            name = f"{factor:g} times {what}" if factor != 1 else "later messages"
+            name = "later messages" if factor is None else f"{factor:g} times {what}"
             args = {"cause": row.cause}
             self._open[key].append(Slice(row.start_us, row.start_us, name, row.kind, args))
 

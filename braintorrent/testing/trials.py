@@ -19,7 +19,7 @@ from sim.runs.build import build
 from sim.scenario import Scenario
 from sim.world import Behaviour, Node, Tie, World
 
-STRIKES = ("crash", "leave", "recover", "storage_lost", "slowdown")
+STRIKES = ("crash", "leave", "recover", "storage_lost", "slowdown", "degrade")
 """What faults do to nodes, those that are down already, too."""
 CUTS = ("partition", "heal")
 Down = tuple[float, float]

@@ -243,7 +243,33 @@ def _slowdown(dice: Dice, nodes: list[str]) -> dict[str, Any]:
 
 
 def _partition(dice: Dice, nodes: list[str]) -> dict[str, Any]:
-    return {"groups": [dice.some(nodes)], "at": dice.time(), "heals_after": dice.span()}
+    return {
+        "groups": [dice.some(nodes)],
+        "at": dice.time(),
+        "direction": dice.of("both", "both", "out", "in"),
+        **_rhythm(dice, "heals_after"),
+    }
+
+
+def _degrade(dice: Dice, nodes: list[str]) -> dict[str, Any]:
+    change = {"bandwidth": dice.of(0.5, 0.05)}, {"extra_latency": dice.of("250 ms", "4 s")}
+    begin = {"at": dice.time(), **_rhythm(dice, "lasts")}
+    daily = {"at_local_time": "0 s", "lasts": dice.span()}
+    return {
+        "nodes": dice.of("all", dice.some(nodes)),
+        **dice.of(*change, change[0] | change[1]),
+        **dice.of(begin, begin, daily),
+    }
+
+
+def _rhythm(dice: Dice, lasts: str) -> dict[str, Any]:
+    """Once, in a fixed rhythm, or at random; `lasts`: the setting that says how long."""
+    span = dice.of(3.0, 1.0, 10.0)
+    drawn = {"distribution": "exponential", "mean": f"{span} s"}
+    every = {"every": f"{2 * span} s", "times": dice.of(None, 3)}
+    again: dict[str, Any] = dice.of({}, every, {"pauses": drawn})
+    length = drawn if "pauses" in again else f"{span} s"
+    return {lasts: length if again else dice.span(), **again}
 
 
 def _learners(nodes: list[str]) -> list[str]:
@@ -264,7 +290,8 @@ def _join(dice: Dice, nodes: list[str]) -> dict[str, Any]:
 def _leave(dice: Dice, nodes: list[str]) -> dict[str, Any]:
     occasion = dice.of({"at": f"{dice.of(*_LATE)} s"}, {"after_rounds": 1 + dice.below(5)})
     one = [dice.of(*_learners(nodes))]
-    return {"nodes": dice.of(one, one, one, "clients"), **occasion}
+    nodes = dice.of(one, one, one, "clients")
+    return {"nodes": nodes, **occasion, "announced": dice.of(True, True, False)}
 
 
 def _targeted(dice: Dice, nodes: list[str]) -> dict[str, Any]:
@@ -300,6 +327,7 @@ _FAULTS: Mapping[str, Callable[[Dice, list[str]], dict[str, Any]]] = {
     "client_dropout": lambda dice, nodes: {"probability": dice.of(0.3, 0.05, 0.9, 1.0)},
     "slowdown": _slowdown,
     "partition": _partition,
+    "degrade": _degrade,
     "join": _join,
     "leave": _leave,
     "targeted": _targeted,

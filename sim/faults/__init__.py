@@ -4,6 +4,7 @@ from sim.faults.availability import Availability
 from sim.faults.churn import Churn
 from sim.faults.client_dropout import ClientDropout
 from sim.faults.crash import Crash
+from sim.faults.degrade import Degrade
 from sim.faults.disk_failure import DiskFailure
 from sim.faults.fault import Fault
 from sim.faults.join import Join
@@ -18,6 +19,7 @@ FAULTS: dict[str, type[Fault]] = {
     "client_dropout": ClientDropout,
     "slowdown": Slowdown,
     "partition": Partition,
+    "degrade": Degrade,
     "join": Join,
     "leave": Leave,
     "targeted": Targeted,

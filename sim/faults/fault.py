@@ -64,6 +64,11 @@ class Fault(Settings):
         """Between which times those it strikes may be members, if it makes them join or leave."""
         return 0.0, math.inf
 
+    @property
+    def delays_s(self) -> float:
+        """By how much longer messages of a node take while it acts."""
+        return 0.0
+
     def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
         """Those of `nodes`, on which a protocol runs, to which it can do anything."""
         return nodes

@@ -27,6 +27,10 @@ class Leave(Fault):
     after_rounds: Count | None = Field(
         default=None, description="each after so many finished local rounds, instead of at"
     )
+    announced: bool = Field(
+        default=True,
+        description="whether they say so; others find out by themselves if they just fall silent",
+    )
     seed: Seed | None = Field(default=None, description=SEED)
 
     @model_validator(mode="after")
@@ -66,7 +70,7 @@ class Leave(Fault):
             if self.after_rounds is not None:
                 yield node.finished(self.after_rounds)
             yield world.clock.at(max(at_s, world.clock.now), Tie.FAULT)
-            node.leave(name)
+            node.leave(name, announced=self.announced)
 
         for node in world.select(self.nodes):
             at_s = 0.0 if self.at is None else drawn_s("leave", self.at, node, self.seed, world)

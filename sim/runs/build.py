@@ -84,6 +84,7 @@ def build(
         clients=[node for node in nodes if not is_server(node.name)],
         servers=[node for node in nodes if is_server(node.name)],
         topology=scenario.topology.build(scenario.clients.count, streams),
+        duration_s=scenario.duration,
         model_bytes=4 * facts.vector_length,
         merge_s=scenario.clients.merge_time,
         aggregation_s=server.aggregation_time if server else 0.0,

@@ -44,6 +44,7 @@ from sim.record.settings import (
 from sim.scenario import ranges
 from sim.scenario.files import complete
 from sim.scenario.mistakes.idle import (
+    false_suspicions,
     idle_costs,
     idle_faults,
     idle_groups,
@@ -305,7 +306,8 @@ class Scenario(Settings):
         protocols = self.protocols.values()
         compared = [one for one in protocols if not one.is_reference] or protocols
         nodes = [one.runs_on(self.client_names) for one in compared]
-        return idle_faults(self.acting_faults, nodes, self.topology, self.duration)
+        yield from idle_faults(self.acting_faults, nodes, self.topology, self.duration)
+        yield from false_suspicions(self.faults, self.failure_detection)
 
     def idle_settings(self) -> Iterator[str]:
         """Of all other settings, those that were chosen to no effect."""

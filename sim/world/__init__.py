@@ -3,6 +3,7 @@
 from sim.world.clock import MOST_AT_ONCE, Clock, Tie
 from sim.world.detection import DETECTORS, Detector, FailureDetection, Heartbeat, Watch
 from sim.world.history import History
+from sim.world.links.windows import Cut, Degraded, Windows
 from sim.world.medium import LossCause, Wiring
 from sim.world.network import Network, Transfer
 from sim.world.node import INCARNATION, Behaviour, Machine, Node
@@ -23,6 +24,8 @@ __all__ = [
     "Behaviour",
     "Clock",
     "Complete",
+    "Cut",
+    "Degraded",
     "Detector",
     "FailureDetection",
     "Heartbeat",
@@ -40,6 +43,7 @@ __all__ = [
     "Transfer",
     "Transport",
     "Watch",
+    "Windows",
     "Wiring",
     "World",
 ]

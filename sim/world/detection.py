@@ -125,6 +125,10 @@ class Detector(ABC):
         """The network falls apart or is whole again."""
         self._rearm(list(self._watches))
 
+    def slowed(self) -> None:
+        """Messages of some nodes take longer from now on, or no longer do."""
+        self._rearm(list(self._watches))
+
     def _rearm(self, watches: list[Watch]) -> None:
         """What these were to expect may come sooner now."""
         for watch in watches:
@@ -205,20 +209,28 @@ class Heartbeats(Detector):
         # When each node [n] started, and the times before, newest first: as many as matter.
         self._starts_s: Floats = np.full((len(network.numbers), 2), -np.inf)
         self._starts_s[:, 0] = 0.0
-        # What happened longer ago than this nobody's belief depends on.
-        slowest_s = float(network.wiring.latency_s.max(initial=0.0))
-        self._matters_s = settings.timeout + settings.interval + slowest_s
-        # So many heartbeats of a node can arrive within a time-out, and one for rounding.
-        self._recent = np.arange(math.ceil(settings.timeout / settings.interval) + 2)
+        self._slowest_s = float(network.wiring.latency_s.max(initial=0.0))
 
     @property
     def latest_s(self) -> float:
         return self._timeout_s
 
+    @property
+    def _matters_s(self) -> float:
+        """What happened longer ago than this nobody's belief depends on."""
+        usual_s = self._timeout_s + self._interval_s + self._slowest_s
+        return usual_s + self.network.most_added_s
+
+    @property
+    def _recent(self) -> Ints:
+        """So many heartbeats of a node can arrive within a time-out, and one for rounding."""
+        within_s = self._timeout_s + self.network.most_added_s
+        return np.arange(math.ceil(within_s / self._interval_s) + 2)
+
     def _suspects(self, observer: int, peers: Ints) -> Flags:
         """See Detector. Who has just started suspects nobody for a time-out."""
         suspected = np.zeros(len(peers), dtype=np.bool_)
-        unsure = self._unsure(peers)
+        unsure = self._unsure(observer, peers)
         suspected[unsure] = self._silent_s(observer, peers[unsure]) <= self.network.clock.now
         return suspected
 
@@ -228,49 +240,58 @@ class Heartbeats(Detector):
         if len(some):
             peers, since_s = peers[some], since_s[some]
             # A heartbeat carries its sender's start number.
-            known_s = np.maximum(self._last_sent_s(observer, peers), since_s)
+            sent_s, _ = self._heard(observer, peers)
+            known_s = np.maximum(sent_s, since_s)
             at = partial(self.network.starts.at, peers, inclusive=True)
             restarted[some] = at(known_s) > at(since_s)
         return restarted
 
     def _next_news_s(self, observer: int, peers: Ints) -> float:
-        # Of the others there is no news before they crash, or the network falls apart.
-        peers = peers[self._unsure(peers)]
+        # Of the others there is no news before they crash, the network falls apart, or is slow.
+        peers = peers[self._unsure(observer, peers)]
         if not len(peers):
             return math.inf
         now = self.network.clock.now
-        silent_s = self._silent_s(observer, peers)
-        unheard = self._starts_s[peers, 0] > self._last_sent_s(observer, peers)
+        sent_s, came_s = self._heard(observer, peers)
+        silent_s = self._time_out_s(observer, came_s)
+        unheard = self._starts_s[peers, 0] > sent_s
         awaited = peers[(silent_s <= now) | unheard].tolist()
         heard_s = min((self._next_heard_s(observer, peer) for peer in awaited), default=math.inf)
         return min(heard_s, float(silent_s[silent_s > now].min(initial=math.inf)))
 
     def node_up(self, index: int) -> None:
-        now, latency_s = self.network.clock.now, self.network.wiring.latency_s
+        network, now = self.network, self.network.clock.now
         if self._starts_s[index, -1] > now - self._matters_s:
             wider = np.full_like(self._starts_s, -np.inf)
             self._starts_s = np.concatenate([self._starts_s, wider], axis=1)
         self._starts_s[index, 1:] = self._starts_s[index, :-1].copy()
         self._starts_s[index, 0] = now
         for watch in self._watching(index):
-            watch.expect(now + float(latency_s[index, watch.observer]))
+            watch.expect(now + network.one_way_s(index, watch.observer, now))
 
-    def _unsure(self, peers: Ints) -> Ints:
+    def _unsure(self, observer: int, peers: Ints) -> Ints:
         """Places in `peers` [n] of those that anybody might miss heartbeats of.
 
-        Of who has been up for long, on a network that loses nothing, everybody has heard.
+        Of who has been up for long, on a network that loses nothing and isn't slow, everybody has
+        heard.
         """
         network, since_s = self.network, self.network.clock.now - self._matters_s
         if network.wiring.packet_loss > 0 or network.was_split(since_s):
             return np.arange(len(peers))
         changed_s = network.up.changed_s[peers]
-        return np.flatnonzero((network.up.current[peers] == 0) | (changed_s >= since_s))
+        unsure = (network.up.current[peers] == 0) | (changed_s >= since_s)
+        if network.most_added_s > 0:
+            unsure |= network.was_degraded(observer, since_s)
+            unsure |= network.was_degraded(peers, since_s)
+        return np.flatnonzero(unsure)
 
     def _silent_s(self, observer: int, peers: Ints) -> Floats:
-        """When the time-out of each peer's [n] newest heartbeat ends, or has ended."""
-        arrived_s = self._last_sent_s(observer, peers) + self._there_s(observer, peers)
+        """When each peer's [n] time-out ends, or has ended, if nothing more comes."""
+        return self._time_out_s(observer, self._heard(observer, peers)[1])
+
+    def _time_out_s(self, observer: int, came_s: Floats) -> Floats:
         # What came before the observer's own start it doesn't know.
-        known_s: Floats = np.maximum(arrived_s, self.network.started_s[observer])
+        known_s: Floats = np.maximum(came_s, self.network.started_s[observer])
         return known_s + self._timeout_s
 
     def _there_s(self, observer: int, peers: Ints) -> Floats:
@@ -283,22 +304,26 @@ class Heartbeats(Detector):
         )
         return there_s
 
-    def _last_sent_s(self, observer: int, peers: Ints) -> Floats:
-        """When the newest heartbeat of each peer [n] that has reached the observer was sent.
+    def _heard(self, observer: int, peers: Ints) -> tuple[Floats, Floats]:
+        """Of the heartbeats of each peer [n] that have reached the observer: when the newest was
+        sent, and when the last one came, which may be an older one, overtaken.
 
         Minus infinity where none did that a time-out could depend on.
         """
         now, there_s = self.network.clock.now, self._there_s(observer, peers)
         newest = np.floor((now - there_s - self._phase_s[peers]) / self._interval_s)
         numbers = newest.astype(np.int64)[:, None] + 1 - self._recent
-        newest_s: Floats = np.full(len(peers), -np.inf)
+        newest_s, last_s = np.full((2, len(peers)), -np.inf)
         for sent_s, passes in (
             self._ordinary(observer, peers, numbers),
             self._at_start(observer, peers),
         ):
-            passes &= sent_s + there_s[:, None] <= now
+            added_s = self.network.added_s(observer, peers[:, None], sent_s)
+            comes_s = sent_s + (there_s[:, None] + added_s)
+            passes &= comes_s <= now
             newest_s = np.maximum(newest_s, np.where(passes, sent_s, -np.inf).max(axis=1))
-        return newest_s
+            last_s = np.maximum(last_s, np.where(passes, comes_s, -np.inf).max(axis=1))
+        return newest_s, last_s
 
     def _next_heard_s(self, observer: int, peer: int) -> float:
         """When the next heartbeat of `peer` arrives if it stays as it is; infinite if none does."""
@@ -306,11 +331,13 @@ class Heartbeats(Detector):
         now, there_s = network.clock.now, float(self._there_s(observer, one)[0])
 
         def first_s(sent_s: Floats, passes: Flags) -> float:
-            arrives_s = sent_s[passes] + there_s
-            return float(arrives_s[arrives_s > now].min(initial=math.inf))
+            sent_s = sent_s[passes]
+            comes_s = sent_s + (there_s + network.added_s(observer, peer, sent_s))
+            return float(comes_s[comes_s > now].min(initial=math.inf))
 
         earliest_s = first_s(*self._at_start(observer, one))
-        first = math.floor((now - there_s - float(self._phase_s[peer])) / self._interval_s)
+        longest_s = there_s + network.most_added_s
+        first = math.floor((now - longest_s - float(self._phase_s[peer])) / self._interval_s)
         # Blocks, since with much loss many in a row may be lost.
         for start in range(first, first + _MOST_HEARTBEATS, _BLOCK):
             numbers = np.arange(start, start + _BLOCK)[None, :]
@@ -345,7 +372,7 @@ class Heartbeats(Detector):
         """Which heartbeats [n, m] of each peer [n] no partition and no loss keeps away."""
         network = self.network
         several = np.broadcast_to(peers[:, None], sent_s.shape)
-        passes = network.reachable(observer, several.ravel(), sent_s.ravel()).reshape(sent_s.shape)
+        passes = network.reachable(several.ravel(), observer, sent_s.ravel()).reshape(sent_s.shape)
         if network.wiring.packet_loss > 0:
             names = network.numbers
             luck = network.streams.uniforms(purpose, names[several], numbers, names[observer])
@@ -374,9 +401,8 @@ class Omniscience(Detector):
     def _suspects(self, observer: int, peers: Ints) -> Flags:
         network = self.network
         now = np.broadcast_to(network.clock.now, len(peers))
-        return ~(
-            network.up.current[peers].astype(np.bool_) & network.reachable(observer, peers, now)
-        )
+        up = network.up.current[peers].astype(np.bool_)
+        return ~(up & network.can_talk(observer, peers, now))
 
     def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
         starts = self.network.starts
@@ -384,6 +410,9 @@ class Omniscience(Detector):
 
     def _next_news_s(self, observer: int, peers: Ints) -> float:
         return math.inf
+
+    def slowed(self) -> None:
+        """See Detector; that's no news to who knows all."""
 
     def _rearm(self, watches: list[Watch]) -> None:
         for watch in watches:

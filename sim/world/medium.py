@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from sim.record.rows import CLIENT, STANDBY
 from sim.world.clock import Clock
-from sim.world.flows import Sharing
 from sim.world.history import History
+from sim.world.links.flows import Sharing
+from sim.world.links.windows import Cut, Degraded
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
 from sim.world.transport import FLUID, Transport
@@ -80,7 +81,8 @@ class Medium:
         self.is_restless = False
         """Whether anybody has come later than others, or left."""
         self.tally = Tally()
-        self._partitions: list[tuple[float, float, Ints]] = []
+        self._cuts: list[Cut] = []
+        self._degraded: list[Degraded] = []
         self._sent: Counter[tuple[str, int, int]] = Counter()
         self._pinged: dict[int, Ints] = {}
 
@@ -107,27 +109,81 @@ class Medium:
         Minus infinity of who was there from the beginning, infinity of what hasn't been said.
         """
         said_s = np.stack([self.joined_s[peers], self.left_s[peers]])
-        heard_s: Floats = said_s + self.wiring.latency_s[peers, observer]
-        if self._partitions:
-            held = np.stack([~self.reachable(observer, peers, each_s) for each_s in said_s])
+        latency_s = self.wiring.latency_s[peers, observer]
+        heard_s: Floats = said_s + (latency_s + self.added_s(observer, peers, said_s))
+        if self._cuts:
+            held = np.stack([~self.can_talk(observer, peers, each_s) for each_s in said_s])
             for which, place in np.argwhere(held & np.isfinite(said_s)).tolist():
                 peer = int(peers[place])
                 free_s = self._free_s(peer, observer, float(said_s[which, place]))
-                heard_s[which, place] = free_s + self.wiring.latency_s[peer, observer]
+                heard_s[which, place] = free_s + self.one_way_s(peer, observer, free_s)
         return heard_s
 
     def was_split(self, since_s: float) -> bool:
         """Whether any partition stood at some time from `since_s` until now."""
-        now = self.clock.now
-        return any(from_s <= now and to_s > since_s for from_s, to_s, _ in self._partitions)
+        return any(cut.windows.held(since_s, self.clock.now) for cut in self._cuts)
 
-    def reachable(self, source: int, targets: Ints, times_s: Floats) -> Flags:
-        """Whether no partition stands between `source` and each of `targets` [n] at `times_s`."""
-        passes = np.ones(len(targets), dtype=np.bool_)
-        for from_s, to_s, groups in self._partitions:
-            holds = (from_s <= times_s) & (times_s < to_s)
-            passes &= ~(holds & (groups[targets] != groups[source]))
+    def reachable(self, sources: Ints | int, targets: Ints | int, times_s: Floats) -> Flags:
+        """Whether no partition stands in the way of datagrams at `times_s` [n].
+
+        `sources` or `targets` [n] are several, and the other one node.
+        """
+        passes = np.ones(len(times_s), dtype=np.bool_)
+        for cut in self._cuts:
+            passes &= ~(cut.windows.hold(times_s) & cut.stops(sources, targets))
         return passes
+
+    def can_talk(self, one: int, others: Ints, times_s: Floats) -> Flags:
+        """Whether no partition holds up at `times_s` [n] what rides a reliable transport."""
+        both = self.reachable(one, others, times_s)
+        both &= self.reachable(others, one, times_s)
+        return both
+
+    def was_degraded(self, nodes: Ints | int, since_s: float) -> Flags:
+        """Whose messages [n] may have taken longer at some time from `since_s` until now."""
+        was = np.zeros(np.shape(nodes), dtype=np.bool_)
+        for degraded in self._degraded:
+            if degraded.latency_s > 0:
+                was = was | degraded.held(nodes, since_s, self.clock.now)
+        return was
+
+    @property
+    def most_added_s(self) -> float:
+        """No message takes longer than usual by more."""
+        return sum((2.0 * degraded.latency_s for degraded in self._degraded), 0.0)
+
+    def added_s(self, one: int, others: Ints | int, sent_s: Floats | float) -> Floats | float:
+        """What a message between a node and others, sent at `sent_s`, takes longer than usual.
+
+        Of the shape to which `others` and `sent_s` are broadcast, or zero for all.
+        """
+        added: Floats | float = 0.0
+        for degraded in self._degraded:
+            if degraded.latency_s > 0:
+                ends = degraded.holds(one, sent_s) + degraded.holds(others, sent_s)
+                added = added + degraded.latency_s * ends
+        return added
+
+    def one_way_s(self, source: int, target: int, sent_s: float) -> float:
+        """The latency of what is sent at `sent_s`."""
+        usual_s = float(self.wiring.latency_s[source, target])
+        return usual_s + self._one_added_s(source, target, sent_s)
+
+    def _one_added_s(self, one: int, other: int, sent_s: float) -> float:
+        """`added_s` of one message, ten times as fast."""
+        added_s = 0.0
+        for each in self._degraded:
+            if each.latency_s > 0:
+                ends = each.holds_at(one, sent_s) + each.holds_at(other, sent_s)
+                added_s += each.latency_s * ends
+        return added_s
+
+    def shares(self, nodes: Ints) -> Floats:
+        """What is left now of the bandwidth of each node's [n] links."""
+        shares = np.ones(len(nodes))
+        for degraded in self._degraded:
+            shares[degraded.holds(nodes, self.clock.now) > 0] *= degraded.share
+        return shares
 
     def _free_s(self, source: int, target: int, from_s: float) -> float:
         """When two nodes can talk: at `from_s`, or when no partition stands between them again."""
@@ -135,18 +191,19 @@ class Medium:
         held = True
         while held:
             held = False
-            for begins_s, heals_s, groups in self._partitions:
-                if begins_s <= free_s < heals_s and groups[source] != groups[target]:
-                    free_s, held = heals_s, True
+            for cut in self._cuts:
+                if cut.parts(source, target) and (over_s := cut.windows.over_s(free_s)) > free_s:
+                    free_s, held = over_s, True
         return free_s
 
     def _round_trip_s(self, source: int, target: int) -> float:
         latency_s = self.wiring.latency_s
-        return float(latency_s[source, target] + latency_s[target, source])
+        usual_s = float(latency_s[source, target] + latency_s[target, source])
+        return usual_s + 2.0 * self._one_added_s(source, target, self.clock.now)
 
-    def _way_s(self, source: int, target: int, size_bytes: int) -> float:
-        """What a message takes until it, or its first byte, is there."""
-        latency_s = float(self.wiring.latency_s[source, target])
+    def _way_s(self, source: int, target: int, size_bytes: int, sent_s: float) -> float:
+        """What a message, sent at `sent_s`, takes until it, or its first byte, is there."""
+        latency_s = self.one_way_s(source, target, sent_s)
         return self.wiring.transport.first_byte_s(latency_s) if size_bytes else latency_s
 
     def _luck(self, purpose: str, source: int, target: int) -> float:

@@ -7,6 +7,9 @@ holds messages up; they go on if it heals within the stall time-out, after which
 for so long that both ends give up. A crash of either end breaks a transfer; the end that is left
 learns of it when the other is back, which resets what was open, or by the stall time-out. Only
 pings and heartbeats are datagrams.
+
+Degraded links have less bandwidth and more latency. The latency of a message is that of when it is
+sent, so that a later one may overtake it; how fast bytes flow changes at the instant.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,7 +26,8 @@ import simpy
 
 from sim.world.clock import Clock, Tie
 from sim.world.detection import Detector, FailureDetection, NoDetection
-from sim.world.flows import Flow, flows_on
+from sim.world.links.flows import Flow, flows_on
+from sim.world.links.windows import Cut, Degraded, Windows
 from sim.world.medium import Ints, LossCause, Medium, Wiring
 from sim.world.pings import Ping
 from sim.world.random_streams import Streams
@@ -112,11 +117,13 @@ class Network(Medium):
         begun_s = self._free_s(source, target, self.clock.now)
         sent_s = self._free_s(source, target, begun_s + late_s)
         stall_s = self.wiring.stall_timeout_s
-        if sent_s < self.clock.now + stall_s:
-            there_s = sent_s + self._way_s(source, target, size_bytes)
-            self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer))
-        else:
+        if sent_s >= self.clock.now + stall_s:
             self._stall(transfer, "loss" if late_s >= stall_s else "partition")
+        elif self.one_way_s(source, target, sent_s) > stall_s:
+            self._stall(transfer, "late")
+        else:
+            there_s = sent_s + self._way_s(source, target, size_bytes, sent_s)
+            self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer))
         return transfer
 
     def cancel(self, transfer: Transfer, cause: LossCause = "abandoned") -> bool:
@@ -146,7 +153,9 @@ class Network(Medium):
         if not self._is_open(transfer):
             return
         source, target, start_s = transfer.source, transfer.target, transfer.start_s
-        held_up = self.clock.now > start_s + self._way_s(source, target, transfer.size_bytes)
+        held_up = self.clock.now > start_s + self._way_s(
+            source, target, transfer.size_bytes, start_s
+        )
         if held_up and (self.started_s[source] > start_s or not self.up.current[source]):
             self._lose(transfer, "sender_down")  # Nobody was left to send it again.
             self._told_later(transfer, source)
@@ -175,10 +184,13 @@ class Network(Medium):
                 target,
                 transfer.remaining,
                 partial(self._whole, transfer),
-                self.wiring.transport.at_most(
-                    self.wiring.packet_loss, self._round_trip_s(source, target)
-                ),
+                self._at_most(source, target),
             )
+
+    def _at_most(self, source: int, target: int) -> float:
+        """The bytes per second that a transfer between two nodes gets at most now."""
+        round_trip_s = self._round_trip_s(source, target)
+        return self.wiring.transport.at_most(self.wiring.packet_loss, round_trip_s)
 
     def _whole(self, transfer: Transfer) -> None:
         """Its last byte is there."""
@@ -319,32 +331,69 @@ class Network(Medium):
         unheard, self._unheard[index] = self._unheard[index], {}
         for transfer in unheard:
             other = transfer.target if transfer.source == index else transfer.source
-            there_s = self._free_s(index, other, now) + float(self.wiring.latency_s[index, other])
+            free_s = self._free_s(index, other, now)
+            there_s = free_s + self.one_way_s(index, other, free_s)
             self._at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
         self.detector.node_up(index)
 
-    def split(self, fault: str, from_s: float, to_s: float, groups: Ints) -> None:
-        """Let nothing pass between different groups [n] from `from_s` on, until `to_s`.
+    def split(self, fault: str, cut: Cut) -> None:
+        """Let the network fall apart at times.
 
         Said in advance, since a ping's answers are worked out after the fact.
         """
-        self._partitions.append((from_s, to_s, groups))
+        self._cuts.append(cut)
 
-        def fall_apart() -> Generator[simpy.Event, Any, None]:
-            yield self.clock.at(from_s, Tie.FAULT)
-            self._hold_between(groups)
+        def fall_apart() -> None:
+            self._hold_between(cut)
             self.trace.record(self.clock.now, "", "partition", cause=fault)
             self.detector.split()
-            yield self.clock.at(to_s, Tie.FAULT)
+
+        def heal() -> None:
             self.trace.record(self.clock.now, "", "heal", cause=fault)
             self.detector.split()
 
-        self.clock.process(fall_apart())
+        self.clock.process(self._through(cut.windows, fall_apart, heal))
 
-    def _hold_between(self, groups: Ints) -> None:
+    def degrade(self, fault: str, degraded: Degraded) -> None:
+        """Let links of some nodes be slower at times; said in advance, too."""
+        self._degraded.append(degraded)
+        for nodes, windows in degraded.struck:
+            change = partial(self._change, fault, degraded, np.array(nodes))
+            is_late = degraded.share == 1 and degraded.latency_s > 0
+            factor = None if is_late else 1.0 / degraded.share
+            begin, end = partial(change, factor), partial(change, 1.0)
+            self.clock.process(self._through(windows, begin, end))
+
+    def _through(
+        self, windows: Windows, begin: Callable[[], None], end: Callable[[], None]
+    ) -> Generator[simpy.Event, Any, None]:
+        for from_s, to_s in windows.spans:
+            yield self.clock.at(from_s, Tie.FAULT)
+            begin()
+            yield self.clock.at(to_s, Tie.FAULT)
+            end()
+
+    def _change(self, fault: str, degraded: Degraded, nodes: Ints, factor: float | None) -> None:
+        """These nodes' links begin to be slow, or do so no longer."""
+        names = self.wiring.names
+        for node, share in zip(nodes.tolist(), self.shares(nodes).tolist(), strict=True):
+            self.flows.resize(node, share)
+            self.trace.record(self.clock.now, names[node], "degrade", cause=fault, factor=factor)
+        if degraded.latency_s > 0:
+            self._bound_again(nodes)
+            self.detector.slowed()
+
+    def _bound_again(self, nodes: Ints) -> None:
+        """Their round trips bound the rates of their transfers, and have changed."""
+        for transfer in chain.from_iterable(self._open[node] for node in nodes.tolist()):
+            if transfer.flow is not None and transfer.flow.is_bound:
+                at_most = self._at_most(transfer.source, transfer.target)
+                self.flows.bound(transfer.flow, at_most)
+
+    def _hold_between(self, cut: Cut) -> None:
         for index, transfers in enumerate(self._open):
             for transfer in list(transfers):
-                crosses = groups[transfer.source] != groups[transfer.target]
+                crosses = cut.parts(transfer.source, transfer.target)
                 if transfer.source == index and transfer.flow is not None and crosses:
                     self.flows.stop(transfer.flow)
                     transfer.remaining, transfer.flow = transfer.flow.remaining, None

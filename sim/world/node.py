@@ -159,15 +159,15 @@ class Node:
         self.storage.is_newcomer = newcomer
         self.network.node_absent(self.index)
 
-    def leave(self, fault: str) -> None:
-        """Go for good, and say so; who is down can't, and never comes back.
+    def leave(self, fault: str, *, announced: bool = True) -> None:
+        """Go for good; who is down never comes back.
 
-        Who leaves before it has come never comes.
+        `announced`: and say so, which who is down can't. Who leaves before it has come never comes.
         """
         if self.is_member:
             self.trace.record(self.clock.now, self.name, "leave", cause=fault)
             self._has_left = True
-            if self.up:
+            if self.up and announced:
                 self.network.node_leaves(self.index)
         self._go_down(fault)
 

@@ -14,7 +14,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 ROUND_TRIPS, SHORTEST_TIMEOUT_S = 3.0, 1.0
-"""How long an answer is waited for unless the scenario says it: round trips, and at least this."""
+"""How long an answer is waited for unless the scenario says it: round trips, as they are where no
+link is degraded, and at least this."""
 
 
 class Ping:
@@ -32,8 +33,8 @@ class Ping:
         wiring = network.wiring
         there_s = wiring.latency_s[source][peers]
         back_s = there_s if wiring.symmetric else wiring.latency_s[peers, source]
-        self.reached_s = self.start_s + there_s
-        self._back_s = self.reached_s + back_s
+        self.reached_s = self.start_s + (there_s + network.added_s(source, peers, self.start_s))
+        self._back_s = self.reached_s + (back_s + network.added_s(source, peers, self.reached_s))
         if timeout_s is None:
             patience_s = np.maximum(SHORTEST_TIMEOUT_S, ROUND_TRIPS * (there_s + back_s))
         else:
@@ -42,7 +43,7 @@ class Ping:
         self._ask_lost, self._answer_lost = network.datagrams_lost(source, peers)
         starts = np.broadcast_to(self.start_s, len(peers))
         self._ask_blocked = ~network.reachable(source, peers, starts)
-        self._answer_blocked = ~network.reachable(source, peers, self.reached_s)
+        self._answer_blocked = ~network.reachable(peers, source, self.reached_s)
         blocked = self._ask_blocked | self._answer_blocked
         self._passes = ~(self._ask_lost | self._answer_lost | blocked)
         self._passes &= self._back_s <= self._end_s

@@ -22,10 +22,11 @@ class World:
 
     `servers`: of a protocol that has one the server, and those that may take over from it.
     `topology`: whom each of the scenario's clients may talk to, for protocols that ask.
-    `model_bytes`: a model's size on the wire. `merge_s`, `aggregation_s`: virtual seconds that a
-    client's merge and a server's aggregation take, for each model that goes in. `learning_rate`:
-    the step size of its clients' training. `label_shares` [clients][classes]: how the clients'
-    samples fall to classes, for faults that strike by them; None if there are none.
+    `duration_s`: virtual seconds that the run may last. `model_bytes`: a model's size on the wire.
+    `merge_s`, `aggregation_s`: virtual seconds that a client's merge and a server's aggregation
+    take, for each model that goes in. `learning_rate`: the step size of its clients' training.
+    `label_shares` [clients][classes]: how the clients' samples fall to classes, for faults that
+    strike by them; None if there are none.
     """
 
     clock: Clock
@@ -36,6 +37,7 @@ class World:
     clients: list[Node]
     servers: list[Node]
     topology: Topology
+    duration_s: float
     model_bytes: int
     merge_s: float = 0.0
     aggregation_s: float = 0.0
@@ -63,16 +65,18 @@ class World:
         """The nodes of this world that a selector means; a reference's own machine is none."""
         return [node for node in self.nodes if selects(selector, node.name)]
 
-    def luck_key(self, kind: str, node: Node, seed: int | None) -> str:
+    def luck_key(self, kind: str, whom: Node | str, seed: int | None) -> str:
         """Names what a fault of that kind draws for a node, whatever the fault is called.
 
-        So a node's life is the same in every scenario with such a fault. Its second fault of the
+        So a node's life is the same in every scenario with such a fault; what else a fault strikes
+        is named by a text of its own. Its second fault of the
         kind draws something else; `seed` sets what one draws apart from all order.
         """
         if seed is not None:
             return f"seed {seed}"
-        number = self._drawn[kind, node.name]
-        self._drawn[kind, node.name] += 1
+        name = whom if isinstance(whom, str) else whom.name
+        number = self._drawn[kind, name]
+        self._drawn[kind, name] += 1
         return str(number)
 
     def averaged(

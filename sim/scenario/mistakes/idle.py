@@ -11,6 +11,7 @@ from models.tasks import TaskSettings
 from models.training import TrainingSettings
 from sim.faults import Fault
 from sim.protocols import Protocol
+from sim.record.errors import Refusal
 from sim.record.settings import CostsSettings
 from sim.record.words import time_text
 from sim.scenario.groups import GroupSettings
@@ -57,6 +58,19 @@ def idle_faults(
     acting = [_Acting(name, fault, struck[name]) for name, fault in faults.items()]
     for one, other in itertools.combinations(acting, 2):
         yield from _together(one, other, duration_s)
+
+
+def false_suspicions(
+    faults: Mapping[str, Fault], failure_detection: FailureDetection
+) -> Iterator[str]:
+    """Which faults delay messages for longer than nodes wait for each other's."""
+    for name, fault in faults.items():
+        try:
+            failure_detection.check(fault.delays_s)
+        except Refusal as refusal:
+            setting = ".".join(("failure_detection", *map(str, refusal.path)))
+            delay = f"delays messages by {time_text(fault.delays_s)}"
+            yield f"faults.{name} {delay}, and {setting} {refusal.what}"
 
 
 class _Acting(NamedTuple):

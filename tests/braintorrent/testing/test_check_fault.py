@@ -19,6 +19,29 @@ from tests.outside.blackout import Blackout
             "crash",
         ),
         ("client_dropout", {"probability": 0.5}, "train_lost"),
+        (
+            "degrade",
+            {
+                "nodes": "all",
+                "bandwidth": 0.2,
+                "extra_latency": "5 s",
+                "at": "1 s",
+                "lasts": {"distribution": "exponential", "mean": "4 s"},
+                "pauses": "2 s",
+            },
+            "degrade",
+        ),
+        (
+            "partition",
+            {
+                "groups": [["client_0"]],
+                "at": "1 s",
+                "heals_after": "1 s",
+                "every": "3 s",
+                "direction": "out",
+            },
+            "heal",
+        ),
         (Blackout, {"at": "2 s", "lasts": "3 s"}, "recover"),
     ],
 )

@@ -181,3 +181,21 @@ class Pretending(Leave):
 def test_a_fault_that_pretends_to_be_scheduled_is_found_out() -> None:
     with pytest.raises(Broken, match="faults strike otherwise than without a protocol"):
         check_fault(Pretending, {**LATER, "after_rounds": 1}, worlds=4)
+
+
+def test_who_falls_silent_is_missed_when_the_time_out_ends() -> None:
+    detection = {"kind": "heartbeat", "interval": "1 s", "timeout": "3 s"}
+    ends: list[float] = []
+    for announced in (True, False):
+        fault = {"kind": "leave", "nodes": "client_1", "at": "1 s", "announced": announced}
+        played = play(
+            "fedavg",
+            {"deadline": "100 s"},
+            until_s=12.0,
+            round_s=[0.25, 8.0],
+            faults={"end": fault},
+            failure_detection=detection,
+        )
+        ends.append(played.of("round")[0][0])
+    # Client 0's update is there at 2.75; what was heard last of client 1 came by 1.
+    assert ends == [2.75, 4.0]

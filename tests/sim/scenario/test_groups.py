@@ -53,8 +53,9 @@ def test_a_group_has_links_and_jitter_of_its_own() -> None:
     scenario = load("no_faults", ["clients.count=3", f"clients.groups.far={group}"])
     clients, network = scenario.clients, scenario.network
     both = network.uplink, network.downlink
-    assert clients.each("uplink", network.uplink).tolist() == [both[0], 1.0, both[0]]
-    assert clients.each("downlink", network.downlink).tolist() == [both[1], 2.0, both[1]]
+    assert isinstance(both[0], float) and isinstance(both[1], float)
+    assert clients.each("uplink", both[0]).tolist() == [both[0], 1.0, both[0]]
+    assert clients.each("downlink", both[1]).tolist() == [both[1], 2.0, both[1]]
     assert clients.each("round_jitter", clients.round_jitter).tolist() == [0.0, 0.5, 0.0]
     assert clients.each("step_time", (1.0, 2.0, 3.0)).tolist() == [1.0, 2.0, 3.0]
 

@@ -18,6 +18,8 @@ def down(at: str, node: str, after: str = "5 min") -> str:
 CUT = "{kind: partition, groups: [[client_0]], at: %s, heals_after: 5 min}"
 JOIN = "{kind: join, nodes: client_2, at: %s}"
 POWER = "{kind: crash, nodes: client_0..client_3, at: %s, recovers_after: 5 min}"
+SLOW_LINK = "{kind: degrade, nodes: client_0, bandwidth: 0.5, at: %s, lasts: 5 min}"
+WHOLE_LINK = "{kind: degrade, nodes: client_0, bandwidth: 1, at: 1 min, lasts: 5 min}"
 LEAVE = "{kind: leave, nodes: client_2, at: %s}"
 TOGETHER = [
     (
@@ -33,6 +35,13 @@ TOGETHER = [
         [
             "faults.a and faults.b both act on the same nodes from 5 min on: whom one of them sets "
             "apart can't be reached"
+        ],
+    ),
+    (
+        (SLOW_LINK % "1 min", SLOW_LINK % "5 min"),
+        [
+            "faults.a and faults.b both act on client_0 from 5 min on: what is left of bandwidth "
+            "multiplies, and extra latencies add up"
         ],
     ),
     (
@@ -96,6 +105,25 @@ TOGETHER = [
 def test_faults_that_meet_at_a_node(faults: tuple[str, str], said: list[str]) -> None:
     overrides = [f"faults.{name}={fault}" for name, fault in zip("ab", faults, strict=True)]
     assert list(load("no_faults", overrides).idle()) == said
+
+
+def test_links_that_are_degraded_by_nothing() -> None:
+    said = "faults.a changes nothing: all bandwidth is left, and no latency is added"
+    assert list(load("no_faults", [f"faults.a={WHOLE_LINK}"]).idle()) == [said]
+
+
+def test_delays_for_which_nodes_that_are_up_are_suspected() -> None:
+    slow = "{kind: degrade, nodes: client_0, extra_latency: %s, at: 1 min, lasts: 5 min}"
+    late = load("no_faults", [f"faults.a={slow % '11 s'}", f"faults.b={slow % '9 s'}"])
+    said = (
+        "faults.a delays messages by 11 s, and failure_detection.timeout is shorter than interval "
+        "+ latency: it would suspect nodes that are up"
+    )
+    assert said in list(late.idle_faults())
+    assert not any("faults.b delays" in text for text in late.idle())
+    patient = {"failure_detection": {"kind": "heartbeat", "timeout": "16 s"}}
+    for detection in (patient, {"failure_detection": {"kind": "none"}}):
+        assert said not in list(late.with_settings(detection).idle())
 
 
 @pytest.mark.parametrize(

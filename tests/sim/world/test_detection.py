@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sim.record.errors import Refusal
 from sim.world.clock import Tie
 from sim.world.detection import DETECTORS, FailureDetection, Heartbeat, NoDetection, Perfect
+from sim.world.links.windows import Cut, Degraded, Direction, Windows
 from sim.world.network import Network
 from sim.world.random_streams import Streams
 from tests.sim import tiny
@@ -141,9 +142,55 @@ def test_a_few_lost_heartbeats_make_a_node_suspected() -> None:
 def test_partition_and_its_end() -> None:
     # The last heartbeat before it is that of 8, the first after it that of 24.
     pair = Pair()
-    pair.network.split("cut", 8.125, 21.0, np.array([0, 1]))
+    pair.network.split("cut", Cut(Windows([(8.125, 21.0)]), np.array([0, 1])))
     assert pair.observe(100.0) == [(18.25, "down"), (24.25, "up")]
     assert pair.started_over_s == []
+
+
+@pytest.mark.parametrize(
+    ("direction", "told"),
+    [("out", [(18.25, "down"), (24.25, "up")]), ("in", [])],
+)
+def test_cut_of_one_way(direction: Direction, told: list[tuple[float, str]]) -> None:
+    # Client 1's heartbeats of 12, 16 and 20 don't come; or client 0's, which it doesn't miss.
+    pair = Pair()
+    pair.network.split("cut", Cut(Windows([(8.125, 21.0)]), np.array([0, 1]), direction))
+    assert pair.observe(100.0) == told
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_heartbeats_of_degraded_links_come_later(slow: int) -> None:
+    # That of 8 came at 8.25. Those of 12, 16 and 20 take 7 s more, until 19.25, 23.25 and 27.25,
+    # and that of 24 overtakes the last: what comes is heard, in whatever order.
+    pair = Pair()
+    pair.network.degrade("slow", Degraded(2, 1.0, 7.0, [([slow], Windows([(8.125, 21.0)]))]))
+    pair.down(1, 25.0)
+    assert pair.observe(100.0) == [(18.25, "down"), (19.25, "up"), (37.25, "down")]
+
+
+def test_heartbeat_that_comes_long_after_newer_ones_is_heard() -> None:
+    # That of 8 takes 30 s more, and comes when client 1 has been suspected since 22.25.
+    pair = Pair()
+    pair.network.degrade("slow", Degraded(2, 1.0, 30.0, [([1], Windows([(7.0, 9.0)]))]))
+    pair.down(1, 12.5)
+    assert pair.observe(100.0) == [(22.25, "down"), (38.25, "up"), (48.25, "down")]
+
+
+def test_links_with_less_bandwidth_leave_heartbeats_alone() -> None:
+    pair = Pair()
+    pair.network.degrade("slow", Degraded(2, 1e-6, 0.0, [([1], Windows([(8.125, 21.0)]))]))
+    assert pair.observe(100.0) == []
+
+
+@pytest.mark.parametrize(("direction", "told"), [("out", [9.0, 12.0]), ("in", [9.0, 12.0])])
+def test_perfect_suspects_who_cannot_be_talked_to_both_ways(
+    direction: Direction, told: list[float]
+) -> None:
+    pair = Pair(PERFECT)
+    pair.network.split("cut", Cut(Windows([(9.0, 12.0)]), np.array([0, 1]), direction))
+    pair.network.degrade("slow", Degraded(2, 1.0, 50.0, [([1], Windows([(20.0, 30.0)]))]))
+    news = watched(pair.network, 0, [1])
+    assert pair.observe(100.0) == [(9.0, "down"), (12.0, "up")] and news == told
 
 
 def test_who_has_just_started_suspects_nobody_for_a_time_out() -> None:
@@ -191,7 +238,7 @@ def test_perfect_knows_at_once() -> None:
     pair = Pair(PERFECT)
     pair.down(1, 9.0, 21.0)
     pair.down(1, 22.0, 22.0)
-    pair.network.split("cut", 30.0, 31.0, np.array([0, 1]))
+    pair.network.split("cut", Cut(Windows([(30.0, 31.0)]), np.array([0, 1])))
     assert pair.observe(100.0) == [
         (9.0, "down"), (21.0, "up"), (22.0, "down"), (22.0, "up"), (30.0, "down"), (31.0, "up")
     ]  # fmt: skip
@@ -201,7 +248,7 @@ def test_perfect_knows_at_once() -> None:
 def test_without_detection_nobody_is_suspected_and_nothing_is_news() -> None:
     pair = Pair(NONE)
     pair.down(1, 9.0, 21.0)
-    pair.network.split("cut", 30.0, 31.0, np.array([0, 1]))
+    pair.network.split("cut", Cut(Windows([(30.0, 31.0)]), np.array([0, 1])))
     assert pair.observe(100.0) == []
     assert pair.started_over_s == []
 
@@ -238,14 +285,18 @@ class Phased(Streams):
 
 @dataclass
 class World:
-    """What happens: `toggles` (time, node) crash a node or bring it back, in order of time."""
+    """What happens: `toggles` (time, node) crash a node or bring it back, in order of time.
+
+    `splits`: from, to, groups, direction; `slow`: from, to, node, seconds more.
+    """
 
     interval_s: float
     timeout_s: float
     latency_s: list[list[float]]
     phases: tuple[float, ...]
     toggles: list[tuple[float, int]]
-    splits: list[tuple[float, float, tuple[int, ...]]]
+    splits: list[tuple[float, float, tuple[int, ...], Direction]]
+    slow: list[tuple[float, float, int, float]]
     loss: float
     until_s: float = 40.0
 
@@ -269,8 +320,11 @@ class World:
 
         for time_s, node in self.toggles:
             at(network, time_s, partial(toggle, node))
-        for from_s, to_s, groups in self.splits:
-            network.split("cut", from_s, to_s, np.array(groups))
+        for from_s, to_s, groups, direction in self.splits:
+            network.split("cut", Cut(Windows([(from_s, to_s)]), np.array(groups), direction))
+        for from_s, to_s, node, more_s in self.slow:
+            struck = [([node], Windows([(from_s, to_s)]))]
+            network.degrade("slow", Degraded(self.count, 1.0, more_s, struck))
         return network
 
 
@@ -300,7 +354,7 @@ class Naive:
         )
 
     def _arrivals(self, observer: int, sender: int) -> list[tuple[float, int]]:
-        world, there_s = self.world, self.world.latency_s[sender][observer]
+        world = self.world
         sent = [
             (start_s, number, "start_loss", number)
             for number, start_s in enumerate(self.starts[sender])
@@ -313,16 +367,26 @@ class Naive:
                 if from_s < sent_s <= to_s or from_s == sent_s == 0:
                     sent.append((sent_s, number, "heartbeat_loss", k))
         return [
-            (sent_s + there_s, number)
+            (sent_s + self._there_s(observer, sender, sent_s), number)
             for sent_s, number, purpose, k in sent
             if not self._is_cut(observer, sender, sent_s)
             and not world.streams.uniforms(purpose, sender, k, observer)[0] < world.loss
         ]
 
-    def _is_cut(self, one: int, other: int, time_s: float) -> bool:
+    def _there_s(self, observer: int, sender: int, sent_s: float) -> float:
+        added_s = sum(
+            more_s * ((node == observer) + (node == sender))
+            for from_s, to_s, node, more_s in self.world.slow
+            if from_s <= sent_s < to_s
+        )
+        return self.world.latency_s[sender][observer] + added_s
+
+    def _is_cut(self, observer: int, sender: int, time_s: float) -> bool:
         return any(
-            from_s <= time_s < to_s and groups[one] != groups[other]
-            for from_s, to_s, groups in self.world.splits
+            from_s <= time_s < to_s
+            and groups[observer] != groups[sender]
+            and {"both": True, "out": groups[sender], "in": groups[observer]}[direction]
+            for from_s, to_s, groups, direction in self.world.splits
         )
 
     def suspects(self, observer: int, peer: int, time_s: float) -> bool:
@@ -366,6 +430,7 @@ class Naive:
 
 QUARTERS = st.integers(0, 120).map(lambda each: each / 4)
 COUNT = 3
+DIRECTIONS: list[Direction] = ["both", "out", "in"]
 
 
 @st.composite
@@ -380,11 +445,14 @@ def worlds(draw: st.DrawFn) -> World:
     interval_s = draw(st.sampled_from([0.5, 1.0, 2.0]))
     timeout_s = interval_s + max(map(max, latency_s)) + draw(st.sampled_from([0.0, 0.25, 4.0]))
     splits = []
-    for from_s, lasts_s, alone in draw(
-        st.lists(st.tuples(QUARTERS, QUARTERS, st.integers(0, COUNT - 1)), max_size=2)
-    ):
+    spans = st.tuples(QUARTERS, QUARTERS, st.integers(0, COUNT - 1))
+    for from_s, lasts_s, alone in draw(st.lists(spans, max_size=2)):
         groups = tuple(int(node == alone) for node in range(COUNT))
-        splits.append((from_s, from_s + lasts_s + 0.25, groups))
+        splits.append((from_s, from_s + lasts_s + 0.25, groups, draw(st.sampled_from(DIRECTIONS))))
+    slow = [
+        (from_s, from_s + lasts_s + 0.25, node, draw(st.sampled_from([0.25, 1.5, 5.0])))
+        for from_s, lasts_s, node in draw(st.lists(spans, max_size=2))
+    ]
     # A node falls and comes back at different instants.
     toggles = draw(
         st.lists(st.tuples(QUARTERS.map(lambda each: each + 0.25), st.integers(0, COUNT - 1)),
@@ -397,6 +465,7 @@ def worlds(draw: st.DrawFn) -> World:
         tuple(draw(st.sampled_from([0.0, 0.25, 0.5, 0.75])) for _ in range(COUNT)),
         sorted(toggles),
         splits,
+        slow,
         draw(st.sampled_from([0.0, 0.0, 0.3, 0.8])),
     )
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sim.world.links.windows import Cut, Degraded, Direction, Windows
 from sim.world.network import Network
 from tests.sim import tiny
 from tests.sim.world.messages import at, happened, settled
@@ -62,7 +63,7 @@ def test_partition_between_question_and_answer() -> None:
     # client 2 arrives at 0.5 (it was sent before), its answer finds the partition; so does 3's.
     groups = np.array([0, 0, 1, 1])
     network = tiny.network(FOUR, [16.0] * 4)
-    network.split("cut", 0.375, 5.0, groups)
+    network.split("cut", Cut(Windows([(0.375, 5.0)]), groups))
     ping = network.ping(0, PEERS, 8.0)
     tiny.run(network.clock, 10.0)
     assert ping.answered.tolist() == [True, False, False]
@@ -162,6 +163,54 @@ def test_a_given_time_out_holds_for_all_pairs() -> None:
 
 def test_what_a_partition_blocks_has_not_answered_in_time() -> None:
     network = tiny.network(FOUR, [16.0] * 4)
-    network.split("cut", 0.0, 0.125, np.array([0, 1, 0, 0]))
+    network.split("cut", Cut(Windows([(0.0, 0.125)]), np.array([0, 1, 0, 0])))
     assert answered_at(network, [1, 2]) == [1.5]
     assert settled(network)["partition"] == 1
+
+
+@pytest.mark.parametrize(
+    ("asker", "direction", "reached"),
+    # Client 1 is named.
+    [
+        (0, "both", False),
+        (0, "in", False),
+        (0, "out", True),
+        (1, "both", False),
+        (1, "in", True),
+        (1, "out", False),
+    ],
+)
+def test_a_cut_of_one_way_stops_a_question_or_its_answer(
+    asker: int, direction: Direction, reached: bool
+) -> None:
+    network = tiny.network(0.25, [16.0] * 2)
+    network.split("cut", Cut(Windows([(0.0, 9.0)]), np.array([0, 1]), direction))
+    ping = network.ping(asker, np.array([1 - asker]), 8.0)
+    tiny.run(network.clock, 10.0)
+    assert ping.answered.tolist() == [False]
+    assert settled(network) == {
+        "sent": 1 + reached, "delivered": int(reached), "in_flight": 0, "partition": 1
+    }  # fmt: skip
+
+
+def test_a_ping_through_degraded_links() -> None:
+    # Client 1's answer is sent at 0.25, when links are quick; client 2 is reached 1 s later, and
+    # its answer of 1.5 takes 1 s more, too. Nobody knows to wait for more than three round trips.
+    network = tiny.network(FOUR, [16.0] * 4)
+    slow = Windows([(0.5, 9.0)])
+    network.degrade("slow", Degraded(4, 1.0, 1.0, [([1], slow), ([2], Windows([(0.0, 9.0)]))]))
+    ping = network.ping(0, np.array([1, 2]))
+    tiny.run(network.clock, 10.0)
+    assert ping.reached_s.tolist() == [0.25, 1.5]
+    assert ping.answered.tolist() == [True, True]
+    assert tiny.events(network.trace, "ping") == [
+        (0.0, 3.0, "client_0", "ping", "", "asked=2 answered=2")
+    ]
+
+
+def test_nobody_waits_for_longer_because_links_are_degraded() -> None:
+    # Three round trips of 0.5 s, and the answer would take 2.5 s.
+    network = tiny.network(FOUR, [16.0] * 4)
+    network.degrade("slow", Degraded(4, 1.0, 1.0, [([1], Windows([(0.0, 9.0)]))]))
+    assert answered_at(network, [1]) == [1.5]
+    assert settled(network)["late"] == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sim.world.clock import Tie
-from sim.world.flows import Sharing
+from sim.world.links.flows import Sharing
 from sim.world.network import Network
 from sim.world.world import World
 from tests.sim import tiny

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sim.record.rows import TraceRow
-from sim.world.flows import Sharing
+from sim.world.links.flows import Sharing
 from sim.world.network import Network
 from sim.world.transport import FLUID, SEGMENT_BYTES, Tcp, Transport, fastest, resent_s
 from tests.sim import tiny

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sim.world.clock import Clock
-from sim.world.flows import Flow, Flows, Sharing, flows_on
+from sim.world.links.flows import Flow, Flows, Sharing, flows_on
 from tests.sim import tiny
 
 SHARING: tuple[Sharing, ...] = ("max_min", "equal")
@@ -234,3 +234,41 @@ def test_max_min_saturates_a_link_of_every_flow(seed: int) -> None:
             and np.isclose(max(rates), flow.rate, rtol=1e-12)
             for rates, limit in links
         )
+
+
+# -- links that change -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sharing", [*SHARING, "none"])
+def test_a_link_that_is_halved_and_whole_again(sharing: Sharing) -> None:
+    # 32 of 128 B by 2 at 16 B/s, 32 more by 6 at 8, the last 64 at 16: until 10.
+    pipes = Pipes([16.0] * 2, [16.0] * 2, sharing)
+    flow = pipes.start("one", 0, 1, 128.0)
+    pipes.at(2.0, lambda: pipes.flows.resize(0, 0.5))
+    pipes.at(6.0, lambda: pipes.flows.resize(0, 1.0))
+    for time_s, rate, carried in ((1.0, 16.0, 16.0), (4.0, 8.0, 48.0), (8.0, 16.0, 96.0)):
+        tiny.run(pipes.clock, time_s)
+        assert pipes.flows.rate_of(flow) == rate
+        assert pipes.flows.carried.tolist() == [carried, 0.0, 0.0, carried]
+    assert pipes.run() == {"one": 10.0}
+    assert pipes.flows.carried.tolist() == [128.0, 0.0, 0.0, 128.0]
+
+
+@pytest.mark.parametrize(("sharing", "other"), [("max_min", 12.0), ("equal", 8.0), ("none", 16.0)])
+def test_what_a_slower_link_leaves_goes_to_others(sharing: Sharing, other: float) -> None:
+    # Two flows into a downlink of 16 B/s, one of which comes to have an uplink of 4 B/s.
+    pipes = Pipes([16.0] * 3, [16.0] * 3, sharing)
+    flows = pipes.start("slow", 0, 2, 1e6), pipes.start("other", 1, 2, 1e6)
+    pipes.at(1.0, lambda: pipes.flows.resize(0, 0.25))
+    tiny.run(pipes.clock, 1.0)
+    assert tuple(map(pipes.flows.rate_of, flows)) == (4.0, other)
+
+
+@pytest.mark.parametrize("sharing", [*SHARING, "none"])
+def test_a_bound_that_changes(sharing: Sharing) -> None:
+    # 8 of 40 B by 4 at 2 B/s, the rest at 4.
+    pipes = Pipes([16.0] * 2, [16.0] * 2, sharing)
+    flow = pipes.start("one", 0, 1, 40.0, 2.0)
+    assert flow.is_bound
+    pipes.at(4.0, lambda: pipes.flows.bound(flow, 4.0))
+    assert pipes.run() == {"one": 12.0}

@@ -36,6 +36,11 @@ class Flow:
     rate: float = 0.0
     stamp: int = 0
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether it began with a bound, and so has a link of its own."""
+        return len(self.links) > 2
+
 
 def flows_on(clock: Clock, uplink: Floats, downlink: Floats, sharing: Sharing) -> "Flows":
     """No flows yet, on links of so many bytes per second for each node [n].
@@ -57,7 +62,8 @@ class Flows:
         self._clock = clock
         self._count = len(uplink)
         # Link i is node i's uplink, link count + i its downlink.
-        self._capacity: list[float] = [*uplink.tolist(), *downlink.tolist()]
+        self._whole: list[float] = [*uplink.tolist(), *downlink.tolist()]
+        self._capacity = self._whole.copy()
         # Dicts, not sets: iteration is in the order of insertion, on every machine.
         self._on_link: list[dict[Flow, None]] = [{} for _ in self._capacity]
         self._shared = shared
@@ -110,10 +116,29 @@ class Flows:
         if self._shared:
             for link in flow.links:
                 self._on_link[link][flow] = None
-            self._touch(flow)
+            self._touch(flow.links)
         else:
-            self._set_rate(flow, min(self._capacity[link] for link in flow.links))
+            self._set_rate(flow, self._alone(flow))
             self._wake()
+
+    def resize(self, node: int, share: float) -> None:
+        """From now on a node's links carry that share of what they can, of flows under way, too."""
+        for link in (node, self._count + node):
+            self._resize(link, share * self._whole[link])
+
+    def bound(self, flow: Flow, at_most: float) -> None:
+        """From now on a flow that began with a bound gets at most so many bytes per second."""
+        for link in flow.links[2:]:
+            self._resize(link, at_most)
+
+    def _resize(self, link: int, capacity: float) -> None:
+        if capacity != self._capacity[link]:
+            self._capacity[link] = capacity
+            self._touch((link,))
+
+    def _alone(self, flow: Flow) -> float:
+        """What it gets if it has its links alone."""
+        return min(self._capacity[link] for link in flow.links)
 
     def stop(self, flow: Flow) -> None:
         """Take the flow off its links; `flow.remaining` bytes have not come through."""
@@ -131,7 +156,7 @@ class Flows:
         if self._shared:
             for link in flow.links:
                 del self._on_link[link][flow]
-            self._touch(flow)
+            self._touch(flow.links)
 
     def _own_link(self, capacity: float) -> int:
         if self._free_links:
@@ -155,16 +180,17 @@ class Flows:
         self._carried[up] += passed
         self._carried[down] += passed
 
-    def _touch(self, flow: Flow) -> None:
+    def _touch(self, links: Iterable[int]) -> None:
         if not self._changed:
             event = self._clock.after(0.0, Tie.SETTLE)
             event.callbacks.append(lambda _: self._settle())
-        for link in flow.links:
+        for link in links:
             self._changed[link] = None
 
     def _settle(self) -> None:
         changed, self._changed = self._changed, {}
-        for flow, rate in self._max_min(changed):
+        alone = ((flow, self._alone(flow)) for flow in self._running)
+        for flow, rate in self._max_min(changed) if self._shared else alone:
             if rate != flow.rate:
                 self._set_rate(flow, rate)
         self._wake()
@@ -277,7 +303,7 @@ class EqualFlows(Flows):
         for link in flow.links:
             self._rows_on[link][flow] = row
             self._crowd[link] += 1
-        self._touch(flow)
+        self._touch(flow.links)
 
     def _new_row(self) -> int:
         self._flows.append(None)
@@ -298,6 +324,10 @@ class EqualFlows(Flows):
         self._room[link] = capacity
         return link
 
+    def _resize(self, link: int, capacity: float) -> None:
+        super()._resize(link, capacity)
+        self._room[link] = capacity
+
     def _passed(self, flow: Flow) -> float:
         row = self._rows[flow]
         passed_s = self._clock.now - self._since_s[row]
@@ -310,7 +340,7 @@ class EqualFlows(Flows):
             self._crowd[link] -= 1
         self._flows[row], self._finish_s[row] = None, np.inf
         self._free_rows.append(row)
-        self._touch(flow)
+        self._touch(flow.links)
 
     def _advance(self, flow: Flow) -> None:
         flow.remaining = float(self._remaining[self._rows[flow]])
