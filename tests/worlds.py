@@ -156,7 +156,9 @@ def trial(kind: str, seed: int, number: int, lasts_s: float) -> Trial:
     for left in reversed(range(TRIES)):
         try:
             protocol = chosen(PROTOCOL, kind, drawn.settings())
-            made = Trial(random_world(seed, number, lasts_s, protocol.servers), protocol)
+            made = Trial(
+                random_world(seed, number, lasts_s, protocol.servers), protocol, newcomers=True
+            )
             check_topologies(made.scenario)  # What isn't accepted is told here.
         except ScenarioError:
             if not left:

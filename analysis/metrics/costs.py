@@ -1,19 +1,24 @@
 """What runs cost: the energy that machines drew, and the price of it and of what was sent."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from analysis.metrics.common import RUN, Floats, check_trace, is_client, runs_of
 from analysis.metrics.states import OUTAGE_KINDS, STATE_KINDS, outages, time_by_state
 from sim.record.errors import ResultError
 from sim.record.rows import CLIENT, POOLED, is_server
-from sim.record.settings import CostsSettings, Power, shared_out
-from sim.record.settings.costs import JOULES_PER_KWH
 from sim.record.units import parse
+
+if TYPE_CHECKING:
+    # Settings take long to load, and few results have costs.
+    from sim.record.settings import CostsSettings, Power
+
+_JOULES_PER_KWH = 3.6e6
 
 COST_KINDS = tuple(dict.fromkeys((*STATE_KINDS, *OUTAGE_KINDS, "round")))
 """What `costs` needs of a trace."""
@@ -51,12 +56,16 @@ def costs(trace: pd.DataFrame, scores: pd.DataFrame, settings: Mapping[str, Any]
     received = _per_run(found, trace[trace["kind"] == "transfer"], "bytes")
     price = priced.energy_price * joules + priced.traffic * received
     return found.assign(
-        energy_kwh=joules / JOULES_PER_KWH if priced.draws_power else np.nan,
+        energy_kwh=joules / _JOULES_PER_KWH if priced.draws_power else np.nan,
         cost=price if priced.has_price else np.nan,
     )
 
 
 def _costs(told: Mapping[str, Any]) -> CostsSettings:
+    from pydantic import ValidationError
+
+    from sim.record.settings import CostsSettings
+
     try:
         return CostsSettings.model_validate(dict(told))
     except ValidationError as error:
@@ -108,6 +117,8 @@ def _drawn(
 
 def _powers(priced: CostsSettings, clients: Mapping[str, Any]) -> dict[str, Power]:
     """By client what it draws, and of the pooled machine the sum."""
+    from sim.record.settings import Power, shared_out
+
     groups: Mapping[str, Mapping[str, Any]] = clients.get("groups", {})
     named = [group.get("nodes", ()) for group in groups.values()]
     counts = [group.get("count", 0) for group in groups.values()]

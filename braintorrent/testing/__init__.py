@@ -16,7 +16,8 @@ model is known whose local rounds are in it. A protocol in which each client pas
 ...             model = yield from node.train(base)
 ...             if model is not None:
 ...                 node.keep(model)
-...                 node.offer(right, world.model_bytes, model)
+...                 if not self.suspects(node, right.index):
+...                     node.offer(right, world.model_bytes, model)
 >>> class Pass(Protocol):
 ...     def run(self, world):
 ...         return Passing(world)

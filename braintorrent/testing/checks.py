@@ -42,7 +42,6 @@ def check_protocol(
       takes;
     - nobody reads another node's life, pings whom it suspects, or sends to whom it knows to have
       left, or not to have joined;
-    - who joins and is to start from others' models gives its own initial one no weight;
     - versions never go back, and storage is lost by faults alone;
     - messages are conserved, time goes on, and the run lasts as long as the scenario says;
     - `seen()` yields every client once at each stage, and `staleness()` numbers;

@@ -46,11 +46,16 @@ class _Idling(Running):
 
 @dataclass(frozen=True)
 class Trial:
-    """A protocol in a world, with `faults` by name beside the world's own."""
+    """A protocol in a world, with `faults` by name beside the world's own.
+
+    `newcomers`: whether clients that join later are to start from others' models, as those of all
+    shipped protocols do.
+    """
 
     world: RandomWorld
     protocol: Protocol
     faults: Mapping[str, Fault] = field(default_factory=dict)
+    newcomers: bool = False
 
     @property
     def scenario(self) -> Scenario:
@@ -61,6 +66,7 @@ class Trial:
         """The trace, with an observer who looks. Raises Broken where a promise is."""
         world, running, duration_s = self._built()
         witness = Witness(world, tuple(self.scenario.faults.values()))
+        witness.newcomers = self.newcomers
         world.clock.process(_looks(witness, running, duration_s / 6))
         run(world.clock, duration_s)
         _check_end(witness, duration_s)

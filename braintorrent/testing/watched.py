@@ -37,12 +37,14 @@ class Witness:
     """Sees every message, operation and event of one world, and raises Broken.
 
     `merged` is told of each weighted sum of models: who made it, of which, with which weights.
+    `newcomers`: whether clients that join later are to start from others' models.
     """
 
     def __init__(self, world: World, faults: tuple[Fault, ...] = ()) -> None:
         self.world = world
         self.merged: Callable[[str, tuple[ModelRef, ...], tuple[float, ...]], object] | None = None
         self.broken: Broken | None = None
+        self.newcomers = False
         self._faults = {code for fault in faults for code in _codes(type(fault))}
         self._looking = False
         self._reached: list[Node] = []
@@ -128,7 +130,7 @@ class Witness:
         """
         storage = node.storage
         has_own = storage.is_newcomer and not (storage.is_merge_newer or storage.unreported)
-        if has_own and any(model.name == self._initial for model in models):
+        if self.newcomers and has_own and any(model.name == self._initial for model in models):
             raise self.says(f"{node.name}, a newcomer, {use} the initial model")
 
     def check_member(self, source: Node, target: Node) -> None:

@@ -36,8 +36,12 @@ class Relaying(Running):
 
     def _lead(self, server: Node) -> Behaviour:
         clock, size_bytes = self.world.clock, self.world.model_bytes
+        everyone = range(len(self.world.clients))
         while True:
             for client in self.world.clients:
+                if self.suspects(server, client.index):
+                    yield from self.until_news(server, everyone, clock.after(1.0, Tie.TIMEOUT))
+                    continue
                 model = server.storage.model
                 if not (yield from server.deliver(client, size_bytes, model, self.patience_s)):
                     continue

@@ -12,7 +12,6 @@ from sim.record.settings.base import Settings
 from sim.record.settings.nodes import GroupName
 from sim.record.settings.quantities import PerByte, PerJoule, Watts
 
-JOULES_PER_KWH = 3.6e6
 _POWER = "a computing_power, e.g. 15 W"
 
 

@@ -68,7 +68,7 @@ def test_nothing_is_wrong_with_ours(kind: Any, settings: dict[str, Any], does: s
 
 
 def test_directions_are_sent_and_used_like_models() -> None:
-    assert check_protocol(wrong.Steered, worlds=2, lasts_s=10.0)["transfer"] > 0
+    assert check_protocol(wrong.Steered, worlds=4, lasts_s=10.0)["transfer"] > 0
 
 
 @pytest.mark.slow

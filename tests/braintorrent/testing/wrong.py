@@ -129,6 +129,8 @@ class Steering(Going):
                 node.keep(model)
                 came = lineage.direction((model, base), (1.0, -1.0))
                 for other in others(node, world):
+                    if self.suspects(node, other.index):
+                        continue
                     world.network.send(
                         node.index, other.index, self._size_bytes, came, delivered=other.receive
                     )

@@ -14,7 +14,7 @@ def keeps_promises(protocol: Protocol, seed: int, *wanted: str) -> bool:
     """
     found: dict[str, None] = {}
     for number in range(MOST):
-        rows = Trial(random_world(seed, number, 60.0), protocol).watched()
+        rows = Trial(random_world(seed, number, 60.0), protocol, newcomers=True).watched()
         found |= dict.fromkeys(row.kind for row in rows)
         if number + 1 >= LEAST and all(kind in found for kind in wanted):
             return True
