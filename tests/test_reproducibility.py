@@ -57,6 +57,7 @@ def test_same_bytes_from_the_resolved_scenario(
     assert tables(tmp_path / "again", 0, str(resolved)) == expected[1]
 
 
+@pytest.mark.slow
 def test_same_bytes_from_another_process(
     expected: tuple[Path, list[bytes]], tmp_path: Path
 ) -> None:

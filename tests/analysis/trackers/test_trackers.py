@@ -58,6 +58,7 @@ def test_each_tracker_has_an_extra_of_its_name() -> None:
         assert all(module in extras[name] for module in tracker.needs)
 
 
+@pytest.mark.slow
 def test_trackers_bring_no_torch(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "out", described())
     script = (

@@ -199,6 +199,7 @@ def test_what_a_killed_worker_had_is_computed_again(own: Cluster, tmp_path: Path
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_workers_of_another_environment_are_refused_whenever_they_come(own: Cluster) -> None:
     async def scene() -> None:
         told: list[str] = []

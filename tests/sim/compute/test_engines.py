@@ -334,7 +334,14 @@ asyncio.run(scene())
 """Without a main guard: workers don't import it."""
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_no_worker_outlives_the_program_even_amid_an_operation(
     how: signal.Signals, tmp_path: Path
 ) -> None:

@@ -129,6 +129,7 @@ def churn(mttf_s: float, mttr_s: float, nodes: Any = "clients") -> dict[str, Any
     }
 
 
+@pytest.mark.slow
 def test_long_run_availability_under_churn() -> None:
     # A node that fails at rate a = 1/MTTF and is repaired at rate b = 1/MTTR is up for the share
     # b/(a+b) = MTTF/(MTTF+MTTR) of a long time T. The share's variance over T is, for exponential
