@@ -46,6 +46,7 @@ class Rounds(Peers):
         super().__init__(None, world)
         self.ack_timeout_s = ack_timeout_s
         self.retries = retries
+        self._founders: Ints | None = None
 
     def number(self, node: Node) -> int:
         """The round of the newest model that came to the node since it last lost its storage."""
@@ -60,10 +61,16 @@ class Rounds(Peers):
     def founders(self) -> Ints:
         """Those [n] with whom it begins, ascending: who is there from the beginning, all know.
 
-        If nobody is, who joins first.
+        If nobody is, who joins first. Of others that join at that instant none is: the first may
+        have begun by then.
         """
+        if self._founders is not None:
+            return self._founders
         joined_s = self.world.network.joined_s[: len(self.world.clients)]
-        return np.flatnonzero(joined_s == joined_s.min())
+        first = np.flatnonzero(joined_s == joined_s.min())
+        if joined_s.min() < math.inf:
+            self._founders = first
+        return first
 
     def send_model(
         self,

@@ -13,6 +13,7 @@ from braintorrent.testing import Merge, Played, play, scripted
 from braintorrent.testing.counters import Counters
 from sim.protocols.swarm import Swarming
 from sim.record.rows import AGGREGATE
+from sim.world import Streams
 from tests.sim import tiny
 from tests.sim.protocols.merging import merging, until
 from tests.sim.protocols.serving import crash, outage
@@ -403,6 +404,21 @@ def test_plexus_begins_with_a_sample_of_who_is_there() -> None:
     assert first == ["client_1", "client_2"]
     # The newcomer's first model comes of an average of theirs.
     assert run.rounds("client_0")[1:3] == [HALF, HALF]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"), [("plexus", {"sample": 1}), ("cyclic", {"order": "shuffled"})]
+)
+def test_of_several_that_are_the_first_to_come_at_one_instant_one_begins(
+    kind: str, settings: dict[str, Any]
+) -> None:
+    # With this luck the first of the order is client 2, which comes up after client 0 has begun.
+    down = {"kind": "crash", "at": "0 s", "recovers_after": "4 s"}
+    faults: dict[str, Any] = {f"down_{i}": {**down, "node": f"client_{i}"} for i in range(3)}
+    sometime = {"distribution": "uniform", "low": "0 s", "high": "3 s"}
+    faults["late"] = {"kind": "join", "nodes": "clients", "at": sometime}
+    run = played(kind, 6.0, settings, faults=faults, streams=Streams(1))
+    assert rows(run, "train") == [(4.0, 2.0, "client_0", "train", "")]
 
 
 def test_updates_of_a_round_go_where_they_would_without_who_has_joined_meanwhile() -> None:
