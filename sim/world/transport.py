@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from sim.record.errors import Refusal
-from sim.record.settings import PositiveBytes, Settings
+from sim.record.settings import SHORTEST_S, PositiveBytes, Settings
 
 Floats = npt.NDArray[np.float64]
 
@@ -130,7 +130,8 @@ class Tcp(Transport):
         return self.bandwidth_factor * bandwidth
 
     def at_most(self, loss: float, round_trip_s: float) -> float:
-        windowed = self._window_bytes / round_trip_s if round_trip_s else math.inf
+        # Without latency, too, a window is a bound: links may get slower while bytes flow.
+        windowed = self._window_bytes / max(round_trip_s, SHORTEST_S)
         return min(fastest(loss, round_trip_s), windowed)
 
     def transfer_s(self, size_bytes: float, latency_s: Floats, bandwidth: Floats) -> Floats:

@@ -466,6 +466,18 @@ def test_tcp_on_a_degraded_link() -> None:
     ]
 
 
+def test_window_bounds_what_flows_when_links_without_latency_get_slow() -> None:
+    tcp = Tcp.model_validate({"kind": "tcp", "bandwidth_factor": 1.0, "window": "20 B"})
+    network = tiny.network(0.0, [8.0] * 2, transport=tcp)
+    degraded(network, 1.0, 2.0, (1, 1.0, 9.0))
+    network.send(0, 1, 56)
+    tiny.run(network.clock, 100.0)
+    # 8 B by 1, then 20 in each round trip of 4 s until 9, and the last 8 at full rate.
+    assert tiny.events(network.trace, "transfer") == [
+        (0.0, 10.0, "client_0", "transfer", "client_1", "")
+    ]
+
+
 # -- crashes ---------------------------------------------------------------------------------------
 
 
