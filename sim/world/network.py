@@ -123,7 +123,8 @@ class Network(Medium):
             self._stall(transfer, "late")
         else:
             there_s = sent_s + self._way_s(source, target, size_bytes, sent_s)
-            self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer))
+            held_up = sent_s > self.clock.now
+            self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer, held_up))
         return transfer
 
     def cancel(self, transfer: Transfer, cause: LossCause = "abandoned") -> bool:
@@ -148,15 +149,13 @@ class Network(Medium):
 
         self.clock.at(time_s, tie).callbacks.append(happen)
 
-    def _reach(self, transfer: Transfer) -> None:
-        """Its first byte is at the receiver's."""
+    def _reach(self, transfer: Transfer, held_up: bool) -> None:
+        """Its first byte is at the receiver's; `held_up`: it had to be sent again."""
         if not self._is_open(transfer):
             return
-        source, target, start_s = transfer.source, transfer.target, transfer.start_s
-        held_up = self.clock.now > start_s + self._way_s(
-            source, target, transfer.size_bytes, start_s
-        )
-        if held_up and (self.started_s[source] > start_s or not self.up.current[source]):
+        source, target = transfer.source, transfer.target
+        is_back = self.started_s[source] > transfer.start_s
+        if held_up and (is_back or not self.up.current[source]):
             self._lose(transfer, "sender_down")  # Nobody was left to send it again.
             self._told_later(transfer, source)
         elif not self.up.current[target]:

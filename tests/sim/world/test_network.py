@@ -478,6 +478,16 @@ def test_window_bounds_what_flows_when_links_without_latency_get_slow() -> None:
     ]
 
 
+def test_what_waits_for_a_partition_to_heal_is_held_up_where_links_were_slow_at_first() -> None:
+    network = tiny.network(0.25, [16.0] * 2)
+    degraded(network, 1.0, 8.0, (0, 0.0, 1.0))
+    network.split("cut", Cut(Windows([(0.0, 3.0)]), np.array([0, 1])))
+    network.send(0, 1)
+    at(network, 2.0, lambda: network.node_down(0))
+    tiny.run(network.clock, 100.0)
+    assert settled(network) == {"sent": 1, "delivered": 0, "in_flight": 0, "sender_down": 1}
+
+
 # -- crashes ---------------------------------------------------------------------------------------
 
 
