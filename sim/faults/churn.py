@@ -191,6 +191,7 @@ class Churn(Fault):
     def start(self, name: str, world: World) -> None:
         """See Fault; each node, or each group, has a life of its own."""
         laws = self.laws
+        lives = list(self._lives(world))  # Of who never fails, too: so others keep their luck.
         if laws is None:
             return
 
@@ -209,7 +210,7 @@ class Churn(Fault):
             for node in nodes:
                 node.recover(name)
 
-        for nodes, luck in self._lives(world):
+        for nodes, luck in lives:
             stretch = math.exp(self.spread * _normal(world, luck)) if self.spread else 1.0
             down_s, times = laws.life(world.streams, luck, stretch)
             for node in nodes if down_s else ():

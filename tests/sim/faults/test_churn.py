@@ -371,6 +371,10 @@ def test_groups_and_whatever_else_move_nobody_elses_draws() -> None:
     # Another group beside it, before it or with more nodes, leaves its life as it was.
     more = group | {"groups": [["client_2"], ["client_0"]]}
     assert lived({"outage": more})["client_0"] == outage["client_0"]
+    # The second of a client's churns is the same where the first never fails.
+    never = churn(nodes="clients", failure_rate="0 / h", mean_time_to_repair="1 s")
+    hardly = never | {"failure_rate": "1e-6 / h"}
+    assert lived({"a": never, "b": alone}) == lived({"a": hardly, "b": alone}) != before
     # What a node has of its own is the same whoever else has more to say.
     daily = alone | {"nodes": ["client_0"], "daily": {"peak": "0 h", "swing": 1.0}, "spread": 2.0}
     apart = lived({"a": daily, "b": alone | {"nodes": ["client_1", "client_2"]}})
