@@ -241,7 +241,7 @@ def check(
 
 def _check(name: str, overrides: Sequence[str], data: bool) -> None:
     """Say that a scenario is fine, and what of it changes nothing. Raises ScenarioError."""
-    from sim.runs.build import check_timeouts, check_topologies
+    from sim.runs.build import check_fault_files, check_timeouts, check_topologies
     from sim.scenario import grid, load
 
     loaded = load(name, overrides)
@@ -249,6 +249,7 @@ def _check(name: str, overrides: Sequence[str], data: bool) -> None:
     points = [point.scenario for point in grid(name, overrides).points] if is_sweep else [loaded]
     for one in points:
         check_topologies(one)
+        check_fault_files(one)
         check_timeouts(one)
     if data:
         from sim.runs.session import check_data

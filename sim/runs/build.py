@@ -15,8 +15,8 @@ import numpy.typing as npt
 from models.training import ALL_CLIENTS
 from sim.compute import Lineage
 from sim.protocols import Fastest, Protocol, Running
-from sim.record.code import mistake_in
-from sim.record.errors import Mistakes, Path, Refusal
+from sim.record.code import mistake_in, whose_fault
+from sim.record.errors import Mistakes, Path, Refusal, ScenarioError
 from sim.record.metrics import LabelShares
 from sim.record.rows import POOLED, is_server
 from sim.record.settings import SHORTEST_S
@@ -147,6 +147,28 @@ def check_faults(scenario: Scenario, facts: Facts) -> None:
             fault.check_data(facts.label_shares)
         except Refusal as refusal:
             raise refusal.below("faults", name) from None
+
+
+def check_fault_files(scenario: Scenario) -> None:
+    """Raise ScenarioError for a file that a fault reads, and that can't be used."""
+    for name, fault in scenario.acting_faults.items():
+        with mistakes_placed(scenario, scenario.seeds[0], "faults", name):
+            fault.check_files(scenario.node_names)
+
+
+@contextmanager
+def mistakes_placed(scenario: Scenario, seed: int, *part: str) -> Iterator[None]:
+    """Let a mistake that shows only when files are read say where it, or its part, was written."""
+    try:
+        yield
+    except Refusal as refusal:
+        mistake = refusal.below(*part)
+        when = f" (seed {seed})" if mistake.path == ("task", "partition") else ""
+        raise scenario.mistake(mistake.path, f"{mistake.what}{when}", mistake.allowed) from None
+    except Exception as error:
+        if (cause := whose_fault(error)) is None:
+            raise
+        raise ScenarioError(cause) from None
 
 
 def check_timeouts(

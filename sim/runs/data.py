@@ -1,8 +1,7 @@
 """What is known of each learner before any clock starts: its data's facts, and its content name."""
 
 import hashlib
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 
 from models.bits.fingerprint import fingerprint
 from models.learner import Learner, LearnerSpec, load_data
@@ -11,9 +10,7 @@ from models.tasks.settings import TaskSettings, Tell
 from models.training import ALL_CLIENTS
 from sim.compute import Graph, Lineage, one_thread
 from sim.faults import Fault
-from sim.record.code import whose_fault
-from sim.record.errors import Refusal, ScenarioError
-from sim.runs.build import Facts
+from sim.runs.build import Facts, mistakes_placed
 from sim.scenario import Scenario
 
 
@@ -102,28 +99,6 @@ def _pinned_faults(scenario: Scenario) -> dict[str, Fault]:
         with mistakes_placed(scenario, scenario.seeds[0], "faults", name):
             faults[name] = fault.pinned()
     return faults
-
-
-def check_fault_files(scenario: Scenario) -> None:
-    """Raise ScenarioError for a file that a fault reads, and that can't be used."""
-    for name, fault in scenario.acting_faults.items():
-        with mistakes_placed(scenario, scenario.seeds[0], "faults", name):
-            fault.check_files(scenario.node_names)
-
-
-@contextmanager
-def mistakes_placed(scenario: Scenario, seed: int, *part: str) -> Iterator[None]:
-    """Let a mistake that shows only when files are read say where it, or its part, was written."""
-    try:
-        yield
-    except Refusal as refusal:
-        mistake = refusal.below(*part)
-        when = f" (seed {seed})" if mistake.path == ("task", "partition") else ""
-        raise scenario.mistake(mistake.path, f"{mistake.what}{when}", mistake.allowed) from None
-    except Exception as error:
-        if (cause := whose_fault(error)) is None:
-            raise
-        raise ScenarioError(cause) from None
 
 
 def _facts(learner: Learner) -> Facts:

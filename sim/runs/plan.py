@@ -17,7 +17,8 @@ from models.learner import GROUP_LIMIT, Learner, LearnerSpec, trained_together
 from models.parameters import Vector
 from sim.compute import Graph, Models, Pretence, Store, one_thread
 from sim.record.metrics import FINAL, TEST, VALIDATION
-from sim.runs.data import Data, learner_spec, mistakes_placed
+from sim.runs.build import mistakes_placed
+from sim.runs.data import Data, learner_spec
 from sim.runs.playing import RunProgress, play
 from sim.runs.session import check_data
 from sim.scenario import Scenario

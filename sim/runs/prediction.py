@@ -37,7 +37,7 @@ from sim.record.points import read_sweep
 from sim.record.rows import AGGREGATE, CLIENT, POOLED, SERVER, STAGES, FinalModel
 from sim.results import kept
 from sim.results.folder import holds_sweep
-from sim.runs.data import mistakes_placed
+from sim.runs.build import mistakes_placed
 from sim.scenario import Scenario, load
 
 ENDING = ".nii.gz"

@@ -23,9 +23,16 @@ from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
 from sim.results import kept, under_way
 from sim.results.folder import RunTables
-from sim.runs.build import check_faults, check_timeouts, check_topologies, local_rounds
+from sim.runs.build import (
+    check_fault_files,
+    check_faults,
+    check_timeouts,
+    check_topologies,
+    local_rounds,
+    mistakes_placed,
+)
 from sim.runs.cautions import cautions, evidence
-from sim.runs.data import Data, check_fault_files, learner_spec, mistakes_placed
+from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, RunProgress, play
 from sim.runs.training import Training
 from sim.scenario import Scenario, check_events

@@ -293,6 +293,13 @@ def test_check_says_what_can_come_to_nothing(
     )
 
 
+def test_check_reads_the_files_of_faults(scenario: str) -> None:
+    away = "faults.away={kind: availability, file: /gone.csv, lists: up, unit: s}"
+    result = invoke("check", scenario, "--set", away)
+    assert result.exit_code == 2
+    assert "faults.away.file: /gone.csv: no such file; allowed: " in result.stderr
+
+
 def test_check_looks_at_the_data_only_when_asked(scenario: str, simulation: FakeWork) -> None:
     simulation.failure = ScenarioError("tiny.yaml:5:1: task: too few samples; allowed: more")
     assert invoke("check", scenario).exit_code == 0

@@ -19,7 +19,8 @@ from sim.faults.shared.spans import Spans
 from sim.record.errors import Refusal, ScenarioError
 from sim.record.folder import RUN_FILE, SCENARIO_FILE
 from sim.results import folder as results
-from sim.runs.data import check_fault_files, with_pinned_files
+from sim.runs.build import check_fault_files
+from sim.runs.data import with_pinned_files
 from sim.scenario import Scenario, dump, load
 
 HEADER = "node,from,until\n"
