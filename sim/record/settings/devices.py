@@ -104,7 +104,10 @@ def _known(name: Any) -> str:
 
 
 def _one_or_shares(data: Any) -> dict[str, float]:
-    """The share of each device, which sum to 1."""
+    """The share of each device, which sum to 1; the fastest first, however they are listed.
+
+    So draws are the same for the same shares, and a larger one of the fast makes nobody slower.
+    """
     if not isinstance(data, Mapping):
         return {_known(data): 1.0}
     if not data:
@@ -115,7 +118,8 @@ def _one_or_shares(data: Any) -> dict[str, float]:
             raise Refusal(f"{shown(share)} is no share", "above 0, up to 1", (name,))
     if abs((total := sum(data.values())) - 1.0) > _ROUNDING:
         raise Refusal(f"the shares sum to {total:g}", "shares that sum to 1")
-    return {name: float(share) for name, share in data.items()}
+    fastest_first = sorted(data, key=lambda name: DEVICES[name].rate, reverse=True)
+    return {name: float(data[name]) for name in fastest_first}
 
 
 _NAME_SCHEMA = {"enum": list(DEVICES)}

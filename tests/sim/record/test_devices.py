@@ -87,9 +87,13 @@ def test_the_reference_may_differ_from_client_to_client_and_shares_dont_move_it(
 @given(st.floats(0.01, 0.98), st.floats(0.01, 0.98), st.integers(0, 2**32 - 1))
 def test_a_larger_share_of_the_fast_makes_nobody_slower(one: float, two: float, seed: int) -> None:
     few, many = sorted((one, two))
+    # However they are listed.
     slower, faster = (
-        timed({"phone_high": share, "phone_low": 1 - share}).draw(np.random.default_rng(seed), 8)
-        for share in (few, many)
+        timed(shares).draw(np.random.default_rng(seed), 8)
+        for shares in (
+            {"phone_high": few, "phone_low": 1 - few},
+            {"phone_low": 1 - many, "phone_high": many},
+        )
     )
     assert (faster <= slower).all()
 
