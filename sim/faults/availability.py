@@ -58,8 +58,8 @@ class Availability(Fault):
 
     @property
     def window_s(self) -> tuple[float, float]:
-        begins_s = self._outages.rows[:, 0]
-        return float(begins_s.min()) if len(begins_s) else 0.0, math.inf
+        begins_s, ends_s = self._outages.rows.T
+        return (float(begins_s.min()), float(ends_s.max())) if len(ends_s) else (0.0, math.inf)
 
     def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
         if not len(self._outages.rows):

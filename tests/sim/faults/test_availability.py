@@ -218,9 +218,9 @@ def test_a_second_trace_is_drawn_apart(tmp_path: Path) -> None:
 
 def test_whom_it_can_strike_and_when(tmp_path: Path) -> None:
     named = fault(tmp_path, HEADER + "server,2,3\nclient_1,4,5\n")
-    assert (named.window_s, named.strikes(NAMES)) == ((2.0, math.inf), ["client_1", "server"])
+    assert (named.window_s, named.strikes(NAMES)) == ((2.0, 5.0), ["client_1", "server"])
     deals = fault(tmp_path, HEADER + "a,2,3\nb,4,5\n", assign="in_order", nodes="client_1")
-    assert (deals.window_s, deals.strikes(NAMES)) == ((2.0, math.inf), ["client_1"])
+    assert (deals.window_s, deals.strikes(NAMES)) == ((2.0, 5.0), ["client_1"])
     gone = fault(tmp_path, HEADER + "client_1,4,5\n", offset="5 s")
     assert (gone.window_s, gone.strikes(NAMES)) == ((0.0, math.inf), ())
 
@@ -330,7 +330,7 @@ def test_the_mistake_stands_where_the_scenario_names_the_file(tmp_path: Path) ->
 def test_results_are_of_the_content_of_a_file(tmp_path: Path) -> None:
     written = scenario(tmp_path)
     (pinned,) = with_pinned_files([written])
-    assert pinned.faults["away"].window_s == (0.0, math.inf)
+    assert pinned.faults["away"].window_s == (0.0, 11.0)
     home = tmp_path / "out"
     results.claim(home, SCENARIO_FILE, dump(pinned))
     assert not results.is_finished(home, dump(pinned)) and not (home / RUN_FILE).exists()
