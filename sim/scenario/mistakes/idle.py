@@ -92,14 +92,34 @@ class _Acting(NamedTuple):
         """Before which its nodes aren't there; 0 if it doesn't make them join."""
         return self.fault.present_s[0]
 
-    def is_idle_in(self, down: _Acting) -> bool:
-        """Whether it can do nothing to nodes while the other one holds them down."""
+    @property
+    def leaves_s(self) -> float:
+        """From which on its nodes are gone; infinite if it doesn't make them leave."""
+        return self.fault.present_s[1]
+
+    def is_idle_in(self, gone: _Acting) -> bool:
+        """Whether it can do nothing to nodes while the other one keeps them away."""
         if self.joins_s:
             return False  # They join when they come up.
-        if down.joins_s:
-            return self.nodes <= down.nodes and self.fault.window_s[1] <= down.joins_s
-        is_longer = self.fault.window_s[1] == math.inf > down.fault.window_s[1]
-        return down.is_crash and not self.is_crash and self.nodes <= down.nodes and not is_longer
+        if not self.nodes <= gone.nodes:
+            return False
+        begins_s, ends_s = self.fault.window_s
+        if gone.joins_s:
+            return ends_s <= gone.joins_s
+        if gone.leaves_s < math.inf:
+            return begins_s >= gone.leaves_s
+        if self.leaves_s < math.inf and begins_s < gone.fault.window_s[0]:
+            return False  # They have left before.
+        is_longer = ends_s == math.inf > gone.fault.window_s[1]
+        return gone.is_crash and not self.is_crash and not is_longer
+
+    def keeps_away(self, them: str) -> str:
+        """Why who is kept away can't be struck."""
+        if self.joins_s:
+            return f"before faults.{self.name} lets {them} join"
+        if self.leaves_s < math.inf:
+            return f"after faults.{self.name} lets {them} leave"
+        return f"while faults.{self.name} holds {them} down"
 
 
 def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
@@ -111,13 +131,12 @@ def _together(one: _Acting, other: _Acting, duration_s: float) -> Iterator[str]:
         return
     nodes = min(both) if len(both) == 1 else "the same nodes"
     where = f"{nodes} from {time_text(begins_s)} on"
-    if type(one.fault) is type(other.fault) and one.fault.together:
-        together = one.fault.together
+    together = one.fault.together if type(one.fault) is type(other.fault) else ""
+    if together:
         yield f"faults.{one.name} and faults.{other.name} both act on {where}: {together}"
-    for idle, down in ((one, other), (other, one)):
-        if idle.is_idle_in(down):
-            how = "before {} lets {} join" if down.joins_s else "while {} holds {} down"
-            why = how.format(f"faults.{down.name}", "it" if len(both) == 1 else "them")
+    for idle, gone in ((one, other), (other, one)):
+        if not together and idle.is_idle_in(gone):
+            why = gone.keeps_away("it" if len(both) == 1 else "them")
             yield f"faults.{idle.name} acts on {where}, {why}: to no effect"
 
 

@@ -73,6 +73,11 @@ TOGETHER = [
         ["faults.b acts on client_2 from 3 min on, while faults.a holds it down: to no effect"],
     ),
     (
+        (down("5 min", "client_2", "null"), LEAVE % "3 min"),
+        ["faults.a acts on client_2 from 5 min on, after faults.b lets it leave: to no effect"],
+    ),
+    ((slow("5 min", "client_2", "client_3"), LEAVE % "3 min"), []),
+    (
         (JOIN % "10 min", down("1 min", "client_2")),
         ["faults.b acts on client_2 from 1 min on, before faults.a lets it join: to no effect"],
     ),
