@@ -11,12 +11,11 @@ import numpy as np
 
 from sim.record.errors import Refusal
 from sim.record.settings import Constant, Distribution
-from sim.world import Streams, Windows
+from sim.world import Windows
 
 EVERY = "time from one beginning to the next; without it and pauses it comes once"
 PAUSES = "time from each end to the next beginning, instead of every"
 TIMES = "how often it begins; as often as the run lasts if left out"
-_SAMPLE = 1_000
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,7 @@ class Rhythm:
         """About how many beginnings and ends there are within `duration_s`."""
         if self.is_once:
             return 2.0
-        cycle_s = self.every or sum(
-            _mean_s(law, duration_s) for law in (self.lasts, self.pauses) if law
-        )
+        cycle_s = self.every or sum(law.mean_s for law in (self.lasts, self.pauses) if law)
         return 2.0 * min(self.times or math.inf, duration_s / cycle_s + 1)
 
     def windows(self, until_s: float, stream: Callable[[str], np.random.Generator]) -> Windows:
@@ -96,9 +93,3 @@ class Rhythm:
                 from_s = self.at + number * self.every
             else:
                 return
-
-
-def _mean_s(law: Distribution, most_s: float) -> float:
-    """About the mean of what is drawn, of what is more than `most_s` only that."""
-    draws = law.draw(Streams(0).stream("mean"), _SAMPLE)
-    return float(np.minimum(draws, most_s).mean())
