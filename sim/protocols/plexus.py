@@ -112,10 +112,9 @@ class Samples(Rounds):
 
     def behaviour(self, node: Node) -> Behaviour:
         self._orders[node.index], self._updates[node.index] = None, {}
-        if node.clock.now == max(0.0, self.world.network.joined_s[node.index]):
-            first = self._first()
-            if node.index in first:
-                self._orders[node.index] = Message(0, node.storage.received, first, node.clock.now)
+        first = self._first()
+        if node.attempts == 0 and node.index in first:
+            self._orders[node.index] = Message(0, node.storage.received, first, node.clock.now)
         while True:
             order, self._orders[node.index] = self._orders[node.index], None
             if order is None:

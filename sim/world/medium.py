@@ -80,6 +80,7 @@ class Medium:
         """When each node [n] said that it leaves for good; infinity if it has not."""
         self.is_restless = False
         """Whether anybody has come later than others, or left."""
+        self._starters: Flags | None = None
         self.tally = Tally()
         self._cuts: list[Cut] = []
         self._degraded: list[Degraded] = []
@@ -102,6 +103,17 @@ class Medium:
         """Which of `peers` [n] have been there from the beginning, which everybody knows."""
         there: Flags = self.joined_s[peers] == -np.inf
         return there
+
+    def starters(self) -> Flags:
+        """Which nodes [n] are up when the first of all starts: who sets a job up begins it so.
+
+        Of others that start at that instant, after it, none is: the first may have begun by then.
+        Before that instant it is all.
+        """
+        is_up: Flags = self.up.current > 0
+        if self._starters is None and is_up.any():
+            self._starters = is_up
+        return np.ones_like(is_up) if self._starters is None else self._starters
 
     def heard_s(self, observer: int, peers: Ints) -> Floats:
         """When the observer hears that peers [n] have joined, and that they leave [2, n].

@@ -46,7 +46,6 @@ class Rounds(Peers):
         super().__init__(None, world)
         self.ack_timeout_s = ack_timeout_s
         self.retries = retries
-        self._founders: Ints | None = None
 
     def number(self, node: Node) -> int:
         """The round of the newest model that came to the node since it last lost its storage."""
@@ -59,18 +58,8 @@ class Rounds(Peers):
         return [float(max(0, newest - self.number(node))) for node in clients]
 
     def founders(self) -> Ints:
-        """Those [n] with whom it begins, ascending: who is there from the beginning, all know.
-
-        If nobody is, who joins first. Of others that join at that instant none is: the first may
-        have begun by then.
-        """
-        if self._founders is not None:
-            return self._founders
-        joined_s = self.world.network.joined_s[: len(self.world.clients)]
-        first = np.flatnonzero(joined_s == joined_s.min())
-        if joined_s.min() < math.inf:
-            self._founders = first
-        return first
+        """Those [n] with whom it begins, ascending: who is up then, which all know."""
+        return np.flatnonzero(self.world.network.starters()[: len(self.world.clients)])
 
     def send_model(
         self,

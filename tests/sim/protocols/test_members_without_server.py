@@ -5,6 +5,7 @@ merging no time. Who joins asks client by client, from the lowest number on. Nob
 heartbeats are believed for 15 s.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -419,6 +420,28 @@ def test_of_several_that_are_the_first_to_come_at_one_instant_one_begins(
     faults["late"] = {"kind": "join", "nodes": "clients", "at": sometime}
     run = played(kind, 6.0, settings, faults=faults, streams=Streams(1))
     assert rows(run, "train") == [(4.0, 2.0, "client_0", "train", "")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "begin"),
+    [
+        ("plexus", {"sample": 1}, ["client_1"]),
+        ("cyclic", None, ["client_1"]),
+        ("swarm", None, ["client_1", "client_2"]),
+    ],
+)
+def test_it_begins_with_who_is_up(
+    kind: str, settings: dict[str, Any] | None, begin: list[str], tmp_path: Path
+) -> None:
+    # Client 0, whose turn it would be, is held down before its behaviour ever starts.
+    (tmp_path / "lives.csv").write_text("node,from,until\nclient_0,0,9\n")
+    away = {"kind": "availability", "file": str(tmp_path / "lives.csv"), "lists": "down"}
+    luck = scripted(lucks={("sample", 0, 0): 0.0, ("sample", 0, 1): 0.125})
+    more = {"streams": luck} if kind == "plexus" else {}
+    run = played(kind, 4.0, settings, faults={"away": away | {"unit": "s"}}, **more)
+    assert [row[2] for row in rows(run, "train") if row[0] == 0.0] == begin
+    if kind == "swarm":  # Nobody had to be suspected before another aggregates.
+        assert [row[2:] for row in rows(run, "transfer")] == [("client_2", "transfer", "client_1")]
 
 
 def test_updates_of_a_round_go_where_they_would_without_who_has_joined_meanwhile() -> None:
