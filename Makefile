@@ -59,6 +59,14 @@ findings: $(READY) ## the runs behind docs/findings.md, and every picture of the
 	$(SWEEP) hospitals --out $(FOUND)/hospitals
 	$(RUNS) ring_failure --seed 0 --seed 1 --seed 2 --seed 3 --seed 4 --out $(FOUND)/ring_failure
 	$(SWEEP) targeted --seeds 5 --out $(FOUND)/targeted
+	$(SWEEP) dynamics --out $(FOUND)/dynamics
+	$(RUNS) late_hospital --out $(FOUND)/late_hospital
+	$(SWEEP) outage --out $(FOUND)/outage
+	$(SWEEP) away_when_it_matters --out $(FOUND)/away
+	$(RUNS) phones --out $(FOUND)/phones
+	$(SWEEP) regions --out $(FOUND)/regions
+	$(SWEEP) regions --set network.regions.clients=europe --vary network.regions.server=europe --out $(FOUND)/regions_near
+	$(SWEEP) no_faults --vary clients.round_jitter=0,0.1,0.3 --seeds 5 $(TWO) --out $(FOUND)/jitter
 	$(RUNS) no_faults --set "seeds=[0, 1, 2, 3, 4]" --set "protocols={fedavg: {deadline: 2 min}, fedavgm: {kind: fedavg, deadline: 2 min, server_optimizer: momentum}, fedadam: {kind: fedavg, deadline: 2 min, server_optimizer: adam}, fedyogi: {kind: fedavg, deadline: 2 min, server_optimizer: yogi}, fedprox: {kind: fedavg, deadline: 2 min, training: {proximal: 0.1}}, scaffold: {deadline: 2 min}}" --out $(FOUND)/skew
 	$(SWEEP) brains_quick --set task.data_seed=run --set "faults={server_crash: {kind: crash, node: server, at: 1 h}}" --set "protocols.fedavg={deadline: 2 min}" --vary "faults.server_crash.at=200 s,1 h" --seeds 5 --out $(FOUND)/brains_crash
 	$(MAKE) pictures
