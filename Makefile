@@ -79,6 +79,9 @@ pictures: $(READY) ## the documents' pictures anew, from the folders of `make fi
 	$(PLOT) $(FOUND)/rough --out docs/pictures/rough.png
 	$(PLOT) $(FOUND)/alternatives --out docs/pictures/alternatives.png
 	$(PLOT) $(FOUND)/standby --out docs/pictures/standby.png
+	$(PLOT) $(FOUND)/late_hospital --out docs/pictures/late_hospital.png
+	$(PLOT) $(FOUND)/outage --figure timeline --where faults=once --protocol braintorrent --seed 0 --from "4 min" --to "11 min" --out docs/pictures/outage.png
+	$(PLOT) $(FOUND)/phones --out docs/pictures/phones.png
 	$(RUN) docs.transport docs/pictures/transport.png
 	$(RUN) braintorrent subjects brains_quick --out docs/pictures/brains_subjects.png
 	$(RUN) braintorrent predict $(FOUND)/brains_crash --point server_crash.at-1h --protocol braintorrent --seed 0 --out $(FOUND)/brains_crash/prediction.nii.gz
