@@ -104,8 +104,8 @@ def catching_up(trace: pd.DataFrame, scores: pd.DataFrame, *, margin: float = NE
 
     Columns: point, protocol, seed, metric, node; `joined_s`; `behind`, by how much its score was
     worse than that mean at the first look; `value`, virtual seconds; `reached`. Where `reached` is
-    False it had left before, or the run had ended, and `value` is the time until then. Where nobody
-    was there before it, or all who were have left, there is none to catch up with: `behind` is NaN.
+    False it had left before, or the run had ended, and `value` is the time until then. Who has
+    nobody to catch up with, as the first to come, has no row.
     """
     rows, there = client_rows(scores), presence(trace, scores)
     if there["joins"].isna().all():
@@ -113,7 +113,7 @@ def catching_up(trace: pd.DataFrame, scores: pd.DataFrame, *, margin: float = NE
     rows = rows.merge(there, on=_NODE)
     rows = rows[rows["member"] & rows["time_s"].between(rows["from_s"], rows["until_s"])]
     rows = rows.merge(_before(rows), on=[*LOOK, "from_s"])
-    rows = told_alike(rows[rows["joins"].notna()], scores)
+    rows = told_alike(rows[rows["joins"].notna() & rows["others"].notna()], scores)
     ahead = sign(rows) * (rows["value"] - rows["others"])
     near = (ahead >= -margin * rows["others"].abs()) & np.isfinite(rows["others"])
     keys = [*CURVE, "node"]
