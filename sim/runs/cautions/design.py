@@ -108,7 +108,7 @@ def _parts(run: Run, settings: TopologySettings, clients: Sequence[str]) -> dict
     graph = networkx.relabel_nodes(graph, dict(enumerate(clients)))
 
     def parts(absent: Sequence[str]) -> int:
-        here = graph.subgraph([name for name in clients if name not in absent])
+        here = graph.subgraph(set(clients).difference(absent))
         return int(networkx.number_connected_components(here))
 
     numbers = {absent: parts(absent) for absent in dict.fromkeys(looks.values())}
