@@ -82,7 +82,8 @@ class RegionsSettings(Settings):
     def _mistakes(self) -> Iterator[Refusal]:
         if isinstance(self.table, str) and self.table not in TABLES:
             near = did_you_mean(self.table, TABLES)
-            allowed = f"{', '.join(TABLES)}, a CSV file, or a mapping of regions"
+            # A file's name has been replaced by its regions, unless a sweep or Python gave it.
+            allowed = f"{', '.join(TABLES)}, or a mapping of regions"
             yield Refusal(f"{self.table!r} is no table{near}", allowed, ("table",))
             return
         written = {} if isinstance(self.table, str) else self.table
