@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.comparison import EQUALS, PROGRESS, Comparison, Key, overtaking
 from analysis.disturbances import struck_text
-from analysis.metrics import SCORES, SHARES
+from analysis.metrics import COSTS, SCORES, SHARES
 from analysis.results import Results
 from analysis.statistics import Interval, p_value
 from sim.cli.tables import expected_runs, mean_of
@@ -75,6 +75,7 @@ def _line(results: Results, found: Comparison, key: Key, runs: int) -> dict[str,
         "local_rounds_lost": _finite(mean_of(found, "local_rounds_lost", key).mean),
         "bytes_delivered": _finite(mean_of(found, "bytes_received", key).mean),
         "shares_of_time": {name: _finite(mean_of(found, name, key).mean) for name in SHARES},
+        "costs": {name: _interval_dict(mean_of(found, name, key)) for name in COSTS},
         "progress_after_crash": _interval_dict(mean_of(found, PROGRESS, key)),
     } | _tuned_dict(results, key)
 

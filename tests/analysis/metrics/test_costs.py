@@ -13,6 +13,7 @@ from analysis.metrics import costs
 from analysis.report.tables import tables_of, words
 from analysis.results import Results
 from analysis.tables.closing import closing_table
+from sim.cli.summary import as_dict
 from sim.cli.tables import closing_tables
 from sim.record.errors import ResultError
 from sim.scenario import grid
@@ -141,6 +142,8 @@ def test_the_closing_table_has_the_mean_and_its_interval_over_seeds(priced: Resu
     local = closing_table(priced).to_dict("records")[0]
     assert (local["energy_kwh"], local["cost"]) == (pytest.approx(0.02), pytest.approx(0.01))
     assert (local["energy_kwh_low"], local["energy_kwh_n"]) == (pytest.approx(0.02), 2)
+    told = as_dict(priced, compared(priced))["protocols"][0]["costs"]
+    assert told["cost"]["mean"] == pytest.approx(0.01)
 
 
 def test_people_read_energy_and_costs(priced: Results) -> None:

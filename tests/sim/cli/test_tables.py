@@ -330,7 +330,7 @@ def test_a_run_of_which_nothing_is_finished(tmp_path: Path) -> None:
     (line,) = content(folder)["protocols"]
     values = [*line.pop("scores").values(), *line.pop("shares_of_time").values()]
     assert (line.pop("protocol"), line.pop("seeds"), line.pop("differences")) == ("local", 1, {})
-    assert {*values, *line.values()} == {None}
+    assert {*values, *line.pop("costs").values(), *line.values()} == {None}
 
 
 def test_the_table_of_a_sweep_over_two_paths(tmp_path: Path) -> None:
