@@ -1,5 +1,6 @@
 """What a reader should know before believing a table, as lines below it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ MOST_LINES = 12
 
 def caution_lines(results: Results) -> Iterator[str]:
     """A line for each caution; one that returns at other points of a sweep is said once."""
-    found: dict[tuple[str, str | None], list[Mapping[str, Any]]] = {}
+    found: dict[tuple[str, str | None, int], list[Mapping[str, Any]]] = {}
+    number = Counter[tuple[str, str | None, str]]()  # Of one kind there may be several at a point.
     for each in results.cautions:
-        found.setdefault((each["kind"], each["protocol"]), []).append(each)
+        kind, protocol, point = each["kind"], each["protocol"], each["point"]
+        found.setdefault((kind, protocol, number[kind, protocol, point]), []).append(each)
+        number[kind, protocol, point] += 1
     for alike in list(found.values())[:MOST_LINES]:
         where = "; ".join(_where(results, alike))
         yield f"caution: {alike[0]['text']}" + (f" ({where})" if where else "")

@@ -27,6 +27,8 @@ def test_a_run_says_which_seeds_unless_it_is_all_of_them(tmp_path: Path) -> None
         "caution: late",
         "caution: late (seed 1)",
     ]
+    both = caution("base", text="too late"), caution("base", text="too early")
+    assert told(results, *both) == ["caution: too late", "caution: too early"]
 
 
 def test_a_sweep_says_each_once_and_where(tmp_path: Path) -> None:
