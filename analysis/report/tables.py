@@ -275,10 +275,16 @@ def readable(value: Any) -> str:
         found = quantity(value)
         return value if found is None else _amount(*found)
     if isinstance(value, Sequence):
-        return ", ".join(readable(one) for one in value) or "none"
+        return ", ".join(map(_member, value)) or "none"
     if value is None or value == {}:
         return "none"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _member(value: Any) -> str:
+    """A list within a list stays one: who fails together, or is cut off together."""
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    return f"[{readable(value)}]" if is_list else readable(value)
 
 
 def _amount(amount: float, kind: str) -> str:

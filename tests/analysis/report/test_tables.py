@@ -155,6 +155,7 @@ def test_a_seed_that_failed_is_not_counted(tmp_path: Path) -> None:
         ("0.0002777777777777778 / s", "1 per hour"),
         ("digits", "digits"),
         ([64, 32], "64, 32"),
+        ([["client_0", "client_1"], ["server"]], "[client_0, client_1], [server]"),
         ([], "none"),
         ({}, "none"),
         (None, "none"),
