@@ -99,8 +99,8 @@ class _Acting(NamedTuple):
 
     def is_idle_in(self, gone: _Acting) -> bool:
         """Whether it can do nothing to nodes while the other one keeps them away."""
-        if self.joins_s:
-            return False  # They join when they come up.
+        if self.joins_s or self.leaves_s < math.inf:
+            return False  # Who is down joins when it comes up, and leaves all the same.
         if not self.nodes <= gone.nodes:
             return False
         begins_s, ends_s = self.fault.window_s
@@ -108,8 +108,6 @@ class _Acting(NamedTuple):
             return ends_s <= gone.joins_s
         if gone.leaves_s < math.inf:
             return begins_s >= gone.leaves_s
-        if self.leaves_s < math.inf and begins_s < gone.fault.window_s[0]:
-            return False  # They have left before.
         is_longer = ends_s == math.inf > gone.fault.window_s[1]
         return gone.is_crash and not self.is_crash and not is_longer
 
