@@ -33,7 +33,7 @@ from sim.record.settings import (
     Selector,
     selects,
 )
-from sim.world import Behaviour, Node, Tie, Transfer, World
+from sim.world import Behaviour, Cut, Degraded, Node, Tie, Transfer, Windows, World
 
 if TYPE_CHECKING:
     from models.tasks.supervised import Samples, supervised
@@ -53,6 +53,8 @@ __all__ = [
     "Bounds",
     "BytesPerSecond",
     "Count",
+    "Cut",
+    "Degraded",
     "Duration",
     "Fastest",
     "Fault",
@@ -82,6 +84,7 @@ __all__ = [
     "Tell",
     "Tie",
     "Transfer",
+    "Windows",
     "World",
     "model_validator",
     "selects",
