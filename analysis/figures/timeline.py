@@ -212,15 +212,17 @@ def timeline(
     """A row per node, arrows from whose model it was to who merged it.
 
     `from_s`, `until_s`: the stretch that is shown, virtual times; the 15 s before and after the
-    crash, or the first 30 s, if neither is chosen. The server has a row, and what it went through,
-    also under a protocol without one.
+    crash, or the first join or leave, or the first 30 s, if neither is chosen. The server has a
+    row, and what it went through, also under a protocol without one.
     """
     point, name, number = _run(results, points, protocol, seed)
     did, merged = timeline_data(results, points=point, protocol=name, seed=number)
     scores = results.scores(points=point, protocols=name, seeds=number, columns=_NODE_COLUMNS)
     end_s = float(scores["time_s"].max())
+    moves_s = did.loc[did["state"].isin(["join", "leave"]), "start_s"]
     crash_s = float(results.conditions["crash_s"][point])
-    start_s, stop_s = _stretch(crash_s, end_s, from_s, until_s)
+    middle_s = moves_s.min() if math.isnan(crash_s) else crash_s
+    start_s, stop_s = _stretch(middle_s, end_s, from_s, until_s)
     used = [*scores["node"].astype("str"), *did.loc[~did["state"].isin(BEFALLEN), "node"]]
     did = did[(did["stop_s"] >= start_s) & (did["start_s"] <= stop_s)]
     merged = merged[merged["time_s"].between(start_s, stop_s)]
@@ -258,10 +260,10 @@ def _within(struck: pd.DataFrame, start_s: float, stop_s: float) -> pd.DataFrame
 
 
 def _stretch(
-    crash_s: float, end_s: float, from_s: float | None, until_s: float | None
+    middle_s: float, end_s: float, from_s: float | None, until_s: float | None
 ) -> tuple[float, float]:
     """Until the run's end, if only the beginning is chosen, and the other way round."""
-    middle_s = WINDOW_S if math.isnan(crash_s) else crash_s
+    middle_s = WINDOW_S if math.isnan(middle_s) else middle_s
     is_open = from_s is None and until_s is None
     start_s = from_s if from_s is not None else max(0.0, middle_s - WINDOW_S) if is_open else 0.0
     stop_s = until_s if until_s is not None else start_s + 2 * WINDOW_S if is_open else end_s

@@ -152,7 +152,8 @@ def plot(
             "--from",
             metavar="TIME",
             parser=_quantity("--from", "s", "5 min"),
-            help="Where the timeline begins, as 5 min. Default: just before the crash.",
+            help="Where the timeline begins, as 5 min. Default: just before the crash, "
+            "or the first join or leave.",
         ),
     ] = None,
     to_time: Annotated[

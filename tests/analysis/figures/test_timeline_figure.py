@@ -214,3 +214,11 @@ def test_factors_of_links_that_are_slower_all_the_time_are_left_out(tmp_path: Pa
 
     (axis,) = drawn(timeline(a_run(tmp_path, events=flapping), protocol="local", from_s=0.0)).axes
     assert len(axis.texts) == 0
+
+
+def test_it_begins_where_somebody_comes_if_nothing_crashes(tmp_path: Path) -> None:
+    def joins(run: Run) -> Sequence[TraceRow]:
+        return [trace(run, 40.0, "client_1", "join", cause="late")]
+
+    drawn_from = timeline(a_run(tmp_path, events=joins, changes=PEERS)).get_suptitle()
+    assert "from 25 to 55 s of 60 s" in drawn_from
