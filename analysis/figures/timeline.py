@@ -21,8 +21,9 @@ from analysis.results import Names, Results
 from sim.record.errors import ResultError
 from sim.record.rows import is_server
 
-WINDOW_S = 15.0
-"""What is shown before and after a crash, or twice from the beginning, if nothing is chosen."""
+WINDOW_S, WINDOW_SHARE = 15.0, 1 / 240
+"""What is shown before and after a crash, or twice from the beginning, if nothing is chosen: so
+long, and of long runs that share."""
 _MOST_ARROWS = 400
 _MOST_FACTORS = 60
 _NODE_COLUMNS = [*RUN, "time_s", "node"]
@@ -211,9 +212,10 @@ def timeline(
 ) -> Figure:
     """A row per node, arrows from whose model it was to who merged it.
 
-    `from_s`, `until_s`: the stretch that is shown, virtual times; the 15 s before and after the
-    crash, or the first join or leave, or the first 30 s, if neither is chosen. The server has a
-    row, and what it went through, also under a protocol without one.
+    `from_s`, `until_s`: the stretch that is shown, virtual times; 15 s before and after the
+    crash, or the first join or leave, or the first 30 s, if neither is chosen, and more of runs
+    over an hour. The server has a row, and what it went through, also under a protocol without
+    one.
     """
     point, name, number = _run(results, points, protocol, seed)
     did, merged = timeline_data(results, points=point, protocol=name, seed=number)
@@ -263,10 +265,11 @@ def _stretch(
     middle_s: float, end_s: float, from_s: float | None, until_s: float | None
 ) -> tuple[float, float]:
     """Until the run's end, if only the beginning is chosen, and the other way round."""
-    middle_s = WINDOW_S if math.isnan(middle_s) else middle_s
+    around_s = max(WINDOW_S, WINDOW_SHARE * end_s)
+    middle_s = around_s if math.isnan(middle_s) else middle_s
     is_open = from_s is None and until_s is None
-    start_s = from_s if from_s is not None else max(0.0, middle_s - WINDOW_S) if is_open else 0.0
-    stop_s = until_s if until_s is not None else start_s + 2 * WINDOW_S if is_open else end_s
+    start_s = from_s if from_s is not None else max(0.0, middle_s - around_s) if is_open else 0.0
+    stop_s = until_s if until_s is not None else start_s + 2 * around_s if is_open else end_s
     stop_s = min(stop_s, end_s)
     if not start_s < stop_s:
         what = f"--from {start_s:g} s, --to {stop_s:g} s: show nothing of the run"

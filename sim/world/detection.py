@@ -338,9 +338,12 @@ class Heartbeats(Detector):
         earliest_s = first_s(*self._at_start(observer, one))
         longest_s = there_s + network.most_added_s
         first = math.floor((now - longest_s - float(self._phase_s[peer])) / self._interval_s)
-        # Blocks, since with much loss many in a row may be lost.
-        for start in range(first, first + _MOST_HEARTBEATS, _BLOCK):
-            numbers = np.arange(start, start + _BLOCK)[None, :]
+        # Blocks, since with much loss, or behind a cut, many in a row may be lost: of a cut of
+        # hours a hundred at a time would be looked through again for each peer.
+        start, size = first, _BLOCK
+        while start < first + _MOST_HEARTBEATS:
+            numbers = np.arange(start, start + size)[None, :]
+            start, size = start + size, 2 * size
             sent_s, passes = self._ordinary(observer, one, numbers)
             earliest_s = min(earliest_s, first_s(sent_s, passes))
             is_over = sent_s[0, -1] > now and not network.up.current[peer]

@@ -28,6 +28,8 @@ class Pushing(Running):
             model = yield from node.train(base)
             if model is not None:
                 node.keep(model)
-                self.world.network.send(
-                    node.index, right.index, self.world.model_bytes, model, delivered=right.receive
-                )
+                size_bytes = self.world.model_bytes
+                if not self.suspects(node, right.index):
+                    self.world.network.send(
+                        node.index, right.index, size_bytes, model, delivered=right.receive
+                    )

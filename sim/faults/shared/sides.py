@@ -11,10 +11,14 @@ from sim.record.errors import Path, Refusal
 from sim.record.settings import NodeList, selects, twice
 
 
-def _is_list(data: Any) -> Any:
+def _are_lists(data: Any) -> Any:
     """One node alone might be meant as a list, or as one of several in it."""
-    if isinstance(data, str):
-        raise Refusal(f"{data!r} is not a list", f"a list of lists, e.g. [[{data}]]")
+    if isinstance(data, (list, tuple)):
+        for index, one in enumerate(data):
+            if isinstance(one, str):
+                together = ", ".join(each for each in data if isinstance(each, str))
+                allowed = f"a list of lists, e.g. [[{together}]]"
+                raise Refusal(f"{one!r} is not a list", allowed, (index,))
     return data
 
 
@@ -26,8 +30,9 @@ def _each_once(sides: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...
 
 
 Sides = Annotated[
-    tuple[Annotated[NodeList, BeforeValidator(_is_list)], ...],
+    tuple[NodeList, ...],
     Field(strict=False, min_length=1),
+    BeforeValidator(_are_lists),
     AfterValidator(_each_once),
 ]
 """Lists of nodes; what they name has to be checked with `check_apart`, groups' names resolved."""

@@ -40,6 +40,12 @@ def _within(least: float, most: float, unit: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _within_a_day(value: float) -> float:
+    if value > DAY_S:
+        raise Refusal("is too large", "at most 24 h")
+    return value
+
+
 def _parser(base: str, example: str) -> Callable[[Any], float]:
     return lambda text: parse(text, base, example)
 
@@ -66,7 +72,7 @@ Seconds = Annotated[
 TimeOfDay = Annotated[
     float,
     BeforeValidator(_parser("s", "8 h")),
-    _within(0.0, DAY_S, "s"),
+    AfterValidator(_within_a_day),
     PlainSerializer(_writer("s"), return_type=str, when_used="json"),
     _schema("s", "8 h"),
 ]
