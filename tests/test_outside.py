@@ -63,6 +63,7 @@ def braintorrent(*arguments: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_kinds_from_outside_run_in_workers_too(scenario: str, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     found = json.loads(braintorrent("run", scenario, "--out", here, "--workers=0", "--json"))

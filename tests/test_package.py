@@ -79,6 +79,7 @@ def test_what_is_imported_already_hides_too(tmp_path: Path, file: str) -> None:
     assert done.stderr.endswith(f"\nImportError: {refusal(models)}")
 
 
+@pytest.mark.slow
 def test_files_that_python_does_not_take_for_ours_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()  # Without __init__.py: somebody's weights.
     (tmp_path / "models" / "best.pt").touch()

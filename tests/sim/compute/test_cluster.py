@@ -165,6 +165,7 @@ def test_an_operation_that_fails_once_is_done_again(shared: Cluster, tmp_path: P
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_closing_amid_long_operations_does_not_wait_for_them(own: Cluster) -> None:
     async def scene() -> None:
         own.add_worker("only")
@@ -226,6 +227,7 @@ def test_workers_of_another_environment_are_refused_whenever_they_come(own: Clus
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_a_lost_scheduler_fails_what_is_under_way_and_what_comes(own: Cluster) -> None:
     async def scene() -> None:
         own.add_worker("only")

@@ -134,6 +134,7 @@ def test_every_node_is_up_and_down_at_the_same_times_under_every_protocol(
         assert clients == found["local"], name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ALL)
 def test_higher_dropout_probability_fails_a_superset_of_attempts(protocol: str) -> None:
     runs = [

@@ -135,6 +135,7 @@ def test_a_stage_that_is_not_looked_at_is_not_kept(tmp_path: Path) -> None:
     assert {row.stage for row in read_scores(tmp_path / "received")} == {"received"}
 
 
+@pytest.mark.slow
 def test_same_bytes_with_workers(expected: Path, tmp_path: Path) -> None:
     run(tmp_path / "pool", workers=2)
     assert content(tmp_path / "pool") == content(expected)
