@@ -165,7 +165,7 @@ def test_those_between_the_others_come_first() -> None:
 @pytest.mark.slow
 def test_they_keep_what_faults_promise() -> None:
     assert check_fault("leave", LATER, worlds=20)["leave"] > 0
-    assert check_fault("leave", {"nodes": "clients", "at": "2 s"}, worlds=20)["leave"] > 0
+    assert check_fault("leave", {"nodes": "clients", "at": "6 s"}, worlds=20)["leave"] > 0
     attack = {"number": 1, "at": "2 s", "by": "betweenness", "recovers_after": "3 s"}
     assert check_fault("targeted", attack, worlds=20)["crash"] > 0
 
