@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, SEED, Fault, listed
-from sim.record.errors import Path, Refusal
+from sim.faults.fault import KIND, SEED, OfNodes
+from sim.record.errors import Refusal
 from sim.record.settings import Seed, Selector, selects
 from sim.world import World
 
 
-class ClientDropout(Fault):
+class ClientDropout(OfNodes):
     """A client's local round fails with a given probability, at a uniform point in it."""
 
     kind: Literal["client_dropout"] = Field(description=KIND)
@@ -30,12 +29,6 @@ class ClientDropout(Fault):
                 "a server has no local rounds", "clients, or a list of clients", ("nodes",)
             )
         return self
-
-    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
-        return [node for node in nodes if selects(self.nodes, node)]
-
-    def named(self) -> Iterator[tuple[Path, str]]:
-        return listed("nodes", self.nodes)
 
     def start(self, name: str, world: World) -> None:
         """See Fault; there is no process: it is drawn by the node, at each attempt."""

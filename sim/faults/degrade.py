@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from sim.faults.fault import KIND, SEED, Fault, listed
+from sim.faults.fault import KIND, SEED, OfNodes
 from sim.faults.shared.rhythm import EVERY, PAUSES, TIMES, Rhythm
-from sim.record.errors import Path, Refusal
+from sim.record.errors import Refusal
 from sim.record.settings import (
     DAY_S,
     Count,
@@ -21,7 +21,6 @@ from sim.record.settings import (
     Seed,
     Selector,
     TimeOfDay,
-    selects,
 )
 from sim.world import Degraded, TopologySettings, Windows, World
 
@@ -35,7 +34,7 @@ def _bearable(latency_s: float) -> float:
     return latency_s
 
 
-class Degrade(Fault):
+class Degrade(OfNodes):
     """Links of some nodes are slower for a while, again and again, or at a time of day."""
 
     together: ClassVar[str] = "what is left of bandwidth multiplies, and extra latencies add up"
@@ -92,12 +91,6 @@ class Degrade(Fault):
     @property
     def delays_s(self) -> float:
         return self.extra_latency
-
-    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
-        return [node for node in nodes if selects(self.nodes, node)]
-
-    def named(self) -> Iterator[tuple[Path, str]]:
-        return listed("nodes", self.nodes)
 
     def events(self, duration_s: float, nodes: Sequence[str]) -> float:
         return len(self.strikes(nodes)) * self._rhythm().events(duration_s)

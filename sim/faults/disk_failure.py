@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, SEED, Fault, listed
-from sim.record.errors import Path, Refusal
+from sim.faults.fault import KIND, SEED, OfNodes
+from sim.record.errors import Refusal
 from sim.record.settings import (
     Duration,
     PerSecond,
@@ -18,12 +18,11 @@ from sim.record.settings import (
     Seconds,
     Seed,
     Selector,
-    selects,
 )
 from sim.world import Behaviour, Node, Tie, World
 
 
-class DiskFailure(Fault):
+class DiskFailure(OfNodes):
     """Disks fail: what a node has stored is lost, and it is down until its disk is replaced.
 
     It then begins from the initial model. A disk ages, and fails, whether its node is up or down.
@@ -65,12 +64,6 @@ class DiskFailure(Fault):
     @property
     def window_s(self) -> tuple[float, float]:
         return (0.0, math.inf) if self.at is None else (self.at, self.at + self.replaced_after)
-
-    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
-        return [node for node in nodes if selects(self.nodes, node)]
-
-    def named(self) -> Iterator[tuple[Path, str]]:
-        return listed("nodes", self.nodes)
 
     def events(self, duration_s: float, nodes: Sequence[str]) -> float:
         if self.at is not None or self.failure_rate == 0:

@@ -3,12 +3,12 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from sim.record.errors import Path, Refusal
 from sim.record.metrics import LabelShares
 from sim.record.rows import is_server
-from sim.record.settings import Distribution, Settings
+from sim.record.settings import Distribution, Selector, Settings, selects
 from sim.world import Node, TopologySettings, World
 
 KIND = "the fault's kind"
@@ -110,6 +110,20 @@ class Fault(Settings):
     def seems(self, topology: TopologySettings) -> str | None:
         """What it does in the scenario's topology, where that isn't what it seems to do."""
         return None
+
+
+class OfNodes(Fault):
+    """A fault of the nodes that its setting `nodes` means."""
+
+    if TYPE_CHECKING:
+        nodes: Selector
+        """Each kind has it among its other settings, and says there what it means."""
+
+    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
+        return [node for node in nodes if selects(self.nodes, node)]
+
+    def named(self) -> Iterator[tuple[Path, str]]:
+        return listed("nodes", self.nodes)
 
 
 def check_clients(selector: str | tuple[str, ...], what: str, allowed: str) -> None:

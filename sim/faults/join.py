@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, SEED, Fault, check_clients, drawn_s, listed
-from sim.record.errors import Path
-from sim.record.settings import Duration, Seed, Selector, selects
+from sim.faults.fault import KIND, SEED, OfNodes, check_clients, drawn_s
+from sim.record.settings import Duration, Seed, Selector
 from sim.world import Behaviour, Node, Tie, World
 
 
-class Join(Fault):
+class Join(OfNodes):
     """Clients that are not there from the beginning, and join at a time."""
 
     together: ClassVar[str] = "it joins at the later one"
@@ -46,12 +45,6 @@ class Join(Fault):
 
     def unused(self, *, serverless: bool) -> Mapping[str, str]:
         return {} if serverless else {"starts_from": "who joins trains what a server sends it"}
-
-    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
-        return [node for node in nodes if selects(self.nodes, node)]
-
-    def named(self) -> Iterator[tuple[Path, str]]:
-        return listed("nodes", self.nodes)
 
     def start(self, name: str, world: World) -> None:
         """See Fault; a client that another fault holds down at its time joins when it comes up."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from sim.faults.fault import KIND, SEED, Fault, check_clients, drawn_s, listed
-from sim.record.errors import Path, Refusal
-from sim.record.settings import Count, Duration, Seed, Selector, selects
+from sim.faults.fault import KIND, SEED, OfNodes, check_clients, drawn_s
+from sim.record.errors import Refusal
+from sim.record.settings import Count, Duration, Seed, Selector
 from sim.world import Behaviour, Node, Tie, World
 
 
-class Leave(Fault):
+class Leave(OfNodes):
     """Clients leave for good: at a time, or when they have finished so many local rounds."""
 
     together: ClassVar[str] = "who has left can't leave again"
@@ -52,12 +51,6 @@ class Leave(Fault):
     @property
     def window_s(self) -> tuple[float, float]:
         return 0.0 if self.at is None else self.at.shortest_s, math.inf
-
-    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
-        return [node for node in nodes if selects(self.nodes, node)]
-
-    def named(self) -> Iterator[tuple[Path, str]]:
-        return listed("nodes", self.nodes)
 
     def start(self, name: str, world: World) -> None:
         """See Fault; it comes where faults do at an instant, after all that is done and arrives.

@@ -1,17 +1,15 @@
 """Nodes compute slower by a factor for a while."""
 
-from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from sim.faults.fault import KIND, Fault, listed
-from sim.record.errors import Path
-from sim.record.settings import PositiveSeconds, Seconds, Selector, selects
+from sim.faults.fault import KIND, OfNodes
+from sim.record.settings import PositiveSeconds, Seconds, Selector
 from sim.world import Behaviour, Tie, World
 
 
-class Slowdown(Fault):
+class Slowdown(OfNodes):
     """Nodes compute slower by a factor for a while."""
 
     together: ClassVar[str] = "their factors multiply"
@@ -27,12 +25,6 @@ class Slowdown(Fault):
     @property
     def window_s(self) -> tuple[float, float]:
         return self.at, self.at + self.lasts
-
-    def strikes(self, nodes: Sequence[str]) -> Sequence[str]:
-        return [node for node in nodes if selects(self.nodes, node)]
-
-    def named(self) -> Iterator[tuple[Path, str]]:
-        return listed("nodes", self.nodes)
 
     def start(self, name: str, world: World) -> None:
         """See Fault; what the nodes compute takes longer between `at` and `at + lasts`."""
