@@ -188,6 +188,14 @@ class _Shown:
             args = {"fault": fault}
             name = "gone" if left else "down"
             self._add(str(node), Slice(_us(crash_s), end_us, name, "down", args))
+        # Who is down at 0 was so before.
+        struck = down[~down["left"] & (down["crash_s"] > 0)]
+        for _, group in struck.groupby(["crash_s", "fault"], observed=True):
+            if len(group) > 1:
+                told = {"fault": group["fault"].iloc[0], "nodes": " ".join(group["node"])}
+                what = f"{len(group)} nodes fail together"
+                mark = Mark(_us(group["crash_s"].iloc[0]), what, "together", told)
+                self._marks[NETWORK].append(mark)
 
     def add_absences(self, there: pd.DataFrame) -> None:
         """Show who was not there from the beginning, until it joined."""
@@ -203,8 +211,8 @@ class _Shown:
 
     def tracks(self, nodes: list[str]) -> Iterator[Track]:
         """The network's first, then each node's: its own work, and what goes on beside it."""
-        if self._slices[NETWORK]:
-            yield from lanes(NETWORK, self._slices[NETWORK])
+        if self._slices[NETWORK] or self._marks[NETWORK]:
+            yield from lanes(NETWORK, self._slices[NETWORK], self._marks[NETWORK])
         for node in nodes:
             # An end is the sum of two rounded times: it may pass the next beginning by one digit.
             yield from lanes(node, self._slices[node], self._marks[node], slack_us=1)

@@ -274,3 +274,10 @@ def curves(name: str, *events: Event, **scores: Any) -> list[tuple[int, dict[str
     """A counter's values, and when it takes them."""
     found = checked(text(*events, **scores))
     return [(one["ts"], one["args"]) for one in found if one["ph"] == "C" and one["name"] == name]
+
+
+def test_who_fails_together_is_told_of_the_network() -> None:
+    found = timed(crash(10.0, "client_0"), crash(10.0, "client_1"), recover(20.0, "client_0"))
+    (mark,) = [one for one in found if one["name"] == "2 nodes fail together"]
+    assert (mark["ph"], mark["ts"]) == ("i", 10_000_000)
+    assert mark["args"]["nodes"] == "client_0 client_1"
