@@ -12,7 +12,8 @@ from sim.faults.fault import KIND, SEED, Fault, listed
 from sim.faults.shared.spans import Floats, Spans, place_of, read, sha256_of
 from sim.record.errors import Path, Refusal, did_you_mean
 from sim.record.settings import AbsolutePath, Seconds, Seed, Selector, Sha256, selects
-from sim.world import Behaviour, Node, Tie, World
+from sim.record.words import time_text
+from sim.world import Behaviour, Node, Tie, TopologySettings, World
 
 _UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -71,6 +72,12 @@ class Availability(Fault):
 
     def named(self) -> Iterator[tuple[Path, str]]:
         return listed("nodes", self._dealt_to)
+
+    def seems(self, topology: TopologySettings, duration_s: float) -> str | None:
+        ends_s = max(0.0, float(self._listed.rows[:, 1].max()) - self.offset)
+        if self.lists == "down" or ends_s >= duration_s:
+            return None
+        return f"lists nobody who is up after {time_text(ends_s)}: its nodes are down from then on"
 
     def pinned(self) -> Self:
         """See Fault."""

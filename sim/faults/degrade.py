@@ -95,7 +95,7 @@ class Degrade(OfNodes):
     def events(self, duration_s: float, nodes: Sequence[str]) -> float:
         return len(self.strikes(nodes)) * self._rhythm().events(duration_s)
 
-    def seems(self, topology: TopologySettings) -> str | None:
+    def seems(self, topology: TopologySettings, duration_s: float) -> str | None:
         if self.bandwidth == 1 and self.extra_latency == 0:
             return "changes nothing: all bandwidth is left, and no latency is added"
         return None

@@ -107,8 +107,8 @@ class Fault(Settings):
         """Settings without effect, each with why; `serverless`: if clients learn from peers."""
         return {}
 
-    def seems(self, topology: TopologySettings) -> str | None:
-        """What it does in the scenario's topology, where that isn't what it seems to do."""
+    def seems(self, topology: TopologySettings, duration_s: float) -> str | None:
+        """What it does in the scenario's topology and time, where that isn't what it seems to."""
         return None
 
 

@@ -63,7 +63,7 @@ class Targeted(Fault):
             what = "in a complete topology nobody is better connected than others"
             raise Refusal(what, "a scenario with another topology")
 
-    def seems(self, topology: TopologySettings) -> str | None:
+    def seems(self, topology: TopologySettings, duration_s: float) -> str | None:
         if self.by == "degree" and topology.is_regular:
             return (
                 f"strikes by number: in a {topology.kind} topology all have equally many neighbours"

@@ -53,7 +53,7 @@ def idle_faults(
             )
         elif not struck[name]:
             yield f"faults.{name} strikes no node that a protocol runs on: it changes nothing"
-        elif text := fault.seems(topology):
+        elif text := fault.seems(topology, duration_s):
             yield f"faults.{name} {text}"
     acting = [_Acting(name, fault, struck[name]) for name, fault in faults.items()]
     for one, other in itertools.combinations(acting, 2):
