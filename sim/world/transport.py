@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from sim.record.errors import Refusal
-from sim.record.settings import SHORTEST_S, PositiveBytes, Settings
+from sim.record.settings import SHORTEST_S, Bytes, Settings
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def _not_a_word(data: Any) -> Any:
 
 Window = Annotated[
     Annotated[Literal["endless"], Tag("endless")]
-    | Annotated[PositiveBytes, BeforeValidator(_not_a_word), Tag("size")],
+    | Annotated[Bytes, BeforeValidator(_not_a_word), Tag("size")],
     Discriminator(_endless_or_size),
 ]
 

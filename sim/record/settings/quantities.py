@@ -137,9 +137,6 @@ Bytes = Annotated[
 ]
 """A size above zero; a float in bytes."""
 
-PositiveBytes = Annotated[Bytes, AfterValidator(_above_zero), _schema("B", "20 kB", zero=False)]
-"""A size above zero; a float in bytes."""
-
 PositiveSeconds = Annotated[
     Seconds,
     AfterValidator(_above_zero),
