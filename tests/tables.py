@@ -1,7 +1,10 @@
-"""The tables of a result folder as rows, for tests to compare."""
+"""The tables of a result folder as rows, for tests to compare, and rows as such a table."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from sim.record import tables
 from sim.record.folder import SCORES_FILE, TRACE_FILE
@@ -16,6 +19,12 @@ def read_scores(folder: Path) -> list[ScoreRow]:
 def read_traces(folder: Path) -> list[TraceRow]:
     """The rows of `trace.parquet`, in table order."""
     return list(map(TraceRow._make, _rows(folder / TRACE_FILE, TraceRow)))
+
+
+def traced(rows: Iterable[TraceRow]) -> pa.Table:
+    """One run's trace as its world gives it."""
+    ordered = sorted(rows, key=lambda row: row.time_s)
+    return tables.table(tables.schema_of(TraceRow), ordered)
 
 
 def _rows(path: Path, row: type[ScoreRow] | type[TraceRow]) -> list[tuple[Any, ...]]:

@@ -32,15 +32,16 @@ class Merge(NamedTuple):
 
 @dataclass(frozen=True)
 class Played:
-    """What happened in a tiny world.
+    """What happened in a tiny world; `world` and `running` as they are now."""
 
-    `rows`: the trace, in the order in which things ended; `world` and `running` as they are now.
-    """
-
-    rows: list[TraceRow]
     merges: list[Merge]
     world: World
     running: Running
+
+    @property
+    def rows(self) -> list[TraceRow]:
+        """The trace, in the order in which things ended."""
+        return self.world.trace.rows
 
     @property
     def events(self) -> list[Event]:
@@ -111,7 +112,7 @@ def play(
     merges: list[Merge] = []
     Witness(world, tuple(described.faults.values())).merged = _noting(world, merges)
     tiny.run(world.clock, until_s)
-    return Played(world.trace.rows, merges, world, running)
+    return Played(merges, world, running)
 
 
 def _latencies(latency_s: float | Sequence[Sequence[float]], nodes: int) -> Any:

@@ -200,13 +200,13 @@ class Witness:
         """One event more."""
         if self.broken is not None:
             raise self.broken  # Caught by who broke it.
-        clock, rows = self.world.clock, self.world.trace.rows
+        clock, trace = self.world.clock, self.world.trace
         self._at_once = self._at_once + 1 if clock.now == self._instant else 0
         self._instant = clock.now
         if self._at_once > MOST_AT_ONCE:
             raise self.says(f"time stands still: {MOST_AT_ONCE} events at one instant")
-        if len(rows) > self._seen_rows:  # Storage changes with a row of the trace only.
-            new, self._seen_rows = rows[self._seen_rows :], len(rows)
+        if len(trace) > self._seen_rows:  # Storage changes with a row of the trace only.
+            new, self._seen_rows = trace.since(self._seen_rows), len(trace)
             for row in new:
                 self._recorded(row)
             self._compare_versions({row.node for row in new if row.kind == "storage_lost"})

@@ -105,16 +105,16 @@ def claim(folder: Path, file: str, text: str) -> None:
 
 
 def run_tables(
-    record: RunRecord, scores: Sequence[ScoreRow], traces: Sequence[TraceRow]
+    record: RunRecord, scores: Sequence[ScoreRow] = (), traces: pa.Table | None = None
 ) -> RunTables:
-    """One run's tables; rows of one instant keep the order in which they are given."""
-    return RunTables(record, _table(ScoreRow, scores), _table(TraceRow, traces))
+    """One run's tables; scores of one instant keep the order in which they are given.
 
-
-def _table(
-    row: type[ScoreRow] | type[TraceRow], rows: Sequence[ScoreRow] | Sequence[TraceRow]
-) -> pa.Table:
-    return tables.table(tables.schema_of(row), sorted(rows, key=lambda one: one.time_s))
+    `traces`: sorted by time, or none.
+    """
+    ordered = sorted(scores, key=lambda row: row.time_s)
+    if traces is None:
+        traces = tables.schema_of(TraceRow).empty_table()
+    return RunTables(record, tables.table(tables.schema_of(ScoreRow), ordered), traces)
 
 
 def write(

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from sim.compute import Graph, ModelRef
-from sim.record.rows import FinalModel, RunRecord, ScoreRow, TraceRow
+from sim.record.rows import FinalModel, RunRecord, ScoreRow
 from sim.runs.build import Facts, build
 from sim.runs.data import Data
 from sim.runs.observer import Look, Observer, score_rows
@@ -34,7 +36,7 @@ class Played:
     """
 
     record: RunRecord
-    traces: list[TraceRow]
+    traces: pa.Table
     looks: list[Look]
     final: list[tuple[FinalModel, ModelRef]]
     facts: Facts
@@ -80,7 +82,7 @@ async def play(
         for look, model in observer.latest
         if scenario.output.keeps(look.stage)
     ]
-    return Played(record, world.trace.rows, observer.looks, final, facts)
+    return Played(record, world.trace.table(), observer.looks, final, facts)
 
 
 def _progress(world: World, protocol: str, seed: int, duration_s: float) -> RunProgress:

@@ -260,7 +260,7 @@ class _Runs:
         failed = replace(record, status=FAILED, cause=cause)
         self.failed.append(failed)
         self._finished += 1
-        return results.run_tables(failed, [], [])
+        return results.run_tables(failed)
 
     async def _keep(self, point: PointFolder, played: Played) -> None:
         """Write the run's final models, but for those that an earlier session has written."""

@@ -15,6 +15,7 @@ from sim.record.folder import (
 from sim.record.rows import FAILED, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
 from sim.scenario import Scenario, Sweep, dump, dump_sweep, folder_record, grid, load
+from tests.tables import traced
 
 Run = tuple[str, str, int]
 """Point, protocol, seed."""
@@ -91,7 +92,7 @@ def write_run(
             if run in bad:
                 record = RunRecord(protocol, seed, 60.0, 7, {}, FAILED, "out of memory")
             scores, traces = ([], []) if run in bad else rows(run)
-            runs.append(results.run_tables(record, scores, traces))
+            runs.append(results.run_tables(record, scores, traced(traces)))
     results.write(folder, scenario, runs, wall_s=1.0, workers=0)
     return folder
 

@@ -24,6 +24,7 @@ from sim.runs.session import Done, PointFolder, Progress, Session
 from sim.scenario import Scenario
 from sim.scenario.catalogue import SECTIONS, TEXTS, catalogue
 from tests.analysis.folders import described, write_run
+from tests.tables import traced
 
 SCENARIO = """\
 # Does the command line work?
@@ -86,7 +87,7 @@ def learned(protocol: str, seed: int) -> results.RunTables:
         for metric in ("accuracy", "accuracy_validation")
     ]
     traces = [TraceRow(protocol, seed, 0.0, 2.0, "client_0", "train", "", 0)]
-    return results.run_tables(RunRecord(protocol, seed, 600.0, 42, {}), scores, traces)
+    return results.run_tables(RunRecord(protocol, seed, 600.0, 42, {}), scores, traced(traces))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
 from sim.results.folder import RunTables
 from sim.scenario import dump, load
-from tests.tables import read_scores, read_traces
+from tests.tables import read_scores, read_traces, traced
 
 SCENARIO = "name: tiny\n"
 WORLD = load("churn", ["protocols={fedavg: {deadline: 1 min}, braintorrent: {}}", "seeds=[0, 1]"])
@@ -37,7 +37,7 @@ def runs(scores: list[ScoreRow], traces: list[TraceRow]) -> list[RunTables]:
         results.run_tables(
             RunRecord(*key, 60.0, 12, {"sent": 3, "delivered": 3}),
             [row for row in scores if row[:2] == key],
-            [row for row in traces if row[:2] == key],
+            traced(row for row in traces if row[:2] == key),
         )
         for key in keys
     ]
@@ -250,7 +250,7 @@ def test_a_rerun_that_fails_keeps_the_folder_unfinished(
 def test_a_failed_run_has_no_rows_and_leaves_the_folder_unfinished(tmp_path: Path) -> None:
     good = runs([score("fedavg", 0, 0.0)], [trace("fedavg", 0, 0.0)])
     record = RunRecord("braintorrent", 0, 60.0, 12, {}, FAILED, "no data")
-    bad = results.run_tables(record, [score("braintorrent", 0, 0.0)], [])
+    bad = results.run_tables(record, [score("braintorrent", 0, 0.0)])
     folder = written(tmp_path / "out", [*good, bad])
     assert [row.protocol for row in read_scores(folder)] == ["fedavg"]
     states = [(run["status"], run["cause"]) for run in results.finished_record(folder)["runs"]]

@@ -41,7 +41,6 @@ def finish(folder: Path, swept: Sweep, looks: int = 2) -> Path:
                     for look in range(looks)
                     for node in ("client_0", f"client_{index + 1}")
                 ],
-                [],
             )
             for protocol in PROTOCOLS
             for seed in swept.base.seeds

@@ -19,6 +19,7 @@ from sim.runs.session import Session
 from sim.runs.sweep import run_one
 from sim.scenario import Scenario
 from tests.sim import tiny
+from tests.tables import traced
 
 SERVER = {"uplink": "2048 B/s", "downlink": "2048 B/s", "aggregation_time": "0.5 s"}
 BOTH = {"braintorrent": {}, "fedavg": {"deadline": "30 s"}}
@@ -86,7 +87,7 @@ def found(
         run_tables(
             RunRecord(protocol, seed, virtual_s, 1, {}),
             [each._replace(seed=seed) for each in scores if each.protocol == protocol],
-            [each._replace(seed=seed) for each in rows if each.protocol == protocol],
+            traced(each._replace(seed=seed) for each in rows if each.protocol == protocol),
         )
         for protocol in scenario.protocols
         for seed in scenario.seeds
@@ -477,7 +478,7 @@ def test_too_few_seeds() -> None:
 def test_a_caution_says_under_which_seeds_it_holds() -> None:
     scenario = described(seeds=[3, 5])
     runs = [
-        run_tables(RunRecord(name, seed, 16.0, 1, {}), [], rows)
+        run_tables(RunRecord(name, seed, 16.0, 1, {}), [], traced(rows))
         for seed in (3, 5)
         for name, rows in (("braintorrent", merges()), ("fedavg", rounds() if seed == 3 else []))
     ]
