@@ -81,6 +81,12 @@ class Graph:
         self.shared += name in self._named
         self._named.add(name)
 
+    def count_again(self, asked: int, steps: int) -> None:
+        """Note that so many operations, all of them named before, were named once more."""
+        self.asked += asked
+        self.shared += asked
+        self.steps_asked += steps
+
     # -- demanding -----------------------------------------------------------------------------
 
     def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[Scores]:
@@ -312,6 +318,9 @@ class Lineage:
         self._together = together
         self._steps = steps or {}
         self._judged_by = judged_by
+        self.asked = 0
+        """Operations named here, however often."""
+        self.steps_asked = 0
 
     def initial(self) -> ModelRef:
         """The common initial model."""
@@ -367,7 +376,7 @@ class Lineage:
         """The metrics of `model` on a data set, demanded: see Graph.demand."""
         _check_models(model)
         name = content_name(self._name, "scores", (model,), (dataset, self._judged_by))
-        self._graph.count(name)
+        self._count(name)
         return self._graph.demand(ScoreRef(name, model, dataset, self._spec), urgent=urgent)
 
     def _model(
@@ -379,12 +388,17 @@ class Lineage:
         cost: int = 1,
     ) -> ModelRef:
         name = content_name(self._name, kind, inputs, arguments)
-        self._graph.count(name, cost if kind == "trained" else 0)
+        self._count(name, cost if kind == "trained" else 0)
         model = self._graph.models.get(name)
         if model is None:
             model = ModelRef(name, kind, inputs, arguments, self._spec, together, cost)
             self._graph.models[name] = model
         return model
+
+    def _count(self, name: str, steps: int = 0) -> None:
+        self.asked += 1
+        self.steps_asked += steps
+        self._graph.count(name, steps)
 
 
 def _check_models(*models: ModelRef) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,8 @@ class Churn(Fault):
     comes no later, if it begins up. In equilibrium that holds for those that begin alike: with a
     shorter scale of the times up more of them begin down, and none that began down begins up.
     """
+
+    leaves_others_alone: ClassVar[bool] = True
 
     kind: Literal["churn"] = Field(description=KIND)
     nodes: Selector | None = Field(default=None, description="the nodes that fail, each on its own")

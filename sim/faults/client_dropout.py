@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,8 @@ from sim.world import World
 
 class ClientDropout(OfNodes):
     """A client's local round fails with a given probability, at a uniform point in it."""
+
+    leaves_others_alone: ClassVar[bool] = True
 
     kind: Literal["client_dropout"] = Field(description=KIND)
     probability: Annotated[float, Field(ge=0, le=1)] = Field(

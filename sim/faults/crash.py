@@ -18,6 +18,7 @@ class Crash(Fault):
     """One node, or several at one instant, crash at a given time, and recover later or never."""
 
     together: ClassVar[str] = "while both hold a node down, one of them changes nothing"
+    leaves_others_alone: ClassVar[bool] = True
 
     kind: Literal["crash"] = Field(description=KIND)
     node: NodeName | None = Field(default=None, description="the node that crashes")

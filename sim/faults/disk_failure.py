@@ -31,6 +31,7 @@ class DiskFailure(OfNodes):
     """
 
     together: ClassVar[str] = "what is lost already can't be lost again"
+    leaves_others_alone: ClassVar[bool] = True
 
     kind: Literal["disk_failure"] = Field(description=KIND)
     nodes: Selector = Field(description="the nodes whose disks fail, each on its own")

@@ -32,6 +32,9 @@ class Fault(Settings):
     uses_topology: ClassVar[bool] = False
     """Whether whom it strikes depends on the scenario's topology."""
 
+    leaves_others_alone: ClassVar[bool] = False
+    """Whether a world with none of the nodes that it strikes is the same without it."""
+
     starts_first: ClassVar[bool] = False
     """Whether it says who is there at all, before other faults take anybody down at 0."""
 

@@ -17,6 +17,7 @@ class Join(OfNodes):
     """Clients that are not there from the beginning, and join at a time."""
 
     together: ClassVar[str] = "it joins at the later one"
+    leaves_others_alone: ClassVar[bool] = True
     starts_first: ClassVar[bool] = True
 
     kind: Literal["join"] = Field(description=KIND)

@@ -17,6 +17,7 @@ class Leave(OfNodes):
     """Clients leave for good: at a time, or when they have finished so many local rounds."""
 
     together: ClassVar[str] = "who has left can't leave again"
+    leaves_others_alone: ClassVar[bool] = True
 
     kind: Literal["leave"] = Field(description=KIND)
     nodes: Selector = Field(description="the clients that leave")

@@ -27,6 +27,7 @@ class Targeted(Fault):
     """
 
     uses_topology: ClassVar[bool] = True
+    leaves_others_alone: ClassVar[bool] = True
 
     kind: Literal["targeted"] = Field(description=KIND)
     number: Count = Field(description="how many clients crash")

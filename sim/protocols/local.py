@@ -12,6 +12,7 @@ class Local(Protocol):
     """Each client alone on its own data: a reference."""
 
     is_reference: ClassVar[bool] = True
+    uses_network: ClassVar[bool] = False
 
     kind: Literal["local"] = Field(default="local", description=KIND)
 

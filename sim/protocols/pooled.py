@@ -14,6 +14,7 @@ class Pooled(Protocol):
     """One model on all clients' data, free of faults: a reference."""
 
     is_reference: ClassVar[bool] = True
+    uses_network: ClassVar[bool] = False
 
     kind: Literal["pooled"] = Field(default="pooled", description=KIND)
 

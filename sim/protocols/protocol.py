@@ -83,6 +83,9 @@ class Protocol(Settings):
     is_reference: ClassVar[bool] = False
     """Whether it is there to measure the others by, and need not do as much work as they."""
 
+    uses_network: ClassVar[bool] = True
+    """Whether its nodes may talk to each other, or ask who is down."""
+
     uses_topology: ClassVar[bool] = False
     """Whether its clients talk to their neighbours in a topology alone."""
 

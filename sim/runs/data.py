@@ -25,6 +25,7 @@ class Data:
         self._facts: dict[LearnerSpec, Facts] = {}
         self._layouts: dict[LearnerSpec, Layout] = {}
         self._names: dict[LearnerSpec, tuple[str, str]] = {}
+        self._digests: dict[LearnerSpec, str] = {}
         self._prepared: set[Hashable] = set()
 
     def facts(self, scenario: Scenario, protocol: str, seed: int) -> Facts:
@@ -53,6 +54,14 @@ class Data:
         steps = dict(enumerate(facts.steps)) | {ALL_CLIENTS: facts.pooled_steps}
         name, judged_by = self._names[spec]
         return Lineage(graph, spec.sealed(), name, spec.together, steps, judged_by)
+
+    def learner_name(self, scenario: Scenario, protocol: str, seed: int) -> str:
+        """Names all that the control plane knows of this run's learner."""
+        spec, facts = learner_spec(scenario, protocol, seed), self.facts(scenario, protocol, seed)
+        if spec not in self._digests:
+            known = repr((self._names[spec], facts))
+            self._digests[spec] = hashlib.sha256(known.encode()).hexdigest()
+        return self._digests[spec]
 
     def prepare(self, scenario: Scenario) -> None:
         """Compile what the scenario's training needs, once for all; nothing in exact arithmetic.

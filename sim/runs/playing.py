@@ -1,12 +1,14 @@
 """One protocol under one seed, played on virtual time: the control plane from start to end."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from sim.compute import Graph, ModelRef
-from sim.record.rows import FinalModel, RunRecord, ScoreRow
+from sim.record.rows import FinalModel, RunRecord
+from sim.results.folder import RunTables, run_tables
 from sim.runs.build import Facts, build
 from sim.runs.data import Data
 from sim.runs.observer import Look, Observer, score_rows
@@ -28,11 +30,12 @@ class RunProgress:
     down: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Played:
     """A run whose clock has ended; its scores come when the real work is done.
 
-    `final`: the models to keep, which the store holds as long as they are here.
+    `final`: the models to keep, which the store holds as long as they are here. `asked`,
+    `steps_asked`: operations that it named, and their optimiser steps.
     """
 
     record: RunRecord
@@ -40,11 +43,23 @@ class Played:
     looks: list[Look]
     final: list[tuple[FinalModel, ModelRef]]
     facts: Facts
+    asked: int
+    steps_asked: int
+    _tables: asyncio.Future[RunTables] | None = field(default=None, init=False)
 
-    async def scores(self) -> list[ScoreRow]:
-        """The score table's rows. Raises ComputeError if a real operation failed."""
+    async def tables(self) -> RunTables:
+        """The run's tables, made once. Raises ComputeError if a real operation failed."""
+        if self._tables is None:
+            self._tables = asyncio.ensure_future(self._made())
+        return await self._tables
+
+    async def _made(self) -> RunTables:
         record, shares = self.record, self.facts.label_shares
-        return await score_rows(self.looks, record.protocol, record.seed, shares)
+        scores = await score_rows(self.looks, record.protocol, record.seed, shares)
+        tables = run_tables(record, scores, self.traces)
+        # What the tables hold need not be held twice.
+        self.traces, self.looks = [], []
+        return tables
 
 
 async def play(
@@ -82,7 +97,8 @@ async def play(
         for look, model in observer.latest
         if scenario.output.keeps(look.stage)
     ]
-    return Played(record, world.trace.table(), observer.looks, final, facts)
+    named = lineage.asked, lineage.steps_asked
+    return Played(record, world.trace.table(), observer.looks, final, facts, *named)
 
 
 def _progress(world: World, protocol: str, seed: int, duration_s: float) -> RunProgress:

@@ -35,6 +35,7 @@ from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, RunProgress, play
 from sim.runs.training import Training
+from sim.runs.worlds.once import Worlds
 from sim.scenario import Scenario, check_events
 
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
@@ -211,18 +212,20 @@ class _Runs:
         self._started_s = time.monotonic()
         self._simulated = self._finished = 0
         self._latest: RunProgress | None = None
+        scenarios = [point.scenario for point in points]
+        waits = any(scenario.stop_when is not None for scenario in scenarios)
+        self._clocks = asyncio.Semaphore(CLOCKS_WAITING_AT_MOST if waits else 1)
+        self._worlds = Worlds(scenarios, graph, data, self._play)
         self.failed: list[RunRecord] = []
 
     async def all(self) -> None:
         """Every run; a run's failure is recorded, anything else ends all."""
         with self._watched():
             try:
-                waits = any(point.scenario.stop_when is not None for point in self._points)
-                clocks = asyncio.Semaphore(CLOCKS_WAITING_AT_MOST if waits else 1)
                 async with asyncio.TaskGroup() as group:
                     for point in self._points:
                         runs = [
-                            group.create_task(self._run(point, protocol, seed, clocks))
+                            group.create_task(self._run(point, protocol, seed))
                             for protocol in point.scenario.protocols
                             for seed in point.scenario.seeds
                         ]
@@ -230,22 +233,14 @@ class _Runs:
             except BaseExceptionGroup as failures:
                 raise failures.exceptions[0] from None
 
-    async def _run(
-        self, point: PointFolder, protocol: str, seed: int, clocks: asyncio.Semaphore
-    ) -> RunTables:
-        scenario = point.scenario
-
-        def tell(progress: RunProgress) -> None:
-            self._latest = progress
-
+    async def _run(self, point: PointFolder, protocol: str, seed: int) -> RunTables:
         record = RunRecord(protocol, seed, 0.0, 0, {})
         try:
-            async with clocks:
-                played = await play(scenario, protocol, seed, self._graph, self._data, tell)
+            played = await self._worlds.played(point.scenario, protocol, seed)
             self._simulated += 1
             record = played.record
             await self._keep(point, played)
-            scores = await played.scores()
+            tables = await played.tables()
         except ComputeError as failure:
             return self._failure(record, str(failure))
         except Exception as failure:
@@ -254,7 +249,14 @@ class _Runs:
                 raise
             return self._failure(record, cause)
         self._finished += 1  # Not where Ctrl-C ends it: then nothing has come of it.
-        return results.run_tables(record, scores, played.traces)
+        return tables
+
+    async def _play(self, scenario: Scenario, protocol: str, seed: int) -> Played:
+        async with self._clocks:
+            return await play(scenario, protocol, seed, self._graph, self._data, self._tell)
+
+    def _tell(self, progress: RunProgress) -> None:
+        self._latest = progress
 
     def _failure(self, record: RunRecord, cause: str) -> RunTables:
         failed = replace(record, status=FAILED, cause=cause)

@@ -1,0 +1,1 @@
+"""Worlds by name: what each reads, and the playing of each once."""
