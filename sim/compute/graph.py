@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from sim.compute.distinct import Distinct
 from sim.compute.engines.engine import ComputeError, Engine, Failure, Result
 from sim.compute.pace import Pace
 from sim.compute.refs import (
@@ -45,9 +46,9 @@ class Graph:
         self._engine = engine
         self._store = store
         self._pending_limit = pending_limit
-        self._named: set[str] = set()
-        self._needed: set[str] = set()
-        self._scores: dict[str, asyncio.Future[Scores]] = {}
+        self._named = Distinct()
+        self._needed = Distinct()
+        self._scores: dict[str, asyncio.Future[Scores]] = {}  # Under way, or failed.
         self._awaited: dict[str, asyncio.Future[None]] = {}  # Models on their way to the store.
         self._operations: dict[str, Operation] = {}
         self._fresh: list[Operation] = []
@@ -59,7 +60,6 @@ class Graph:
         self.models = models
         self.pace = Pace()
         self.asked = 0
-        self.shared = 0
         self.computed = 0
         self.trainings_demanded = 0
         self.trainings_done = 0
@@ -67,6 +67,11 @@ class Graph:
         self.steps_demanded = 0
         self.steps_done = 0
         engine.connect(self._finished)
+
+    @property
+    def shared(self) -> int:
+        """How often an operation was named that had a name already."""
+        return self.asked - len(self._named)
 
     @property
     def never_needed(self) -> int:
@@ -78,8 +83,7 @@ class Graph:
         """Note that an operation was named, once more or for the first time."""
         self.asked += 1
         self.steps_asked += steps
-        self.shared += name in self._named
-        self._named.add(name)
+        self._named.add(bytes.fromhex(name))
 
     def count_again(self, asked: int, steps: int) -> None:
         """Note that so many operations, all of them named before, were named once more."""
@@ -92,21 +96,32 @@ class Graph:
     def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[Scores]:
         """The scores, as soon as all that they depend on is computed; each name once.
 
+        Who holds many had better hold their names, and ask `scores`.
         `urgent`: somebody waits for the number, so it goes before everything else.
         """
         future = self._scores.get(score.name)
         if future is None:
-            future = self._scores[score.name] = asyncio.get_running_loop().create_future()
-            self._needed.add(score.name)
+            future = asyncio.get_running_loop().create_future()
             known = self._store.scores(score.name)
             if known is not None:
+                self._needed.add(bytes.fromhex(score.name))
                 future.set_result(known)
-            else:
-                self._pull(score)
+                return future
+            self._scores[score.name] = future
+            self._pull(score)
         if urgent and (operation := self._operations.get(score.name)) is not None:
             operation.height = float("inf")
             self._fresh.append(operation)
         return future
+
+    async def scores(self, name: str) -> Scores:
+        """The scores that were demanded under this name. Raises ComputeError."""
+        if (future := self._scores.get(name)) is not None:
+            return await future
+        known = self._store.scores(name)
+        if known is None:
+            raise ComputeError(f"scores {name[:8]} are gone; the same command computes them again")
+        return known
 
     def stored(self, model: ModelRef) -> asyncio.Future[None]:
         """Demands the model itself: done as soon as the store has it, where it stays as long as
@@ -116,8 +131,8 @@ class Graph:
         if future is not None:
             return future
         future = asyncio.get_running_loop().create_future()
-        self._needed.add(model.name)
         if self._store.holds(model.name):
+            self._needed.add(bytes.fromhex(model.name))
             future.set_result(None)
             return future
         self._awaited[model.name] = future
@@ -146,10 +161,10 @@ class Graph:
         while stack:
             operation = stack.pop()
             for model in operation.ref.inputs:
-                if self._store.holds(model.name):
-                    continue
                 known = self._operations.get(model.name)
                 if known is None:
+                    if self._store.holds(model.name):
+                        continue
                     known = self._wanted(model)
                     stack.append(known)
                 known.waiters.append(operation)
@@ -161,7 +176,7 @@ class Graph:
     def _wanted(self, ref: ModelRef | ScoreRef) -> Operation:
         operation = self._operations[ref.name] = Operation(ref)
         self._fresh.append(operation)
-        self._needed.add(ref.name)
+        self._needed.add(bytes.fromhex(ref.name))
         self.pace.demanded(ref)
         if isinstance(ref, ModelRef) and ref.kind == "trained":
             self.trainings_demanded += 1
@@ -241,7 +256,7 @@ class Graph:
         else:
             assert isinstance(result, dict)
             self._store.keep_scores(ref.name, result)
-            self._tell(self._scores[ref.name], result)
+            self._tell(self._scores.pop(ref.name), result)
         for waiter in operation.waiters:
             waiter.waits_for -= 1
             waiter.holder = worker

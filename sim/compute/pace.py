@@ -4,6 +4,7 @@ It knows real time, so nothing that it says may decide anything.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Pace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._training = Amount()
-        self._evaluations: dict[str, Amount] = {}
+        self._evaluations: defaultdict[str, Amount] = defaultdict(Amount)
         self._begun_s: dict[str, float] = {}
         self._warm: set[tuple[int, str]] = set()
 
@@ -105,5 +106,5 @@ class Pace:
 
     def _amount(self, ref: ModelRef | ScoreRef) -> Amount | None:
         if isinstance(ref, ScoreRef):
-            return self._evaluations.setdefault(ref.dataset, Amount())
+            return self._evaluations[ref.dataset]
         return self._training if ref.kind == "trained" else None

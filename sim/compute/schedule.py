@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -43,22 +44,23 @@ def raise_heights(
     Deepest first, so that each is looked at once, when its own height is final.
     """
     seen: list[Operation] = []
-    numbers = count()
-    queue = [(-each.ref.depth, next(numbers), each) for each in fresh]
-    heapq.heapify(queue)
-    queued = {each.ref.name for _, _, each in queue}
-    while queue:
-        _, _, each = heapq.heappop(queue)
-        queued.discard(each.ref.name)
-        seen.append(each)
-        for model in each.ref.inputs:
-            below = unfinished.get(model.name)
-            if below is None or below.height >= each.height + model.cost:
-                continue
-            below.height = each.height + model.cost
-            if model.name not in queued:
-                queued.add(model.name)
-                heapq.heappush(queue, (-model.depth, next(numbers), below))
+    by_depth: dict[int, dict[Operation, None]] = defaultdict(dict)
+    for each in fresh:
+        by_depth[each.ref.depth][each] = None
+    depths = [-depth for depth in by_depth]
+    heapq.heapify(depths)
+    while depths:
+        here = by_depth.pop(-heapq.heappop(depths))
+        seen += here
+        for each in here:
+            for model in each.ref.inputs:
+                below = unfinished.get(model.name)
+                if below is None or below.height >= each.height + model.cost:
+                    continue
+                below.height = each.height + model.cost
+                if model.depth not in by_depth:
+                    heapq.heappush(depths, -model.depth)
+                by_depth[model.depth][below] = None
     return seen
 
 

@@ -5,67 +5,108 @@ A score, once kept, survives a kill at any instant. A line is JSON and checks it
 that stands before its comma. NaN and the infinities are spelled as Python's json does.
 """
 
+from __future__ import annotations
+
 import os
 from binascii import unhexlify
 from pathlib import Path
 from zlib import crc32
 
+from sim.compute.store.places import Places
+
 _TAIL_BYTES = len(b',"01234567"]\n')
+_READ_BYTES = 1024
+"""Most lines are shorter."""
 
 
 class ScoreFile:
-    """The scores' JSON by name, both as bytes, in a file whose only writer is this process.
+    """The scores' JSON by name, in a file whose only writer is this process.
 
-    `known`: what was there when it was opened. `damaged`: the numbers of the lines that are not
-    what was written. Raises OSError at construction if the file cannot be written.
+    Without a path, in memory. In memory are otherwise only the places of lines, 16 bytes each.
+    `damaged`: the numbers of the lines that were not what was written when the file was opened.
+    Raises OSError at construction if the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.known: dict[bytes, bytes] = {}
         self.damaged: list[int] = []
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._places = Places()
         self._end = 0
+        # What comes after the end: all that the system has refused so far.
         self._unwritten = bytearray()
-        self._load()
+        self._file: int | None = None
+        if path is not None:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._load(self._file)
 
-    def _load(self) -> None:
-        # A million lines take about 2 s and 240 MB: names as 16 bytes, and JSON that is parsed
-        # when somebody asks. As dictionaries of floats they would take 7 s and 530 MB.
-        with open(self._file, "rb", closefd=False) as lines:
+    def _load(self, file: int) -> None:
+        with open(file, "rb", closefd=False) as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
                     break  # What a kill leaves of the line that was being written.
-                self._end += len(line)
-                if line.endswith(_tail(line[:-_TAIL_BYTES])):
-                    self.known[unhexlify(line[2:34])] = line[36:-_TAIL_BYTES]
+                if _is_whole(line):
+                    self._places[unhexlify(line[2:34])] = self._end
                 else:
                     self.damaged.append(number)
-        os.ftruncate(self._file, self._end)
+                self._end += len(line)
+        os.ftruncate(file, self._end)
+
+    def get(self, name: str) -> bytes | None:
+        """The scores of that name, unless they are unknown, or damaged by now."""
+        head = _head(name)
+        for place in self._places.candidates(unhexlify(name)):
+            line = self._line(place)
+            if line.startswith(head) and _is_whole(line):
+                return line[len(head) : -_TAIL_BYTES]
+        return None
 
     def append(self, name: str, scores: bytes) -> None:
         """Hand a line to the system, which keeps it whatever becomes of this process.
 
         Raises OSError. What could not be written then is written first by the next call that can.
         """
-        line = b'["%s",%s' % (name.encode(), scores)
+        line = _head(name) + scores
+        self._places[unhexlify(name)] = self._end + len(self._unwritten)
         self._unwritten += line + _tail(line)
         self._write()
 
     def close(self) -> None:
         """Raises OSError if lines that were refused before are refused again."""
+        if self._file is None:
+            return
         try:
             self._write()
         finally:
             os.close(self._file)
+            self._file = None
 
     def _write(self) -> None:
         # At a place of our own counting: half a line of a write that failed is written over.
-        while self._unwritten:
+        while self._unwritten and self._file is not None:
             written = os.pwrite(self._file, self._unwritten, self._end)
             self._end += written
             del self._unwritten[:written]
 
+    def _line(self, place: int) -> bytes:
+        line = b""
+        while not line.endswith(b"\n") and (more := self._read(place + len(line))):
+            line += more[: more.find(b"\n") + 1 or None]
+        return line
+
+    def _read(self, place: int) -> bytes:
+        start = place - self._end
+        if start >= 0 or self._file is None:
+            return bytes(self._unwritten[start : start + _READ_BYTES])
+        return os.pread(self._file, min(_READ_BYTES, -start), place)
+
+
+def _head(name: str) -> bytes:
+    return b'["%s",' % name.encode()
+
 
 def _tail(line: bytes) -> bytes:
     return b',"%08x"]\n' % crc32(line)
+
+
+def _is_whole(line: bytes) -> bool:
+    return line.endswith(_tail(line[:-_TAIL_BYTES]))

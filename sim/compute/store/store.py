@@ -101,22 +101,15 @@ class Store:
         self._tell = tell
         self._models = _Eviction(limit_bytes, in_use)
         self._unverified: set[str] = set()
-        self._scores: dict[bytes, bytes] = {}
-        self._file: ScoreFile | None = None
+        self._scores = ScoreFile(None if folder is None else folder / "scores.jsonl")
         self._refused = False
         for name, size_bytes in self.vectors.sizes().items():
             self._models.put(name, size_bytes)
             self._unverified.add(name)
-        if folder is not None:
-            self._open(folder / "scores.jsonl")
-
-    def _open(self, path: Path) -> None:
-        self._file = ScoreFile(path)
-        self._scores = self._file.known
-        if damaged := self._file.damaged:
+        if damaged := self._scores.damaged:
             which = ", ".join(map(str, damaged[:3])) + (", ..." if len(damaged) > 3 else "")
             self._tell(
-                f"store: {path} has damaged lines ({len(damaged)}: {which}); "
+                f"store: {self._scores.path} has damaged lines ({len(damaged)}: {which}); "
                 "their scores are computed again"
             )
 
@@ -156,21 +149,17 @@ class Store:
 
     def scores(self, name: str) -> dict[str, float] | None:
         """The scores of that name, if they are known."""
-        known = self._scores.get(bytes.fromhex(name))
+        known = self._scores.get(name)
         return None if known is None else json.loads(known)
 
     def keep_scores(self, name: str, scores: Mapping[str, float]) -> None:
         """Know them from now on, and in later sessions unless the disk refuses them."""
-        key = bytes.fromhex(name)
-        assert len(key) == 16
-        if key in self._scores:
+        if self._scores.get(name) is not None:
             return
         # `float`, since numpy's own kinds of number are unknown to json.
-        text = _as_json({metric: float(value) for metric, value in scores.items()}).encode()
-        self._scores[key] = text
-        if self._file is not None:
-            with self._refusal_told():
-                self._file.append(name, text)
+        text = _as_json({metric: float(value) for metric, value in scores.items()})
+        with self._refusal_told():
+            self._scores.append(name, text.encode())
 
     def forget_models(self) -> None:
         """The sweep is finished: nothing needs a model any more."""
@@ -181,10 +170,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of the folder; models and scores stay there."""
-        if self._file is not None:
-            with self._refusal_told():
-                self._file.close()
-            self._file = None
+        with self._refusal_told():
+            self._scores.close()
 
     def _remove(self, name: str) -> None:
         self._unverified.discard(name)

@@ -304,6 +304,29 @@ def test_a_failure_reaches_whoever_waits_and_nobody_else() -> None:
     asyncio.run(scene())
 
 
+def test_scores_are_had_by_name_before_and_after_they_are_there() -> None:
+    async def scene() -> None:
+        async with at_work() as (graph, engine, _):
+            models = Lineage(graph, None, "n")
+            good, bad = chain(models, 2), models.trained(models.initial(), FAILS, 0)
+            names = [
+                ScoreRef(f"{i}{model.name[1:]}", model, "test")
+                for i, model in enumerate((good, bad))
+            ]
+            for score in names:
+                graph.demand(score)
+            before = asyncio.ensure_future(graph.scores(names[0].name))
+            assert await before == await graph.scores(names[0].name) == {"accuracy": 2.0}
+            with pytest.raises(ComputeError, match="no data"):
+                await graph.scores(names[1].name)
+            assert await graph.demand(names[0]) == {"accuracy": 2.0}
+            assert isinstance(engine, Recorder) and engine.asked.count(("scores", ("test",))) == 1
+            with pytest.raises(ComputeError, match="scores 9{8} are gone"):
+                await graph.scores(32 * "9")
+
+    asyncio.run(scene())
+
+
 def test_the_throttle_holds_while_too_much_is_unfinished() -> None:
     async def scene() -> None:
         async with at_work(pending_limit=4) as (graph, _, _):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from sim.compute import Store
+from sim.compute.store import places
 from tests.sim.compute.small_disk import largest_file
 
 SIZE_BYTES = 1000
@@ -283,6 +284,32 @@ def test_a_later_session_knows_the_scores_and_each_stands_there_once(kept: Kept)
     lines = kept.lines.read_text().splitlines()
     assert [json.loads(line)[0] for line in lines] == [named(1), named(2)]
     assert kept.reports == []
+
+
+def test_scores_are_known_by_their_whole_names_and_at_any_length(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_LEAST", 1)  # Of older names only half is in memory.
+    wanted = {
+        f"{first}{second:031x}": {f"metric_{number}": first / 7 for number in range(100 * second)}
+        for first in range(3)
+        for second in range(4)
+    }
+    for name, scores in wanted.items():
+        store.keep_scores(name, scores)
+        store.keep_scores(name, {"never": 0.0})
+    assert {name: store.scores(name) for name in wanted} == wanted
+    assert store.scores(f"9{1:031x}") is None
+
+
+def test_scores_that_are_damaged_meanwhile_are_not_believed(kept: Kept) -> None:
+    for number in range(2):
+        kept.store.keep_scores(named(number), {"accuracy": 0.5})
+    kept.lines.write_bytes(kept.lines.read_bytes().replace(b"0.5", b"0.7", 1))
+    assert [kept.store.scores(named(number)) for number in range(2)] == [None, {"accuracy": 0.5}]
+    kept.store.keep_scores(named(0), {"accuracy": 0.25})
+    assert kept.store.scores(named(0)) == {"accuracy": 0.25}
+    assert kept.reopened().scores(named(0)) == {"accuracy": 0.25}
 
 
 def test_the_system_has_a_score_as_soon_as_it_is_kept(kept: Kept) -> None:
