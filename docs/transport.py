@@ -23,8 +23,8 @@ SHOWN: Mapping[str, Transport] = {
 
 def times_s(transport: Transport, latency_s: float) -> Floats:
     """What a model of each of `SIZES` takes where nobody else is on the way."""
-    pair_s, rates = np.full((1, 1), latency_s), np.full((1, 1), NARROWER)
-    return np.array([transport.transfer_s(size, pair_s, rates)[0, 0] for size in SIZES])
+    pair_s, rates = np.full(1, latency_s), np.full(1, NARROWER)
+    return np.array([transport.transfer_s(size, pair_s, pair_s, rates)[0] for size in SIZES])
 
 
 @look.looked

@@ -37,6 +37,10 @@ class ScriptedStreams(Streams):
         keys = zip(*(part.ravel().tolist() for part in parts), strict=True)
         return np.array([self._luck((purpose, *key)) for key in keys]).reshape(parts[0].shape)
 
+    def uniform(self, purpose: str, *numbers: int) -> float:
+        """The chosen value for one name."""
+        return self._luck((purpose, *numbers))
+
     def _luck(self, name: Name) -> float:
         for length in range(len(name), 0, -1):
             if name[:length] in self.lucks:

@@ -12,7 +12,7 @@ from sim.protocols.gossip import Gossip
 from sim.protocols.local import Local
 from sim.protocols.plexus import Plexus
 from sim.protocols.pooled import Pooled
-from sim.protocols.protocol import Fastest, Protocol, Running, Seen
+from sim.protocols.protocol import MOST_PAIRED, Fastest, Protocol, Running, Seen
 from sim.protocols.push_sum import PushSum
 from sim.protocols.scaffold import Scaffold
 from sim.protocols.shared.asynchronous import STALENESS_WEIGHTS
@@ -38,6 +38,7 @@ PROTOCOLS: dict[str, type[Protocol]] = {
 }
 
 __all__ = [
+    "MOST_PAIRED",
     "PROTOCOLS",
     "SERVER_OPTIMIZERS",
     "STALENESS_WEIGHTS",

@@ -67,7 +67,7 @@ class Pairs(Peers):
         """Ask a random neighbour, if the coin says so and the node is free."""
         (coin,) = node.streams.uniforms("initiative", node.index, node.attempts)
         if coin < ACTIVE and self._is_free(node):
-            for peer in self.drawn(node, "partner", self.live_peers(node), 1, node.attempts):
+            for peer in self.picked(node, "partner", 1, node.attempts):
                 self._exchanges[node.index] = node.spawn(self._asking(node, int(peer)))
 
     def _is_free(self, node: Node) -> bool:

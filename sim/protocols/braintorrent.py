@@ -144,8 +144,7 @@ class Independent(Peers):
 
     def _pinged(self, node: Node) -> Generator[simpy.Event, Any, Ping]:
         """Ask those that aren't suspected, once, what they have."""
-        live = self.live_peers(node)
-        peers = self.drawn(node, "peers", live, self.settings.peers, node.attempts)
+        peers = self.picked(node, "peers", self.settings.peers, node.attempts)
         ping = node.network.ping(node.index, peers, self.settings.ping_timeout)
         yield ping.replied
         return ping

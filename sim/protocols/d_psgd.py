@@ -101,7 +101,7 @@ class Nonblocking(Peers):
 
     def exchange(self, node: Node, push: Push, outbox: Outbox) -> Behaviour:
         """Send to each neighbour to whom the last push isn't still under way."""
-        outbox.push(outbox.free()[0], push)
+        outbox.push(outbox.first(self.peers(node)), push)
         yield from ()
 
     def taken(self, node: Node) -> dict[int, Push]:

@@ -49,7 +49,7 @@ class Spreading(Pushing):
         model = yield from node.train(node.storage.newest)
         if model is not None:
             node.keep(model)
-            peers = self.drawn(node, "push", *outbox.free(), node.rounds)
+            peers = outbox.drawn("push_to", node.rounds)
             outbox.push(peers, Push(model, node.version))
 
     def merge_inbox(self, node: Node) -> Behaviour:

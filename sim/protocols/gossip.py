@@ -11,6 +11,7 @@ import math
 from collections.abc import Generator, Mapping
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import simpy
 from pydantic import Field
 
@@ -99,15 +100,13 @@ class Gossiping(Peers):
         for number in itertools.count(math.ceil((clock.now - phase_s) / period_s)):
             yield clock.at(max(clock.now, phase_s + number * period_s), Tie.TIMEOUT)
             if node.storage.rounds:  # Who has never trained has nothing to give.
-                peers = self.drawn(node, "push", *outbox.free(), number)
-                outbox.push(peers, _newest(node), answer)
+                outbox.push(outbox.drawn("push_to", number), _newest(node), answer)
 
     def _answer(self, push: Transfer) -> None:
         """At the receiver, whatever it is doing: its own model goes back, if it has one."""
         node, answers = self.world.clients[push.target], self._answers[push.target]
         if node.storage.rounds:
-            free, number = answers.free()
-            answers.push(free[free == push.source][:number], _newest(node))
+            answers.push(answers.first(np.array([push.source])), _newest(node))
         self.push_arrives(push)
 
     # -- learning ------------------------------------------------------------------------------

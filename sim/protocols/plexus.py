@@ -4,8 +4,9 @@ De Vos, Dhasade, Kermarrec, Lavoie, Pouwelse, Sharma, "Decentralized Learning Ma
 Client Sampling", 2023, arXiv 2302.13837.
 """
 
+import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Protocol, Running
-from sim.protocols.shared.peers import Ints
 from sim.protocols.shared.rounds import Rounds
 from sim.record.errors import Refusal, check_least
 from sim.record.settings import Count, PositiveSeconds, Share
@@ -81,10 +81,10 @@ class Samples(Rounds):
         self._orders: list[Message | None] = [None for _ in world.clients]
         self._updates: list[dict[int, dict[int, ModelRef]]] = [{} for _ in world.clients]
 
-    def order(self, number: int) -> Ints:
-        """All clients [n], as they come into that round's sample."""
-        clients = np.arange(len(self.world.clients))
-        return np.argsort(self.world.streams.uniforms("sample", number, clients), kind="stable")
+    def order(self, number: int) -> Iterator[int]:
+        """All clients, as they come into that round's sample."""
+        blocks = self.world.streams.shuffled(len(self.world.clients), "sample", number)
+        return itertools.chain.from_iterable(block.tolist() for block in blocks)
 
     def sampled(
         self, node: Node, number: int, size: int, since_s: float = math.inf
@@ -94,10 +94,9 @@ class Samples(Rounds):
         Of those alone who had joined at `since_s`.
         """
         found: list[int] = []
-        left = self.order(number)
-        left = left[self.world.network.joined_s[left] <= since_s]
-        while len(found) < size and len(left):
-            few, left = np.split(left, [size - len(found)])
+        joined_s = self.world.network.joined_s
+        left = (each for each in self.order(number) if joined_s[each] <= since_s)
+        while len(few := np.fromiter(itertools.islice(left, size - len(found)), np.int64)):
             others = few[few != node.index]
             others = others[~self.world.detector.suspects(node.index, others)]
             if len(others):
@@ -124,9 +123,9 @@ class Samples(Rounds):
 
     def _first(self) -> tuple[int, ...]:
         """The sample of the first round, of those with whom it begins."""
-        order = self.order(0)
-        founders: list[int] = order[np.isin(order, self.founders())].tolist()
-        return tuple(founders[: self.settings.sample])
+        starters = self.world.network.starters()
+        founders = (each for each in self.order(0) if starters[each])
+        return tuple(itertools.islice(founders, self.settings.sample))
 
     def _train(self, node: Node, order: Message) -> Behaviour:
         """Train, again if an attempt fails, and send the update to the next sample's first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -16,23 +16,39 @@ from models.training import TrainingChanges, TrainingSettings
 from sim.compute import ModelRef
 from sim.record.rows import AGGREGATE, RECEIVED, SERVER, STAGES
 from sim.record.settings import Settings
-from sim.world import FLUID, Behaviour, Node, Tie, TopologySettings, Transport, World
+from sim.world import (
+    FLUID,
+    Behaviour,
+    Latencies,
+    Node,
+    Tie,
+    TopologySettings,
+    Transport,
+    World,
+)
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 KIND = "the protocol's kind; the name in the scenario if left out"
+
+
+MOST_PAIRED = 2_000
+"""Among so many nodes all pairs are looked at for who is fastest."""
 
 
 @dataclass(frozen=True)
 class Fastest:
     """What is fastest in a protocol's world, each worked out only where somebody asks.
 
-    `latency_s` [n, n] one way, from row to column; `uplink`, `downlink` [n] bytes per second:
-    clients first, and last the server of a protocol that has one. `round_s` [clients]: a local
-    round. `transport`: what transfers make of them. Without data models weigh nothing and rounds
-    take no time.
+    `latencies`: one way; `uplink`, `downlink` [n] bytes per second: clients first, and last the
+    server of a protocol that has one. `round_s` [clients]: a local round. `transport`: what
+    transfers make of them. Without data models weigh nothing and rounds take no time.
+
+    Among more than `MOST_PAIRED` clients who talk to each other it is what the nearest two could do
+    if they had the best links: no pair is faster, so nothing is refused that some pair can do.
     """
 
-    latency_s: Floats
+    latencies: Latencies
     uplink: Floats
     downlink: Floats
     model_bytes: int
@@ -42,7 +58,7 @@ class Fastest:
     @property
     def round_trip_s(self) -> float:
         """A message and its answer, between two that talk to each other."""
-        return self._least(self.latency_s + self.latency_s.T)
+        return self._least(lambda there_s, back_s, _: there_s + back_s)
 
     @property
     def transfer_s(self) -> float:
@@ -52,27 +68,47 @@ class Fastest:
     @property
     def fetch_s(self) -> float:
         """A model that is asked for first."""
-        return self._least(self._model_s + self.latency_s.T)
+        return self._least(
+            lambda there_s, back_s, rates: self._model_s(there_s, back_s, rates) + back_s
+        )
 
     @property
     def server_round_s(self) -> float:
         """An order, a local round and an update."""
-        model_s = self._model_s
-        return float((model_s[-1, :-1] + self.round_s + model_s[:-1, -1]).min())
+        server, clients = len(self.round_s), np.arange(len(self.round_s))
+        order_s = self._model_s(*self._between(server, clients))
+        update_s = self._model_s(*self._between(clients, server))
+        return float((order_s + self.round_s + update_s).min())
 
-    @property
-    def _model_s(self) -> Floats:
-        """Of a model's way from row to column [n, n]."""
-        rates = np.minimum(self.uplink[:, None], self.downlink)
-        return self.transport.transfer_s(self.model_bytes, self.latency_s, rates)
+    def _model_s(self, there_s: Floats, back_s: Floats, rates: Floats) -> Floats:
+        """Of a model's way [n]."""
+        return self.transport.transfer_s(self.model_bytes, there_s, back_s, rates)
 
-    def _least(self, seconds: Floats) -> float:
-        """The least of what there is [n, n] between two nodes; 0 if nobody is there to talk to."""
-        count = len(seconds)
-        talk = ~np.eye(count, dtype=np.bool_)
-        if count > len(self.round_s):
-            talk[:-1, :-1] = False  # Clients talk to their server alone.
-        return float(seconds[talk].min()) if talk.any() else 0.0
+    def _between(self, sources: Ints | int, targets: Ints | int) -> tuple[Floats, Floats, Floats]:
+        """The latencies there and back, and the bandwidth, between pairs [n]."""
+        there_s = self.latencies.between(sources, targets)
+        back_s = self.latencies.between(targets, sources)
+        return there_s, back_s, np.minimum(self.uplink[sources], self.downlink[targets])
+
+    def _least(self, seconds: Callable[[Floats, Floats, Floats], Floats]) -> float:
+        """The least that any two need who talk to each other; 0 if there are none.
+
+        `seconds`: what pairs need [n], by what `_between` tells of them.
+        """
+        return min((float(seconds(*each).min()) for each in self._who_talk()), default=0.0)
+
+    def _who_talk(self) -> Iterator[tuple[Floats, Floats, Floats]]:
+        """`_between` of all pairs that talk, some at a time."""
+        clients = np.arange(len(self.round_s))
+        if len(self.uplink) > len(clients):  # Clients talk to their server alone.
+            yield self._between(len(clients), clients)
+            yield self._between(clients, len(clients))
+        elif len(clients) > MOST_PAIRED:
+            nearest_s = np.array([self.latencies.shortest_s])
+            best = min(self.uplink.max(), self.downlink.max())
+            yield nearest_s, nearest_s, np.array([best])
+        elif len(clients) > 1:
+            yield from (self._between(one, np.delete(clients, one)) for one in clients.tolist())
 
 
 class Protocol(Settings):

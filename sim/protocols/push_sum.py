@@ -67,7 +67,6 @@ class Summing(Pushing):
     def __init__(self, settings: PushSum, world: World) -> None:
         super().__init__(settings, settings.peers, world)
         self.settings = settings
-        self.is_complete = bool((self.topology.degrees == len(world.clients) - 1).all())
 
     def train(self, node: Node, outbox: Outbox) -> Behaviour:
         base = node.storage.newest
@@ -110,13 +109,16 @@ class Summing(Pushing):
         In a complete graph those 1, 2, 4, 8, ... places behind it have their turns, else all
         neighbours; who isn't free is passed over.
         """
+        return outbox.first(np.roll(self._behind(node), -outbox.pushed))
+
+    def _behind(self, node: Node) -> Ints:
+        """Its out-neighbours, from the one after it on."""
+        clients, is_complete = len(self.world.clients), self.topology.is_complete
+        if is_complete and not self.world.network.is_restless:  # No need to list everybody.
+            return (node.index + 2 ** np.arange((clients - 1).bit_length())) % clients
         peers = self.peers(node)
         behind = np.roll(peers, -np.searchsorted(peers, node.index))
-        if self.is_complete:
-            behind = behind[2 ** np.arange(len(peers).bit_length()) - 1]
-        free, number = outbox.free()
-        turns = np.roll(behind, -outbox.pushed)
-        return turns[np.isin(turns, free)][:number]
+        return behind[2 ** np.arange(len(peers).bit_length()) - 1] if is_complete else behind
 
 
 def _weight(node: Node) -> float:

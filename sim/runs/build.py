@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from models.training import ALL_CLIENTS
 from sim.compute import Lineage
-from sim.protocols import Fastest, Protocol, Running
+from sim.protocols import MOST_PAIRED, Fastest, Protocol, Running
 from sim.record.code import mistake_in, whose_fault
 from sim.record.errors import Mistakes, Path, Refusal, ScenarioError
 from sim.record.metrics import LabelShares
@@ -26,6 +26,7 @@ from sim.world import (
     MOST_AT_ONCE,
     Behaviour,
     Clock,
+    Latencies,
     Machine,
     Network,
     Node,
@@ -190,15 +191,14 @@ def _no_facts(scenario: Scenario, protocol: str, seed: int) -> Facts:
 def _check_timeouts(
     scenario: Scenario, seed: int, facts: Callable[[Scenario, str, int], Facts]
 ) -> None:
-    latency_s, symmetric = _one_way(scenario, scenario.node_names, Streams(seed))
-    slowest_s = float(latency_s.max())
-    round_trip_s = 2 * slowest_s if symmetric else float((latency_s + latency_s.T).max())
+    latencies = _latencies(scenario, scenario.node_names, Streams(seed))
+    slowest_s, round_trip_s = _slowest(latencies, scenario)
     checks: list[tuple[Path, Callable[[], None]]] = [
         (("failure_detection",), partial(scenario.failure_detection.check, slowest_s)),
         (("network",), partial(scenario.network.check, round_trip_s)),
     ]
     for name, protocol in scenario.protocols.items():
-        fastest = _fastest(scenario, name, seed, latency_s, facts(scenario, name, seed))
+        fastest = _fastest(scenario, name, seed, latencies, facts(scenario, name, seed))
         checks.append((("protocols", name), partial(protocol.check_times, fastest)))
     mistakes = Mistakes()
     for path, check in checks:
@@ -207,16 +207,33 @@ def _check_timeouts(
     mistakes.tell()
 
 
+def _slowest(latencies: Latencies, scenario: Scenario) -> tuple[float, float]:
+    """The longest way between two nodes, and the longest round trip, in seconds.
+
+    Of the servers and `MOST_PAIRED` clients, where there are more: so no time-out is refused that
+    all can meet.
+    """
+    clients = min(scenario.clients.count, MOST_PAIRED)
+    servers = np.arange(scenario.clients.count, len(scenario.node_names))
+    nodes = np.concatenate([np.arange(clients), servers])
+    there_s, trip_s = 0.0, 0.0
+    for node in nodes.tolist():
+        away_s, back_s = latencies.between(node, nodes), latencies.between(nodes, node)
+        there_s = max(there_s, float(away_s.max()))
+        trip_s = max(trip_s, float((away_s + back_s).max()))
+    return there_s, trip_s
+
+
 def _fastest(
-    scenario: Scenario, protocol: str, seed: int, latency_s: Floats, facts: Facts
+    scenario: Scenario, protocol: str, seed: int, latencies: Latencies, facts: Facts
 ) -> Fastest:
-    """`latency_s` [n, n] in seconds of all of the scenario's nodes."""
+    """`latencies`: of all of the scenario's nodes."""
     machines = _machines(scenario, Streams(seed), facts)
     clients = [machines[name] for name in scenario.client_names]
     # Of its servers the first: which of them leads is not known beforehand.
     nodes = [*clients, *(machines[name] for name in scenario.protocols[protocol].servers[:1])]
     return Fastest(
-        latency_s[: len(nodes), : len(nodes)],
+        latencies,
         np.array([machine.uplink for machine in nodes]),
         np.array([machine.downlink for machine in nodes]),
         4 * facts.vector_length,
@@ -280,23 +297,21 @@ def _machines(scenario: Scenario, streams: Streams, facts: Facts) -> dict[str, M
     return machines
 
 
-def _one_way(scenario: Scenario, names: tuple[str, ...], streams: Streams) -> tuple[Floats, bool]:
+def _latencies(scenario: Scenario, names: tuple[str, ...], streams: Streams) -> Latencies:
     network = scenario.network
     where = network.standing(scenario.clients, scenario.node_names, streams)
-    return network.one_way(names, streams.stream, where)
+    return network.latencies(names, streams, where)
 
 
 def _wiring(scenario: Scenario, machines: dict[str, Machine], streams: Streams) -> Wiring:
-    latency_s, symmetric = _one_way(scenario, tuple(machines), streams)
     return Wiring(
         tuple(machines),
-        latency_s,
+        _latencies(scenario, tuple(machines), streams),
         np.array([machine.uplink for machine in machines.values()]),
         np.array([machine.downlink for machine in machines.values()]),
         scenario.network.sharing,
         scenario.network.packet_loss,
         scenario.network.transfer_loss,
         scenario.network.stall_timeout,
-        symmetric=symmetric,
         transport=scenario.network.transport,
     )

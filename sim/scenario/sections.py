@@ -17,7 +17,6 @@ from sim.record.settings import (
     Bytes,
     BytesPerSecond,
     Count,
-    Distribution,
     Drawn,
     Duration,
     GroupName,
@@ -40,7 +39,17 @@ from sim.scenario.groups import (
     owners,
 )
 from sim.scenario.regions import RegionsSettings
-from sim.world import FLUID, TRANSPORTS, Streams, Transport
+from sim.world import (
+    FLUID,
+    TRANSPORTS,
+    Given,
+    Latencies,
+    Regional,
+    Streams,
+    Transport,
+    by_law,
+    node_numbers,
+)
 
 Floats = NDArray[np.float64]
 Stream = Callable[..., np.random.Generator]
@@ -54,7 +63,6 @@ BY_REGION = ("latency", "uplink", "downlink")
 
 Stage = Literal["received", "trained"]
 
-_BLOCK = 256  # Latencies are mirrored in squares of so many nodes.
 MOST_SUSPECTED = 64
 """Clients whose beliefs in each other a trace may tell: a crash is a row of each of the others."""
 _UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -306,36 +314,17 @@ class NetworkSettings(Settings):
             return 0.0
         return self.regions.local_time_s(region)
 
-    def one_way(self, names: tuple[str, ...], stream: Stream, where: Where) -> tuple[Floats, bool]:
-        """The latencies [n, n] in seconds of nodes, clients first, and whether they are symmetric.
-
-        A pair's draw is the later node's, so that it stays the same whoever joins.
-        """
+    def latencies(self, names: Sequence[str], streams: Streams, where: Where) -> Latencies:
+        """Those of nodes, clients first; a pair's stays the same whoever joins."""
+        numbers = node_numbers(names)
         if isinstance(self.latency, LatencyMatrix):
-            return self.latency.seconds()[: len(names), : len(names)], False
+            return Given(self.latency.seconds()[: len(names), : len(names)])
         if self.latency is not None:
-            return _drawn(self.latency, names, stream), True
+            return by_law(self.latency, streams, numbers)
         assert self.regions is not None
-        seconds = _drawn(self.regions.factor, names, stream)
+        factors = by_law(self.regions.factor, streams, numbers)
         # The machine of all data stands nowhere, and has nobody to talk to.
-        standing = [where[name] for name in names if name in where]
-        for row, median_s in zip(seconds, self.regions.latencies_s(standing), strict=False):
-            row *= median_s
-        return seconds, self.regions.is_symmetric
-
-
-def _drawn(law: Distribution, names: tuple[str, ...], stream: Stream) -> Floats:
-    """What each pair draws [n, n], the same both ways; a node has 0 with itself."""
-    values = np.zeros((len(names), len(names)))
-    for later in range(1, len(names)):
-        values[later, :later] = law.draw(stream("latency", names[later]), later)
-    # Mirrored by blocks that fit into the processor's cache.
-    for start in range(0, len(values), _BLOCK):
-        rows = values[start : start + _BLOCK, : start + _BLOCK]
-        square = rows[:, start:]
-        square += np.triu(square.T, 1)
-        values[:start, start : start + _BLOCK] = rows[:, :start].T
-    return values
+        return Regional(*self.regions.standing([where.get(name) for name in names]), factors)
 
 
 class ServerSettings(Settings):

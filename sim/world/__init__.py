@@ -3,12 +3,13 @@
 from sim.world.clock import MOST_AT_ONCE, Clock, Tie
 from sim.world.detection import DETECTORS, Detector, FailureDetection, Heartbeat, Watch
 from sim.world.history import History
+from sim.world.links.latencies import Given, Latencies, Regional, by_law
 from sim.world.links.windows import Cut, Degraded, Windows
 from sim.world.medium import LossCause, Wiring
 from sim.world.network import Network, Transfer
 from sim.world.node import INCARNATION, Behaviour, Machine, Node
 from sim.world.pings import Ping
-from sim.world.random_streams import Streams
+from sim.world.random_streams import Streams, node_numbers
 from sim.world.topologies import TOPOLOGIES, Complete, Topology, TopologySettings
 from sim.world.trace import Trace
 from sim.world.transport import FLUID, TRANSPORTS, Transport
@@ -28,13 +29,16 @@ __all__ = [
     "Degraded",
     "Detector",
     "FailureDetection",
+    "Given",
     "Heartbeat",
     "History",
+    "Latencies",
     "LossCause",
     "Machine",
     "Network",
     "Node",
     "Ping",
+    "Regional",
     "Streams",
     "Tie",
     "Topology",
@@ -46,4 +50,6 @@ __all__ = [
     "Windows",
     "Wiring",
     "World",
+    "by_law",
+    "node_numbers",
 ]

@@ -209,7 +209,7 @@ class Heartbeats(Detector):
         # When each node [n] started, and the times before, newest first: as many as matter.
         self._starts_s: Floats = np.full((len(network.numbers), 2), -np.inf)
         self._starts_s[:, 0] = 0.0
-        self._slowest_s = float(network.wiring.latency_s.max(initial=0.0))
+        self._slowest_s = network.wiring.latencies.longest_s
 
     @property
     def latest_s(self) -> float:
@@ -294,23 +294,14 @@ class Heartbeats(Detector):
         known_s: Floats = np.maximum(came_s, self.network.started_s[observer])
         return known_s + self._timeout_s
 
-    def _there_s(self, observer: int, peers: Ints) -> Floats:
-        wiring = self.network.wiring
-        # A row lies together in memory.
-        there_s: Floats = (
-            wiring.latency_s[observer][peers]
-            if wiring.symmetric
-            else wiring.latency_s[peers, observer]
-        )
-        return there_s
-
     def _heard(self, observer: int, peers: Ints) -> tuple[Floats, Floats]:
         """Of the heartbeats of each peer [n] that have reached the observer: when the newest was
         sent, and when the last one came, which may be an older one, overtaken.
 
         Minus infinity where none did that a time-out could depend on.
         """
-        now, there_s = self.network.clock.now, self._there_s(observer, peers)
+        now = self.network.clock.now
+        there_s = self.network.wiring.latencies.between(peers, observer)
         newest = np.floor((now - there_s - self._phase_s[peers]) / self._interval_s)
         numbers = newest.astype(np.int64)[:, None] + 1 - self._recent
         newest_s, last_s = np.full((2, len(peers)), -np.inf)
@@ -328,7 +319,7 @@ class Heartbeats(Detector):
     def _next_heard_s(self, observer: int, peer: int) -> float:
         """When the next heartbeat of `peer` arrives if it stays as it is; infinite if none does."""
         network, one = self.network, np.array([peer])
-        now, there_s = network.clock.now, float(self._there_s(observer, one)[0])
+        now, there_s = network.clock.now, network.wiring.latencies.pair(peer, observer)
 
         def first_s(sent_s: Floats, passes: Flags) -> float:
             sent_s = sent_s[passes]

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sim.record.rows import CLIENT, STANDBY
 from sim.world.clock import Clock
 from sim.world.history import History
 from sim.world.links.flows import Sharing
+from sim.world.links.latencies import Latencies
 from sim.world.links.windows import Cut, Degraded
-from sim.world.random_streams import Streams
+from sim.world.random_streams import Streams, node_numbers
 from sim.world.trace import Trace
 from sim.world.transport import FLUID, Transport
 
@@ -22,29 +22,26 @@ Flags = npt.NDArray[np.bool_]
 LossCause = Literal[
     "loss", "partition", "sender_down", "receiver_down", "timeout", "abandoned", "late"
 ]
-_NO_CLIENT = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
 class Wiring:
     """The physics of one network of n nodes.
 
-    `latency_s` [n, n] seconds one way; `uplink`, `downlink` [n] bytes per second. `packet_loss`:
-    the chance that a packet doesn't arrive; `transfer_loss`: that a whole transfer doesn't.
-    `stall_timeout_s`: silence after which a transfer has failed. `symmetric`: each pair's latency
-    is the same both ways, so that a row, which lies together in memory, serves for its column.
-    `transport`: what transfers make of latency and bandwidth.
+    `latencies`: one way; `uplink`, `downlink` [n] bytes per second. `packet_loss`: the chance that
+    a packet doesn't arrive; `transfer_loss`: that a whole transfer doesn't. `stall_timeout_s`:
+    silence after which a transfer has failed. `transport`: what transfers make of latency and
+    bandwidth.
     """
 
     names: tuple[str, ...]
-    latency_s: Floats
+    latencies: Latencies
     uplink: Floats
     downlink: Floats
     sharing: Sharing = "none"
     packet_loss: float = 0.0
     transfer_loss: float = 0.0
     stall_timeout_s: float = 30.0
-    symmetric: bool = False
     transport: Transport = FLUID
 
 
@@ -67,7 +64,7 @@ class Medium:
         self.streams = streams
         self.wiring = wiring
         count = len(wiring.names)
-        self.numbers: Ints = np.array([_number(name) for name in wiring.names], dtype=np.int64)
+        self.numbers: Ints = node_numbers(wiring.names)
         """Of the nodes [n], to name their luck: a client's stays, whoever else there is."""
         self.up = History(count, 1)
         self.starts = History(count, 0)
@@ -121,7 +118,7 @@ class Medium:
         Minus infinity of who was there from the beginning, infinity of what hasn't been said.
         """
         said_s = np.stack([self.joined_s[peers], self.left_s[peers]])
-        latency_s = self.wiring.latency_s[peers, observer]
+        latency_s = self.wiring.latencies.between(peers, observer)
         heard_s: Floats = said_s + (latency_s + self.added_s(observer, peers, said_s))
         if self._cuts:
             held = np.stack([~self.can_talk(observer, peers, each_s) for each_s in said_s])
@@ -178,7 +175,7 @@ class Medium:
 
     def one_way_s(self, source: int, target: int, sent_s: float) -> float:
         """The latency of what is sent at `sent_s`."""
-        usual_s = float(self.wiring.latency_s[source, target])
+        usual_s = self.wiring.latencies.pair(source, target)
         return usual_s + self._one_added_s(source, target, sent_s)
 
     def _one_added_s(self, one: int, other: int, sent_s: float) -> float:
@@ -209,8 +206,8 @@ class Medium:
         return free_s
 
     def _round_trip_s(self, source: int, target: int) -> float:
-        latency_s = self.wiring.latency_s
-        usual_s = float(latency_s[source, target] + latency_s[target, source])
+        latencies = self.wiring.latencies
+        usual_s = latencies.pair(source, target) + latencies.pair(target, source)
         return usual_s + 2.0 * self._one_added_s(source, target, self.clock.now)
 
     def _way_s(self, source: int, target: int, size_bytes: int, sent_s: float) -> float:
@@ -223,7 +220,7 @@ class Medium:
         number = self._sent[purpose, source, target]
         self._sent[purpose, source, target] += 1
         names = int(self.numbers[source]), int(self.numbers[target])
-        return float(self.streams.uniforms(purpose, *names, number)[0])
+        return self.streams.uniform(purpose, *names, number)
 
     def datagrams_lost(self, source: int, peers: Ints) -> tuple[Flags, Flags]:
         """Which questions to `peers` [n], and which of their answers, are lost by chance."""
@@ -236,10 +233,3 @@ class Medium:
         counters[peers] += 1
         ask, answer = (self.streams.uniforms(f"{which}_loss", *names) for which in ("ping", "pong"))
         return ask < loss, answer < loss
-
-
-def _number(name: str) -> int:
-    """Of a client its index; the server has the last number, and standbys those before."""
-    if name.startswith(CLIENT):
-        return int(name.removeprefix(CLIENT))
-    return _NO_CLIENT - (int(name.removeprefix(STANDBY)) if name.startswith(STANDBY) else 0)

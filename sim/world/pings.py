@@ -30,9 +30,9 @@ class Ping:
         self.source = source
         self.peers = peers
         self.start_s = network.clock.now
-        wiring = network.wiring
-        there_s = wiring.latency_s[source][peers]
-        back_s = there_s if wiring.symmetric else wiring.latency_s[peers, source]
+        latencies = network.wiring.latencies
+        there_s = latencies.between(source, peers)
+        back_s = there_s if latencies.is_symmetric else latencies.between(peers, source)
         self.reached_s = self.start_s + (there_s + network.added_s(source, peers, self.start_s))
         self._back_s = self.reached_s + (back_s + network.added_s(source, peers, self.reached_s))
         if timeout_s is None:

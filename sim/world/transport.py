@@ -92,8 +92,10 @@ class Transport(Settings):
         """The bytes per second that one transfer gets at most, on idle links too."""
         return fastest(loss, round_trip_s)
 
-    def transfer_s(self, size_bytes: float, latency_s: Floats, bandwidth: Floats) -> Floats:
-        """What a transfer takes on idle links without loss, all [n, n], from row to column."""
+    def transfer_s(
+        self, size_bytes: float, latency_s: Floats, back_s: Floats, bandwidth: Floats
+    ) -> Floats:
+        """What a transfer takes on idle links without loss, all [n]; `back_s`: the latency back."""
         seconds: Floats = latency_s + size_bytes / bandwidth
         return seconds
 
@@ -134,9 +136,11 @@ class Tcp(Transport):
         windowed = self._window_bytes / max(round_trip_s, SHORTEST_S)
         return min(fastest(loss, round_trip_s), windowed)
 
-    def transfer_s(self, size_bytes: float, latency_s: Floats, bandwidth: Floats) -> Floats:
+    def transfer_s(
+        self, size_bytes: float, latency_s: Floats, back_s: Floats, bandwidth: Floats
+    ) -> Floats:
         flowing_s = size_bytes / self.usable(bandwidth)
-        windows_s = size_bytes / self._window_bytes * (latency_s + latency_s.T)
+        windows_s = size_bytes / self._window_bytes * (latency_s + back_s)
         seconds: Floats = self.latency_factor * latency_s + np.maximum(flowing_s, windows_s)
         return seconds
 

@@ -20,9 +20,10 @@ def test_tcp_is_above_the_fluid_model_in_each_panel_and_comes_near_it() -> None:
 
 def test_the_pages_figures_are_those_of_the_closed_form() -> None:
     def longer(size_bytes: float, latency_s: float) -> float:
-        pair_s, rates = np.full((1, 1), latency_s), np.full((1, 1), transport.NARROWER)
+        pair_s, rates = np.full(1, latency_s), np.full(1, transport.NARROWER)
         fluid, tcp = (
-            one.transfer_s(size_bytes, pair_s, rates).item() for one in (FLUID, Tcp(kind="tcp"))
+            one.transfer_s(size_bytes, pair_s, pair_s, rates).item()
+            for one in (FLUID, Tcp(kind="tcp"))
         )
         return float(tcp / fluid)
 

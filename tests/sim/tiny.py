@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from braintorrent.testing.tiny import (
     MODEL_BYTES,
@@ -23,6 +24,7 @@ from sim.compute import Lineage
 from sim.record.rows import TraceRow
 from sim.world.clock import Clock
 from sim.world.detection import FailureDetection
+from sim.world.links.latencies import Given
 from sim.world.medium import Wiring
 from sim.world.network import Network
 from sim.world.node import Machine, Node
@@ -37,6 +39,7 @@ __all__ = [
     "Name",
     "ScriptedStreams",
     "events",
+    "latencies_s",
     "lineage",
     "lone_node",
     "network",
@@ -71,13 +74,19 @@ def network(
         streams or Streams(0),
         Wiring(
             tuple(f"client_{i}" for i in range(count)),
-            np.full((count, count), latency_s) if np.isscalar(latency_s) else np.array(latency_s),
+            Given(np.array(np.broadcast_to(latency_s, (count, count)), dtype=np.float64)),
             np.array(bandwidth, dtype=np.float64),
             np.array(bandwidth, dtype=np.float64),
             **wiring,
         ),
         detection,
     )
+
+
+def latencies_s(network: Network, nodes: Sequence[int] | None = None) -> npt.NDArray[np.float64]:
+    """One way from each of some nodes, or all, to each other of them [n, n]."""
+    every = np.array(range(len(network.numbers)) if nodes is None else nodes, dtype=np.int64)
+    return network.wiring.latencies.between(every[:, None], every)
 
 
 def lone_node(machine: Machine, streams: Streams | None = None) -> Node:

@@ -4,12 +4,12 @@ Who has answered, or is waited for no longer, leaves its place to another client
 been trained from a model that others have changed since, and counts for less then.
 """
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 import simpy
 from pydantic import Field
 
@@ -100,6 +100,7 @@ class AsynchronousServer(Participants):
         super().restore()
         # In the server's memory, by client: the orders that it awaits the answers to.
         self._awaited: dict[int, Transfer] = {}
+        self._idle = dict.fromkeys(range(len(self.everyone)))
         self._model_since_s = self.world.clock.now
 
     @abstractmethod
@@ -126,7 +127,7 @@ class AsynchronousServer(Participants):
         for client, report in self.reports():
             order = self._awaited.get(client)
             if order is not None and order.payload is report.order:
-                del self._awaited[client]
+                self._release(client)
             if isinstance(report, Update):
                 yield from self.take(client, report)
             self._employ()
@@ -156,30 +157,42 @@ class AsynchronousServer(Participants):
 
     def _employ(self) -> None:
         """Fill the free places with clients that are neither at work nor suspected, by lot."""
-        places = len(self.everyone)
-        if self.settings.concurrency != "all":
-            places = min(places, self.settings.concurrency)
-        free = places - len(self._awaited)
-        if free:
-            idle = self._idle()
-            if len(idle) > free:
-                draw = self.server.streams.stream("next_client", self.server.attempts)
-                luck = draw.random(len(self.everyone))[idle]
-                idle = np.sort(idle[np.argsort(luck, kind="stable")[:free]])
-            for client in idle.tolist():
+        most = self.settings.concurrency
+        places = len(self.everyone) if isinstance(most, str) else min(most, len(self.everyone))
+        if free := places - len(self._awaited):
+            for client in self._drawn(free):
                 self._order(client)
 
-    def _idle(self) -> npt.NDArray[np.int64]:
-        idle = np.delete(self.everyone, list(self._awaited))
-        return idle[~self.world.detector.suspects(self.server.index, idle)]
+    def _drawn(self, number: int) -> list[int]:
+        """So many of those who have nothing to do, or all; ascending."""
+        if number >= len(self._idle):
+            return self._live(sorted(self._idle))
+        found: list[int] = []
+        draw = "next_client", self.server.attempts
+        for some in self.server.streams.shuffled(len(self.everyone), *draw):
+            found += self._live([client for client in some.tolist() if client in self._idle])
+            if len(found) >= number:
+                break
+        return sorted(found[:number])
+
+    def _live(self, clients: list[int]) -> list[int]:
+        """Those whom the server doesn't suspect."""
+        suspected = self.world.detector.suspects(self.server.index, np.array(clients, np.int64))
+        return [*itertools.compress(clients, ~suspected)]
 
     def _order(self, client: int) -> None:
         order = self.send_order(client, self.next_order(), self._give_up)
         self._awaited[client] = order
+        del self._idle[client]
         cap = self.timeout(self.settings.transfer_timeout)
         cap.callbacks.append(lambda _: self._cut_short(order))
         deadline = self.timeout(self.settings.deadline)
         deadline.callbacks.append(lambda _: self._give_up(order))
+
+    def _release(self, client: int) -> None:
+        """The client has nothing to do any longer, as far as is known."""
+        del self._awaited[client]
+        self._idle[client] = None
 
     def _cut_short(self, order: Transfer) -> None:
         if self.world.network.cancel(order, "timeout"):
@@ -196,7 +209,7 @@ class AsynchronousServer(Participants):
     def _give_up(self, order: Transfer) -> None:
         """Await no answer to an order any longer; an update that comes all the same counts."""
         if self._awaited.get(order.target) is order:
-            del self._awaited[order.target]
+            self._release(order.target)
             self.world.network.cancel(order)
             self.server.nudge()
 

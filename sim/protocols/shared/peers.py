@@ -132,9 +132,35 @@ class Peers(Running):
         """At random so many of `among`, which ascend; ascending. The node's `counter`-th draw."""
         if isinstance(number, str) or len(among) <= number:
             return among
-        # One draw per client of the world: who is a candidate changes nobody else's luck.
-        luck = node.streams.stream(purpose, node.name, counter).random(len(self.world.clients))
+        # Each has a draw of its own: who is a candidate changes nobody else's luck.
+        luck = node.streams.uniforms(purpose, node.index, counter, among)
         return lowest(among, luck, number)
+
+    def picked(
+        self,
+        node: Node,
+        purpose: str,
+        number: AllOrCount,
+        counter: int,
+        besides: Collection[int] = (),
+    ) -> Ints:
+        """At random so many of whom the node may talk to and doesn't suspect; ascending.
+
+        Nobody of `besides` is. It is the node's `counter`-th draw, and where all are neighbours it
+        takes as long as there are peers to find, not as there are clients.
+        """
+        if isinstance(number, str) or not self.topology.is_complete:
+            live = self.live_peers(node)
+            among = live[~np.isin(live, list(besides))] if besides else live
+            return self.drawn(node, purpose, among, number, counter)
+        found: list[int] = []
+        without = {node.index, *besides}
+        for some in node.streams.shuffled(len(self.world.clients), purpose, node.index, counter):
+            others = np.array([one for one in some.tolist() if one not in without], np.int64)
+            found += others[~self.world.detector.suspects(node.index, others)].tolist()
+            if len(found) >= number:
+                break
+        return np.array(sorted(found[:number]), np.int64)
 
     def delivered(
         self, node: Node, peer: int, payload: Any, timeout_s: float | None, skip_suspected: bool
@@ -219,11 +245,10 @@ class Peers(Running):
         """
         asked: list[int] = []
         while self.is_blank(node):
-            live = self.live_peers(node)
-            left = live[~np.isin(live, asked)]
+            left = self.picked(node, "newcomer", 1, 0, asked)
             if not len(left):
                 return
-            peer = int(left[node.streams.uniforms("newcomer", node.index, left).argmin()])
+            peer = int(left[0])
             asked.append(peer)
             gift = yield from self._given(node, peer)
             if gift is not None and self.is_blank(node):
@@ -307,11 +332,10 @@ class Peers(Running):
 
 
 def lowest(among: Ints, draws: npt.NDArray[np.float64], number: int) -> Ints:
-    """Those `number` of `among`, which ascend, whose `draws` [n] are lowest; ascending."""
+    """Those `number` of `among` [n], which ascend, whose `draws` [n] are lowest; ascending."""
     # Few are sorted: to sort ten thousand would take longer than to ping them.
-    theirs = draws[among]
-    few = np.flatnonzero(theirs <= np.partition(theirs, number - 1)[number - 1])
-    return np.sort(among[few[np.argsort(theirs[few], kind="stable")[:number]]])
+    few = np.flatnonzero(draws <= np.partition(draws, number - 1)[number - 1])
+    return np.sort(among[few[np.argsort(draws[few], kind="stable")[:number]]])
 
 
 def _merged_rounds(node: Node, now: Ints) -> int:

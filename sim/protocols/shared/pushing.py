@@ -29,19 +29,31 @@ class Outbox:
         self.pushed = 0
         """How many have been started."""
 
-    def free(self) -> tuple[Ints, int]:
-        """To whom the client may push now [n], ascending, and to how many of them at most.
+    def drawn(self, purpose: str, counter: int) -> Ints:
+        """To whom the client may push now, as many as it may, at random; ascending.
 
-        What is under way to whom it suspects it gives up.
+        It is the client's `counter`-th draw for that.
         """
-        live = self._running.live_peers(self._node)
-        for peer, push in list(self._under_way.items()):
-            if push.settled.triggered or peer not in live:
+        number = self._room()
+        return self._running.picked(self._node, purpose, number, counter, self._under_way)
+
+    def first(self, peers: Ints) -> Ints:
+        """Those of `peers`, who are neighbours, to whom it may push now: the first, if not all."""
+        number, suspects = self._room(), self._running.world.detector.suspects
+        free = peers[~np.isin(peers, list(self._under_way))]
+        free = free[~suspects(self._node.index, free)]
+        return free if isinstance(number, str) else free[:number]
+
+    def _room(self) -> AllOrCount:
+        """How many pushes may be started; what is under way to whom it suspects it gives up."""
+        peers = np.fromiter(self._under_way, np.int64, len(self._under_way))
+        suspected = self._running.world.detector.suspects(self._node.index, peers).tolist()
+        for peer, is_suspected in zip(peers.tolist(), suspected, strict=True):
+            if is_suspected or self._under_way[peer].settled.triggered:
                 self._running.world.network.cancel(self._under_way.pop(peer))
-        free = live[~np.isin(live, list(self._under_way))]
-        if self._most == "all":
-            return free, len(free)
-        return free, max(0, self._most - sum(push.flows for push in self._under_way.values()))
+        if isinstance(self._most, str):
+            return self._most
+        return max(0, self._most - sum(push.flows for push in self._under_way.values()))
 
     def push(
         self,

@@ -64,7 +64,7 @@ class Turns(Rounds):
         self._aggregates[node.index] = self.handed_in[node.index] = None
         yield from self.catch_up(node)
         if node.clock.now > 0:
-            for peer in self.drawn(node, "ask", self.live_peers(node), 1, node.attempts).tolist():
+            for peer in self.picked(node, "ask_of", 1, node.attempts).tolist():
                 self.send_turn(node, peer)
         self.adopt(node, self.turn(node))
 

@@ -72,6 +72,10 @@ class Distribution(Drawn):
     def length_biased(self, hazard: Floats) -> Floats:
         """The same of the law in which a duration counts by its length."""
 
+    def quantile(self, luck: Floats) -> Floats:
+        """The durations, in seconds, below which one falls with probability ``luck``, below 1."""
+        return self.at_hazard(-np.log1p(-luck))
+
     def residual(self, hazard: Floats, fraction: Floats) -> Floats:
         """What is left, in equilibrium, of a duration under way: unit exponentials, uniforms."""
         return fraction * self.length_biased(hazard)
@@ -120,7 +124,10 @@ class Uniform(Distribution):
         return self
 
     def draw(self, generator: np.random.Generator, n: int) -> Floats:
-        return self.low + (self.high - self.low) * generator.random(n)
+        return self.quantile(generator.random(n))
+
+    def quantile(self, luck: Floats) -> Floats:
+        return self.low + (self.high - self.low) * luck
 
     @property
     def shortest_s(self) -> float:

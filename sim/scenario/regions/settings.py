@@ -15,6 +15,8 @@ from sim.record.errors import Path, Refusal, did_you_mean
 from sim.record.rows import SERVER
 from sim.record.settings import (
     DAY_S,
+    Constant,
+    Distribution,
     Lognormal,
     Settings,
     TimeOfDay,
@@ -26,6 +28,7 @@ from sim.scenario.regions.tables import TABLES
 from sim.world import Streams
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -109,8 +112,10 @@ class RegionsSettings(Settings):
         return TABLES[self.table].regions if isinstance(self.table, str) else self.table
 
     @property
-    def factor(self) -> Lognormal:
+    def factor(self) -> Distribution:
         """Of each pair's latency; a larger spread stretches the same draws."""
+        if not self.spread:
+            return Constant.model_validate({"distribution": "constant", "value": "1 s"})
         law = {"distribution": "lognormal", "median": "1 s", "sigma": self.spread}
         return Lognormal.model_validate(law)
 
@@ -167,18 +172,13 @@ class RegionsSettings(Settings):
         places = self.standbys or [self.server] * len(standbys)
         return {SERVER: self.server, **dict(zip(standbys, places, strict=True))}
 
-    def latencies_s(self, standing: Sequence[str]) -> Iterator[Floats]:
-        """By node the median latency to each [n] in seconds, where node i is in `standing[i]`."""
-        table_s = one_way_s(self.regions)
-        order = {name: number for number, name in enumerate(self.regions)}
-        there = np.array([order[name] for name in standing])
-        return (table_s[here, there] for here in there)
+    def standing(self, places: Sequence[str | None]) -> tuple[Floats, Ints]:
+        """The table's latencies [regions, regions] in seconds, and the row of each node [n].
 
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether each way is as long as the way back."""
-        table_s = one_way_s(self.regions)
-        return np.array_equal(table_s, table_s.T, equal_nan=True)
+        `places` [n]: the region of each; whoever has none is put into the first.
+        """
+        order: dict[str | None, int] = {name: row for row, name in enumerate(self.regions)}
+        return one_way_s(self.regions), np.array([order.get(place, 0) for place in places])
 
     def local_time_s(self, region: str) -> float:
         """The time of day there when the run begins."""

@@ -24,6 +24,9 @@ class Topology(ABC):
     def neighbours(self, index: int) -> Ints:
         """Whom the client may talk to [degree], ascending and without itself."""
 
+    is_complete = False
+    """Whether all are everybody's neighbours."""
+
     @property
     @abstractmethod
     def degrees(self) -> Ints:
@@ -36,6 +39,8 @@ class Topology(ABC):
 
 class Everybody(Topology):
     """Each client may talk to each other; nothing is stored."""
+
+    is_complete = True
 
     def __init__(self, clients: int) -> None:
         self._clients = clients
@@ -68,6 +73,7 @@ class Adjacency(Topology):
         self._targets = ways[:, 1]
         # What is handed out are parts of these.
         self._targets.setflags(write=False)
+        self.is_complete = len(ways) == clients * (clients - 1)
         self._degrees.setflags(write=False)
 
     def neighbours(self, index: int) -> Ints:

@@ -26,6 +26,7 @@ def played(
     *asks: tuple[int, ...],
     round_s: tuple[float, ...] = (4.0, 4.0),
     detection: str = "perfect",
+    lucks: dict[tuple[str | int, ...], float] | None = None,
     **more: Any,
 ) -> Played:
     """`asks`: which client asks at the beginning of which of its attempts, or of all of them."""
@@ -37,7 +38,7 @@ def played(
         latency_s=0.25,
         merge_time="0.25 s",
         failure_detection={"kind": detection},
-        streams=tiny.scripted(lucks={("initiative", *ask): 0.0 for ask in asks}),
+        streams=tiny.scripted(lucks={("initiative", *ask): 0.0 for ask in asks} | (lucks or {})),
         **more,
     )
 
@@ -137,8 +138,8 @@ def test_asker_asks_again_when_it_knows_that_no_answer_will_come(
 ) -> None:
     # The lot falls on client 2, which crashes at 6, when half of its answer is through. Its
     # heartbeat of 5 was there at 5.25 and is believed for 15 s; nothing comes for 30 s after 6.
-    gone = crash("client_2", "6 s")
-    run = played(42.0, (0,), round_s=(4.0,) * 3, detection=detection, faults=gone)
+    world: dict[str, Any] = {"detection": detection, "faults": crash("client_2", "6 s")}
+    run = played(42.0, (0,), round_s=(4.0,) * 3, lucks={("partner", 0, 1, 2): 0.0}, **world)
     asks = [row for row in run.rows if row.node == "client_0" and row.kind.startswith("transfer")]
     assert (asks[0].time_s, asks[0].peer) == (4.0, "client_2")
     assert asks[1].time_s == again_s

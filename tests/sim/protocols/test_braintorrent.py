@@ -395,7 +395,8 @@ def test_staleness_counts_the_rounds_that_a_client_has_not_merged() -> None:
 def test_drawn_peers_are_those_of_a_full_sort(seed: int, number: int, candidates: int) -> None:
     generator = np.random.default_rng(seed)
     # A coarse grid: many draws are equal, and then the lower index comes first.
-    draws = generator.integers(0, 5, size=30) / 5
     among = np.sort(generator.choice(30, size=max(number, candidates), replace=False))
+    draws = generator.integers(0, 5, size=len(among)) / 5
+    luck = dict(zip(among.tolist(), draws.tolist(), strict=True))
     chosen = lowest(among, draws, number)
-    assert chosen.tolist() == sorted(sorted(among.tolist(), key=lambda i: draws[i])[:number])
+    assert chosen.tolist() == sorted(sorted(luck, key=lambda i: luck[i])[:number])

@@ -70,7 +70,8 @@ def test_updates_that_come_together_wait_for_each_other() -> None:
 
 
 def test_one_at_a_time_and_nothing_of_the_old_model_is_sequential_training() -> None:
-    world, running = under("fedasync", settings=ONE | {"mixing": 1.0})
+    lot = tiny.scripted(lucks={("next_client", 2, 1): 0.0})  # The third order goes to client 1.
+    world, running = under("fedasync", settings=ONE | {"mixing": 1.0}, streams=lot)
     tiny.run(world.clock, 5.75 * 3 + 6.5 + 0.5)
     model, trained = world.lineage.initial(), [0, 0]
     for _, name in taken(world):
@@ -156,7 +157,8 @@ def test_failed_round_is_reported_and_its_place_is_free() -> None:
 def test_slow_client_leaves_its_place_at_the_deadline_and_still_counts() -> None:
     # Client 0 would be done at 1.25 + 16, client 1 has its place from 10 on; what client 0 has
     # trained is there at 19.5.
-    world, _ = under("fedasync", step_s=(8.0, 2.25), settings=ONE | {"deadline": "10 s"})
+    settings, lot = ONE | {"deadline": "10 s"}, tiny.scripted(lucks={("next_client", 1, 1): 0.0})
+    world, _ = under("fedasync", step_s=(8.0, 2.25), settings=settings, streams=lot)
     tiny.run(world.clock, 20.0)
     assert taken(world) == [(16.5, "client_1"), (19.75, "client_0")]
 

@@ -74,7 +74,7 @@ def test_samples_are_drawn_for_each_round_and_no_client_changes_anothers_place()
     def orders(clients: int) -> list[list[int]]:
         running = plexus(0.0, round_s=[1.0] * clients, streams=Streams(7)).running
         assert isinstance(running, Samples)
-        return [running.order(number).tolist() for number in range(5)]
+        return [[*running.order(number)] for number in range(5)]
 
     eight, nine = orders(8), orders(9)
     assert all(sorted(order) == list(range(8)) for order in eight)

@@ -27,6 +27,7 @@ from sim.protocols.shared.standby import Standbys
 from sim.record.errors import Refusal
 from sim.runs.data import learner_spec
 from sim.scenario import Scenario
+from sim.world.links.latencies import Given
 from sim.world.world import World
 from tests.sim import tiny
 from tests.sim.protocols.learning import simulated
@@ -232,7 +233,7 @@ def test_only_plain_exact_descent_can_be_corrected(changes: dict[str, str], what
 def test_deadline_that_would_do_for_half_of_the_bytes_is_refused() -> None:
     # Client 0's way from order to update takes 5.5 s under FedAvg, and 8.5 s here.
     uplink, downlink = np.array([512.0, 512.0, 2048.0]), np.array([1024.0, 1024.0, 4096.0])
-    fastest = Fastest(np.array(LATENCY), uplink, downlink, 1024, np.array([2.0, 2.25]))
+    fastest = Fastest(Given(np.array(LATENCY)), uplink, downlink, 1024, np.array([2.0, 2.25]))
     FedAvg.model_validate({"deadline": "5.5 s"}).check_times(fastest)
     Scaffold.model_validate({"deadline": "8.5 s"}).check_times(fastest)
     with pytest.raises(Refusal, match="is shorter than any client's way from order to update"):

@@ -233,7 +233,8 @@ def test_it_goes_on_with_what_it_had_averaged() -> None:
     # Client 0 has its average in stable storage. Client 1, whose turn is next, is to have its
     # update of round 1, and asks for the model of that round.
     fault = crash("client_0", "7 s", recovers_after="3 s")
-    played = swarm(60.0, {"on_dead_aggregator": "block"}, faults=fault)
+    streams = tiny.scripted(lucks={("ask_of", 0, 2, 2): 0.0})  # It asks client 2 what is new.
+    played = swarm(60.0, {"on_dead_aggregator": "block"}, faults=fault, streams=streams)
     assert [row[:3] for row in rows(played, "merge")[:2]] == [
         (5.75, 0.0, "client_0"),
         (18.25, 0.0, "client_1"),

@@ -1,10 +1,10 @@
 """The physics that a world is built with."""
 
+import itertools
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
 import pytest
 
 from sim.record.errors import ScenarioError
@@ -14,23 +14,20 @@ from sim.runs.data import Data
 from sim.runs.plan import plan
 from sim.runs.session import check_data
 from sim.scenario import Scenario
-from sim.scenario.sections import _BLOCK as BLOCK
 from sim.world.random_streams import Streams
 from tests.sim import tiny
 from tests.sim.runs.test_common_random_numbers import described, ran
 
 
-def test_latency_of_a_pair_is_the_later_nodes_draw_both_ways() -> None:
-    clients = 2 * BLOCK + 10
-    world = described({}, clients, duration="1 s", failure_detection="perfect")
-    wiring = ran(world, "fedavg").network.wiring
-    draws = [Streams(0).stream("latency", name).random(i) for i, name in enumerate(wiring.names)]
-    for later, one_way in enumerate(draws):
-        expected = 0.02 + (0.15 - 0.02) * one_way
-        assert np.array_equal(wiring.latency_s[later, :later], expected)
-    assert wiring.symmetric
-    assert np.array_equal(wiring.latency_s, wiring.latency_s.T)
-    assert not wiring.latency_s.diagonal().any()
+def test_latency_of_a_pair_is_its_own_draw_both_ways() -> None:
+    world = described({}, 20, duration="1 s", failure_detection="perfect")
+    network = ran(world, "fedavg").network
+    found_s, numbers = tiny.latencies_s(network), network.numbers.tolist()
+    for one, other in itertools.combinations(range(21), 2):
+        luck = Streams(0).uniform("latency", numbers[one], numbers[other])
+        assert found_s[one, other] == found_s[other, one] == 0.02 + (0.15 - 0.02) * luck
+    assert network.wiring.latencies.is_symmetric
+    assert not found_s.diagonal().any()
 
 
 def test_local_rounds_are_foreseen_of_the_busiest_protocol() -> None:

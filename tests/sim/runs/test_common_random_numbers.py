@@ -198,8 +198,7 @@ def test_another_client_leaves_the_draws_of_the_others_alone() -> None:
     assert [many.nodes[position].name for position in others] == names
     for before, position in zip(few.nodes, others, strict=True):
         assert many.nodes[position].machine.step_s == before.machine.step_s
-    latency_s = many.network.wiring.latency_s[np.ix_(others, others)]
-    assert np.array_equal(latency_s, few.network.wiring.latency_s)
+    assert np.array_equal(tiny.latencies_s(many.network, others), tiny.latencies_s(few.network))
     assert np.array_equal(many.network.numbers[others], few.network.numbers)
     changes = ups_and_downs(many)
     assert {name: changes[name] for name in names} == ups_and_downs(few)
@@ -265,9 +264,8 @@ def test_no_setting_changes_a_nodes_life_its_speed_or_its_way_to_others(
     here = {node.name: node.machine for node in after.nodes}
     assert all(here[node.name] == node.machine for node in before.nodes)
     place = [after.network.wiring.names.index(name) for name in names]
-    assert np.array_equal(
-        after.network.wiring.latency_s[np.ix_(place, place)], before.network.wiring.latency_s
-    )
+    latency_s = tiny.latencies_s(after.network, place)
+    assert np.array_equal(latency_s, tiny.latencies_s(before.network))
     both = fates(before).keys() & fates(after).keys()
     assert len(both) > 50
     assert all(fates(before)[each] == fates(after)[each] for each in both)
@@ -301,16 +299,23 @@ def test_luck_of_a_pairs_messages_is_named_by_their_number_alone(
 ) -> None:
     # By (purpose, source, target): which numbers were drawn, in their order.
     drawn: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-    original = Streams.uniforms
+    several, single = Streams.uniforms, Streams.uniform
+    others = {"heartbeat_loss", "start_loss", "peers", "senders", "partner", "push_to"}
 
     def recorded(streams: Streams, purpose: str, *numbers: Any) -> Any:
-        if len(numbers) == 3 and purpose not in ("heartbeat_loss", "start_loss"):
+        if len(numbers) == 3 and purpose not in others:
             parts = np.broadcast_arrays(*(np.atleast_1d(each) for each in numbers))
             for source, target, number in zip(*(part.tolist() for part in parts), strict=True):
                 drawn[purpose, source, target].append(number)
-        return original(streams, purpose, *numbers)
+        return several(streams, purpose, *numbers)
+
+    def recorded_single(streams: Streams, purpose: str, *numbers: int) -> float:
+        if len(numbers) == 3:
+            drawn[(purpose, *numbers[:2])].append(numbers[2])
+        return single(streams, purpose, *numbers)
 
     monkeypatch.setattr(Streams, "uniforms", recorded)
+    monkeypatch.setattr(Streams, "uniform", recorded_single)
     ran(described(WORLD), protocol)
     for key, numbers in drawn.items():
         assert numbers == list(range(len(numbers))), key

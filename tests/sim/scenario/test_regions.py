@@ -1,8 +1,10 @@
 """Regions: who stands where, and what of links and times of day follows from that."""
 
+import itertools
 import math
 from collections import Counter
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -194,28 +196,29 @@ def test_a_list_a_group_and_a_standby_have_their_own() -> None:
 
 
 def test_latencies_are_those_of_the_table_row_to_column() -> None:
-    wiring = world(scenario(3, regions={"clients": ["here", "there", "here"]})).network.wiring
-    assert wiring.latency_s.tolist() == [
+    network = world(scenario(3, regions={"clients": ["here", "there", "here"]})).network
+    assert tiny.latencies_s(network).tolist() == [
         [0.0, 0.08, 0.01, 0.08],
         [0.09, 0.0, 0.09, 0.02],
         [0.01, 0.08, 0.0, 0.08],
         [0.09, 0.02, 0.09, 0.0],
     ]
-    assert not wiring.symmetric
-    same = world(scenario(2, regions={"server": "here"}), protocol="pooled").network.wiring
-    assert same.latency_s.tolist() == [[0.0]]
+    assert not network.wiring.latencies.is_symmetric
+    same = world(scenario(2, regions={"server": "here"}), protocol="pooled").network
+    assert tiny.latencies_s(same).tolist() == [[0.0]]
 
 
-def test_a_pairs_factor_is_the_later_nodes_draw_stretched_by_the_spread() -> None:
+def test_a_pairs_factor_is_its_own_draw_stretched_by_the_spread() -> None:
     named = {"table": "simblock2019", "clients": "japan", "server": "australia"}
     for spread in (0.0, 0.1, 0.4):
-        wiring = world(scenario(6, regions=named | {"spread": spread})).network.wiring
-        assert wiring.symmetric and np.array_equal(wiring.latency_s, wiring.latency_s.T)
-        for later, name in enumerate(wiring.names):
-            draws = Streams(0).stream("latency", name).standard_normal(later)
-            median_s = 0.126 if name == "server" else 0.012
-            expected_s = median_s * np.exp(spread * draws)
-            assert wiring.latency_s[later, :later] == pytest.approx(expected_s, rel=1e-12)
+        network = world(scenario(6, regions=named | {"spread": spread})).network
+        found_s, numbers = tiny.latencies_s(network), network.numbers.tolist()
+        assert network.wiring.latencies.is_symmetric and np.array_equal(found_s, found_s.T)
+        for one, other in itertools.combinations(range(7), 2):
+            luck = Streams(0).uniform("latency", numbers[one], numbers[other])
+            median_s = 0.126 if other == 6 else 0.012
+            expected_s = median_s * math.exp(spread * NormalDist().inv_cdf(luck))
+            assert found_s[one, other] == pytest.approx(expected_s, rel=1e-9)
 
 
 def test_bandwidths_follow_unless_the_network_or_a_group_says_them() -> None:
@@ -229,7 +232,7 @@ def test_bandwidths_follow_unless_the_network_or_a_group_says_them() -> None:
     said = scenario(clients=clients, regions=listed, network=given)
     assert [one.uplink / MBIT for one in machines(said)] == [2, 2, 2, 1, 8]
     assert [one.downlink / MBIT for one in machines(said)] == [16, 40, 16, 40, 8]
-    assert set(np.unique(world(said).network.wiring.latency_s)) == {0.0, 0.005}
+    assert set(np.unique(tiny.latencies_s(world(said).network))) == {0.0, 0.005}
 
 
 def test_local_time_is_the_regions_unless_clients_have_their_own() -> None:

@@ -112,7 +112,7 @@ def test_who_is_asked_changes_nobody_elses_luck() -> None:
 def test_ping_pays_the_latency_of_each_way(symmetric: bool) -> None:
     # There 0.25 s, back 0.5 s, or with links that are alike both ways 0.25 s again.
     latency_s = [[0, 0.25], [0.25 if symmetric else 0.5, 0]]
-    network = tiny.network(latency_s, [1.0, 1.0], symmetric=symmetric)
+    network = tiny.network(latency_s, [1.0, 1.0])
     ping = network.ping(0, np.array([1]), 2.0)
     ping.replied.callbacks.append(lambda _: replied.append(network.clock.now))
     replied: list[float] = []

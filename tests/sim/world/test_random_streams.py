@@ -1,7 +1,11 @@
 """Named streams: repeatable, independent of each other, and pinned."""
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sim.record.settings import Constant, Exponential, Lognormal, Uniform
 from sim.world.random_streams import Ints, Streams
@@ -146,3 +150,41 @@ def test_draws_of_different_names_differ() -> None:
 def test_named_draws_are_pinned() -> None:
     """A change here changes every result ever published: bump the major version."""
     assert Streams(0).uniforms("ask", 1, np.arange(3)).tolist() == PINNED_UNIFORMS
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 2**40), max_size=4))
+def test_one_draw_is_that_of_many(seed: int, numbers: list[int]) -> None:
+    streams = Streams(seed)
+    assert [streams.uniform("ask", *numbers)] == streams.uniforms("ask", *numbers).tolist()
+
+
+@pytest.mark.parametrize("count", [1, 2, 31, 32, 33, 512, 513, 1000, 1024, 1025, 3000])
+def test_a_shuffled_whole_has_each_once_and_begins_with_small_blocks(count: int) -> None:
+    blocks = [block.tolist() for block in Streams(5).shuffled(count, "sample", 3)]
+    order = list(itertools.chain.from_iterable(blocks))
+    assert sorted(order) == list(range(count))
+    assert len(blocks[0]) <= 32
+    again = Streams(5).shuffled(count, "sample", 3)
+    assert order == np.concatenate([*again]).tolist()
+
+
+@pytest.mark.parametrize("count", [40, 700])
+def test_every_place_of_a_shuffled_whole_is_anybodys(count: int) -> None:
+    # A tenth of the places, four hundred times: each comes forty times there, give or take 6.
+    places = np.zeros(count)
+    for number in range(400):
+        order = np.concatenate([*Streams(1).shuffled(count, "sample", number)])
+        places[order[: count // 10]] += 1
+        places[order[-(count // 10) :]] += 1
+    assert places.mean() == 80
+    assert np.abs(places - 80).max() < 6 * np.sqrt(80)
+
+
+@pytest.mark.parametrize(("few", "many"), [(40, 41), (700, 900)])
+def test_more_come_in_between_those_that_are_there(few: int, many: int) -> None:
+    def first(count: int) -> list[int]:
+        # Of many, three quarters and more are found before all are looked at.
+        order = np.concatenate([*itertools.islice(Streams(2).shuffled(count, "sample", 0), 3)])
+        return [one for one in order.tolist() if one < few][:100]
+
+    assert first(few)[: len(first(many))] == first(many)[: len(first(few))]
