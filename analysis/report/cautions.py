@@ -81,10 +81,14 @@ def _undecided(results: Results, found: Comparison) -> Iterator[Caution]:
         if len(results.seeds) > 1 and not is_told(one)
     ]
     if details:
+        command = f"braintorrent {'sweep' if results.is_sweep else 'run'} {results.source}"
         yield Caution(
             f"{len(details)} of {len(found.differences)} differences to {found.baseline} "
             "cannot be told from zero with these seeds: their 95 % intervals hold it.",
-            tuple(details),
+            (
+                *details,
+                f"More seeds train only what is new: {command} --seeds N --out {results.folder}",
+            ),
         )
 
 

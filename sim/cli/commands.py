@@ -90,6 +90,9 @@ _Seeds = Annotated[
     list[int] | None,
     typer.Option("--seed", metavar="N", help="Run only this seed of the scenario; repeatable."),
 ]
+_FirstSeeds = Annotated[
+    int | None, typer.Option("--seeds", metavar="N", min=1, help="Use the seeds 0 to N-1.")
+]
 _Workers = Annotated[
     int | None,
     typer.Option(
@@ -132,6 +135,7 @@ def run(
     accept_code: _AcceptCode = False,
     protocol: _Protocols = None,
     seed: _Seeds = None,
+    seeds: _FirstSeeds = None,
     workers: _Workers = None,
     store_limit: _StoreLimit = STORE_LIMIT,
     scheduler: _Scheduler = None,
@@ -143,11 +147,11 @@ def run(
 ) -> None:
     """Run a scenario, continue it, or show its results if it has been run."""
     with mistakes_reported():
-        from sim.scenario import load
+        from sim.scenario import load, with_seeds
 
         check_trackers(track)
         use_code(code, scenario)
-        wanted = load(scenario, overrides or ())
+        wanted = with_seeds(load(scenario, overrides or ()), seeds)
         from sim.cli import work
 
         means = work.Means(workers, store_limit, scheduler, accept_code=accept_code)
@@ -173,9 +177,7 @@ def sweep(
             help="A varied path whose best value, on validation data, counts; repeatable.",
         ),
     ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Use the seeds 0 to N-1.")
-    ] = None,
+    seeds: _FirstSeeds = None,
     overrides: Overrides = None,
     code: CodeFiles = None,
     accept_code: _AcceptCode = False,
@@ -322,7 +324,7 @@ def _tell(finished: "Finished", track: list[str] | None, as_json: bool) -> None:
     say(f"results in {finished.folder}")
     tell_trackers(track, finished.folder)
     if finished.done is None:
-        say("finished already; remove the folder to run it again")
+        say("finished already; --seeds N, more values or a longer duration go on from there")
     if failures := list(finished.failures()):
         say("\n".join(failures))
         raise typer.Exit(EXIT_FAILED)

@@ -27,7 +27,7 @@ from sim.record.folder import (
 )
 from sim.record.rows import FAILED, Caution, Operations, RunRecord, ScoreRow, TraceRow
 from sim.scenario import Scenario, dump, run_record
-from sim.scenario.changes import changes
+from sim.scenario.changes import MAY_GROW, Changes, changes
 
 RECORDED_VERSIONS = ("braintorrent", "numpy", "pyarrow", "simpy", "torch")
 
@@ -53,19 +53,23 @@ def holds_sweep(folder: Path) -> bool:
 def record_of(folder: Path, file: str, text: str, record_file: str) -> Record | None:
     """The record of what `text` describes, in a folder that says so in `file`; None if none is.
 
-    Raises ScenarioError unless the folder is free, or holds this and in this program's format.
+    Raises ScenarioError unless the folder is free, or holds this, or less of it, in this program's
+    format.
     """
     # Read first: results of another format would only be told to be of a different scenario.
     record = read_record(folder / record_file) if (folder / file).exists() else None
-    _check_holder(folder, file, text)
-    return record
+    return record if growth(folder, file, text) is None else None
 
 
-def _check_holder(folder: Path, file: str, text: str) -> None:
+def growth(folder: Path, file: str, text: str) -> Changes | None:
+    """What `text` describes more than the folder's `file` does; None if that is equal or missing.
+
+    Raises ScenarioError if the folder holds anything else.
+    """
     if not folder.is_dir():
         if folder.exists() or folder.is_symlink():
             raise ScenarioError(f"--out {folder}: is a file; allowed: a new or an empty folder")
-        return
+        return None
     try:
         kept = (folder / file).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -73,15 +77,19 @@ def _check_holder(folder: Path, file: str, text: str) -> None:
             raise ScenarioError(
                 f"--out {folder}: holds other files; allowed: a new or an empty folder"
             ) from None
-        return
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"--out {folder}: cannot read {file}: {error}") from None
-    if kept != text:
-        what = "; ".join(changes(kept, text)) or "written by another version"
+    if kept == text:
+        return None
+    found = changes(kept, text)
+    if found.others or not found.grown:
+        what = "; ".join(found.others) or "written by another version"
         raise ScenarioError(
-            f"--out {folder}: holds the results of a different scenario ({what}); "
-            "allowed: the identical scenario, or another folder (--out DIR)"
+            f"--out {folder}: holds the results of a different scenario ({what}); allowed: the "
+            f"identical scenario, more of it ({MAY_GROW}), or another folder (--out DIR)"
         )
+    return found
 
 
 def is_finished(folder: Path, scenario_text: str) -> bool:

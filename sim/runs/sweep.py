@@ -4,6 +4,7 @@ A run is a sweep of one point. Whatever stopped the program, the same command co
 finished stays, and the store has what was computed of the rest.
 """
 
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from sim.record.folder import (
     SCENARIO_FILE,
     SWEEP_FILE,
     Record,
+    read_record,
     write_record,
 )
 from sim.results import folder as results
@@ -27,7 +29,7 @@ from sim.results.sweep_tables import write_tables
 from sim.runs.data import with_pinned_files
 from sim.runs.loop import to_its_end
 from sim.runs.session import Done, PointFolder, Session, prepared, run_points
-from sim.scenario import Scenario, Sweep, dump, dump_sweep, folder_record
+from sim.scenario import Changes, Scenario, Sweep, dump, dump_sweep, folder_record
 
 
 def run_one(scenario: Scenario, session: Session) -> Done | None:
@@ -36,17 +38,19 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     Raises ScenarioError if the folder holds something else or can't be written.
     """
     (scenario,) = with_pinned_files([scenario])
-    text = dump(scenario)
-    finished = results.is_finished(session.home, text)
+    home, text = session.home, dump(scenario)
+    finished = results.is_finished(home, text)
+    grown = results.growth(home, SCENARIO_FILE, text)
     code = own_code.used([scenario])
-    changed = _changed(session, code, [session.home])
+    changed = _changed(session, code, [home])
     if finished and not changed:
         return None
     data = prepared([scenario], session.tell)
-    with _writing(session.home, SCENARIO_FILE, text):
-        _begin([session.home], changed, session)
-        own_code.keep(session.home, code)
-        return to_its_end(run_points([PointFolder(scenario, session.home)], session, data))
+    with _held(home):
+        _begin([home], changed, grown, session)
+        results.claim(home, SCENARIO_FILE, text)
+        own_code.keep(home, code)
+        return to_its_end(run_points([PointFolder(scenario, home)], session, data))
 
 
 def run_sweep(sweep: Sweep, session: Session) -> Done | None:
@@ -56,37 +60,49 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     ScenarioError if the folder holds something else or can't be written.
     """
     started_s = time.monotonic()
-    text = dump_sweep(sweep)
-    begun = results.record_of(session.home, SWEEP_FILE, text, POINTS_FILE)
-    runs = session.home / RUNS_FOLDER
+    home, text = session.home, dump_sweep(sweep)
+    begun = results.record_of(home, SWEEP_FILE, text, POINTS_FILE)
+    grown = results.growth(home, SWEEP_FILE, text)
+    runs = home / RUNS_FOLDER
     scenarios = with_pinned_files([point.scenario for point in sweep.points])
     points = [
         PointFolder(scenario, runs / point.name)
         for scenario, point in zip(scenarios, sweep.points, strict=True)
     ]
+    moving = _moving(home, points)
     code = own_code.used(scenarios)
-    changed = _changed(session, code, [point.folder for point in points])
-    missing = [
-        point
-        for point in points
-        if changed or not results.is_finished(point.folder, dump(point.scenario))
-    ]
+    changed = _changed(session, code, [*(point.folder for point in points), *moving])
+    missing = _missing(points, changed)
     if not missing and begun and begun["finished"]:
         return None
     data = prepared([point.scenario for point in missing], session.tell)
     told = folder_record(sweep).as_dict()
-    with _writing(session.home, SWEEP_FILE, text):
-        _begin([point.folder for point in points], changed, session)
-        own_code.keep(session.home, code)
+    with _held(home):
+        stale = [*(point.folder for point in missing), *(moving if changed else ())]
+        _begin(stale, changed, grown, session)
+        results.claim(home, SWEEP_FILE, text)
+        own_code.keep(home, code)
+        if moving:
+            _move(moving, points)
+            missing = _missing(points, changed)
         # Before its first point has a folder: a reader knows what the sweep is to become.
-        write_record(session.home / POINTS_FILE, told | {"finished": False})
+        write_record(home / POINTS_FILE, told | {"finished": False})
         for point in missing:
             results.claim(point.folder, SCENARIO_FILE, dump(point.scenario))
         done = to_its_end(run_points(missing, session, data))
-        write_tables(session.home, sweep)
+        write_tables(home, sweep)
         finished = _finished(session, done, time.monotonic() - started_s)
-        write_record(session.home / POINTS_FILE, told | {"finished": True} | finished)
+        write_record(home / POINTS_FILE, told | {"finished": True} | finished)
         return done
+
+
+def _missing(points: Sequence[PointFolder], changed: Sequence[str]) -> list[PointFolder]:
+    """Those that have to be done, as all have whose code has changed."""
+    return [
+        point
+        for point in points
+        if changed or not results.is_finished(point.folder, dump(point.scenario))
+    ]
 
 
 def _changed(session: Session, code: own_code.Used, folders: Iterable[Path]) -> tuple[str, ...]:
@@ -94,24 +110,60 @@ def _changed(session: Session, code: own_code.Used, folders: Iterable[Path]) -> 
     return own_code.changed(session.home, code, made=made, accept=session.accept_code)
 
 
-def _begin(folders: Iterable[Path], changed: Sequence[str], session: Session) -> None:
-    """Let runs be made again with code that has changed; what was computed stays in the store.
+def _begin(
+    folders: Iterable[Path], changed: Sequence[str], grown: Changes | None, session: Session
+) -> None:
+    """Let tables be made again, of code that has changed or of more runs than there were.
 
-    Before the new code is there: a command that is stopped between would take them for its own.
+    Before the new code or the new scenario is there: a command that is stopped between would take
+    them for its own. What was computed stays in the store.
     """
-    if not changed:
+    if not changed and not grown:
         return
+    begun = session.home / POINTS_FILE
+    if record := read_record(begun):
+        write_record(begun, record | {"finished": False})
     for folder in folders:
         (folder / RUN_FILE).unlink(missing_ok=True)
-    session.tell(f"{own_code.told(changed)}: tables are made anew")
+    if changed:
+        session.tell(f"{own_code.told(changed)}: tables are made anew")
+    if grown:
+        session.tell(f"what is there grows ({'; '.join(grown.grown)}): {_taken_from(grown)}")
+
+
+def _taken_from(grown: Changes) -> str:
+    if grown.looks:
+        # Kept, the models of all clients would take more room than all else.
+        return "scores that are known stay, models that are needed again are trained again"
+    return "only what is new is trained"
+
+
+def _moving(home: Path, points: Sequence[PointFolder]) -> list[Path]:
+    """The folders of points that are called otherwise now, as all are once more is varied."""
+    begun = read_record(home / POINTS_FILE)
+    names = [point["name"] for point in begun["points"]] if begun else []
+    wanted = {point.folder for point in points}
+    before = [home / RUNS_FOLDER / name for name in names]
+    return [folder for folder in before if folder not in wanted and folder.is_dir()]
+
+
+def _move(folders: Iterable[Path], points: Sequence[PointFolder]) -> None:
+    """Let each be where its point belongs now; those go that have grown, and are made anew."""
+    places = {dump(point.scenario): point.folder for point in points}
+    for folder in folders:
+        kept = folder / SCENARIO_FILE
+        place = places.get(kept.read_text(encoding="utf-8")) if kept.is_file() else None
+        if place is None or place.exists():
+            shutil.rmtree(folder)
+        else:
+            folder.rename(place)
 
 
 @contextmanager
-def _writing(home: Path, file: str, text: str) -> Iterator[None]:
-    """Hold the folder, and make it this scenario's."""
+def _held(home: Path) -> Iterator[None]:
+    """Hold the folder, and say what becomes of it if it can't be written."""
     try:
         with locked(home):
-            results.claim(home, file, text)
             yield
     except OSError as error:
         what = error.strerror or str(error)

@@ -1,6 +1,6 @@
 """From YAML to a validated, frozen scenario, and to the points of a sweep."""
 
-from sim.scenario.changes import changes
+from sim.scenario.changes import Changes, changes
 from sim.scenario.loading import dump, load, schema, shipped
 from sim.scenario.mistakes.whole import check_events
 from sim.scenario.points import (
@@ -11,10 +11,12 @@ from sim.scenario.points import (
     grid,
     restricted,
     run_record,
+    with_seeds,
 )
 from sim.scenario.scenario import Scenario, validated
 
 __all__ = [
+    "Changes",
     "Point",
     "Scenario",
     "Sweep",
@@ -30,4 +32,5 @@ __all__ = [
     "schema",
     "shipped",
     "validated",
+    "with_seeds",
 ]

@@ -123,12 +123,7 @@ def grid(
     Raises ScenarioError with all mistakes of a sort, and for more than ``MOST_POINTS`` points.
     """
     scenario = source if isinstance(source, Scenario) else load(source, overrides)
-    if seeds is not None:
-        if not 1 <= seeds <= MOST_SEEDS:
-            place = Place(f"--seeds {seeds}", 0)
-            what = "is no number of seeds"
-            raise scenario_error(place, ("seeds",), what, f"1 to {MOST_SEEDS}")
-        scenario = scenario.model_copy(update={"seeds": tuple(range(seeds))})
+    scenario = with_seeds(scenario, seeds)
     axes = _axes(scenario, vary)
     changes = {"sweep": None, "tune": _tuned(scenario, tune, axes)}
     base = restricted(scenario, protocols, only_seeds).model_copy(update=changes)
@@ -145,6 +140,16 @@ def grid(
     points, units = _points(base, axes)
     _check_distinct(axes, points)
     return Sweep(base, {axis.name: axis.texts for axis in axes}, units, points)
+
+
+def with_seeds(scenario: Scenario, count: int | None) -> Scenario:
+    """The scenario with the seeds 0 to `count` - 1; None leaves it its own. ScenarioError."""
+    if count is None:
+        return scenario
+    if not 1 <= count <= MOST_SEEDS:
+        place = Place(f"--seeds {count}", 0)
+        raise scenario_error(place, ("seeds",), "is no number of seeds", f"1 to {MOST_SEEDS}")
+    return scenario.model_copy(update={"seeds": tuple(range(count))})
 
 
 def dump_sweep(sweep: Sweep) -> str:

@@ -164,9 +164,14 @@ def test_chosen_protocols_and_seeds_run_in_the_scenario_s_order(
     chosen = ("--seed", "5", "--seed", "3", "--protocol", "local", "--workers", "2")
     assert invoke("run", scenario, *chosen).exit_code == 0
     assert simulation.calls == [(("local",), (3, 5), 2)]
-    refused = invoke("run", scenario)
+    refused = invoke("run", scenario, "--seed", "3")
     assert refused.exit_code == 2
-    assert "different scenario (protocols.braintorrent: " in refused.stderr
+    assert "different scenario (protocols.braintorrent: " not in refused.stderr
+    assert "different scenario (seeds: [3] was [3, 5]); allowed: " in refused.stderr
+    assert "different scenario (seeds: " in invoke("run", scenario, "--seeds", "2").stderr
+    grown = invoke("run", scenario)
+    assert grown.exit_code == 0
+    assert "what is there grows (protocols.braintorrent: " in grown.stderr
 
 
 @pytest.mark.parametrize(
@@ -399,7 +404,7 @@ def test_trackers_are_told_after_the_results_are_written(
         "a library that prints",
         "logged to mlflow: somewhere",
         "logged to tensorboard: results/tiny/tensorboard",
-        "finished already; remove the folder to run it again",
+        "finished already; --seeds N, more values or a longer duration go on from there",
     ]
     assert [found.seeds for found in told] == [(3, 5)]
 
