@@ -88,7 +88,6 @@ class Graph:
     def count_again(self, asked: int, steps: int) -> None:
         """Note that so many operations, all of them named before, were named once more."""
         self.asked += asked
-        self.shared += asked
         self.steps_asked += steps
 
     # -- demanding -----------------------------------------------------------------------------

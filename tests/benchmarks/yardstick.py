@@ -63,7 +63,7 @@ def work_of(*scenarios: Scenario) -> Work:
         graph = Graph(engine, Store(None, 1 << 40, (), print), Models())
         for scenario, protocol, seed in runs:
             played = await play(scenario, protocol, seed, graph, data, lambda progress: None)
-            await played.scores()
+            await played.tables()
 
     asyncio.run(scene())
     rounds = []

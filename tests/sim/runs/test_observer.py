@@ -21,19 +21,19 @@ class Judged(Counters):
     """Scores all models alike: 0.5 on all sites, i / 10 at site `i`; at the end one metric more.
 
     On validation data 0 is the initial model's, 0.3 an average's, and 0.6 + i / 5 that of what
-    client i has trained. `asked`: how often, by data set and what made the model.
+    client i has trained. `questions`: how often, by data set and what made the model.
     """
 
     VALUES: ClassVar = {"initial": 0.0, "combined": 0.3, "trained": 0.6}
 
     def __init__(self, names: Lineage) -> None:
         self.__dict__ |= vars(names)
-        self.asked = Counter[tuple[str, str]]()
+        self.questions = Counter[tuple[str, str]]()
 
     def scored(
         self, model: ModelRef, dataset: str = TEST, *, urgent: bool = False
     ) -> asyncio.Future[Any]:
-        self.asked[dataset, model.kind] += 1
+        self.questions[dataset, model.kind] += 1
         found = {"dice": 0.5, **{site_metric("dice", site): site / 10 for site in range(2)}}
         if dataset == "final":
             found["hd95_mm"] = 3.0
@@ -159,7 +159,7 @@ def test_a_goal_is_about_those_that_are_there(faults: Any, stopped_s: float) -> 
 
 def test_nothing_is_scored_on_validation_data_that_nobody_looks_at() -> None:
     judged, rows = asyncio.run(watched("braintorrent"))
-    assert {dataset for dataset, _ in judged.asked} == {"test", "final"}
+    assert {dataset for dataset, _ in judged.questions} == {"test", "final"}
     assert not [row for row in rows if "validation" in row.metric]
 
 
@@ -178,11 +178,11 @@ def test_a_stage_that_is_left_out_demands_nothing() -> None:
     both, _ = asyncio.run(watched("braintorrent"))
     trained, rows = asyncio.run(watched("braintorrent", stages=["trained"]))
     assert {row.stage for row in rows} == {"trained"}
-    assert both.asked == {
+    assert both.questions == {
         ("test", "initial"): 4, ("test", "combined"): 1 + 2 + 1, ("test", "trained"): 2,
         ("final", "combined"): 2 + 1, ("final", "trained"): 2,
     }  # fmt: skip
-    assert trained.asked == {
+    assert trained.questions == {
         ("test", "initial"): 2, ("test", "trained"): 2, ("final", "trained"): 2
     }  # fmt: skip
     assert len(observed("local", stages=["trained"])) == len(observed("local"))
