@@ -50,7 +50,7 @@ class FakeWork:
     """Stands in for `sim.runs.session`: remembers its calls, learns at once, fails when told to."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[tuple[str, ...], tuple[int, ...], int]] = []
+        self.calls: list[tuple[tuple[str, ...], tuple[int, ...], int | str]] = []
         self.failure: BaseException | None = None
         self.interrupts = False
 
@@ -190,7 +190,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert not simulation.calls and not Path("results").exists()
 
 
-@pytest.mark.parametrize("option", [("--seed", "x"), ("--workers", "-1"), ("--nonsense",)])
+@pytest.mark.parametrize(
+    "option", [("--seed", "x"), ("--workers", "x"), ("--workers", "-1"), ("--nonsense",)]
+)
 def test_a_malformed_option_exits_with_2(
     scenario: str, simulation: FakeWork, option: tuple[str, ...]
 ) -> None:

@@ -15,6 +15,7 @@ from models import operations
 from sim.compute import Engine, Graph, Lineage, Models, Store, engine_for
 from sim.compute.engines.engine import Finished
 from sim.compute.engines.workshop import InProcessEngine
+from sim.compute.pace import Pace
 from sim.compute.refs import Job, Vector
 from sim.compute.store.vectors import Vectors
 
@@ -76,6 +77,8 @@ class SmallPlane:
     """Builds those; a worker finds it by its name."""
 
     group_limit: int = 4
+    preload = ("torch",)
+    forks = True
 
     def enter(self) -> None:
         """Nothing of a user's to get ready."""
@@ -114,7 +117,7 @@ class Stuck:
     def __init__(self) -> None:
         self.taken: list[Job] = []
 
-    def connect(self, finished: Finished) -> None: ...
+    def connect(self, finished: Finished, pace: Pace) -> None: ...
 
     def seat(self) -> int | None:
         return None if self.taken else 0
