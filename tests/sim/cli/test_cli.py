@@ -515,13 +515,24 @@ def test_schema_is_json() -> None:
     "arguments", [["--help"], ["run", "--help"], ["list"], ["schema"], ["check", "server_crash"]]
 )
 def test_quick_commands_import_neither_torch_nor_the_data_libraries(arguments: list[str]) -> None:
+    assert imported(arguments).isdisjoint({"torch", "sklearn", "pandas", "pyarrow"})
+
+
+@pytest.mark.slow
+def test_a_run_imports_no_library_that_it_has_no_use_for(scenario: str, tmp_path: Path) -> None:
+    found = imported(["run", str(Path(scenario).resolve()), f"--out={tmp_path / 'out'}"])
+    unused = {"sklearn", "scipy.stats", "matplotlib", "plotly", "torch._inductor"}
+    assert "torch" in found and found.isdisjoint(unused)
+
+
+def imported(arguments: list[str]) -> set[str]:
+    """The modules that a command has in the end."""
     script = (
         "import sys\n"
         "from sim.cli import main\n"
         "try:\n    main()\n"
         "except SystemExit as end:\n    assert not end.code, end.code\n"
-        "heavy = {'torch', 'sklearn', 'pandas', 'pyarrow'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "print('\\n', *sys.modules)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
@@ -531,3 +542,4 @@ def test_quick_commands_import_neither_torch_nor_the_data_libraries(arguments: l
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
