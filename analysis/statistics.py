@@ -40,7 +40,6 @@ test procedure", Scandinavian Journal of Statistics 6, 1979.
 """
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -414,25 +413,30 @@ def _steps(values: Floats, reached: Any, confidence: float) -> pd.DataFrame:
     first = pd.DataFrame([{**start, "at_risk": len(values), "events": 0}])
     if not len(values):
         return first
-    from scipy import stats  # takes 0.2 s, which only who wants a curve waits for
-
-    survival = stats.ecdf(stats.CensoredData(values[reached], right=values[~reached])).sf
-    with warnings.catch_warnings():
-        # Where the share is 0 or 1 there is no interval: said here by NaN, there by a warning.
-        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
-        interval = survival.confidence_interval(confidence, method="log-log")
-    times = survival.quantiles
-    found = pd.DataFrame(
-        {
-            "time": times,
-            "survival": survival.probabilities,
-            "low": interval.low.probabilities,
-            "high": interval.high.probabilities,
-            "at_risk": [int((values >= time).sum()) for time in times],
-            "events": [int((values[reached] == time).sum()) for time in times],
-        }
-    )
+    times = np.unique(values)
+    at_risk = np.array([(values >= time).sum() for time in times])
+    events = np.array([(values[reached] == time).sum() for time in times])
+    survival = np.cumprod((at_risk - events) / at_risk)
+    low, high = _greenwood(survival, at_risk, events, confidence)
+    columns = (times, survival, low, high, at_risk, events)
+    found = pd.DataFrame(dict(zip(first, columns, strict=True)))
     return pd.concat([first, found], ignore_index=True) if times[0] > 0 else found
+
+
+def _greenwood(
+    survival: Floats, at_risk: Floats, events: Floats, confidence: float
+) -> tuple[Floats, Floats]:
+    """The interval on the scale of log(-log S), as `scipy.stats.ecdf` has it.
+
+    That takes a second to import, which each run would wait for.
+    """
+    from scipy.special import ndtri
+
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN where the share is 0 or 1.
+        sums = np.cumsum(events / (at_risk * (at_risk - events)))
+        reach = ndtri((1 + confidence) / 2) * np.sqrt(sums) / np.abs(np.log(survival))
+        centre = np.log(-np.log(survival))
+        return np.exp(-np.exp(centre + reach)), np.exp(-np.exp(centre - reach))
 
 
 def median_time(frame: pd.DataFrame, *, by: Sequence[str] = POINT_AND_PROTOCOL) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sim.cli.terminal import STORE_LIMIT
 from sim.faults import FAULTS, Fault
@@ -104,7 +104,7 @@ def run(
     out: str | Path | None = None,
     protocols: str | Sequence[str] = (),
     seeds: int | Sequence[int] = (),
-    workers: int | None = None,
+    workers: int | Literal["auto"] = "auto",
     store_limit: str = STORE_LIMIT,
     scheduler: str | None = None,
     progress: bool = True,
@@ -114,10 +114,10 @@ def run(
     `scenario`: one that was built or loaded, its settings as in YAML, or a file's or a shipped
     one's name. `code`: see `use_code`. `accept_code`: where that has changed since, make the
     folder's tables anew. `out`: the result folder, `results/<name>` by default. `protocols`,
-    `seeds`: only these of the scenario's. `workers`: processes, 0 for none beside this one, one a
-    core by default. `store_limit`: how much disk the models under way may take. `scheduler`: a Dask
-    cluster's address, or its scheduler file, to train there instead. `progress`: whether to show on
-    standard error how far it is, and to say the cautions at its end.
+    `seeds`: only these of the scenario's. `workers`: processes, 0 for none beside this one, "auto"
+    for one a core where that is done sooner. `store_limit`: how much disk the models under way may
+    take. `scheduler`: a Dask cluster's address, or its scheduler file, to train there instead.
+    `progress`: whether to show on standard error how far it is, and to say the cautions at its end.
 
     Raises ScenarioError for a mistake, before anything is run, and RunsFailed when all the rest is
     done. What KeyboardInterrupt breaks off, the same call continues.
@@ -140,7 +140,7 @@ def sweep(
     seeds: int | None = None,
     protocols: str | Sequence[str] = (),
     out: str | Path | None = None,
-    workers: int | None = None,
+    workers: int | Literal["auto"] = "auto",
     store_limit: str = STORE_LIMIT,
     scheduler: str | None = None,
     progress: bool = True,

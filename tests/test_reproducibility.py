@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 TABLES = ("scores.parquet", "trace.parquet")
 
 
-def tables(folder: Path, workers: int, scenario: str = "churn", *options: str) -> list[bytes]:
+def tables(folder: Path, workers: int | str, scenario: str = "churn", *options: str) -> list[bytes]:
     arguments = ["run", scenario, *options, f"--workers={workers}", f"--out={folder}"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
@@ -43,9 +43,9 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes
     return folder, tables(folder, 0, "churn", *SMALL)
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("workers", [0, 1, 2, "auto"])
 def test_same_bytes_with_any_number_of_workers(
-    workers: int, expected: tuple[Path, list[bytes]], tmp_path: Path
+    workers: int | str, expected: tuple[Path, list[bytes]], tmp_path: Path
 ) -> None:
     assert tables(tmp_path / "renamed", workers, "churn", *SMALL) == expected[1]
 

@@ -2,7 +2,3 @@
 
 It holds the drawing library's code, and asks the network for nothing.
 """
-
-from analysis.report.page import report
-
-__all__ = ["report"]

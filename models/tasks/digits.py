@@ -5,6 +5,8 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
@@ -16,6 +18,8 @@ from models.tasks.settings import PartitionedSettings, SupervisedSettings, Tell,
 
 if TYPE_CHECKING:
     from models.tasks.task import Task
+
+_FILE = "data/digits.csv.gz"
 
 
 class DigitsSettings(PartitionedSettings, SupervisedSettings):
@@ -44,13 +48,11 @@ class DigitsSettings(PartitionedSettings, SupervisedSettings):
         Inputs [n, 1, 8, 8] in 0..1; what is held out is stratified by class.
         """
         import torch
-        from sklearn.datasets import load_digits
 
         from models.tasks.supervised import Samples, supervised
 
-        data = load_digits()
-        inputs = torch.from_numpy((data.images / 16.0).astype(np.float32)[:, None])
-        labels = data.target.astype(np.int64)
+        pixels, labels = _digits()
+        inputs = torch.from_numpy((pixels / 16.0).astype(np.float32))
         samples = Samples(inputs, torch.from_numpy(labels))
         return supervised(self, *samples.split(*self._held_out(labels)))
 
@@ -67,3 +69,14 @@ class DigitsSettings(PartitionedSettings, SupervisedSettings):
             test.append(members[:first])
             validation.append(members[first : first + second])
         return np.sort(np.concatenate(test)), np.sort(np.concatenate(validation))
+
+
+def _digits() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Pixels [1797, 1, 8, 8] in 0..16, and what they show, as `sklearn.datasets.load_digits`.
+
+    Its file is read here because the library takes a second to import.
+    """
+    library = find_spec("sklearn")
+    assert library is not None and library.origin is not None
+    rows = np.loadtxt(Path(library.origin).with_name("datasets") / _FILE, delimiter=",")
+    return rows[:, :64].reshape(-1, 1, 8, 8), rows[:, 64].astype(np.int64)

@@ -94,9 +94,11 @@ _FirstSeeds = Annotated[
     int | None, typer.Option("--seeds", metavar="N", min=1, help="Use the seeds 0 to N-1.")
 ]
 _Workers = Annotated[
-    int | None,
+    str,
     typer.Option(
-        metavar="N", min=0, help="Worker processes; 0 trains in this one. Default: one a core."
+        metavar="N",
+        help="Worker processes; 0 trains in this one, and auto has one a core where that is "
+        "done sooner.",
     ),
 ]
 _StoreLimit = Annotated[
@@ -136,7 +138,7 @@ def run(
     protocol: _Protocols = None,
     seed: _Seeds = None,
     seeds: _FirstSeeds = None,
-    workers: _Workers = None,
+    workers: _Workers = "auto",
     store_limit: _StoreLimit = STORE_LIMIT,
     scheduler: _Scheduler = None,
     out: Annotated[
@@ -182,7 +184,7 @@ def sweep(
     code: CodeFiles = None,
     accept_code: _AcceptCode = False,
     protocol: _Protocols = None,
-    workers: _Workers = None,
+    workers: _Workers = "auto",
     store_limit: _StoreLimit = STORE_LIMIT,
     scheduler: _Scheduler = None,
     dry_run: Annotated[
@@ -330,14 +332,15 @@ def _tell(finished: "Finished", track: list[str] | None, as_json: bool) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _print_plan(sweep: "Sweep", workers: int | None, as_json: bool) -> None:
+def _print_plan(sweep: "Sweep", workers: str, as_json: bool) -> None:
     from dataclasses import asdict
 
     from sim.cli.progress import plan_lines, point_lines
     from sim.runs.plan import plan
-    from sim.runs.session import worker_count
+    from sim.runs.session import asked_workers, worker_count
 
-    found = plan([point.scenario for point in sweep.points], worker_count(workers))
+    asked = worker_count(asked_workers(workers))
+    found = plan([point.scenario for point in sweep.points], asked)
     if as_json:
         points = [{"name": point.name, **point.values} for point in sweep.points]
         typer.echo(json.dumps({**asdict(found), "points": points}, indent=2))

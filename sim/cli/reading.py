@@ -216,7 +216,7 @@ def report(
 ) -> None:
     """Write one HTML page about the results, with figures to switch and zoom."""
     with mistakes_reported():
-        from analysis.report import report as write
+        from analysis.report.page import report as write
 
         target = write(folder, point=point, conditions=where or (), out=out)
         say(f"report in {target}; any browser opens it, without a network")

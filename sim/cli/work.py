@@ -9,7 +9,7 @@ from sim.cli.progress import progress_display
 from sim.cli.terminal import STORE_LIMIT, console, say
 from sim.record.errors import ScenarioError
 from sim.record.units import parse
-from sim.runs.session import Done, Session, worker_count
+from sim.runs.session import Done, Session, asked_workers
 from sim.runs.sweep import run_one, run_sweep
 from sim.scenario import Scenario, Sweep, restricted
 
@@ -20,14 +20,14 @@ FAILURES_SHOWN = 5
 class Means:
     """What work is done with: none of it changes a result.
 
-    `workers`: processes; 0 for none beside this one, None for one a core. `store_limit`: how much
+    `workers`: see `sim.compute.Workers`. `store_limit`: how much
     disk the models under way may take. `scheduler`: of a Dask cluster that works instead, its
     address or its file. `accept_code`: whether tables may be made anew where the user's code has
     changed. `progress`: whether to say anything, such as how far it
     is, or what changes nothing, before the end.
     """
 
-    workers: int | None = None
+    workers: int | str = "auto"
     store_limit: str = STORE_LIMIT
     scheduler: str | None = None
     _: KW_ONLY
@@ -89,8 +89,7 @@ def _session(folder: Path, means: Means) -> Iterator[Session]:
         limit_bytes = int(parse(means.store_limit, "B", STORE_LIMIT))
     except ValueError as mistake:
         raise ScenarioError(f"--store-limit {means.store_limit}: {mistake}") from None
-    if (workers := worker_count(means.workers)) < 0:
-        raise ScenarioError(f"--workers {workers}: is too small; allowed: 0 for none, or more")
+    workers = asked_workers(means.workers)
     shown = progress_display(console(stderr=True)) if means.progress else nullcontext(_unseen)
     tell = say if means.progress else _unseen
     try:

@@ -1,5 +1,8 @@
 """Real work by name: references to models, the graph that computes them, the engines that do it."""
 
+import os
+from typing import Final, Literal
+
 from sim.compute.engines.engine import ComputeError, DataPlane, Engine, one_thread
 from sim.compute.engines.pretence import Pretence
 from sim.compute.engines.workshop import InProcessEngine
@@ -9,6 +12,7 @@ from sim.compute.store.store import Store
 from sim.compute.store.vectors import Vectors
 
 __all__ = [
+    "AUTO",
     "ComputeError",
     "DataPlane",
     "Engine",
@@ -21,16 +25,33 @@ __all__ = [
     "ServerRule",
     "Store",
     "Vectors",
+    "Workers",
+    "cores",
     "engine_for",
     "one_thread",
 ]
 
+AUTO: Final = "auto"
+Workers = int | Literal["auto"]
+"""How many processes do operations: 0 for none beside this one, AUTO for one a core where that has
+them done sooner, else none.
+"""
 
-def engine_for(workers: int, plane: DataPlane, vectors: Vectors) -> Engine:
-    """The engine with that many worker processes; 0: in this process."""
+
+def engine_for(workers: Workers, plane: DataPlane, vectors: Vectors) -> Engine:
+    """The engine with that many worker processes; see `Workers`."""
     if not workers:
         return InProcessEngine(plane, vectors)
     # A check, and a world without learning, need no processes.
+    if workers == AUTO:
+        from sim.compute.engines.auto import AutoEngine
+
+        return AutoEngine(cores(), plane, vectors)
     from sim.compute.engines.workers import WorkerPoolEngine
 
     return WorkerPoolEngine(workers, plane, vectors)
+
+
+def cores() -> int:
+    """Those that this process may use: a container may own fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -66,7 +66,7 @@ class Graph:
         self.steps_asked = 0
         self.steps_demanded = 0
         self.steps_done = 0
-        engine.connect(self._finished)
+        engine.connect(self._finished, self.pace)
 
     @property
     def shared(self) -> int:

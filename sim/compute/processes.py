@@ -200,8 +200,8 @@ class _Server:
                 if not self._connection.poll(timeout_s):
                     return None
                 self._hear()
-        except EOFError:
-            return self._process.wait()
+        except (EOFError, OSError):  # It was lost, or closed, and has killed its children.
+            return self._process.wait() or -signal.SIGKILL
         return self._codes[number]
 
     def _hear(self) -> None:

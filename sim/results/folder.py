@@ -131,7 +131,7 @@ def write(
     runs: Sequence[RunTables],
     *,
     wall_s: float,
-    workers: int,
+    workers: int | str,
     operations: Operations | None = None,
     cautions: Sequence[Caution] = (),
 ) -> None:
@@ -139,8 +139,8 @@ def write(
 
     The scenario gives the tables' order of protocols; within a protocol rows are sorted by seed and
     time. `wall_s` is the real time taken, in seconds; like the rest it goes to
-    `run.json` only, never to a table. A failed run has no rows; `run.json` says why. `cautions`:
-    what a reader should know first, the gravest at the top.
+    `run.json` only, never to a table. `workers`: as they were asked for. A failed run has no rows;
+    `run.json` says why. `cautions`: what a reader should know first, the gravest at the top.
     """
     order = {name: position for position, name in enumerate(scenario.protocols)}
     ordered = sorted(runs, key=lambda run: (order[run.record.protocol], run.record.seed))

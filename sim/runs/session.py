@@ -8,7 +8,6 @@ import asyncio
 import functools
 import math
 import operator
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -16,8 +15,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.bits.fingerprint import NOTHING
-from sim.compute import ComputeError, Engine, Graph, Models, Store, Vectors, engine_for
+from sim.compute import (
+    AUTO,
+    ComputeError,
+    Engine,
+    Graph,
+    Models,
+    Store,
+    Vectors,
+    Workers,
+    cores,
+    engine_for,
+)
 from sim.record.code import whose_fault
+from sim.record.errors import ScenarioError
 from sim.record.folder import STORE_FOLDER
 from sim.record.rows import FAILED, Operations, RunRecord
 from sim.results import folder as results
@@ -88,14 +99,14 @@ class Progress:
 class Session:
     """How the work is done; none of it changes a result.
 
-    `home`: the folder with the store. `workers`: processes, 0 for none beside this one.
+    `home`: the folder with the store. `workers`: see `sim.compute.Workers`.
     `scheduler`: a Dask cluster's address, or its scheduler file, to work there instead.
     `accept_code`: whether tables may be made anew where the user's code has changed.
     `tell` gets what the user should know, `progress` how far it is, several times a second.
     """
 
     home: Path
-    workers: int
+    workers: Workers
     store_limit_bytes: int
     tell: Callable[[str], None]
     progress: Callable[[Progress], None]
@@ -111,12 +122,18 @@ class Done:
     failed: list[RunRecord] = field(default_factory=list)
 
 
-def worker_count(asked: int | None) -> int:
-    """The processes that are asked for, or one a core."""
-    if asked is not None:
-        return asked
-    # A container may own fewer cores than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def asked_workers(asked: int | str) -> Workers:
+    """What an option, or an argument, stands for. Raises ScenarioError."""
+    if asked == AUTO:
+        return AUTO
+    if str(asked).isdecimal():
+        return int(asked)
+    raise ScenarioError(f"--workers {asked}: is no number; allowed: {AUTO}, 0 for none, or more")
+
+
+def worker_count(asked: Workers) -> int:
+    """As many as there may be."""
+    return cores() if asked == AUTO else asked
 
 
 def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Data:

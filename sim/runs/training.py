@@ -26,6 +26,15 @@ class Training:
     def group_limit(self) -> int:
         return GROUP_LIMIT
 
+    @property
+    def preload(self) -> Sequence[str]:
+        return [__name__]
+
+    @property
+    def forks(self) -> bool:
+        """A process that a graphics card serves may not be forked; `auto` may come to one."""
+        return all(settings.device == "cpu" for settings in self.settings)
+
     def enter(self) -> None:
         if self.outside.code:
             activate(self.outside.code)

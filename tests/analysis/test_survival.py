@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import CensoredData, ecdf
 
 from analysis.metrics.clients import over_clients
 from analysis.metrics.progress import to_target
@@ -55,6 +56,20 @@ def test_without_censoring_it_is_the_share_that_is_left() -> None:
     # Where the share is 1 or 0 there is no interval.
     assert found["low"].isna().tolist() == [True, False, False, True]
     assert median_time(arrivals(1, 2, 2, 4))["median"].tolist() == [2.0]
+
+
+@pytest.mark.filterwarnings("ignore:The confidence interval is undefined")
+def test_it_is_scipy_s() -> None:
+    rng = np.random.default_rng(12)
+    for _ in range(20):
+        runs = rng.integers(1, 6, 12) * rng.choice([-1.0, 1.0], 12)
+        censored = CensoredData(np.abs(runs[runs > 0]), right=np.abs(runs[runs < 0]))
+        expected = ecdf(censored).sf
+        interval = expected.confidence_interval(0.9, method="log-log")
+        found = kaplan_meier(arrivals(*runs), confidence=0.9).iloc[1:]
+        np.testing.assert_array_equal(found["time"], expected.quantiles)
+        for name, one in {"survival": expected, "low": interval.low, "high": interval.high}.items():
+            np.testing.assert_allclose(found[name], one.probabilities, atol=1e-12)
 
 
 def test_nobody_arrives_and_all_arrive_at_once() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report import report
+from analysis.report.page import report
 from tests.analysis.report.browser import CHROMIUM, NO_CHROMIUM, browser
 from tests.benchmarks.large_sweep import synthesised
 

@@ -120,7 +120,10 @@ def test_what_is_finished_is_only_loaded(
         (lambda s: bt.run("no_such"), "^no_such: no such file or shipped scenario"),
         (lambda s: bt.run(s, protocols="local"), "^--protocol local: not in the scenario; allowed"),
         (lambda s: bt.run(s, seeds=[3, 4]), "^--seed 4: not in the scenario; allowed: 3$"),
-        (lambda s: bt.run(s, workers=-1), "^--workers -1: is too small; allowed: 0 for none"),
+        (
+            lambda s: bt.run(s, workers=-1),
+            "^--workers -1: is no number; allowed: auto, 0 for none, or more",
+        ),
         (lambda s: bt.run(s, store_limit="4"), "^--store-limit 4: '4' needs a unit"),
         (lambda s: bt.sweep(s, {"duraton": ["1 s"]}), "^vary duraton: .*did you mean duration"),
         (lambda s: bt.sweep(s, {"duration": []}), "^vary: duration: has no values"),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sim.compute.engines.engine import DataPlane, Failure, Finished, Result
 from sim.compute.engines.workshop import failure_text
+from sim.compute.pace import Pace
 from sim.compute.refs import Job, Vector
 from sim.compute.store.vectors import DamagedVector
 from sim.record.errors import ScenarioError, installing
@@ -194,7 +195,7 @@ class ClusterEngine:
         there: int = self._client.scheduler_info().get("n_workers", 0)
         return max(1, there)
 
-    def connect(self, finished: Finished) -> None:
+    def connect(self, finished: Finished, pace: Pace) -> None:
         self._finished = finished
 
     def seat(self) -> int | None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sim.compute.pace import Pace
 from sim.compute.refs import Job, Scores, ServerRule, Vector
 
 
@@ -66,6 +67,14 @@ class DataPlane(Protocol):
     def group_limit(self) -> int:
         """How many trainings may be done together."""
 
+    @property
+    def preload(self) -> Sequence[str]:
+        """Modules that every worker needs; see `Processes`."""
+
+    @property
+    def forks(self) -> bool:
+        """Whether operations may be done by a forked process."""
+
     def enter(self) -> None:
         """Make this process ready to build this plane's learners; others' may have been here.
 
@@ -93,8 +102,8 @@ class Engine(Protocol):
     def group_limit(self) -> int:
         """How many trainings one group may hold."""
 
-    def connect(self, finished: Finished) -> None:
-        """Whom to tell; once, before anything else."""
+    def connect(self, finished: Finished, pace: Pace) -> None:
+        """Whom to tell, and how much is to be done; once, before anything else."""
 
     def seat(self) -> int | None:
         """A worker that would take a group now; None if all have enough to do."""

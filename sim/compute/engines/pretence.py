@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sim.compute.engines.engine import Finished
+from sim.compute.pace import Pace
 from sim.compute.refs import Job
 
 
@@ -19,7 +20,7 @@ class Pretence:
         """By data set."""
         self._busy = False
 
-    def connect(self, finished: Finished) -> None:
+    def connect(self, finished: Finished, pace: Pace) -> None:
         self._finished = finished
 
     def seat(self) -> int | None:

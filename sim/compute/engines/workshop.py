@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
 from sim.compute.engines.engine import DataPlane, Failure, Finished, Learner, Result, one_thread
+from sim.compute.pace import Pace
 from sim.compute.refs import Job, Scores, Vector
 from sim.compute.store.vectors import Vectors
 from sim.record.code import whose_fault
@@ -118,7 +119,7 @@ class InProcessEngine:
         self._workshop = Workshop(plane, vectors)
         self._busy = False
 
-    def connect(self, finished: Finished) -> None:
+    def connect(self, finished: Finished, pace: Pace) -> None:
         self._finished = finished
 
     def seat(self) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.report import report
+from analysis.report.page import report
 from sim.record.rows import TraceRow
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.figures.test_timeline_figure import lives

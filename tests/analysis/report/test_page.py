@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from analysis.report import report
+from analysis.report.page import report
 from sim.cli import app
 from sim.record.errors import ResultError
 from sim.scenario import load as scenario_of

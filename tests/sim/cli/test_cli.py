@@ -50,7 +50,7 @@ class FakeWork:
     """Stands in for `sim.runs.session`: remembers its calls, learns at once, fails when told to."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[tuple[str, ...], tuple[int, ...], int]] = []
+        self.calls: list[tuple[tuple[str, ...], tuple[int, ...], int | str]] = []
         self.failure: BaseException | None = None
         self.interrupts = False
 
@@ -195,7 +195,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert not simulation.calls and not Path("results").exists()
 
 
-@pytest.mark.parametrize("option", [("--seed", "x"), ("--workers", "-1"), ("--nonsense",)])
+@pytest.mark.parametrize(
+    "option", [("--seed", "x"), ("--workers", "x"), ("--workers", "-1"), ("--nonsense",)]
+)
 def test_a_malformed_option_exits_with_2(
     scenario: str, simulation: FakeWork, option: tuple[str, ...]
 ) -> None:
@@ -518,13 +520,24 @@ def test_schema_is_json() -> None:
     "arguments", [["--help"], ["run", "--help"], ["list"], ["schema"], ["check", "server_crash"]]
 )
 def test_quick_commands_import_neither_torch_nor_the_data_libraries(arguments: list[str]) -> None:
+    assert imported(arguments).isdisjoint({"torch", "sklearn", "pandas", "pyarrow"})
+
+
+@pytest.mark.slow
+def test_a_run_imports_no_library_that_it_has_no_use_for(scenario: str, tmp_path: Path) -> None:
+    found = imported(["run", str(Path(scenario).resolve()), f"--out={tmp_path / 'out'}"])
+    unused = {"sklearn", "scipy.stats", "matplotlib", "plotly", "torch._inductor"}
+    assert "torch" in found and found.isdisjoint(unused)
+
+
+def imported(arguments: list[str]) -> set[str]:
+    """The modules that a command has in the end."""
     script = (
         "import sys\n"
         "from sim.cli import main\n"
         "try:\n    main()\n"
         "except SystemExit as end:\n    assert not end.code, end.code\n"
-        "heavy = {'torch', 'sklearn', 'pandas', 'pyarrow'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "print('\\n', *sys.modules)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
@@ -534,3 +547,4 @@ def test_quick_commands_import_neither_torch_nor_the_data_libraries(arguments: l
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())

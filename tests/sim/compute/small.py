@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Container, Hashable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from models import operations
-from sim.compute import Engine, Graph, Lineage, Models, Store, engine_for
+from sim.compute import Engine, Graph, Lineage, Models, Store, Workers, engine_for
 from sim.compute.engines.engine import Finished
 from sim.compute.engines.workshop import InProcessEngine
+from sim.compute.pace import Pace
 from sim.compute.refs import Job, Vector
 from sim.compute.store.vectors import Vectors
 
@@ -76,6 +77,8 @@ class SmallPlane:
     """Builds those; a worker finds it by its name."""
 
     group_limit: int = 4
+    preload: ClassVar[tuple[str, ...]] = ("torch",)
+    forks: ClassVar[bool] = True
 
     def enter(self) -> None:
         """Nothing of a user's to get ready."""
@@ -114,7 +117,7 @@ class Stuck:
     def __init__(self) -> None:
         self.taken: list[Job] = []
 
-    def connect(self, finished: Finished) -> None: ...
+    def connect(self, finished: Finished, pace: Pace) -> None: ...
 
     def seat(self) -> int | None:
         return None if self.taken else 0
@@ -137,7 +140,7 @@ def unused(spec: Hashable = None, name: str = "n") -> Lineage:
 
 @asynccontextmanager
 async def at_work(
-    workers: int = 0,
+    workers: Workers = 0,
     folder: Path | None = None,
     *,
     limit_bytes: int = NO_LIMIT,

@@ -133,6 +133,26 @@ def test_no_helper_outlives_a_parent_that_is_killed(forks: str) -> None:
     assert len(helpers) == 2 and not any(map(_lives_on, helpers))
 
 
+@pytest.mark.parametrize("forks", [True, False])
+def test_ctrl_c_cannot_hit_a_helper_even_before_it_ignores_it(forks: bool) -> None:
+    several = Processes(forks=forks)
+    process = several.start(MAIN)
+    try:
+        for _ in range(10):
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.01)
+        assert _signals(process.pid, "SigBlk") & 1 << signal.SIGINT - 1
+        assert process.returncode is None
+    finally:
+        several.close()
+
+
+def _signals(process: int, which: str) -> int:
+    """The mask of signals that are blocked (SigBlk) or ignored (SigIgn) there."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith(which))
+
+
 def _lives_on(process: int) -> bool:
     deadline = time.monotonic() + 20
     while lives(process) and time.monotonic() < deadline:
