@@ -29,7 +29,8 @@ class Distinct:
             self._fold()
 
     def __len__(self) -> int:
-        self._fold()
+        if self._fresh:
+            self._fold()
         return len(self._halves)
 
     def _fold(self) -> None:

@@ -67,7 +67,7 @@ class ModelRef:
     depth: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.depth = 1 + max((model.depth for model in self.inputs), default=0)
+        self.depth = 1 + max([model.depth for model in self.inputs], default=0)
 
     @property
     def is_direction(self) -> bool:

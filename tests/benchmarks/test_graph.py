@@ -1,54 +1,46 @@
-"""A graph of a million operations: what it costs to name, demand and schedule, and its memory."""
+"""A graph of ten million operations: what it costs to name, demand and schedule, and its memory."""
 
-import asyncio
-import multiprocessing
-import resource
-import time
-from concurrent.futures import ProcessPoolExecutor
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from sim.compute import Graph, Lineage, Models, Pretence, Store
+from tests.benchmarks.before import ROOT, checkout
 
 pytestmark = pytest.mark.benchmark
-CLIENTS, PENDING = 1_000, 50_000
+BEFORE = "8e9337e"
+"""Names in sets of texts, a future for each score that was ever demanded."""
+PAIRS, FEW, MANY = 3, 300_000, 10_000_000
 
 
-def measured(rounds: int) -> tuple[int, float, float]:
-    """Operations computed, processor seconds, and the peak of memory in MiB."""
+class Measured:
+    """A sweep's operations in a fresh process, of the revision that lies in `root`."""
 
-    async def scene() -> int:
-        held = Models()
-        graph = Graph(Pretence(), Store(None, 0, held, print), held, pending_limit=PENDING)
-        models = Lineage(graph, None, "n")
-        current = [models.initial()] * CLIENTS
-        for number in range(rounds):
-            # Each merges with its neighbour and trains, as a protocol would have it.
-            merged = [
-                models.combined((current[i], current[i - 1]), (0.5, 0.5)) for i in range(CLIENTS)
-            ]
-            current = [models.trained(merged[i], i, number) for i in range(CLIENTS)]
-            last = [models.scored(model) for model in current]
-            await graph.throttle()
-        await asyncio.gather(*last)
-        return graph.computed
-
-    started_s = time.process_time()
-    computed = asyncio.run(scene())
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return computed, time.process_time() - started_s, peak_mib
-
-
-def test_memory_of_a_million_operations() -> None:
-    peaks = []
-    for rounds in (35, 350):
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            computed, cpu_s, peak_mib = pool.submit(measured, rounds).result()
-        peaks.append(peak_mib)
+    def __init__(self, root: Path, count: int) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("operations.py")), str(count)]
+        environment = os.environ | {"PYTHONPATH": str(root)}
+        told = json.loads(subprocess.check_output(command, env=environment))
+        assert told["named"] == told["done"] > count
+        self.each_us = 1e6 * told["cpu_s"] / told["done"]
+        self.own_bytes = told["bytes"]
+        self.each_bytes = told["bytes"] / told["done"]
         print(
-            f"\n{computed:,} operations: {cpu_s:.1f} s of processor, "
-            f"{1e6 * cpu_s / computed:.0f} us each, peak {peak_mib:.0f} MiB"
+            f"\n{root.name}: {told['done']:,} operations, {self.each_us:.1f} us of processor each, "
+            f"peak {told['bytes'] / (1 << 20):,.0f} MiB, {self.each_bytes:.0f} bytes each",
+            flush=True,
         )
-    assert computed > 1_000_000
-    # Ten times the operations: what grows is their names, not what is pending.
-    assert peaks[1] - peaks[0] < 400
+
+
+def test_ten_million_operations_fit_in_three_gib_and_cost_no_more_time(tmp_path: Path) -> None:
+    before = checkout(BEFORE, tmp_path)
+    pairs = [(Measured(before, FEW), Measured(ROOT, FEW)) for _ in range(PAIRS)]
+    ratio = statistics.median(now.each_us / then.each_us for then, now in pairs)
+    print(f"\ntime of each against {BEFORE}: {ratio:.2f}")
+    many = Measured(ROOT, MANY)
+    assert ratio < 1.05
+    assert many.own_bytes < 3 << 30
+    assert many.each_bytes < 300
