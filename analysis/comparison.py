@@ -12,6 +12,7 @@ from analysis.metrics import (
     COSTS,
     LOOK,
     LOSS_KINDS,
+    PRESENCE_KINDS,
     RUN,
     SHARES,
     STATE_KINDS,
@@ -23,6 +24,7 @@ from analysis.metrics import (
     not_after,
     progress_after_crash,
     round_lengths,
+    thinned_work,
     time_shares,
     work_lost,
 )
@@ -68,6 +70,7 @@ _SCORE_COLUMNS = [*LOOK, "node", "stage", "value", "up", "member"]
 _TRACE_COLUMNS = [
     *RUN,
     *("time_s", "duration_s", "node", "kind", "peer", "bytes", "cause", "updates"),
+    *("round", "attempt", "asked"),
 ]
 _KINDS = tuple(dict.fromkeys((*LOSS_KINDS, *STATE_KINDS, *WORK_KINDS, *COST_KINDS)))
 # A server's model is compared as the global one; another protocol has none to subtract.
@@ -250,7 +253,7 @@ def _of_point(results: Results, point: str) -> _Point:
     scores = results.scores(
         points=point, stage=None, metric=sorted(metrics), columns=_SCORE_COLUMNS
     )
-    trace = results.trace(points=point, kinds=_KINDS, columns=_TRACE_COLUMNS)
+    trace = results.trace(points=point, kinds=results.told(_KINDS), columns=_TRACE_COLUMNS)
     stages = frozenset(scores["stage"].dropna().astype("str"))
     curves = score_curves(scores, results.metric)
     work = cumulated(trace, scores)
@@ -263,9 +266,13 @@ def _of_point(results: Results, point: str) -> _Point:
     crash_s = float(results.conditions["crash_s"][point])
     gained = progress_after_crash(told_alike(curves, scores), crash_s, column=_headline(stages))
     found = found.merge(gained[[*RUN, "value"]].rename(columns={"value": PROGRESS}), on=RUN)
-    found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
-    found = found.merge(time_shares(trace, scores), on=RUN)
-    found = found.merge(costs(trace, scores, _priced(results, point)), on=RUN)
+    if len(results.told(_KINDS)) == len(_KINDS):
+        found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
+        found = found.merge(time_shares(trace, scores), on=RUN)
+        found = found.merge(costs(trace, scores, _priced(results, point)), on=RUN)
+    else:
+        found = found.merge(thinned_work(trace, work)[[*RUN, *WORK]], on=RUN)
+        found = found.assign(**dict.fromkeys((*SHARES, *COSTS), math.nan))
     found = found.merge(reached_target(scores, target), on=RUN, how="left")
     alike = dict(_at_equal_cost(results, curves))
     return _Point(found, alike, stages, effort, _newcomers(results, trace, scores, stages))
@@ -274,6 +281,8 @@ def _of_point(results: Results, point: str) -> _Point:
 def _newcomers(
     results: Results, trace: pd.DataFrame, scores: pd.DataFrame, stages: Collection[str]
 ) -> pd.DataFrame:
+    if not results.told(PRESENCE_KINDS):
+        trace = told_alike(trace.head(0), scores)  # Nobody is known to have joined.
     stage = TRAINED if _headline(stages) == "mean_trained" else RECEIVED
     is_shown = scores["stage"].isna() | (scores["stage"] == stage)
     rows = scores[is_shown & (scores["metric"] == results.metric)]
@@ -402,7 +411,7 @@ def over_text(results: Results) -> str:
     """What numbers of several seeds are: `score_text` and `difference_text` of them."""
     count = len(results.seeds)
     told = {1: "1 seed", TWO: "mean of two seeds"}
-    return told.get(count, f"mean ± 95 % interval over {count} seeds")
+    return told.get(count, f"mean ± 95 % interval over {count} seeds") + results.sample_text
 
 
 def chance_text(differences: Mapping[K, Interval]) -> str:

@@ -59,8 +59,9 @@ def disturbances(results: Results, point: str, *, seeds: Seeds | None = None) ->
     """
     metric = results.metric
     scores = results.scores(points=point, seeds=seeds, metric=metric, columns=_SCORE_COLUMNS)
-    trace = results.trace(points=point, seeds=seeds, kinds=_TRACE_KINDS, columns=_TRACE_COLUMNS)
-    if scores.empty:
+    kinds = results.told(_TRACE_KINDS)
+    trace = results.trace(points=point, seeds=seeds, kinds=kinds, columns=_TRACE_COLUMNS)
+    if scores.empty or not kinds:
         return _frame([]).assign(is_fixed=pd.Series([], dtype="bool"))
     parts = [_down(trace, scores), _absent(trace, scores), _others(trace)]
     found = pd.concat(parts, ignore_index=True)
@@ -158,7 +159,7 @@ def struck_text(results: Results, point: str) -> str:
             said = _moves(rows, str(kind), seeds)
         else:
             lasting = rows.assign(stop_s=rows["stop_s"].fillna(end_s))
-            said, is_shared = _lasting(lasting, str(kind), end_s * seeds, len(results.clients))
+            said, is_shared = _lasting(lasting, str(kind), end_s * seeds, results.scored)
             shared |= {str(cause)} if is_shared else set()
         texts.setdefault(str(cause), []).append(said)
     # A fault's name says more only where it struck at more than a few times.

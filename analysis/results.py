@@ -18,7 +18,16 @@ from sim.record.errors import ResultError
 from sim.record.folder import SCENARIO_FILE, SCORES_FILE, SWEEP_FILE, TRACE_FILE
 from sim.record.metrics import Better, Bounds, limits
 from sim.record.points import ProtocolRecord, TargetRecord
-from sim.record.rows import CLIENT, FINISHED, RECEIVED, STAGES, TRACE_KINDS, ScoreRow, TraceRow
+from sim.record.rows import (
+    CLIENT,
+    FINISHED,
+    LEFT_OUT,
+    RECEIVED,
+    STAGES,
+    TRACE_KINDS,
+    ScoreRow,
+    TraceRow,
+)
 
 Names = str | Iterable[str]
 Seeds = int | Iterable[int]
@@ -256,16 +265,40 @@ class Results:
         missing where they do not apply, `round`, `attempt`, `cause`, `peers` (a list), `asked`,
         `answered`, `updates` and `factor`.
         Traces are long: choose the kinds and columns that are needed. The frame's `attrs` keep the
-        chosen kinds and nodes, and metrics refuse a trace without what they need.
+        chosen kinds and nodes, and metrics refuse a trace without what they need. Raises
+        ResultError for a kind that the scenario leaves out of its traces.
         """
         wanted = self._wanted(protocols, seeds, nodes)
+        told = self.told(TRACE_KINDS)
         if kinds is not None:
             wanted["kind"] = self.chosen("kind", kinds, TRACE_KINDS)
+            if lacking := [kind for kind in wanted["kind"] if kind not in told]:
+                what = f"its traces leave out {listed(lacking)}"
+                raise ResultError(f"{self.folder}: {what}; needed: output: {{trace: all}}")
+        elif len(told) < len(TRACE_KINDS):
+            wanted["kind"] = told
         frame = self._read(TRACE_FILE, TraceRow, points, wanted, columns)
         # A metric that needs what was left out would take it for what never happened.
         parts = [name for name in ("kind", "node") if name in wanted]
         frame.attrs = {f"{name}s": tuple(wanted[name]) for name in parts}
         return frame
+
+    def told(self, kinds: Iterable[str]) -> tuple[str, ...]:
+        """Those kinds that the scenario doesn't leave out of its traces."""
+        left_out = LEFT_OUT[self.settings.get("output", {}).get("trace", "all")]
+        return tuple(kind for kind in kinds if kind not in left_out)
+
+    @property
+    def scored(self) -> int:
+        """How many clients are scored: all, or a sample of them."""
+        number = self.settings.get("evaluation", {}).get("clients", "all")
+        return len(self.clients) if number == "all" else min(int(number), len(self.clients))
+
+    @property
+    def sample_text(self) -> str:
+        """`, 100 of 1,000 clients scored`; empty where all are."""
+        every = len(self.clients)
+        return f", {self.scored:,} of {every:,} clients scored" if self.scored < every else ""
 
     def _wanted(
         self, protocols: Names | None, seeds: Seeds | None, nodes: Names | None

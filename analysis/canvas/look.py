@@ -269,7 +269,8 @@ def title(
     fixed = held(several[0], points) if points is not None else []
     shown = f"{' or '.join(dict.fromkeys(asked))}{same}"
     parts = [*([STAGE_WORDS[stage]] if stage else []), *fixed, shown]
-    lines = [f"{', '.join(labels(several))}: {what}{short}", "; ".join(parts), *said]
+    scored = "".join(dict.fromkeys(one.sample_text for one in several))
+    lines = [f"{', '.join(labels(several))}: {what}{scored}{short}", "; ".join(parts), *said]
     most = page().letters("figure.titlesize", _TITLE_LETTER)
     text = "\n".join(textwrap.fill(line, most) for line in lines)
     figure.suptitle(text, x=0.01, ha="left")

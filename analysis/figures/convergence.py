@@ -62,7 +62,7 @@ def convergence_data(
 
 
 def _work(results: Results, scores: pd.DataFrame, points: Names | None, over: Over) -> pd.DataFrame:
-    trace = results.trace(points=points, kinds=WORK_KINDS)
+    trace = results.trace(points=points, kinds=results.told(WORK_KINDS))
     names = [str(name) for name in scores["point"].unique()]
     each = (
         {name: epochs_per_round(results.settings_at(name)) for name in names}

@@ -101,7 +101,8 @@ def timeline_data(
     scores = results.scores(points=run[0], protocols=run[1], seeds=run[2])
     if scores.empty:
         raise ResultError(f"{results.folder}: {run[1]} seed {run[2]} is not finished")
-    trace = results.trace(points=run[0], protocols=run[1], seeds=run[2], kinds=_KINDS)
+    kinds = results.told(_KINDS) or _KINDS  # Of those of no use to it, it says so.
+    trace = results.trace(points=run[0], protocols=run[1], seeds=run[2], kinds=kinds)
     end_s = float(scores["time_s"].max())
     struck = disturbances(results, run[0], seeds=run[2])
     acts = trace[trace["kind"].isin(list(_ACTS))]

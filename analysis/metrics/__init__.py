@@ -47,6 +47,7 @@ from analysis.metrics.work import (
     lost_by_cause,
     not_after,
     round_lengths,
+    thinned_work,
     with_work,
     work_lost,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "score_name",
     "staleness_over_time",
     "suspicions",
+    "thinned_work",
     "time_by_state",
     "time_shares",
     "to_target",

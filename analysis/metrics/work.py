@@ -24,8 +24,8 @@ from analysis.metrics.common import (
 )
 from sim.record.errors import ResultError
 
-WORK_KINDS = ("train", "train_lost", "transfer")
-"""What `cumulated` needs of a trace."""
+WORK_KINDS = ("train", "train_lost", "transfer", "look")
+"""What `cumulated` needs of a trace; of one that is thinned `look` is enough."""
 LOSS_KINDS = ("train", "train_lost", "transfer", "transfer_lost", "message_lost")
 """What `work_lost` and `lost_by_cause` need of a trace."""
 _ROUNDING = 1e-9
@@ -45,13 +45,38 @@ def cumulated(
 
     `trace`: with the kinds of `WORK_KINDS`, and peer, bytes; `scores` tells the runs, nodes and
     looks (any metric will do), so that a node that did nothing has its rows of zeros. What ends at
-    the instant of a look is in it.
+    the instant of a look is in it. Where the trace tells of looks, the sums are theirs: columns
+    round, attempt, asked.
 
     Columns: point, protocol, seed, time_s; `node` if `by_node`, else the sums over all nodes and
     `clients`, how many learn; `local_rounds` finished, `local_rounds_lost`; `bytes_received` and
     `bytes_sent` of models that were delivered; `local_epochs`, the rounds times
     `epochs_per_round`, if that is given.
     """
+    told = trace[trace["kind"] == "look"]
+    if by_node or told.empty:
+        looks = _added_up(trace, scores, by_node=by_node)
+    else:
+        looks = _told(told)
+    if epochs_per_round is not None:
+        each = per_point(looks["point"], epochs_per_round, "epochs_per_round")
+        looks["local_epochs"] = looks["local_rounds"] * each
+    return looks.sort_values([*RUN, "time_s", *(["node"] if by_node else [])], ignore_index=True)
+
+
+def _told(looks: pd.DataFrame) -> pd.DataFrame:
+    """What the trace's rows of looks say of all nodes."""
+    check(looks, [*RUN, "time_s", "asked", "round", "attempt", "bytes"], "trace")
+    names = {"asked": "clients", "round": "local_rounds", "bytes": "bytes_received"}
+    found = looks[[*RUN, "time_s", *names]].rename(columns=names)
+    found["local_rounds_lost"] = looks["attempt"] - looks["round"]
+    found["bytes_sent"] = found["bytes_received"]
+    columns = ["clients", *_COUNTED]
+    return found[[*RUN, "time_s", *columns]].astype(dict.fromkeys(columns, "int64"))
+
+
+def _added_up(trace: pd.DataFrame, scores: pd.DataFrame, *, by_node: bool) -> pd.DataFrame:
+    """The sums of what the trace's rows tell."""
     check_trace(trace, scores, WORK_KINDS, ["peer", "bytes"])
     nodes = nodes_of(scores)
     times = scores[[*RUN, "time_s"]].drop_duplicates()
@@ -67,11 +92,7 @@ def cumulated(
         learns = looks.assign(clients=is_client(looks["node"]).astype("int64"))
         keys = [*RUN, "time_s"]
         looks = learns.groupby(keys, observed=True)[["clients", *_COUNTED]].sum().reset_index()
-    if epochs_per_round is not None:
-        each = per_point(looks["point"], epochs_per_round, "epochs_per_round")
-        looks["local_epochs"] = looks["local_rounds"] * each
-    looks = looks.drop(columns="place", errors="ignore")
-    return looks.sort_values([*RUN, "time_s", *(["node"] if by_node else [])], ignore_index=True)
+    return looks.drop(columns="place", errors="ignore")
 
 
 def _happened(trace: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
@@ -232,6 +253,23 @@ def work_lost(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     all_s = found["train_s"] + found["train_lost_s"]
     found.insert(2, "lost_share", (found["train_lost_s"] / all_s.where(all_s > 0)))
     return found.reset_index()
+
+
+def thinned_work(trace: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
+    """What `work_lost` tells of runs whose traces tell of no transfers.
+
+    `work`: as `cumulated` gives it for whole runs; `trace`: what it tells of trainings.
+
+    Columns: point, protocol, seed; `local_rounds`, `local_rounds_lost`, `bytes_received`;
+    `lost_share`, NaN where the trace tells of no trainings.
+    """
+    ends = work.sort_values("time_s").drop_duplicates(RUN, keep="last")
+    found = ends[[*RUN, "local_rounds", "local_rounds_lost", "bytes_received"]].set_index(RUN)
+    rows = trace[trace["kind"].isin(["train", "train_lost"])]
+    all_s = rows.groupby(RUN, observed=True)["duration_s"].sum()
+    lost = rows[rows["kind"] == "train_lost"]
+    lost_s = lost.groupby(RUN, observed=True)["duration_s"].sum().reindex(all_s.index).fillna(0)
+    return found.assign(lost_share=(lost_s / all_s.where(all_s > 0))).reset_index()
 
 
 def lost_by_cause(trace: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from analysis.canvas.choices import scores_of
 from analysis.comparison import compared
 from analysis.files import whole_file
 from analysis.loading import load
+from analysis.metrics import STATE_KINDS
 from analysis.report import curves, nodes
 from analysis.report.answer import answer
 from analysis.report.cautions import cautions
@@ -97,7 +98,8 @@ def _figures(results: Results, point: str | None) -> Iterator[Figure]:
     if results.paths:
         yield curves.at_the_end(results)
     yield curves.over_time(results)
-    yield nodes.timeline(results, point)
+    if results.told(STATE_KINDS):
+        yield nodes.timeline(results, point)
 
 
 def _commands(results: Results, asked: _Asked) -> Table:

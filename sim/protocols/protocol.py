@@ -250,7 +250,7 @@ class Running(ABC):
         return [0.0] * len(self.world.clients)
 
     def seen(self) -> Iterator[Seen]:
-        """What the observer looks at: each client's models, stage by stage, then an average.
+        """What the observer looks at: each scored client's models, by stage, then an average of all.
 
         A client that is down is seen with what it has stored, as is one that has left, or not
         joined yet; such a one lags behind nobody. The average is of the members' trained models by
@@ -260,10 +260,10 @@ class Running(ABC):
         """
         clients, staleness = self.world.clients, self.staleness()
         for stage in self.stages:
-            for node, lag in zip(clients, staleness, strict=True):
+            for node in self.world.scored:
                 model = node.storage.received if stage == RECEIVED else node.storage.model
                 rounds, version, site = node.rounds, node.storage.rounds, node.machine.site
-                behind = lag if node.is_member else 0.0
+                behind = staleness[node.index] if node.is_member else 0.0
                 told = (rounds, version, behind, node.up, site, node.is_member)
                 yield Seen(node.name, stage, model, *told)
         # Of the last who left a model remains.

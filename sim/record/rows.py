@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 CLIENT = "client_"
 """How the names of clients begin; a number from 0 follows."""
@@ -52,8 +52,21 @@ TRACE_KINDS = {
     "trust": "it believes so no longer",
     "partition": "the network fell apart",
     "heal": "it is whole again",
+    "look": "the observer's, where the trace is thinned or not all clients are scored; by then, of "
+    "all asked clients: round, finished local rounds; attempt, those and lost ones; bytes delivered",
 }
 """What a trace may tell of."""
+LOOK = "look"
+MESSAGE_KINDS = ("ping", "transfer", "transfer_lost", "message_lost", "not_kept")
+"""Those that tell of single messages: most rows of a trace."""
+Detail = Literal["all", "rounds", "none"]
+"""How much a trace tells: with `rounds` all but single messages, with `none` looks alone."""
+LEFT_OUT: Mapping[Detail, tuple[str, ...]] = {
+    "all": (),
+    "rounds": MESSAGE_KINDS,
+    "none": tuple(kind for kind in TRACE_KINDS if kind != LOOK),
+}
+"""The kinds that a trace of such detail doesn't tell of."""
 
 
 class Column(NamedTuple):

@@ -65,7 +65,7 @@ def build(
 ) -> tuple[World, Running]:
     """The world of one run at time 0, with every behaviour and fault started."""
     settings = scenario.protocols[protocol]
-    streams, trace = Streams(seed), Trace(protocol, seed)
+    streams, trace = Streams(seed), Trace(protocol, seed, scenario.output.trace)
     # All may send to all at one instant, several times.
     clock = Clock(MOST_AT_ONCE + 20 * len(scenario.client_names) ** 2)
     every_machine = _machines(scenario, streams, facts)
@@ -75,6 +75,8 @@ def build(
     nodes = [
         Node(index, network, lineage, machine) for index, machine in enumerate(machines.values())
     ]
+    clients = [node for node in nodes if not is_server(node.name)]
+    scored = scenario.scored(seed)
     server = scenario.server
     world = World(
         clock,
@@ -82,7 +84,7 @@ def build(
         trace,
         streams,
         lineage,
-        clients=[node for node in nodes if not is_server(node.name)],
+        clients=clients,
         servers=[node for node in nodes if is_server(node.name)],
         topology=scenario.topology.build(scenario.clients.count, streams),
         duration_s=scenario.duration,
@@ -92,6 +94,7 @@ def build(
         checkpoint_every=server.checkpoint_every if server else 1,
         learning_rate=scenario.training_of(protocol).learning_rate,
         label_shares=facts.label_shares,
+        scored=[node for node in clients if node.name in scored],
     )
     running = _running(settings, world)
     # Who joins later is absent before any other fault could find it down.

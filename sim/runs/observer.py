@@ -16,7 +16,7 @@ from sim.record.metrics import (
     seen_from,
     validation_metric,
 )
-from sim.record.rows import AGGREGATE, ScoreRow
+from sim.record.rows import AGGREGATE, LOOK, ScoreRow
 from sim.scenario import Scenario
 from sim.world import Behaviour, Tie, World
 
@@ -68,6 +68,8 @@ class Observer:
         validated = scenario.validated_stages
         self._scored = (None, *scenario.evaluation.stages)
         self._validated = (None, *validated) if validated else ()
+        scored = {node.name for node in world.scored}
+        self._unscored = {node.name for node in world.clients} - scored
         self.looks: list[Look] = []
         self.latest: Looks = []
         world.clock.process(self._watch())
@@ -79,6 +81,7 @@ class Observer:
         while not stops:
             yield clock.at(min(number * every_s, end_s), Tie.OBSERVER)
             stops = clock.now >= end_s
+            self._count()
             self.latest = self._seen(last if stops else TEST)
             if (yield from self._reached()):
                 if not stops:
@@ -89,8 +92,24 @@ class Observer:
             number += 1
 
     def _seen(self, dataset: str) -> Looks:
-        seen = [one for one in self._running.seen() if one.stage in self._scored]
-        return [(self._look(one, dataset), one.model) for one in seen]
+        seen = (one for one in self._running.seen() if one.stage in self._scored)
+        looked_at = (one for one in seen if one.node not in self._unscored)
+        return [(self._look(one, dataset), one.model) for one in looked_at]
+
+    def _count(self) -> None:
+        """Tell of all nodes what neither the trace's rows nor the scored clients add up to."""
+        world, scenario = self._world, self._scenario
+        if scenario.output.trace != "all" or scenario.evaluation.clients != "all":
+            done, lost = (world.trace.counts[kind] for kind in ("train", "train_lost"))
+            world.trace.record(
+                world.clock.now,
+                "",
+                LOOK,
+                size_bytes=world.network.tally.bytes_delivered,
+                round=done,
+                attempt=done + lost,
+                asked=len(world.clients),
+            )
 
     def _look(self, seen: Seen, dataset: str) -> Look:
         scored, validation = self._world.lineage.scored, None
@@ -127,7 +146,7 @@ class Observer:
         if goal.of == AGGREGATE:
             value = by_node[AGGREGATE]
         else:
-            everyone = self._world.clients
+            everyone = self._world.scored
             present = [node for node in everyone if node.is_member] or everyone
             clients = [by_node[node.name] for node in present]
             worst = min if rising else max

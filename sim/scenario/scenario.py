@@ -18,6 +18,7 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -30,6 +31,7 @@ from models.training import TrainingSettings
 from sim.faults import FAULTS, Fault
 from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import Path, Place, ScenarioError, scenario_error
+from sim.record.rows import client_name
 from sim.record.settings import (
     CostsSettings,
     OneOf,
@@ -136,6 +138,13 @@ def _output(so_far: dict[str, Any]) -> OutputSettings:
     return OutputSettings(keep_models="final" if so_far["task"].segments else "none")
 
 
+def _with_models(output: Any, info: ValidationInfo) -> Any:
+    """An output that doesn't say which models are kept keeps those that are kept without one."""
+    if isinstance(output, dict) and "task" in info.data:
+        return {"keep_models": _output(info.data).keep_models, **output}
+    return output
+
+
 class Scenario(Settings):
     """A world, what happens in it, and the protocols compared in it."""
 
@@ -182,7 +191,7 @@ class Scenario(Settings):
     stop_when: GoalSettings | None = Field(
         default=None, description="the score that ends a run before its duration"
     )
-    output: OutputSettings = Field(
+    output: Annotated[OutputSettings, BeforeValidator(_with_models)] = Field(
         default_factory=_output, description="what is kept; models of segmentation tasks by default"
     )
     costs: CostsSettings | None = Field(
@@ -273,6 +282,11 @@ class Scenario(Settings):
     def standing(self, seed: int) -> Where:
         """In which region each client and server stands under a seed; {} without regions."""
         return self.network.standing(self.clients, self.node_names, Streams(seed))
+
+    def scored(self, seed: int) -> frozenset[str]:
+        """The clients whose models are scored in runs of a seed."""
+        numbers = self.evaluation.scored(self.clients.count, Streams(seed))
+        return frozenset(map(client_name, numbers))
 
     def training_of(self, protocol: str) -> TrainingSettings:
         """How the clients of a protocol fine-tune."""

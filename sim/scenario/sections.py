@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from sim.record.errors import Path, Refusal, check_least
-from sim.record.rows import AGGREGATE, RECEIVED, client_name, is_server
+from sim.record.rows import AGGREGATE, RECEIVED, Detail, client_name, is_server
 from sim.record.settings import (
     LONGEST_S,
     Bytes,
@@ -361,8 +361,15 @@ class OutputSettings(Settings):
     """What a result folder keeps beside the tables."""
 
     keep_models: Literal["none", "received", "trained", "final"] = Field(
-        description="every node's models at the end of each run, as safetensors: of one stage, or "
-        "final for all that are evaluated; or none"
+        default="none",
+        description="the models that are scored at the end of each run, as safetensors: of one "
+        "stage, or final for all; or none; left out, final for tasks that segment",
+    )
+    trace: Detail = Field(
+        default="all",
+        description="what trace.parquet tells of; rounds: local and server rounds, merges, and "
+        "what befalls nodes and network, but no single messages; none: nothing; counters are "
+        "whole in any case",
     )
 
     def keeps(self, stage: str | None) -> bool:
@@ -370,6 +377,12 @@ class OutputSettings(Settings):
         if self.keep_models == "none":
             return False
         return self.keep_models == "final" or stage in (None, self.keep_models)
+
+
+def _all_or_number(value: Any) -> Any:
+    if value != "all" and (not isinstance(value, int) or value < 1):
+        raise Refusal(f"{value!r} is no number of clients", "all, or a whole number from 1 on")
+    return value
 
 
 class EvaluationSettings(Settings):
@@ -380,6 +393,13 @@ class EvaluationSettings(Settings):
         default=("received", "trained"),
         description="of a client's two models, those that are scored",
     )
+    clients: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_all_or_number)
+    ] = Field(
+        default="all",
+        description="how many clients are scored, drawn by the seed, so that more of them are "
+        "those and others; the aggregate is of all clients",
+    )
     suspicions: bool = Field(
         default=False,
         description="whether the trace tells when a node begins and ceases to believe that another "
@@ -388,3 +408,10 @@ class EvaluationSettings(Settings):
     target: GoalSettings | None = Field(
         default=None, description="the score whose time to reach is reported"
     )
+
+    def scored(self, clients: int, streams: Streams) -> list[int]:
+        """The numbers of those of so many clients that are scored, in order."""
+        if self.clients == "all":
+            return list(range(clients))
+        luck = streams.uniforms("scored", np.arange(clients))
+        return sorted(np.argsort(luck, kind="stable")[: self.clients].tolist())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.record.rows import TraceRow
+from sim.record.rows import LEFT_OUT, Detail, TraceRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,10 +67,14 @@ class _Column:
 
 
 class Trace:
-    """Rows in the order in which they ended, in compact columns, and how many of each kind."""
+    """Rows in the order in which they ended, in compact columns.
 
-    def __init__(self, protocol: str, seed: int) -> None:
+    `counts`: how often each kind happened, those that `detail` leaves out of the rows, too.
+    """
+
+    def __init__(self, protocol: str, seed: int, detail: Detail = "all") -> None:
         self._run = (protocol, seed)
+        self._left_out = frozenset(LEFT_OUT[detail])
         self._fresh: list[tuple[Any, ...]] = []
         self._columns = [_Column(one.type) for one in list(_schema())[len(self._run) :]]
         self._packed = 0
@@ -95,9 +99,11 @@ class Trace:
         factor: float | None = None,
     ) -> None:
         """Append one row; `time_s` and `duration_s` in virtual seconds."""
+        self.counts[kind] += 1
+        if kind in self._left_out:
+            return
         start = (time_s, duration_s, node, kind, peer, size_bytes)
         self._fresh.append((*start, round, attempt, cause, peers, asked, answered, updates, factor))
-        self.counts[kind] += 1
         if len(self._fresh) == _AT_ONCE:
             self._pack()
 

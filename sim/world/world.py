@@ -26,7 +26,8 @@ class World:
     `merge_s`, `aggregation_s`: virtual seconds that a client's merge and a server's aggregation
     take, for each model that goes in. `learning_rate`: the step size of its clients' training.
     `label_shares` [clients][classes]: how the clients' samples fall to classes, for faults that
-    strike by them; None if there are none.
+    strike by them; None if there are none. `scored`: the clients whose models are looked at; all if
+    left out.
     """
 
     clock: Clock
@@ -44,7 +45,11 @@ class World:
     checkpoint_every: int = 1
     learning_rate: float = 1.0
     label_shares: LabelShares | None = None
+    scored: list[Node] = field(default_factory=list)
     _drawn: Counter[tuple[str, str]] = field(default_factory=Counter, init=False)
+
+    def __post_init__(self) -> None:
+        self.scored = self.scored or self.clients
 
     @property
     def nodes(self) -> list[Node]:

@@ -3,10 +3,11 @@
 Each caution is a function from the evidence of one point's runs to what it finds there.
 """
 
+import itertools
 from collections.abc import Callable
 
 from sim.runs.cautions import design, learning, transport
-from sim.runs.cautions.evidence import Evidence, Found, evidence
+from sim.runs.cautions.evidence import Evidence, Found, NotTold, caution, evidence
 
 CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     learning.diverged,
@@ -36,9 +37,16 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
 
 
 def cautions(found: Evidence) -> Found:
-    """All that there is to say of one point's runs."""
+    """All that there is to say of one point's runs, and what was not looked for."""
+    passed_over = []
     for find in CAUTIONS:
-        yield from find(found)
+        try:
+            yield from find(found)
+        except NotTold:
+            passed_over.append(find.__name__.replace("_", " "))
+    if passed_over:
+        text = f"the tables are thinned: nobody looked for {', '.join(passed_over)}"
+        yield caution("thinned", None, text, itertools.chain(*found.runs.values()))
 
 
 __all__ = ["cautions", "evidence"]

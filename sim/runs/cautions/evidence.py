@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -13,7 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.record.metrics import is_rising, limits
-from sim.record.rows import AGGREGATE, FAILED, RECEIVED, SERVER, STAGES, Caution, is_server
+from sim.record.rows import (
+    AGGREGATE,
+    FAILED,
+    LEFT_OUT,
+    RECEIVED,
+    SERVER,
+    STAGES,
+    Caution,
+    is_server,
+)
 from sim.results.folder import RunTables
 from sim.runs.build import Facts
 from sim.scenario import Scenario, run_record
@@ -23,12 +32,29 @@ Floats = npt.NDArray[np.float64]
 _NAMED = 3
 
 
-class Run:
-    """One finished run, and what was known of its data beforehand."""
+class NotTold(LookupError):
+    """The rows don't tell what is asked, since the scenario thins them."""
 
-    def __init__(self, tables: RunTables, facts: Facts) -> None:
+
+class Run:
+    """One finished run, and what was known of its data beforehand.
+
+    `left_out`: kinds of which the trace doesn't tell; `is_sampled`: whether the scores are those of
+    some clients. What needs more raises NotTold.
+    """
+
+    def __init__(
+        self,
+        tables: RunTables,
+        facts: Facts,
+        left_out: Collection[str] = (),
+        *,
+        is_sampled: bool = False,
+    ) -> None:
         self.record = tables.record
         self.facts = facts
+        self._left_out = left_out
+        self._is_sampled = is_sampled
         self._scores = tables.scores
         self._traces = tables.traces
         kinds = _whole(tables.traces["kind"])
@@ -37,11 +63,17 @@ class Run:
 
     def rows(self, kind: str) -> pa.Table:
         """The trace's rows of one kind."""
-        return self._traces.filter(pa.array(self._codes == self._code_of.get(kind, -1)))
+        return self._traces.filter(pa.array(self._are(kind)))
 
     def number(self, kind: str) -> int:
         """How many rows of that kind there are."""
-        return int(np.count_nonzero(self._codes == self._code_of.get(kind, -1)))
+        return int(np.count_nonzero(self._are(kind)))
+
+    def _are(self, kind: str) -> npt.NDArray[np.bool_]:
+        if kind in self._left_out:
+            raise NotTold(kind)
+        found: npt.NDArray[np.bool_] = self._codes == self._code_of.get(kind, -1)
+        return found
 
     def count(self, kind: str, column: str = "node") -> Counter[str]:
         """The same by the text in another column; missing ones are left out."""
@@ -80,6 +112,8 @@ class Run:
 
     def absent(self) -> dict[float, tuple[str, ...]]:
         """At each look, by its time in order, who had not joined, or had left."""
+        if self._is_sampled:
+            raise NotTold("member")
         rows = self._scores.filter(pc.invert(self._scores["member"]))
         names = _decoded(rows["node"]).to_pylist()
         absent: dict[float, dict[str, None]]  # Each once, of several stages and metrics.
@@ -180,9 +214,11 @@ def evidence(
 ) -> Evidence:
     """`facts`: by protocol and seed. A failed run has no rows and tells nothing."""
     found: dict[str, list[Run]] = {name: [] for name in scenario.protocols}
+    left_out, is_sampled = LEFT_OUT[scenario.output.trace], scenario.evaluation.clients != "all"
     for run in sorted(runs, key=lambda one: one.record.seed):
         if run.record.status != FAILED:
-            found[run.record.protocol].append(Run(run, facts[run.record.protocol, run.record.seed]))
+            known = facts[run.record.protocol, run.record.seed]
+            found[run.record.protocol].append(Run(run, known, left_out, is_sampled=is_sampled))
     return Evidence(scenario, {name: runs for name, runs in found.items() if runs})
 
 

@@ -292,6 +292,20 @@ def _costs(costs: CostsSettings | None, clients: ClientsSettings) -> Refusals:
             yield Refusal(what, allowed, ("costs", "groups", name))
 
 
+def _whole_tables(
+    costs: CostsSettings | None, evaluation: EvaluationSettings, output: OutputSettings
+) -> Refusals:
+    """What adds up all nodes' doings, where the tables don't hold them."""
+    if costs is not None and output.trace != "all":
+        what = f"{output.trace} leaves out what costs count: when each node sent and received"
+        yield Refusal(what, "all, or no costs", ("output", "trace"))
+    if costs is not None and evaluation.clients != "all":
+        what = f"{evaluation.clients} are scored, and costs are of all clients"
+        yield Refusal(what, "all, or no costs", ("evaluation", "clients"))
+    if evaluation.suspicions and output.trace == "none":
+        yield Refusal("none tells no suspicions", "all, rounds", ("output", "trace"))
+
+
 def check_events(number: float, what: str, duration_s: float, path: Path) -> None:
     """Raise Refusal if so many of `what` within `duration_s` are more than can be played."""
     if number > MOST_EVENTS:
@@ -407,4 +421,5 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _looks,
     _suspicions,
     _stages,
+    _whole_tables,
 )
