@@ -5,6 +5,7 @@ from models.tasks.brains import BrainsSettings
 from models.tasks.digits import DigitsSettings
 from models.tasks.images import ImagesSettings
 from models.tasks.nifti import NiftiSettings
+from models.tasks.none import NoneSettings
 from models.tasks.settings import TaskSettings
 from models.tasks.synthetic import SyntheticSettings
 from models.tasks.table import TableSettings
@@ -17,6 +18,7 @@ TASKS: dict[str, type[TaskSettings]] = {
     "table": TableSettings,
     "images": ImagesSettings,
     "synthetic": SyntheticSettings,
+    "none": NoneSettings,
 }
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "DigitsSettings",
     "ImagesSettings",
     "NiftiSettings",
+    "NoneSettings",
     "SyntheticSettings",
     "TableSettings",
     "TaskSettings",

@@ -51,12 +51,14 @@ def _seed_or_run(value: Any) -> Any:
 class TaskSettings(Settings):
     """What can be learned. Every task holds out test data and, apart from them, validation data.
 
-    `segments`: whether it answers an image with an image, and so has a cohort. `paths`: its
-    settings that are paths, relative to the scenario's file. `judging`: its settings that decide
-    scores, but no model. `libraries`: the names of those that decide its bits.
+    `learns`: whether anything is learned at all. `segments`: whether it answers an image with an
+    image, and so has a cohort. `paths`: its settings that are paths, relative to the scenario's
+    file. `judging`: its settings that decide scores, but no model. `libraries`: the names of those
+    that decide its bits.
     """
 
     AS_OWN: ClassVar[str] = "a subclass of TaskSettings"
+    learns: ClassVar[bool] = True
     segments: ClassVar[bool] = False
     paths: ClassVar[tuple[str, ...]] = ()
     judging: ClassVar[tuple[str, ...]] = ()

@@ -10,6 +10,7 @@ from sim.compute.graph import Graph, Lineage
 from sim.compute.refs import ModelRef, Models, ScoreRef, ServerRule
 from sim.compute.store.store import Store
 from sim.compute.store.vectors import Vectors
+from sim.compute.unlearned import Unlearned
 
 __all__ = [
     "AUTO",
@@ -24,6 +25,7 @@ __all__ = [
     "ScoreRef",
     "ServerRule",
     "Store",
+    "Unlearned",
     "Vectors",
     "Workers",
     "cores",

@@ -200,7 +200,8 @@ def _verify_digests(folder: Path, record: Mapping[str, Any]) -> None:
 
 def _versions(scenario: Scenario) -> dict[str, str]:
     """Of what runs all scenarios, and of what this one's task and network need."""
-    kinds = (*scenario.task.libraries, *scenario.model.libraries)
+    network = scenario.model.libraries if scenario.model else ()
+    kinds = (*scenario.task.libraries, *network)
     names = dict.fromkeys((*RECORDED_VERSIONS, *kinds))
     found = {name: _version(name) or "not installed" for name in names}
     return {"python": platform.python_version(), **found}

@@ -77,7 +77,7 @@ def build(
     ]
     clients = [node for node in nodes if not is_server(node.name)]
     scored = scenario.scored(seed)
-    server = scenario.server
+    server, training = scenario.server, scenario.training_of(protocol)
     world = World(
         clock,
         network,
@@ -92,7 +92,7 @@ def build(
         merge_s=scenario.clients.merge_time,
         aggregation_s=server.aggregation_time if server else 0.0,
         checkpoint_every=server.checkpoint_every if server else 1,
-        learning_rate=scenario.training_of(protocol).learning_rate,
+        learning_rate=training.learning_rate if training else 1.0,
         label_shares=facts.label_shares,
         scored=[node for node in clients if node.name in scored],
     )

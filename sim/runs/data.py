@@ -1,17 +1,26 @@
-"""What is known of each learner before any clock starts: its data's facts, and its content name."""
+"""What is known of each learner before any clock starts: its data's facts, and its content name.
 
+A world without learning has facts and no learner: it never needs PyTorch.
+"""
+
+from __future__ import annotations
+
+import functools
 import hashlib
 from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
-from models.bits.fingerprint import fingerprint
-from models.learner import Learner, LearnerSpec, load_data
-from models.parameters import Layout, Tensor, Vector
+from models.tasks import NoneSettings
 from models.tasks.settings import TaskSettings, Tell
 from models.training import ALL_CLIENTS
-from sim.compute import Graph, Lineage, one_thread
+from sim.compute import Graph, Lineage, Unlearned, one_thread
 from sim.faults import Fault
 from sim.runs.build import Facts, mistakes_placed
 from sim.scenario import Scenario
+
+if TYPE_CHECKING:
+    from models.learner import Learner, LearnerSpec
+    from models.parameters import Layout, Tensor, Vector
 
 
 class Data:
@@ -30,6 +39,10 @@ class Data:
 
     def facts(self, scenario: Scenario, protocol: str, seed: int) -> Facts:
         """Build the data of one run. Raises ScenarioError if it can't be built as asked."""
+        if isinstance(scenario.task, NoneSettings):
+            return _facts_without(scenario.task, scenario.clients.count)
+        from models.learner import Learner, load_data
+
         spec = learner_spec(scenario, protocol, seed)
         facts = self._facts.get(spec)
         if facts is None:
@@ -50,6 +63,8 @@ class Data:
 
     def lineage(self, graph: Graph, scenario: Scenario, protocol: str, seed: int) -> Lineage:
         """The names of the models that this run's learner makes."""
+        if not scenario.task.learns:
+            return Unlearned(next(iter(scenario.task.directions)))
         spec, facts = learner_spec(scenario, protocol, seed), self.facts(scenario, protocol, seed)
         steps = dict(enumerate(facts.steps)) | {ALL_CLIENTS: facts.pooled_steps}
         name, judged_by = self._names[spec]
@@ -57,6 +72,8 @@ class Data:
 
     def learner_name(self, scenario: Scenario, protocol: str, seed: int) -> str:
         """Names all that the control plane knows of this run's learner."""
+        if not scenario.task.learns:
+            return scenario.task.model_dump_json()
         spec, facts = learner_spec(scenario, protocol, seed), self.facts(scenario, protocol, seed)
         if spec not in self._digests:
             known = repr((self._names[spec], facts))
@@ -68,6 +85,10 @@ class Data:
 
         Raises ScenarioError if that can't be done here.
         """
+        if not scenario.task.learns:
+            return
+        from models.learner import Learner
+
         seed = scenario.seeds[0]
         for spec in (learner_spec(scenario, protocol, seed) for protocol in scenario.protocols):
             if spec.together is None or spec.together in self._prepared:
@@ -81,9 +102,13 @@ class Data:
 
 
 def learner_spec(scenario: Scenario, protocol: str, seed: int) -> LearnerSpec:
-    """The data plane's whole description for one protocol and seed."""
+    """The data plane's whole description for one protocol and seed, where there is learning."""
+    from models.learner import LearnerSpec
+
+    training, model = scenario.training_of(protocol), scenario.model
+    assert training is not None and model is not None
     task, clients = scenario.task.of_seed(seed), scenario.clients.count
-    return LearnerSpec(task, scenario.model, scenario.training_of(protocol), clients, seed)
+    return LearnerSpec(task, model, training, clients, seed)
 
 
 def with_pinned_files(scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -110,6 +135,13 @@ def _pinned_faults(scenario: Scenario) -> dict[str, Fault]:
     return faults
 
 
+@functools.lru_cache(1)
+def _facts_without(task: NoneSettings, clients: int) -> Facts:
+    """Of a world without learning: all clients weigh the same, and one machine has all steps."""
+    samples, steps = (1,) * clients, (task.steps,) * clients
+    return Facts(samples, steps, clients, clients * task.steps, task.vector_length)
+
+
 def _facts(learner: Learner) -> Facts:
     return Facts(
         learner.samples,
@@ -123,6 +155,8 @@ def _facts(learner: Learner) -> Facts:
 
 def _models_name(spec: LearnerSpec, data_digest: str) -> str:
     """Names everything that decides the bits of this seed's models."""
+    from models.bits.fingerprint import fingerprint
+
     # Data are what they are, wherever they lie.
     apart = {*spec.task.paths, *spec.task.judging}
     parts = [
@@ -139,6 +173,8 @@ def _models_name(spec: LearnerSpec, data_digest: str) -> str:
 
 def _judges_name(spec: LearnerSpec) -> str:
     """Names what decides the scores of given models."""
+    from models.bits.fingerprint import fingerprint
+
     parts = [
         spec.task.model_dump_json(include=set(spec.task.judging)),
         fingerprint(spec.training, spec.libraries, spec.outside),

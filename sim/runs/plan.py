@@ -4,6 +4,8 @@ Every control plane runs to its end over a graph that counts its operations inst
 What one operation costs is timed on one local round and one evaluation of the real learner.
 """
 
+from __future__ import annotations
+
 import asyncio
 import functools
 import math
@@ -12,9 +14,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from models.learner import GROUP_LIMIT, Learner, LearnerSpec, trained_together
-from models.parameters import Vector
 from sim.compute import Graph, Models, Pretence, Store, one_thread
 from sim.record.metrics import FINAL, TEST, VALIDATION
 from sim.runs.build import mistakes_placed
@@ -23,6 +24,10 @@ from sim.runs.playing import Played, RunProgress, play
 from sim.runs.session import check_data
 from sim.runs.worlds.once import Worlds
 from sim.scenario import Scenario
+
+if TYPE_CHECKING:
+    from models.learner import Learner, LearnerSpec
+    from models.parameters import Vector
 
 WORKER_BYTES = 250e6
 """What a worker process takes that has imported PyTorch, without its data."""
@@ -129,11 +134,16 @@ class _Price:
     model_bytes: int
 
 
+_NOTHING = _Price(0.0, dict.fromkeys((TEST, FINAL, VALIDATION), 0.0), 0)
+
+
 def _price(scenario: Scenario, protocol: str) -> _Price:
     """Time one client's local round and one evaluation; equal descriptions are timed once.
 
     Raises ScenarioError if that can't be done here.
     """
+    if not scenario.task.learns:
+        return _NOTHING
     final, validation = scenario.task.final_directions, scenario.validated_stages
     datasets = (TEST, *([FINAL] if final else []), *([VALIDATION] if validation else []))
     seed = scenario.seeds[0]
@@ -143,6 +153,8 @@ def _price(scenario: Scenario, protocol: str) -> _Price:
 
 @functools.cache
 def _spec_price(spec: LearnerSpec, datasets: tuple[str, ...]) -> _Price:
+    from models.learner import GROUP_LIMIT, Learner, trained_together
+
     learner = Learner(spec)
     model = learner.initial()
     client = max(range(spec.clients), key=lambda each: learner.samples[each])

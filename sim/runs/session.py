@@ -14,13 +14,14 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from models.bits.fingerprint import NOTHING
 from sim.compute import (
     AUTO,
     ComputeError,
+    DataPlane,
     Engine,
     Graph,
     Models,
+    Pretence,
     Store,
     Vectors,
     Workers,
@@ -45,7 +46,6 @@ from sim.runs.build import (
 from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, RunProgress, play
-from sim.runs.training import Training
 from sim.runs.worlds.once import Worlds
 from sim.scenario import Scenario, check_events
 
@@ -180,10 +180,13 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
     """
     # What fails on the way, and Ctrl-C, give up what is under way; what is stored stays.
     async with AsyncExitStack() as opened:
-        plane, models, folder = _training(points), Models(), session.home / STORE_FOLDER
+        models, folder = Models(), session.home / STORE_FOLDER
+        plane = _data_plane(points)
         engine: Engine | None = None
         vectors: Vectors | None = None
-        if session.scheduler is not None:
+        if plane is None:
+            engine = Pretence()  # Nothing will be asked of it.
+        elif session.scheduler is not None:
             from sim.compute.engines.cluster import cluster_engine
 
             engine = cluster = await cluster_engine(session.scheduler, plane, session.tell)
@@ -191,9 +194,10 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
             vectors = cluster.vectors
         store = Store(folder, session.store_limit_bytes, models, session.tell, vectors)
         opened.callback(store.close)
-        if engine is None:
+        if engine is None and plane is not None:
             engine = engine_for(session.workers, plane, store.vectors)
             opened.push_async_callback(engine.close)
+        assert engine is not None
         graph = Graph(engine, store, models)
         opened.callback(graph.close)
         work = _Runs(points, session, data, graph)
@@ -203,12 +207,15 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
         return Done(work.operations(), work.failed)
 
 
-def _training(points: Sequence[PointFolder]) -> Training:
-    specs = [
-        learner_spec(point.scenario, protocol, 0)
-        for point in points
-        for protocol in point.scenario.protocols
-    ]
+def _data_plane(points: Sequence[PointFolder]) -> DataPlane | None:
+    """What computes; None if nobody learns."""
+    learning = [point.scenario for point in points if point.scenario.task.learns]
+    if not learning:
+        return None
+    from models.bits.fingerprint import NOTHING
+    from sim.runs.training import Training
+
+    specs = [learner_spec(one, protocol, 0) for one in learning for protocol in one.protocols]
     return Training(
         tuple(dict.fromkeys(spec.training for spec in specs)),
         tuple(dict.fromkeys(name for spec in specs for name in spec.libraries)),

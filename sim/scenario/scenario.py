@@ -140,8 +140,8 @@ def _output(so_far: dict[str, Any]) -> OutputSettings:
 
 def _with_models(output: Any, info: ValidationInfo) -> Any:
     """An output that doesn't say which models are kept keeps those that are kept without one."""
-    if isinstance(output, dict) and "task" in info.data:
-        return {"keep_models": _output(info.data).keep_models, **output}
+    if isinstance(output, dict) and "task" in (so_far := info.data or {}):
+        return {"keep_models": _output(so_far).keep_models, **output}
     return output
 
 
@@ -159,11 +159,13 @@ class Scenario(Settings):
     task: Annotated[TaskSettings, OneOf(TASKS, "name")] = Field(
         description="the data and what is learned from it"
     )
-    model: Annotated[ModelSettings, OneOf(NETWORKS, "name", own_network)] = Field(
-        description="the network that is trained"
+    model: Annotated[ModelSettings, OneOf(NETWORKS, "name", own_network)] | None = Field(
+        default=None, description="the network that is trained; none if the task is none"
     )
-    training: TrainingSettings = Field(
-        description="how a client fine-tunes, unless its protocol says otherwise"
+    training: TrainingSettings | None = Field(
+        default=None,
+        description="how a client fine-tunes, unless its protocol says otherwise; none if the task "
+        "is none",
     )
     clients: ClientsSettings = Field(description="who learns, and how fast")
     network: NetworkSettings = Field(description="how messages travel")
@@ -288,9 +290,10 @@ class Scenario(Settings):
         numbers = self.evaluation.scored(self.clients.count, Streams(seed))
         return frozenset(map(client_name, numbers))
 
-    def training_of(self, protocol: str) -> TrainingSettings:
-        """How the clients of a protocol fine-tune."""
-        return self.protocols[protocol].training.over(self.training)
+    def training_of(self, protocol: str) -> TrainingSettings | None:
+        """How the clients of a protocol fine-tune; None if nobody learns."""
+        common = self.training
+        return None if common is None else self.protocols[protocol].training.over(common)
 
     @property
     def topologies(self) -> dict[Path, TopologySettings]:
@@ -328,8 +331,8 @@ class Scenario(Settings):
         yield from idle_looks(self.evaluation.every, self.duration)
         yield from idle_suspicions(self.evaluation, self.failure_detection)
         yield from idle_partition(self.task, self.clients.count)
-        trained = {name: self.training_of(name).optimizer for name in self.protocols}
-        yield from idle_momentum(self.training, self.protocols, trained)
+        if self.training is not None:
+            yield from idle_momentum(self.training, self.protocols)
         yield from idle_options(self.protocols, self.faults)
         yield from idle_groups(self.clients.groups, self.faults, self.costs)
         yield from idle_regions(self.network, self.server)

@@ -164,9 +164,10 @@ def idle_partition(task: TaskSettings, clients: int) -> Iterator[str]:
 
 
 def idle_momentum(
-    common: TrainingSettings, protocols: Mapping[str, Protocol], optimizers: Mapping[str, str]
+    common: TrainingSettings, protocols: Mapping[str, Protocol]
 ) -> Iterator[str]:
-    """A momentum that was chosen and is used by none. `optimizers`: each protocol's."""
+    """A momentum that was chosen and is used by none."""
+    optimizers = {name: one.training.over(common).optimizer for name, one in protocols.items()}
     using = {name for name, optimizer in optimizers.items() if optimizer == "momentum"}
     chosen = ["training"] if "momentum" in common.model_fields_set and not using else []
     for name, protocol in protocols.items():

@@ -150,7 +150,30 @@ def _lists(clients: ClientsSettings, network: NetworkSettings) -> Refusals:
             yield Refusal(f"lists {len(values)} values", f"{clients.count}, one per client", path)
 
 
-def _network(model: ModelSettings, task: TaskSettings) -> Refusals:
+def _learning(
+    task: TaskSettings,
+    model: ModelSettings | None,
+    training: TrainingSettings | None,
+    protocols: Mapping[str, Protocol],
+) -> Refusals:
+    """What is learned, and how, exactly where something is."""
+    for name, section, what in (
+        ("model", model, "the network that is trained"),
+        ("training", training, "how a client fine-tunes, unless its protocol says otherwise"),
+    ):
+        if task.learns and section is None:
+            yield Refusal("is missing", what, (name,), "missing")
+        if not task.learns and section is not None:
+            yield Refusal(f"nothing is learned in task {task.name}", f"no section {name}", (name,))
+    for name, protocol in protocols.items():
+        if not task.learns and protocol.training.model_fields_set:
+            path = ("protocols", name, "training")
+            yield Refusal(f"nothing is learned in task {task.name}", "no training", path)
+
+
+def _network(model: ModelSettings | None, task: TaskSettings) -> Refusals:
+    if model is None:
+        return
     yield from (found := list(_by(partial(check_fit, model, per_pixel=task.segments))))
     if task.input_shape is not None and not found:
         yield from _by(partial(model.check_input, task.input_shape))
@@ -354,8 +377,8 @@ def _targets(topology: TopologySettings, faults: Mapping[str, Fault]) -> Refusal
         yield from _by(partial(fault.check_topology, topology), "faults", name)
 
 
-def _trainings(protocols: Mapping[str, Protocol], training: TrainingSettings) -> Refusals:
-    for name, protocol in protocols.items():
+def _trainings(protocols: Mapping[str, Protocol], training: TrainingSettings | None) -> Refusals:
+    for name, protocol in protocols.items() if training is not None else ():
         own = protocol.training.over(training)
         yield from _by(partial(protocol.check_training, own), "protocols", name)
 
@@ -388,9 +411,15 @@ def _suspicions(evaluation: EvaluationSettings, clients: ClientsSettings) -> Ref
 
 
 def _stages(
-    evaluation: EvaluationSettings, stop_when: GoalSettings | None, output: OutputSettings
+    task: TaskSettings,
+    evaluation: EvaluationSettings,
+    stop_when: GoalSettings | None,
+    output: OutputSettings,
 ) -> Refusals:
     stages = evaluation.stages
+    if not task.learns and output.keep_models != "none":
+        what = f"task {task.name} makes no models"
+        yield Refusal(what, "none", ("output", "keep_models"))
     yield from _each_once("stage", stages, "evaluation", "stages")
     found = goals(evaluation, stop_when).items()
     needed = {(*path, "stage"): str(goal.stage) for path, goal in found}
@@ -404,6 +433,7 @@ def _stages(
 CHECKS: tuple[Callable[..., Refusals], ...] = (
     _seeds,
     _lists,
+    _learning,
     _network,
     _latencies,
     _regions,
