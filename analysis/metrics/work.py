@@ -54,10 +54,8 @@ def cumulated(
     `epochs_per_round`, if that is given.
     """
     told = trace[trace["kind"] == "look"]
-    if by_node or told.empty:
-        looks = _added_up(trace, scores, by_node=by_node)
-    else:
-        looks = _told(told)
+    adds_up = by_node or told.empty
+    looks = _added_up(trace, scores, by_node=by_node) if adds_up else _told(told)
     if epochs_per_round is not None:
         each = per_point(looks["point"], epochs_per_round, "epochs_per_round")
         looks["local_epochs"] = looks["local_rounds"] * each

@@ -36,7 +36,9 @@ class NoneSettings(TaskSettings):
 
     name: Literal["none"] = Field(description="the task's name")
     model: Bytes = Field(description="size of a model on the wire")
-    steps: Count = Field(description="steps of a local round, each of which takes clients.step_time")
+    steps: Count = Field(
+        description="steps of a local round, each of which takes clients.step_time"
+    )
 
     @model_validator(mode="after")
     def _model_is_no_mere_message(self) -> Self:

@@ -61,4 +61,4 @@ def _model(kind: ModelKind, rounds: float) -> ModelRef:
 
 def _sum(models: Iterable[ModelRef], weights: Iterable[float]) -> float:
     pairs = zip(models, weights, strict=True)
-    return sum(weight * model.arguments[0] for model, weight in pairs)
+    return sum(weight * float(model.arguments[0]) for model, weight in pairs)

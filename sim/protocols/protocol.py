@@ -250,7 +250,7 @@ class Running(ABC):
         return [0.0] * len(self.world.clients)
 
     def seen(self) -> Iterator[Seen]:
-        """What the observer looks at: each scored client's models, by stage, then an average of all.
+        """What the observer looks at: models of each scored client, by stage; an average of all.
 
         A client that is down is seen with what it has stored, as is one that has left, or not
         joined yet; such a one lags behind nobody. The average is of the members' trained models by

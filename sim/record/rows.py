@@ -52,8 +52,8 @@ TRACE_KINDS = {
     "trust": "it believes so no longer",
     "partition": "the network fell apart",
     "heal": "it is whole again",
-    "look": "the observer's, where the trace is thinned or not all clients are scored; by then, of "
-    "all asked clients: round, finished local rounds; attempt, those and lost ones; bytes delivered",
+    "look": "the observer's, in a thinned trace or with some clients scored: by then finished local "
+    "rounds (round), those and lost ones (attempt), bytes delivered, of how many clients (asked)",
 }
 """What a trace may tell of."""
 LOOK = "look"

@@ -267,6 +267,7 @@ def _prediction(
     try:
         with _damage_told(), one_thread():
             model, tensors = kept.read(path)
+            assert scenario.model is not None  # Who segments learns.
             return model, predicted(scenario.model, tensors, cohort, subject)
     except Refusal as refusal:
         raise scenario_error(

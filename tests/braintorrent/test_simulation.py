@@ -147,7 +147,7 @@ def test_a_mistake_is_a_line_and_leaves_nothing(
 def test_failed_runs_are_raised_when_all_else_is_written(
     scenario: bt.Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.runs.session.Training", CountingTraining)
+    monkeypatch.setattr("sim.runs.training.Training", CountingTraining)
     monkeypatch.setenv(BROKEN, "yes")
     with pytest.raises(bt.RunsFailed, match="^failed: pooled seed 3: .*flooded") as failed:
         bt.run(scenario, workers=0)

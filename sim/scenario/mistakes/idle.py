@@ -163,9 +163,7 @@ def idle_partition(task: TaskSettings, clients: int) -> Iterator[str]:
         yield "task.partition changes nothing: the one client has all training data"
 
 
-def idle_momentum(
-    common: TrainingSettings, protocols: Mapping[str, Protocol]
-) -> Iterator[str]:
+def idle_momentum(common: TrainingSettings, protocols: Mapping[str, Protocol]) -> Iterator[str]:
     """A momentum that was chosen and is used by none."""
     optimizers = {name: one.training.over(common).optimizer for name, one in protocols.items()}
     using = {name for name, optimizer in optimizers.items() if optimizer == "momentum"}

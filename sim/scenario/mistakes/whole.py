@@ -378,7 +378,9 @@ def _targets(topology: TopologySettings, faults: Mapping[str, Fault]) -> Refusal
 
 
 def _trainings(protocols: Mapping[str, Protocol], training: TrainingSettings | None) -> Refusals:
-    for name, protocol in protocols.items() if training is not None else ():
+    if training is None:
+        return
+    for name, protocol in protocols.items():
         own = protocol.training.over(training)
         yield from _by(partial(protocol.check_training, own), "protocols", name)
 

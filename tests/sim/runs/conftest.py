@@ -11,5 +11,5 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "journal"
     path.touch()
     monkeypatch.setenv(JOURNAL, str(path))
-    monkeypatch.setattr("sim.runs.session.Training", CountingTraining)
+    monkeypatch.setattr("sim.runs.training.Training", CountingTraining)
     return path

@@ -222,7 +222,7 @@ def test_a_run_that_fails_does_not_take_the_models_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Path
 ) -> None:
     monkeypatch.setenv("BRAINTORRENT_TEST_BROKEN", "1")
-    monkeypatch.setattr("sim.runs.session.Training", CountingTraining)
+    monkeypatch.setattr("sim.runs.training.Training", CountingTraining)
     folder = tmp_path / "broken"
     run(folder, code=1)
     found = {name for name in content(folder) if name.startswith("models/")}

@@ -22,7 +22,7 @@ import sim.cli, sim.runs.session
 from tests.sim.counting import CountingTraining
 
 if __name__ == "__main__":
-    sim.runs.session.Training = CountingTraining
+    sim.runs.training.Training = CountingTraining
     sim.cli.main()
 """
 SWEEP = [
