@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,13 @@ from sim.record.errors import ScenarioError, installing
 try:
     from distributed import Client, Future
 
-    from sim.compute.engines.cluster_worker import REFUSED, Task, differences, environment_of
+    from sim.compute.engines.cluster_worker import (
+        REFUSED,
+        Task,
+        differences,
+        environment_of,
+        forget,
+    )
 except ModuleNotFoundError as missing:
     raise ScenarioError(
         f"--scheduler: needs the extra: {installing('cluster')} ({missing})"
@@ -32,6 +39,8 @@ except ModuleNotFoundError as missing:
 
 CONNECT_S = 10.0
 FIRST_WORKER_S = 600.0
+FORGOTTEN_S = 5.0
+"""So long the end of a session waits for workers to let go of what was its own."""
 # Enough that a worker has its next task, and the inputs of the one after, before it asks.
 _TASKS_PER_WORKER = 4
 
@@ -260,4 +269,9 @@ class ClusterEngine:
             task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
         self.vectors.clear()
+        # The cluster may live for months, and see other data each day.
+        with suppress(OSError, ValueError, TimeoutError):
+            await asyncio.wait_for(
+                self._client.run(forget, self._task.plane, on_error="ignore"), FORGOTTEN_S
+            )
         await self._client.close()

@@ -5,9 +5,10 @@ that asked for it.
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from distributed import Reschedule, get_worker
 
@@ -17,8 +18,10 @@ from sim.compute.refs import Job, Scores, Vector
 
 REFUSED = "braintorrent-refused"
 """The topic of the events by which a worker tells that it has refused itself."""
-# A worker may serve many sweeps; each learner holds its data.
+# Of sessions that were killed; each learner holds its data.
 _LEARNERS_KEPT = 256
+_learners: OrderedDict[tuple[DataPlane, Hashable], Learner] = OrderedDict()
+"""The one used last stands last."""
 # A learner is not thread-safe, and a worker may have been given more than one thread.
 _one_at_a_time = threading.Lock()
 
@@ -66,9 +69,23 @@ def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
     return ", ".join(parts)
 
 
-@lru_cache(_LEARNERS_KEPT)
 def _learner(plane: DataPlane, spec: Hashable) -> Learner:
-    return plane.learner(spec)
+    # Taken out meanwhile: `forget` is called by another thread, and nothing waits for the other.
+    learner = _learners.pop((plane, spec), None) or plane.learner(spec)
+    _learners[plane, spec] = learner
+    if len(_learners) > _LEARNERS_KEPT:
+        _learners.popitem(last=False)
+    return learner
+
+
+def forget(plane: DataPlane) -> None:
+    """Let go of a plane's learners, and so of their data: a session of it has ended.
+
+    Another that goes on with an equal plane has them built again.
+    """
+    for key in list(_learners):
+        if key[0] == plane:
+            _learners.pop(key, None)
 
 
 def _leave(why: str) -> None:

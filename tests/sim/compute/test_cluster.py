@@ -56,10 +56,13 @@ def own(tmp_path: Path) -> Iterator[Cluster]:
 
 @asynccontextmanager
 async def at_work_on(
-    cluster: Cluster, told: list[str] | None = None, limit_bytes: int = NO_LIMIT
+    cluster: Cluster,
+    told: list[str] | None = None,
+    limit_bytes: int = NO_LIMIT,
+    plane: SmallPlane | None = None,
 ) -> AsyncIterator[tuple[Graph, ClusterEngine]]:
     tell = ([] if told is None else told).append
-    engine = await cluster_engine(cluster.address, SmallPlane(), tell)
+    engine = await cluster_engine(cluster.address, plane or SmallPlane(), tell)
     models = Models()
     store = Store(None, limit_bytes, models, tell, engine.vectors)
     graph = Graph(engine, store, models)
@@ -96,6 +99,36 @@ def test_a_cluster_gives_the_numbers_of_this_process_and_goes_on_running(shared:
                 assert engine.workers == 2
         async with Client(shared.address, asynchronous=True, set_as_default=False) as client:
             assert len(await client.nthreads()) == 2
+            assert not any((await client.has_what()).values())
+
+    asyncio.run(scene())
+
+
+def learners() -> int:
+    """How many this process holds."""
+    from sim.compute.engines import cluster_worker
+
+    return len(cluster_worker._learners)
+
+
+def test_sessions_come_and_go_also_at_once_and_leave_nothing(shared: Cluster) -> None:
+    """One of them leaves amid the other's work on the same models."""
+
+    async def scene() -> None:
+        async with at_work() as (here, _, _):
+            expected = await demanded(here, rounds=6)
+        async with (
+            Client(shared.address, asynchronous=True, set_as_default=False) as client,
+            at_work_on(shared, plane=SmallPlane(2)) as (stays, _),
+        ):
+            async with at_work_on(shared, plane=SmallPlane(3)) as (leaves, _):
+                staying = asyncio.create_task(demanded(stays, rounds=6))
+                assert await demanded(leaves, rounds=2) == [*expected[:14], expected[13]]
+                assert sum((await client.run(learners)).values()) >= 1
+            assert await staying == expected
+            assert stays.computed == 6 * (6 + 1) * 2 + 3
+        async with Client(shared.address, asynchronous=True, set_as_default=False) as client:
+            assert set((await client.run(learners)).values()) == {0}
             assert not any((await client.has_what()).values())
 
     asyncio.run(scene())

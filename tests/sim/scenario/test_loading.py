@@ -1,12 +1,14 @@
 """Paths of scans: relative to the scenario's file, and absolute once they are stored."""
 
+import io
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from models.tasks import NiftiSettings
 from sim.record.errors import ScenarioError
-from sim.scenario import Scenario, dump, load
+from sim.scenario import Scenario, dump, load, shipped
 
 TASK = "task={name: nifti, scans: data/scans.csv, label_map: ../map.csv}"
 
@@ -53,3 +55,14 @@ def test_what_is_no_path_is_refused(file: Path, value: str, what: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         load(file, [TASK, f"task.scans={value}"])
     assert str(caught.value) == f"--set task.scans={value}: task.scans: {what}"
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_scenario_written_setting_by_setting_is_as_if_written_whole(name: str) -> None:
+    scenario = load(name, ['question="a: b #\\n\\n- ü"'])
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.width = None, 1_000_000
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(scenario.model_dump(mode="json", exclude_none=True), stream)
+    assert dump(scenario) == stream.getvalue()
