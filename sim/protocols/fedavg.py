@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
-import simpy
 from pydantic import Field
 
 from sim.compute import ModelRef
@@ -169,7 +168,7 @@ class ServerRounds(Participants):
                     watch = detector.watch(self.server.index, current.pending)
                 if len(current.updates) >= enough or not current.pending or deadline.processed:
                     return
-                yield simpy.AnyOf(clock, (watch.news, self.server.mail(), deadline))
+                yield clock.first_of(watch.news, self.server.mail(), deadline)
         finally:
             watch.end()
 

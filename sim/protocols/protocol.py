@@ -224,7 +224,7 @@ class Running(ABC):
         """Wait for the first of `events`, or until what the node believes of `peers` may change."""
         watch = self.world.detector.watch(node.index, peers)
         try:
-            yield simpy.AnyOf(self.world.clock, (watch.news, *events))
+            yield self.world.clock.first_of(watch.news, *events)
         finally:
             watch.end()  # A crash ends the wait, too.
 

@@ -231,7 +231,8 @@ class Heartbeats(Detector):
         """See Detector. Who has just started suspects nobody for a time-out."""
         suspected = np.zeros(len(peers), dtype=np.bool_)
         unsure = self._unsure(observer, peers)
-        suspected[unsure] = self._silent_s(observer, peers[unsure]) <= self.network.clock.now
+        if len(unsure):
+            suspected[unsure] = self._silent_s(observer, peers[unsure]) <= self.network.clock.now
         return suspected
 
     def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:

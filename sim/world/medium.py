@@ -210,11 +210,6 @@ class Medium:
         usual_s = latencies.pair(source, target) + latencies.pair(target, source)
         return usual_s + 2.0 * self._one_added_s(source, target, self.clock.now)
 
-    def _way_s(self, source: int, target: int, size_bytes: int, sent_s: float) -> float:
-        """What a message, sent at `sent_s`, takes until it, or its first byte, is there."""
-        latency_s = self.one_way_s(source, target, sent_s)
-        return self.wiring.transport.first_byte_s(latency_s) if size_bytes else latency_s
-
     def _luck(self, purpose: str, source: int, target: int) -> float:
         """The luck of a pair's next message of that purpose, whatever else was sent."""
         number = self._sent[purpose, source, target]

@@ -39,23 +39,36 @@ from sim.world.transport import resent_s
 class Transfer:
     """One message under way.
 
-    `settled` succeeds with what its sender comes to know: True, the receiver's word that it has
-    arrived, if that was asked for; False, that it is lost.
+    `is_open`: whether it has neither arrived nor been lost. `remaining`: bytes that have not come
+    through when its flow was last held up. `silent_since_s`: since when nothing has come of it,
+    where no bytes flow now.
     """
 
+    clock: Clock
     source: int
     target: int
     size_bytes: int
     payload: Any
     start_s: float
-    settled: simpy.Event
-    delivered: Callable[[Transfer], object] | None = None
-    failed: Callable[[Transfer], object] | None = None
-    acknowledge: bool = False
-    remaining: float = 0.0
+    delivered: Callable[[Transfer], object] | None
+    failed: Callable[[Transfer], object] | None
+    acknowledge: bool
+    remaining: float
+    silent_since_s: float
     flow: Flow | None = None
-    silent_since_s: float = 0.0
-    """Since when nothing has come of it, where no bytes flow now."""
+    is_open: bool = True
+    _settled: simpy.Event | None = None
+
+    @property
+    def settled(self) -> simpy.Event:
+        """Succeeds with what its sender comes to know.
+
+        True, the receiver's word that it has arrived, if that was asked for; False, that it is
+        lost. Few messages are waited for: the event is made when somebody asks for it.
+        """
+        if self._settled is None:
+            self._settled = self.clock.event()
+        return self._settled
 
     @property
     def flows(self) -> bool:
@@ -77,7 +90,9 @@ class Network(Medium):
         super().__init__(clock, trace, streams, wiring)
         uplink, downlink = map(wiring.transport.usable, (wiring.uplink, wiring.downlink))
         self.flows = flows_on(clock, uplink, downlink, wiring.sharing)
+        # Of each node what it sends or gets that a crash breaks: control messages are not there.
         self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
+        self._under_way = 0
         self._unheard: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._pings: dict[Ping, None] = {}
         self.detector: Detector = (detection or NoDetection(kind="none")).detector(self)
@@ -102,56 +117,51 @@ class Network(Medium):
         message goes back and `transfer.settled` succeeds when that has arrived. `failed(transfer)`
         runs where the message is waited for, when it is known there that it won't come.
         """
+        clock, wiring = self.clock, self.wiring
+        now, stall_s = clock.now, wiring.stall_timeout_s
         transfer = Transfer(
-            source, target, size_bytes, payload, self.clock.now, self.clock.event(),
-            delivered, failed, acknowledge, float(size_bytes), None, self.clock.now,
+            clock, source, target, size_bytes, payload, now, delivered, failed, acknowledge,
+            float(size_bytes), now,
         )  # fmt: skip
         self.tally.sent += 1
-        self._open[source][transfer] = None
-        self._open[target][transfer] = None
+        self._under_way += 1
+        if size_bytes:
+            self._open[source][transfer] = self._open[target][transfer] = None
         late_s = 0.0
-        if self.wiring.packet_loss and not size_bytes:
+        if wiring.packet_loss and not size_bytes:
             luck = self._luck(purpose, source, target)
-            late_s = resent_s(self.wiring.packet_loss, luck, self._round_trip_s(source, target))
+            late_s = resent_s(wiring.packet_loss, luck, self._round_trip_s(source, target))
         # What is sent again begins when it can, and the copy that gets through waits, too.
-        begun_s = self._free_s(source, target, self.clock.now)
+        begun_s = self._free_s(source, target, now)
         sent_s = self._free_s(source, target, begun_s + late_s)
-        stall_s = self.wiring.stall_timeout_s
-        if sent_s >= self.clock.now + stall_s:
+        way_s = self.one_way_s(source, target, sent_s)
+        if sent_s >= now + stall_s:
             self._stall(transfer, "loss" if late_s >= stall_s else "partition")
-        elif self.one_way_s(source, target, sent_s) > stall_s:
+        elif way_s > stall_s:
             self._stall(transfer, "late")
         else:
-            there_s = sent_s + self._way_s(source, target, size_bytes, sent_s)
-            held_up = sent_s > self.clock.now
-            self._at(there_s, Tie.ARRIVAL, lambda: self._reach(transfer, held_up))
+            if size_bytes:
+                way_s = wiring.transport.first_byte_s(way_s)
+            reach = partial(self._reach, transfer, sent_s > now)
+            clock.call_at(sent_s + way_s, Tie.ARRIVAL, reach)
         return transfer
 
     def cancel(self, transfer: Transfer, cause: LossCause = "abandoned") -> bool:
         """Break a transfer that nobody waits for any longer; False if it has ended already."""
         transfer.failed = None
-        if is_open := self._is_open(transfer):
+        if is_open := transfer.is_open:
             self._lose(transfer, cause)
         return is_open
 
     def recall(self, source: int) -> None:
         """Break all transfers that a node is sending."""
         for transfer in list(self._open[source]):
-            if transfer.source == source and transfer.size_bytes:
+            if transfer.source == source:
                 self.cancel(transfer)
 
-    def _is_open(self, transfer: Transfer) -> bool:
-        return transfer in self._open[transfer.source]
-
-    def _at(self, time_s: float, tie: Tie, act: Callable[[], object]) -> None:
-        def happen(_: simpy.Event) -> None:
-            act()
-
-        self.clock.at(time_s, tie).callbacks.append(happen)
-
-    def _reach(self, transfer: Transfer, held_up: bool) -> None:
+    def _reach(self, transfer: Transfer, held_up: bool, _: object) -> None:
         """Its first byte is at the receiver's; `held_up`: it had to be sent again."""
-        if not self._is_open(transfer):
+        if not transfer.is_open:
             return
         source, target = transfer.source, transfer.target
         is_back = self.started_s[source] > transfer.start_s
@@ -169,14 +179,14 @@ class Network(Medium):
 
     def _flow(self, transfer: Transfer) -> None:
         """Let the bytes flow, or wait until they can."""
-        if not self._is_open(transfer):
+        if not transfer.is_open:
             return
         source, target = transfer.source, transfer.target
         free_s = self._free_s(source, target, self.clock.now)
         if free_s >= self.clock.now + self.wiring.stall_timeout_s:
             self._stall(transfer, "partition")
         elif free_s > self.clock.now:
-            self._at(free_s, Tie.FAULT, lambda: self._flow(transfer))
+            self.clock.call_at(free_s, Tie.FAULT, lambda _: self._flow(transfer))
         else:
             transfer.flow = self.flows.start(
                 source,
@@ -221,11 +231,11 @@ class Network(Medium):
     def _stall(self, transfer: Transfer, cause: LossCause) -> None:
         """Nothing comes of it any longer, which both ends find out."""
         gives_up_s = self.clock.now + self.wiring.stall_timeout_s
-        self._at(gives_up_s, Tie.TIMEOUT, lambda: self._fail(transfer, cause))
+        self.clock.call_at(gives_up_s, Tie.TIMEOUT, lambda _: self._fail(transfer, cause))
 
     def _fail(self, transfer: Transfer, cause: LossCause) -> None:
         """Both ends give it up."""
-        if self._is_open(transfer):
+        if transfer.is_open:
             self._lose(transfer, cause)
             self._told(transfer)
 
@@ -240,9 +250,10 @@ class Network(Medium):
             other = transfer.target if transfer.source == gone else transfer.source
             _, leaves_s = self.heard_s(other, np.array([gone]))
             at_s = min(at_s, float(leaves_s[0]))
-        self._at(max(self.clock.now, at_s), Tie.TIMEOUT, lambda: self._told(transfer))
+        at_s = max(self.clock.now, at_s)
+        self.clock.call_at(at_s, Tie.TIMEOUT, partial(self._told, transfer))
 
-    def _told(self, transfer: Transfer) -> None:
+    def _told(self, transfer: Transfer, _: object = None) -> None:
         for end in (transfer.source, transfer.target):
             self._unheard[end].pop(transfer, None)
         failed, transfer.failed = transfer.failed, None
@@ -255,8 +266,11 @@ class Network(Medium):
             transfer.settled.succeed(arrived)
 
     def _close(self, transfer: Transfer) -> None:
-        del self._open[transfer.source][transfer]
-        self._open[transfer.target].pop(transfer, None)
+        transfer.is_open = False
+        self._under_way -= 1
+        if transfer.size_bytes:
+            del self._open[transfer.source][transfer]
+            self._open[transfer.target].pop(transfer, None)
         if transfer.flow is not None:
             self.flows.stop(transfer.flow)
             transfer.flow = None
@@ -299,11 +313,10 @@ class Network(Medium):
         now = self.clock.now
         self.up.change(index, now, 0)
         for transfer in list(self._open[index]):
-            if transfer.size_bytes:
-                if transfer.flow is not None:
-                    transfer.silent_since_s = now
-                self._lose(transfer, "sender_down" if transfer.source == index else "receiver_down")
-                self._told_later(transfer, index)
+            if transfer.flow is not None:
+                transfer.silent_since_s = now
+            self._lose(transfer, "sender_down" if transfer.source == index else "receiver_down")
+            self._told_later(transfer, index)
         for ping in [ping for ping in self._pings if ping.source == index]:
             del self._pings[ping]
             ping.end("receiver_down")
@@ -332,7 +345,7 @@ class Network(Medium):
             other = transfer.target if transfer.source == index else transfer.source
             free_s = self._free_s(index, other, now)
             there_s = free_s + self.one_way_s(index, other, free_s)
-            self._at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
+            self.clock.call_at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
         self.detector.node_up(index)
 
     def split(self, fault: str, cut: Cut) -> None:
@@ -401,10 +414,7 @@ class Network(Medium):
 
     def in_flight(self) -> int:
         """Messages that have neither arrived nor been lost yet."""
-        transfers = sum(
-            transfer.source == index for index, each in enumerate(self._open) for transfer in each
-        )
-        return transfers + sum(ping.in_flight() for ping in self._pings)
+        return self._under_way + sum(ping.in_flight() for ping in self._pings)
 
     def end(self) -> int:
         """Settle the open pings at the end of a run; returns the messages in flight, checked."""

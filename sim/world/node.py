@@ -218,7 +218,7 @@ class Node:
         while True:
             started_s, slowness, changed = self.clock.now, self.slowness, self._speed_changed
             done = self.clock.after(work_s * slowness, Tie.COMPUTED)
-            yield simpy.AnyOf(self.clock, (done, changed))
+            yield self.clock.first_of(done, changed)
             if done.processed:
                 return
             # A change at the very end may leave a rounding error less than nothing.
@@ -334,7 +334,7 @@ class Node:
         waits: list[simpy.Event] = [transfer.settled]
         if at_most_s is not None:
             waits.append(self.clock.after(at_most_s, Tie.TIMEOUT))
-        yield simpy.AnyOf(self.clock, waits)
+        yield self.clock.first_of(*waits)
         if transfer.settled.triggered:
             return bool(transfer.settled.value)
         self.network.cancel(transfer, "timeout")

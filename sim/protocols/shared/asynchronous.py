@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import numpy as np
-import simpy
 from pydantic import Field
 
 from sim.compute import Lineage, ModelRef
@@ -115,7 +114,7 @@ class AsynchronousServer(Participants):
             while True:
                 self._employ()
                 if not server.inbox:
-                    yield simpy.AnyOf(clock, (watch.news, server.mail()))
+                    yield clock.first_of(watch.news, server.mail())
                 if watch.news.triggered:
                     self._forget_lost()
                     watch = detector.watch(server.index, self.everyone)

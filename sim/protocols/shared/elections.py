@@ -190,7 +190,7 @@ class Elections(Clients):
             backed_off = node.clock.after(wait_s, Tie.TIMEOUT)
             wait_s = min(2 * wait_s, self.settings.retry_cap)
             while not backed_off.processed and node.index not in self._called:
-                yield simpy.AnyOf(node.clock, (backed_off, node.mail()))
+                yield node.clock.first_of(backed_off, node.mail())
         node.trace.record(
             election.stood_s,
             node.name,

@@ -111,7 +111,7 @@ class Standbys(Elections):
                 if not self.has_majority(node):
                     self.step_down(node)
                 while node.index in self.leading and not watch.news.triggered:
-                    yield simpy.AnyOf(node.clock, (watch.news, node.mail()))
+                    yield node.clock.first_of(watch.news, node.mail())
         finally:
             watch.end()
             self.leading.pop(node.index, None)

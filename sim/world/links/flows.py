@@ -3,12 +3,17 @@
 A flow crosses its sender's uplink and its receiver's downlink. When flows start or stop, the rates
 of those that share a link with them change; that is done once per instant, after everything else
 that happens at it. Finish times wait in a heap whose stale entries are recognised by their stamp.
+
+Under `max_min` a link that its flows can't fill, whatever others leave them, bounds nobody's rate:
+it is left out, and what begins or ends on it alone changes nothing for the others there. So a
+client's wide downlink doesn't join all those who send to it.
 """
 
 import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -20,12 +25,16 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Sharing = Literal["max_min", "equal", "none"]
 
+_NEARLY = 1 - 1e-9
+"""What is filled to this share may be full: sums of rates are rounded."""
+
 
 @dataclass(eq=False, slots=True)
 class Flow:
     """Bytes on their way over `links`: an uplink, a downlink, and its own if its rate is bound.
 
     `number` counts the flows as they start, and so orders those that finish at one instant.
+    `most`: bytes per second that it gets if it has its links alone.
     """
 
     number: int
@@ -33,6 +42,7 @@ class Flow:
     remaining: float
     finished: Callable[[], None]
     since_s: float
+    most: float
     rate: float = 0.0
     stamp: int = 0
 
@@ -70,24 +80,15 @@ class Flows:
         self._changed: dict[int, None] = {}
         self._heap: list[tuple[float, int, int, Flow]] = []
         self._free_links: list[int] = []
-        self._carried: Floats = np.zeros(len(self._capacity))
         self._started = 0
         self._running: dict[Flow, None] = {}
-        self._wake_s = np.inf
+        self._wake_s = math.inf
         self.most_running = 0
 
     @property
     def running(self) -> int:
         """How many flows there are now."""
         return len(self._running)
-
-    @property
-    def carried(self) -> Floats:
-        """Bytes that have crossed each uplink, then each downlink [2n], up to now."""
-        carried = self._carried.copy()
-        for flow in self._running:
-            carried[list(flow.links[:2])] += self._passed(flow)
-        return carried
 
     def start(
         self,
@@ -105,10 +106,11 @@ class Flows:
         if at_most < math.inf:
             # As a link that nobody else crosses, a bound needs no rule of its own in any sharing.
             links += (self._own_link(at_most),)
-        flow = Flow(self._started, links, size_bytes, finished, self._clock.now)
+        alone = self._alone(links)
+        flow = Flow(self._started, links, size_bytes, finished, self._clock.now, alone)
         self._started += 1
         self._running[flow] = None
-        self.most_running = max(self.most_running, self.running)
+        self.most_running = max(self.most_running, len(self._running))
         self._begin(flow)
         return flow
 
@@ -116,9 +118,9 @@ class Flows:
         if self._shared:
             for link in flow.links:
                 self._on_link[link][flow] = None
-            self._touch(flow.links)
+            self._touch(filter(self._can_fill, flow.links))
         else:
-            self._set_rate(flow, self._alone(flow))
+            self._set_rate(flow, flow.most)
             self._wake()
 
     def resize(self, node: int, share: float) -> None:
@@ -134,11 +136,16 @@ class Flows:
     def _resize(self, link: int, capacity: float) -> None:
         if capacity != self._capacity[link]:
             self._capacity[link] = capacity
-            self._touch((link,))
+            # Others of its flows' links may be filled now that could not be, and the other way.
+            flows = self._on_link[link] if self._shared else self._running
+            for flow in flows:
+                flow.most = self._alone(flow.links)
+            self._touch(chain((link,), *(flow.links for flow in flows)))
 
-    def _alone(self, flow: Flow) -> float:
-        """What it gets if it has its links alone."""
-        return min(self._capacity[link] for link in flow.links)
+    def _alone(self, links: tuple[int, ...]) -> float:
+        """What a flow gets that has these links alone."""
+        capacity = self._capacity
+        return min([capacity[link] for link in links])
 
     def stop(self, flow: Flow) -> None:
         """Take the flow off its links; `flow.remaining` bytes have not come through."""
@@ -154,9 +161,9 @@ class Flows:
     def _end(self, flow: Flow) -> None:
         flow.stamp = -1
         if self._shared:
+            self._touch(filter(self._can_fill, flow.links))
             for link in flow.links:
                 del self._on_link[link][flow]
-            self._touch(flow.links)
 
     def _own_link(self, capacity: float) -> int:
         if self._free_links:
@@ -173,34 +180,42 @@ class Flows:
 
     def _advance(self, flow: Flow) -> None:
         """Account for what has come through since the flow's rate was set."""
-        passed = self._passed(flow)
-        flow.remaining -= passed
+        flow.remaining -= self._passed(flow)
         flow.since_s = self._clock.now
-        up, down = flow.links[:2]
-        self._carried[up] += passed
-        self._carried[down] += passed
 
     def _touch(self, links: Iterable[int]) -> None:
         if not self._changed:
-            event = self._clock.after(0.0, Tie.SETTLE)
-            event.callbacks.append(lambda _: self._settle())
+            self._clock.call_at(self._clock.now, Tie.SETTLE, self._settle)
         for link in links:
             self._changed[link] = None
 
-    def _settle(self) -> None:
+    def _can_fill(self, link: int) -> bool:
+        """Whether the flows on a link could fill it if their other links let them."""
+        room = _NEARLY * self._capacity[link]
+        for flow in self._on_link[link]:
+            room -= flow.most
+            if room <= 0:
+                return True
+        return False
+
+    def _settle(self, _: object) -> None:
         changed, self._changed = self._changed, {}
-        alone = ((flow, self._alone(flow)) for flow in self._running)
-        for flow, rate in self._max_min(changed) if self._shared else alone:
+        for flow, rate in self._rates(changed):
             if rate != flow.rate:
                 self._set_rate(flow, rate)
         self._wake()
 
-    def _max_min(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
-        """Progressive filling (Bertsekas & Gallager, Data Networks, 6.5.2) of the component."""
-        links = self._component(changed)
+    def _rates(self, changed: Iterable[int]) -> Iterable[tuple[Flow, float]]:
+        """What the flows get that a change of these links can concern."""
+        if self._shared:
+            return self._max_min(self._reached(changed))
+        return [(flow, flow.most) for flow in self._running]
+
+    def _max_min(self, links: Iterable[int]) -> Iterable[tuple[Flow, float]]:
+        """Progressive filling (Bertsekas & Gallager, Data Networks, 6.5.2) of these links."""
         left = {link: self._capacity[link] for link in links}
-        waiting = {link: len(self._on_link[link]) for link in links}
-        heap = [(left[link] / waiting[link], link) for link in links if waiting[link]]
+        waiting = {link: len(self._on_link[link]) for link in left}
+        heap = [(left[link] / count, link) for link, count in waiting.items() if count]
         heapq.heapify(heap)
         rates: dict[Flow, float] = {}
         while heap:
@@ -212,7 +227,7 @@ class Flows:
                     continue
                 rates[flow] = share
                 for other in flow.links:
-                    if other == link:
+                    if other == link or other not in left:
                         continue
                     left[other] = max(0.0, left[other] - share)
                     waiting[other] -= 1
@@ -221,16 +236,18 @@ class Flows:
             waiting[link] = 0  # All its flows have their rates.
         return rates.items()
 
-    def _component(self, changed: Iterable[int]) -> dict[int, None]:
-        found = dict.fromkeys(changed)
+    def _reached(self, changed: Iterable[int]) -> list[int]:
+        """The links that changed, and those that share flows with them and can be filled."""
+        found = dict.fromkeys(changed, True)
         frontier = list(found)
         while frontier:
             for flow in self._on_link[frontier.pop()]:
                 for link in flow.links:
                     if link not in found:
-                        found[link] = None
-                        frontier.append(link)
-        return found
+                        found[link] = self._can_fill(link)
+                        if found[link]:
+                            frontier.append(link)
+        return [link for link, is_reached in found.items() if is_reached]
 
     def _set_rate(self, flow: Flow, rate: float) -> None:
         self._advance(flow)
@@ -244,13 +261,12 @@ class Flows:
         next_s = self._next_s()
         if next_s < self._wake_s:
             self._wake_s = next_s
-            event = self._clock.at(next_s, Tie.ARRIVAL)
-            event.callbacks.append(lambda _: self._finish())
+            self._clock.call_at(next_s, Tie.ARRIVAL, self._finish)
 
-    def _finish(self) -> None:
+    def _finish(self, _: object) -> None:
         if self._clock.now != self._wake_s:
             return  # An earlier finish was scheduled since; this instant belongs to nobody.
-        self._wake_s = np.inf
+        self._wake_s = math.inf
         for flow in self._ended():
             self.stop(flow)
             flow.finished()
@@ -261,7 +277,7 @@ class Flows:
         heap = self._heap
         while heap and heap[0][2] != heap[0][3].stamp:
             heapq.heappop(heap)
-        return heap[0][0] if heap else np.inf
+        return heap[0][0] if heap else math.inf
 
     def _ended(self) -> Iterator[Flow]:
         """Those whose last byte is through now, in the order of their start."""
@@ -346,7 +362,7 @@ class EqualFlows(Flows):
         flow.remaining = float(self._remaining[self._rows[flow]])
         super()._advance(flow)
 
-    def _settle(self) -> None:
+    def _settle(self, _: object) -> None:
         changed, self._changed = self._changed, {}
         touched = np.zeros(len(self._flows), dtype=np.bool_)
         for link in changed:
@@ -360,8 +376,6 @@ class EqualFlows(Flows):
         self._remaining[rows] -= passed
         self._since_s[rows], self._rate[rows] = now, rates
         self._finish_s[rows] = now + self._remaining[rows] / rates
-        for side in (0, 1):
-            np.add.at(self._carried, self._links[rows, side], passed)
         self._wake()
 
     def _next_s(self) -> float:
