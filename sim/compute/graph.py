@@ -7,9 +7,9 @@ computed. Protocols see of all this a Lineage: they name models, and ask for sco
 
 import asyncio
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from sim.compute.distinct import Distinct
+from sim.compute.distinct import DIGEST_BYTES, Distinct
 from sim.compute.engines.engine import ComputeError, Engine, Failure, Result
 from sim.compute.pace import Pace
 from sim.compute.refs import (
@@ -89,6 +89,12 @@ class Graph:
         """Note that so many operations, all of them named before, were named once more."""
         self.asked += asked
         self.steps_asked += steps
+
+    def note(self, digests: bytes, steps: int) -> None:
+        """Note that operations were named, whose names stand in `digests`, 16 bytes each."""
+        self.asked += len(digests) // DIGEST_BYTES
+        self.steps_asked += steps
+        self._named.add(digests)
 
     # -- demanding -----------------------------------------------------------------------------
 
@@ -309,6 +315,21 @@ class Graph:
         self._drained.set()
 
 
+class Naming(Protocol):
+    """What operations are named to: a Graph, or what notes them down for one."""
+
+    models: Models
+
+    def count(self, name: str, steps: int = 0) -> None:
+        """Note that an operation was named, once more or for the first time."""
+
+    def demand(self, score: ScoreRef, *, urgent: bool = False) -> asyncio.Future[Scores] | None:
+        """Have scores computed, and all that they depend on."""
+
+    async def scores(self, name: str) -> Scores:
+        """Those that were demanded under this name."""
+
+
 class Lineage:
     """Names what one learner makes: its initial model, and what becomes of it.
 
@@ -319,7 +340,7 @@ class Lineage:
 
     def __init__(
         self,
-        graph: Graph,
+        graph: Naming,
         spec: Hashable,
         name: str,
         together: Hashable = None,
@@ -332,9 +353,9 @@ class Lineage:
         self._together = together
         self._steps = steps or {}
         self._judged_by = judged_by
-        self.asked = 0
-        """Operations named here, however often."""
-        self.steps_asked = 0
+        self.named = 0
+        """Operations that it has named, each as often as that was asked for."""
+        self.steps_named = 0
 
     def initial(self) -> ModelRef:
         """The common initial model."""
@@ -351,9 +372,7 @@ class Lineage:
         _check_models(base)
         assert correction is None or correction.is_direction
         inputs = (base,) if correction is None else (base, correction)
-        together = self._together if correction is None else None
-        steps = self._steps.get(client, 1)
-        return self._model("trained", inputs, (client, local_round), together, steps)
+        return self._model("trained", inputs, (client, local_round))
 
     def combined(self, models: tuple[ModelRef, ...], weights: tuple[float, ...]) -> ModelRef:
         """The weighted sum of models; `weights`, some of which may be negative, sum to 1.
@@ -388,30 +407,65 @@ class Lineage:
         self, model: ModelRef, dataset: str = TEST, *, urgent: bool = False
     ) -> asyncio.Future[Scores]:
         """The metrics of `model` on a data set, demanded: see Graph.demand."""
+        future = self.demand(self._score(model, dataset), model, dataset, urgent=urgent)
+        assert future is not None
+        return future
+
+    def demanded(self, model: ModelRef, dataset: str = TEST, *, urgent: bool = False) -> str:
+        """Demand the same; the name by which `scores` gives them."""
+        name = self._score(model, dataset)
+        self.demand(name, model, dataset, urgent=urgent)
+        return name
+
+    def demand(
+        self, name: str, model: ModelRef, dataset: str, *, urgent: bool = False
+    ) -> asyncio.Future[Scores] | None:
+        """Have metrics computed whose name is known; None where nothing is computed."""
+        return self._graph.demand(ScoreRef(name, model, dataset, self._spec), urgent=urgent)
+
+    async def scores(self, name: str) -> Scores:
+        """See Graph.scores."""
+        return await self._graph.scores(name)
+
+    def _score(self, model: ModelRef, dataset: str) -> str:
         _check_models(model)
         name = content_name(self._name, "scores", (model,), (dataset, self._judged_by))
         self._count(name)
-        return self._graph.demand(ScoreRef(name, model, dataset, self._spec), urgent=urgent)
+        return name
 
     def _model(
+        self, kind: ModelKind, inputs: tuple[ModelRef, ...], arguments: tuple[Any, ...]
+    ) -> ModelRef:
+        name = content_name(self._name, kind, inputs, arguments)
+        self._count(name, self._cost(arguments) if kind == "trained" else 0)
+        return self.interned(name, kind, inputs, arguments)
+
+    def interned(
         self,
+        name: str,
         kind: ModelKind,
         inputs: tuple[ModelRef, ...],
         arguments: tuple[Any, ...],
-        together: Hashable = None,
-        cost: int = 1,
     ) -> ModelRef:
-        name = content_name(self._name, kind, inputs, arguments)
-        self._count(name, cost if kind == "trained" else 0)
+        """The one handle for what this operation makes, whose name is known."""
         model = self._graph.models.get(name)
         if model is None:
+            together, cost = None, 1
+            if kind == "trained":
+                # With a correction its gradients aren't those of the others.
+                together = self._together if len(inputs) == 1 else None
+                cost = self._cost(arguments)
             model = ModelRef(name, kind, inputs, arguments, self._spec, together, cost)
             self._graph.models[name] = model
         return model
 
+    def _cost(self, trained: tuple[Any, ...]) -> int:
+        """Steps of a training with these arguments."""
+        return self._steps.get(trained[0], 1)
+
     def _count(self, name: str, steps: int = 0) -> None:
-        self.asked += 1
-        self.steps_asked += steps
+        self.named += 1
+        self.steps_named += steps
         self._graph.count(name, steps)
 
 

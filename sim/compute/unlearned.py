@@ -20,7 +20,7 @@ class Unlearned(Lineage):
     def __init__(self, metric: str) -> None:
         self._metric = metric
         self._initial = _model("initial", 0.0)
-        self.asked = self.steps_asked = 0
+        self.named = self.steps_named = 0
 
     def initial(self) -> ModelRef:
         """See Lineage."""
@@ -53,6 +53,14 @@ class Unlearned(Lineage):
         found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         found.set_result({self._metric: model.arguments[0]})
         return found
+
+    def demanded(self, model: ModelRef, dataset: str = TEST, *, urgent: bool = False) -> str:
+        """See Lineage; the name is the number itself."""
+        return repr(model.arguments[0])
+
+    async def scores(self, name: str) -> Scores:
+        """See Lineage."""
+        return {self._metric: float(name)}
 
 
 def _model(kind: ModelKind, rounds: float) -> ModelRef:

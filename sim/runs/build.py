@@ -59,6 +59,11 @@ class Facts:
     vector_length: int
     label_shares: LabelShares | None = None
 
+    @property
+    def steps_by_client(self) -> dict[int, int]:
+        """Optimiser steps in a local round of each client, and of all data together."""
+        return dict(enumerate(self.steps)) | {ALL_CLIENTS: self.pooled_steps}
+
 
 def build(
     scenario: Scenario, protocol: str, seed: int, lineage: Lineage, facts: Facts

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from models.tasks import NoneSettings
 from models.tasks.settings import TaskSettings, Tell
-from models.training import ALL_CLIENTS
 from sim.compute import Graph, Lineage, Unlearned, one_thread
 from sim.faults import Fault
 from sim.runs.build import Facts, mistakes_placed
@@ -66,9 +65,14 @@ class Data:
         if not scenario.task.learns:
             return Unlearned(next(iter(scenario.task.directions)))
         spec, facts = learner_spec(scenario, protocol, seed), self.facts(scenario, protocol, seed)
-        steps = dict(enumerate(facts.steps)) | {ALL_CLIENTS: facts.pooled_steps}
         name, judged_by = self._names[spec]
+        steps = facts.steps_by_client
         return Lineage(graph, spec.sealed(), name, spec.together, steps, judged_by)
+
+    def names(self, scenario: Scenario, protocol: str, seed: int) -> tuple[str, str]:
+        """What this run's models are named by, and their scores."""
+        self.facts(scenario, protocol, seed)
+        return self._names[learner_spec(scenario, protocol, seed)]
 
     def learner_name(self, scenario: Scenario, protocol: str, seed: int) -> str:
         """Names all that the control plane knows of this run's learner."""

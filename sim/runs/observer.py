@@ -1,7 +1,7 @@
 """The observer: looks at every node's current model at fixed times, at no virtual cost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 import simpy
@@ -20,9 +20,12 @@ from sim.record.rows import AGGREGATE, LOOK, ScoreRow
 from sim.scenario import Scenario
 from sim.world import Behaviour, Tie, World
 
+Found = Callable[[str], Awaitable[dict[str, float]]]
+"""Gives the scores of a name by metric, when they are there."""
+
 
 class Look(NamedTuple):
-    """One model at one time; its scores come when the real work is done."""
+    """One model at one time; its scores, known by their names, come when the work is done."""
 
     time_s: float
     node: str
@@ -33,15 +36,15 @@ class Look(NamedTuple):
     up: bool
     site: int | None
     is_member: bool
-    scores: asyncio.Future[dict[str, float]]
-    validation: asyncio.Future[dict[str, float]] | None
+    scores: str
+    validation: str | None
 
-    async def all_scores(self) -> dict[str, float]:
+    async def all_scores(self, found_under: Found) -> dict[str, float]:
         """By metric, those on validation data beside the others. Raises ComputeError."""
-        found = dict(await self.scores)
+        found = dict(await found_under(self.scores))
         if self.validation is not None:
             # A goal is of all sites; what one site's samples say is not asked for.
-            told = seen_from(None, await self.validation)
+            told = seen_from(None, await found_under(self.validation))
             found |= {validation_metric(metric): value for metric, value in told.items()}
         return found
 
@@ -112,7 +115,7 @@ class Observer:
             )
 
     def _look(self, seen: Seen, dataset: str) -> Look:
-        scored, validation = self._world.lineage.scored, None
+        scored, validation = self._world.lineage.demanded, None
         if seen.stage in self._validated:
             # The clock stands still for a number that decides whether to stop.
             validation = scored(seen.model, VALIDATION, urgent=self._goal is not None)
@@ -140,7 +143,9 @@ class Observer:
             for look, _ in self.latest
             if look.stage in (None, goal.stage) and look.validation is not None
         }
-        values = yield self._world.clock.number(asyncio.gather(*found.values()))
+        values = yield self._world.clock.number(
+            asyncio.gather(*map(self._world.lineage.scores, found.values()))
+        )
         by_node = {node: each[goal.metric] for node, each in zip(found, values, strict=True)}
         rising = self._scenario.task.directions[goal.metric] == "higher"
         if goal.of == AGGREGATE:
@@ -155,7 +160,11 @@ class Observer:
 
 
 async def score_rows(
-    looks: Sequence[Look], protocol: str, seed: int, label_shares: LabelShares | None = None
+    looks: Sequence[Look],
+    found_under: Found,
+    protocol: str,
+    seed: int,
+    label_shares: LabelShares | None = None,
 ) -> list[ScoreRow]:
     """The score table of one run, once all real work is done. Raises ComputeError.
 
@@ -163,7 +172,7 @@ async def score_rows(
     """
     rows = []
     for look in looks:
-        scores = await look.all_scores()
+        scores = await look.all_scores(found_under)
         head = (protocol, seed, look.time_s, look.node, look.stage)
         counted = (look.local_round, look.version, look.staleness)
         rows += [

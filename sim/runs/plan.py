@@ -20,7 +20,7 @@ from sim.compute import Graph, Models, Pretence, Store, one_thread
 from sim.record.metrics import FINAL, TEST, VALIDATION
 from sim.runs.build import mistakes_placed
 from sim.runs.data import learner_spec
-from sim.runs.playing import Played, RunProgress, play
+from sim.runs.playing import RunProgress
 from sim.runs.session import check_data
 from sim.runs.worlds.once import Worlds
 from sim.scenario import Scenario
@@ -70,17 +70,13 @@ def plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
 async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
     data, engine = check_data(scenarios, lambda line: None), Pretence()
     graph = Graph(engine, Store(None, _NO_LIMIT, (), lambda text: None), Models())
-
-    async def played(scenario: Scenario, protocol: str, seed: int) -> Played:
-        return await play(scenario, protocol, seed, graph, data, _untold, stops=False)
-
-    worlds = Worlds(scenarios, graph, data, played)
+    worlds = Worlds(scenarios, graph, data, _untold, stops=False)
     local_rounds = 0
     work_s = control_s = store_bytes = kept_bytes = 0.0
     for scenario, protocol in ((each, name) for each in scenarios for name in each.protocols):
         steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations.copy()
         started_s = time.perf_counter()
-        rounds, kept = await _played(scenario, protocol, worlds)
+        rounds, kept = await _played(scenario, protocol, worlds, graph)
         local_rounds += rounds
         control_s += time.perf_counter() - started_s
         # What an earlier one has asked for is paid for already.
@@ -109,12 +105,14 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
     )
 
 
-async def _played(scenario: Scenario, protocol: str, worlds: Worlds) -> tuple[int, int]:
+async def _played(
+    scenario: Scenario, protocol: str, worlds: Worlds, graph: Graph
+) -> tuple[int, int]:
     """Local rounds that the protocol's runs finish, and models that they keep."""
     local_rounds = kept = 0
     for seed in scenario.seeds:
         played = await worlds.played(scenario, protocol, seed)
-        await played.tables()
+        await played.tables(graph.scores, None)
         local_rounds += played.record.counters["local_rounds"]
         kept += len(played.final)
     return local_rounds, kept

@@ -1,19 +1,29 @@
 """One protocol under one seed, played on virtual time: the control plane from start to end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from sim.compute import Graph, ModelRef
+from sim.compute import Lineage, ModelRef
+from sim.record.metrics import LabelShares
 from sim.record.rows import FinalModel, RunRecord
 from sim.results.folder import RunTables, run_tables
 from sim.runs.build import Facts, build
-from sim.runs.data import Data
-from sim.runs.observer import Look, Observer, score_rows
+from sim.runs.observer import Found, Look, Observer, score_rows
 from sim.scenario import Scenario
 from sim.world import World
+
+
+@dataclass(frozen=True)
+class Run:
+    """One protocol under one seed, and what is known of its learner."""
+
+    scenario: Scenario
+    protocol: str
+    seed: int
+    facts: Facts
 
 
 @dataclass(frozen=True)
@@ -42,53 +52,46 @@ class Played:
     traces: pa.Table
     looks: list[Look]
     final: list[tuple[FinalModel, ModelRef]]
-    facts: Facts
     asked: int
     steps_asked: int
     _tables: asyncio.Future[RunTables] | None = field(default=None, init=False)
 
-    async def tables(self) -> RunTables:
+    async def tables(self, found: Found, label_shares: LabelShares | None) -> RunTables:
         """The run's tables, made once. Raises ComputeError if a real operation failed."""
         if self._tables is None:
-            self._tables = asyncio.ensure_future(self._made())
+            self._tables = asyncio.ensure_future(self._made(found, label_shares))
         return await self._tables
 
-    async def _made(self) -> RunTables:
-        record, shares = self.record, self.facts.label_shares
-        scores = await score_rows(self.looks, record.protocol, record.seed, shares)
-        tables = run_tables(record, scores, self.traces)
-        # What the tables hold need not be held twice.
-        self.traces, self.looks = [], []
-        return tables
+    async def _made(self, found: Found, label_shares: LabelShares | None) -> RunTables:
+        record = self.record
+        scores = await score_rows(self.looks, found, record.protocol, record.seed, label_shares)
+        self.looks = []
+        return run_tables(record, scores, self.traces)
 
 
 async def play(
-    scenario: Scenario,
-    protocol: str,
-    seed: int,
-    graph: Graph,
-    data: Data,
-    tell: Callable[[RunProgress], None],
+    run: Run,
+    lineage: Lineage,
+    between: Callable[[RunProgress], Awaitable[None]],
     *,
     stops: bool = True,
 ) -> Played:
-    """Run the control plane of one run to its end; `tell` is called now and then.
+    """Run the control plane of one run to its end.
 
+    `between` is awaited now and then: it may hold the clock back while real work catches up.
     `stops`: whether `stop_when` may end it, for which it needs numbers.
     Raises ComputeError if the clock waited for a number (`stop_when`) that can't be computed.
     """
-    lineage = data.lineage(graph, scenario, protocol, seed)
-    facts = data.facts(scenario, protocol, seed)
-    world, running = build(scenario, protocol, seed, lineage, facts)
+    scenario, protocol, seed = run.scenario, run.protocol, run.seed
+    world, running = build(scenario, protocol, seed, lineage, run.facts)
     observer = Observer(world, running, scenario, stops=stops)
 
-    async def between_steps() -> None:
-        tell(_progress(world, protocol, seed, scenario.duration))
-        await graph.throttle()
+    def progress() -> RunProgress:
+        return _progress(world, protocol, seed, scenario.duration)
 
-    await world.clock.run_until(scenario.duration, throttle=between_steps)
+    await world.clock.run_until(scenario.duration, throttle=lambda: between(progress()))
     in_flight = world.network.end()
-    tell(_progress(world, protocol, seed, scenario.duration))
+    await between(progress())
     record = RunRecord(
         protocol, seed, world.clock.now, world.clock.events, _counters(world, in_flight)
     )
@@ -97,8 +100,7 @@ async def play(
         for look, model in observer.latest
         if scenario.output.keeps(look.stage)
     ]
-    named = lineage.asked, lineage.steps_asked
-    return Played(record, world.trace.table(), observer.looks, final, facts, *named)
+    return Played(record, world.trace.table(), observer.looks, final, lineage.named, lineage.steps_named)
 
 
 def _progress(world: World, protocol: str, seed: int, duration_s: float) -> RunProgress:

@@ -45,12 +45,11 @@ from sim.runs.build import (
 )
 from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
-from sim.runs.playing import Played, RunProgress, play
+from sim.runs.playing import Played, RunProgress
 from sim.runs.worlds.once import Worlds
+from sim.runs.worlds.players import Players, WorldFault, players_for
 from sim.scenario import Scenario, check_events
 
-# A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
-CLOCKS_WAITING_AT_MOST = 32
 SECONDS_BETWEEN_REPORTS = 0.2
 SECONDS_BETWEEN_WORDS = 2.0
 """Left in the folder for those who ask there how far it is."""
@@ -215,7 +214,10 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
         assert engine is not None
         graph = Graph(engine, store, models)
         opened.callback(graph.close)
-        work = _Runs(points, session, data, graph)
+        players = players_for(worker_count(session.workers))
+        if players is not None:
+            opened.callback(players.close)
+        work = _Runs(points, session, data, graph, players)
         await work.all()
         if not work.failed:
             store.forget_models()  # The scores are all that a result needs.
@@ -242,7 +244,12 @@ class _Runs:
     """The runs on their way, over one graph."""
 
     def __init__(
-        self, points: Sequence[PointFolder], session: Session, data: Data, graph: Graph
+        self,
+        points: Sequence[PointFolder],
+        session: Session,
+        data: Data,
+        graph: Graph,
+        players: Players | None,
     ) -> None:
         self._points = points
         self._session = session
@@ -252,9 +259,7 @@ class _Runs:
         self._simulated = self._finished = 0
         self._latest: RunProgress | None = None
         scenarios = [point.scenario for point in points]
-        waits = any(scenario.stop_when is not None for scenario in scenarios)
-        self._clocks = asyncio.Semaphore(CLOCKS_WAITING_AT_MOST if waits else 1)
-        self._worlds = Worlds(scenarios, graph, data, self._play)
+        self._worlds = Worlds(scenarios, graph, data, self._tell, players)
         self.failed: list[RunRecord] = []
 
     async def all(self) -> None:
@@ -279,8 +284,11 @@ class _Runs:
             self._simulated += 1
             record = played.record
             await self._keep(point, played)
-            tables = await played.tables()
+            facts = self._data.facts(point.scenario, protocol, seed)
+            tables = await played.tables(self._graph.scores, facts.label_shares)
         except ComputeError as failure:
+            return self._failure(record, str(failure))
+        except WorldFault as failure:
             return self._failure(record, str(failure))
         except Exception as failure:
             # What a user's protocol or fault is to blame for ends its own run and no other.
@@ -289,10 +297,6 @@ class _Runs:
             return self._failure(record, cause)
         self._finished += 1  # Not where Ctrl-C ends it: then nothing has come of it.
         return tables
-
-    async def _play(self, scenario: Scenario, protocol: str, seed: int) -> Played:
-        async with self._clocks:
-            return await play(scenario, protocol, seed, self._graph, self._data, self._tell)
 
     def _tell(self, progress: RunProgress) -> None:
         self._latest = progress

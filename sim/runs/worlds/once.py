@@ -1,40 +1,61 @@
 """The worlds of a session, each of them played once, whoever asks for it."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from sim.compute import Graph
 from sim.runs.data import Data
-from sim.runs.playing import Played
+from sim.runs.playing import Played, Run, RunProgress, play
 from sim.runs.worlds.names import Reading
+from sim.runs.worlds.player import Part
+from sim.runs.worlds.players import Players
 from sim.scenario import Scenario
 
-Play = Callable[[Scenario, str, int], Awaitable[Played]]
-"""Plays the world of a protocol and a seed."""
+# A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
+CLOCKS_WAITING_AT_MOST = 32
+ALONE_S = 1.0
+"""So long, in processor time, worlds are played in this process; what is left then goes out."""
 
 
 class Worlds:
     """Gives every run its world as it was played; worlds of one name are one.
 
-    One is kept until the last of the runs that `scenarios` have in it has asked for it.
+    One is kept until the last of the runs that `scenarios` have in it has asked for it. `tell`
+    hears how far a clock is. `players`: who may play those that don't wait for numbers, if there is
+    much to play. `stops`: whether `stop_when` may end a run.
     """
 
-    def __init__(self, scenarios: Sequence[Scenario], graph: Graph, data: Data, play: Play) -> None:
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario],
+        graph: Graph,
+        data: Data,
+        tell: Callable[[RunProgress], None],
+        players: Players | None = None,
+        *,
+        stops: bool = True,
+    ) -> None:
         self._graph = graph
         self._data = data
-        self._play = play
+        self._tell = tell
+        self._stops = stops
+        waits = stops and any(scenario.stop_when is not None for scenario in scenarios)
+        self._players = None if waits else players
+        self._clocks = asyncio.Semaphore(CLOCKS_WAITING_AT_MOST if waits else 1)
+        self._begun_s: float | None = None
+        self._goes_out = False
         self._playing: dict[str, asyncio.Future[Played]] = {}
-        self._asking: Counter[str] = Counter()
-        for scenario in scenarios:
-            reading = Reading(scenario)
-            for protocol in scenario.protocols:
-                for seed in scenario.seeds:
-                    self._asking[self._name(reading, protocol, seed)] += 1
+        self._names = {id(scenario): self._named(scenario) for scenario in scenarios}
+        self._asking = Counter(name for names in self._names.values() for name in names.values())
 
     async def played(self, scenario: Scenario, protocol: str, seed: int) -> Played:
-        """The world of one run; each run asks once. Raises what `Play` does."""
-        name = self._name(Reading(scenario), protocol, seed)
+        """The world of one run; each run asks once.
+
+        Raises ComputeError, and what a user's protocol or fault raises.
+        """
+        name = self._names[id(scenario)][protocol, seed]
         playing, again = self._playing.get(name), name in self._playing
         if playing is None:
             playing = asyncio.ensure_future(self._play(scenario, protocol, seed))
@@ -47,6 +68,26 @@ class Worlds:
             self._graph.count_again(played.asked, played.steps_asked)
         return played
 
-    def _name(self, reading: Reading, protocol: str, seed: int) -> str:
-        learner = self._data.learner_name(reading.scenario, protocol, seed)
-        return reading.world(protocol, seed, learner)
+    def _named(self, scenario: Scenario) -> dict[tuple[str, int], str]:
+        reading, name = Reading(scenario), self._data.learner_name
+        runs = ((protocol, seed) for protocol in scenario.protocols for seed in scenario.seeds)
+        return {run: reading.world(*run, name(scenario, *run)) for run in runs}
+
+    async def _play(self, scenario: Scenario, protocol: str, seed: int) -> Played:
+        run = Run(scenario, protocol, seed, self._data.facts(scenario, protocol, seed))
+        lineage = self._data.lineage(self._graph, scenario, protocol, seed)
+        async with self._clocks:
+            if not self._goes_out:
+                return await play(run, lineage, self._between, stops=self._stops)
+        assert self._players is not None
+        part = Part(run, *self._data.names(scenario, protocol, seed), stops=self._stops)
+        return await self._players.play(part, lineage, self._graph, self._tell)
+
+    async def _between(self, progress: RunProgress) -> None:
+        self._tell(progress)
+        if self._begun_s is None:
+            self._begun_s = time.process_time()
+        if self._players and not self._goes_out and time.process_time() - self._begun_s > ALONE_S:
+            self._goes_out = True
+            self._clocks.release()  # Those that wait for this process's only clock wait no more.
+        await self._graph.throttle()

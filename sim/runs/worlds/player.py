@@ -1,0 +1,98 @@
+"""What a process does that plays worlds: no tensors, and nothing is computed."""
+
+import asyncio
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from sim.compute import Lineage
+from sim.compute.handover import Handover, Piece
+from sim.record.code import activate, whose_fault
+from sim.record.rows import FinalModel
+from sim.runs.playing import Played, Run, RunProgress, play
+
+WORTH_SAYING = 256
+"""Operations demanded; fewer are told with the next."""
+SECONDS_BETWEEN_WORDS = 0.2
+
+
+@dataclass(frozen=True)
+class Part:
+    """A world to play, and what its learner's models and scores are named by.
+
+    `stops`: see `play`.
+    """
+
+    run: Run
+    name: str
+    judged_by: str
+    stops: bool = True
+
+
+@dataclass(frozen=True)
+class Told:
+    """What has been demanded since a player last said something, and how far it is."""
+
+    progress: RunProgress
+    piece: Piece
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A world that has been played to its end, but for the models to keep, which are rows."""
+
+    piece: Piece
+    played: Played
+    final: list[FinalModel]
+    rows: list[int]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a world could not be played; `blamed`: on a user's code, in a line."""
+
+    text: str
+    blamed: bool
+
+
+Word = Told | Ended | Failed
+
+
+def main(connection: Connection) -> None:
+    """Play the worlds that come over a connection, until nobody is there."""
+    try:
+        # Before anything is read that may be of a user's code.
+        activate(connection.recv())
+        while True:
+            asyncio.run(perform(connection.recv(), connection.send))
+    except (EOFError, OSError):
+        return
+
+
+async def perform(part: Part, say: Callable[[Word], None]) -> None:
+    """Play one world and say all of it; the last word is Ended or Failed.
+
+    Where `say` waits, because what was said is still being worked at, virtual time waits, too.
+    """
+    handover, facts = Handover(), part.run.facts
+    lineage = Lineage(handover, None, part.name, None, facts.steps_by_client, part.judged_by)
+    said_s = time.monotonic()
+
+    async def between(progress: RunProgress) -> None:
+        nonlocal said_s
+        if len(handover) >= WORTH_SAYING or time.monotonic() - said_s > SECONDS_BETWEEN_WORDS:
+            say(Told(progress, handover.piece()))
+            said_s = time.monotonic()
+
+    try:
+        played = await play(part.run, lineage, between, stops=part.stops)
+    except Exception as error:
+        cause = whose_fault(error)
+        say(Failed(cause or traceback.format_exc(), blamed=cause is not None))
+        return
+    final = [handover.row(model) for _, model in played.final]
+    told = [one for one, _ in played.final]
+    played.final = []
+    say(Ended(handover.piece(), played, told, final))
