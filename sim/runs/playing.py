@@ -100,7 +100,8 @@ async def play(
         for look, model in observer.latest
         if scenario.output.keeps(look.stage)
     ]
-    return Played(record, world.trace.table(), observer.looks, final, lineage.named, lineage.steps_named)
+    named = lineage.named, lineage.steps_named
+    return Played(record, world.trace.table(), observer.looks, final, *named)
 
 
 def _progress(world: World, protocol: str, seed: int, duration_s: float) -> RunProgress:
