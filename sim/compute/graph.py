@@ -54,6 +54,8 @@ class Graph:
         self._fresh: list[Operation] = []
         self._ready = Ready()
         self._alone = 0  # Operations under way that are in no group.
+        self.under_way = 0
+        """Groups of operations that the engine has, one of a single operation among them."""
         self._woken = False
         self._closed = False
         self._drained = asyncio.Event()
@@ -206,6 +208,7 @@ class Graph:
             jobs = [each.ref.job() for each in group]
             self._alone += jobs[0].together is None
             self.pace.begun(jobs)
+            self.under_way += 1
             self._engine.submit(worker, jobs)
 
     def _next(self, worker: int) -> list[Operation]:
@@ -232,6 +235,7 @@ class Graph:
         if self._closed:
             return
         self._alone -= jobs[0].together is None
+        self.under_way -= 1
         operations = [self._operations[job.output] for job in jobs]
         seconds = self.pace.ended(worker, jobs)
         cost = sum(each.ref.cost for each in operations)

@@ -50,6 +50,10 @@ from sim.runs.worlds.once import Worlds
 from sim.runs.worlds.players import Players, WorldFault, players_for
 from sim.scenario import Scenario, check_events
 
+RUNS_AHEAD = 64
+"""Runs that wait for their clock; no point begins while there are more."""
+RUNS_HELD, BYTES_HELD = 1_000, 512 << 20
+"""Runs that wait for their scores, or for others of their point, and what their tables take."""
 SECONDS_BETWEEN_REPORTS = 0.2
 SECONDS_BETWEEN_WORDS = 2.0
 """Left in the folder for those who ask there how far it is."""
@@ -240,6 +244,47 @@ def _data_plane(points: Sequence[PointFolder]) -> DataPlane | None:
     )
 
 
+class _Held:
+    """What runs hold until their point is written: of very many that are to be done, not all."""
+
+    def __init__(self) -> None:
+        self._unplayed = self._runs = self._bytes = 0
+        self._less = asyncio.Event()
+
+    async def room(self, runs: int) -> None:
+        """Begin so many runs, once not too many wait for their clock, or else for their scores."""
+        while self._is_full:
+            self._less.clear()
+            await self._less.wait()
+        self._unplayed += runs
+        self._runs += runs
+
+    @property
+    def _is_full(self) -> bool:
+        much = self._runs >= RUNS_HELD or self._bytes >= BYTES_HELD
+        return self._unplayed >= RUNS_AHEAD or (self._runs > 0 and much)
+
+    def played(self) -> None:
+        """A run's clock has ended."""
+        self._unplayed -= 1
+        self._less.set()
+
+    def add(self, tables: RunTables) -> None:
+        """A run's tables are made."""
+        self._bytes += _size_bytes(tables)
+
+    def written(self, runs: Sequence[RunTables]) -> None:
+        """A point is written."""
+        self._runs -= len(runs)
+        self._bytes -= sum(map(_size_bytes, runs))
+        self._less.set()
+
+
+def _size_bytes(tables: RunTables) -> int:
+    size: int = tables.scores.nbytes + tables.traces.nbytes
+    return size
+
+
 class _Runs:
     """The runs on their way, over one graph."""
 
@@ -256,6 +301,7 @@ class _Runs:
         self._data = data
         self._graph = graph
         self._started_s = time.monotonic()
+        self._held = _Held()
         self._simulated = self._finished = 0
         self._latest: RunProgress | None = None
         scenarios = [point.scenario for point in points]
@@ -268,6 +314,7 @@ class _Runs:
             try:
                 async with asyncio.TaskGroup() as group:
                     for point in self._points:
+                        await self._held.room(point.runs)
                         runs = [
                             group.create_task(self._run(point, protocol, seed))
                             for protocol in point.scenario.protocols
@@ -280,15 +327,16 @@ class _Runs:
     async def _run(self, point: PointFolder, protocol: str, seed: int) -> RunTables:
         record = RunRecord(protocol, seed, 0.0, 0, {})
         try:
-            played = await self._worlds.played(point.scenario, protocol, seed)
+            try:
+                played = await self._worlds.played(point.scenario, protocol, seed)
+            finally:
+                self._held.played()
             self._simulated += 1
             record = played.record
             await self._keep(point, played)
             facts = self._data.facts(point.scenario, protocol, seed)
             tables = await played.tables(self._graph.scores, facts.label_shares)
-        except ComputeError as failure:
-            return self._failure(record, str(failure))
-        except WorldFault as failure:
+        except (ComputeError, WorldFault) as failure:
             return self._failure(record, str(failure))
         except Exception as failure:
             # What a user's protocol or fault is to blame for ends its own run and no other.
@@ -296,6 +344,7 @@ class _Runs:
                 raise
             return self._failure(record, cause)
         self._finished += 1  # Not where Ctrl-C ends it: then nothing has come of it.
+        self._held.add(tables)
         return tables
 
     def _tell(self, progress: RunProgress) -> None:
@@ -335,6 +384,7 @@ class _Runs:
             operations=self.operations() if len(self._points) == 1 else None,
             cautions=list(cautions(evidence(scenario, done, facts))),
         )
+        self._held.written(done)
 
     def operations(self) -> Operations:
         """What the graph has done so far."""

@@ -1,6 +1,7 @@
 """The worlds of a session, each of them played once, whoever asks for it."""
 
 import asyncio
+import pickle
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from sim.scenario import Scenario
 
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
 CLOCKS_WAITING_AT_MOST = 32
+HELD_BYTES = 256 << 20
+"""Of the traces of worlds that are kept for runs to come."""
 ALONE_S = 1.0
 """So long, in processor time, worlds are played in this process; what is left then goes out."""
 
@@ -47,6 +50,8 @@ class Worlds:
         self._begun_s: float | None = None
         self._goes_out = False
         self._playing: dict[str, asyncio.Future[Played]] = {}
+        self._sizes: dict[str, int] = {}
+        self._held_bytes = 0
         self._names = {id(scenario): self._named(scenario) for scenario in scenarios}
         self._asking = Counter(name for names in self._names.values() for name in names.values())
 
@@ -61,12 +66,26 @@ class Worlds:
             playing = asyncio.ensure_future(self._play(scenario, protocol, seed))
             self._playing[name] = playing
         self._asking[name] -= 1
-        if not self._asking[name]:
-            del self._asking[name], self._playing[name]
         played = await playing
         if again:
             self._graph.count_again(played.asked, played.steps_asked)
+        else:
+            self._sizes[name] = played.traces.nbytes
+            self._held_bytes += played.traces.nbytes
+        self._let_go(name)
         return played
+
+    def _let_go(self, name: str) -> None:
+        """Forget the world if nobody is left to ask for it, and the oldest if there are many.
+
+        Whoever asks for one of those again has it played again.
+        """
+        names = [] if self._asking[name] else [name]
+        if self._held_bytes > HELD_BYTES:
+            names += [each for each in self._playing if each in self._sizes][:1]
+        for each in names:
+            self._playing.pop(each, None)
+            self._held_bytes -= self._sizes.pop(each, 0)
 
     def _named(self, scenario: Scenario) -> dict[tuple[str, int], str]:
         reading, name = Reading(scenario), self._data.learner_name
@@ -80,7 +99,8 @@ class Worlds:
             if not self._goes_out:
                 return await play(run, lineage, self._between, stops=self._stops)
         assert self._players is not None
-        part = Part(run, *self._data.names(scenario, protocol, seed), stops=self._stops)
+        names = self._data.names(scenario, protocol, seed)
+        part = pickle.dumps(Part(run, *names, stops=self._stops))
         return await self._players.play(part, lineage, self._graph, self._tell)
 
     async def _between(self, progress: RunProgress) -> None:

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from sim.compute import ComputeError, Graph, Lineage
 from sim.compute.handover import Adoption
 from sim.compute.processes import Process, Processes
 from sim.record.code import active, everything
 from sim.runs.playing import Played, RunProgress
-from sim.runs.worlds.player import Ended, Failed, Part, Told, Word
+from sim.runs.worlds.player import Ended, Failed, Told, Word
 
 ATTEMPTS = 3
 """A world whose player died so often fails."""
+SECONDS_BETWEEN_LOOKS = 0.05
 _PLAYER = "sim.runs.worlds.player"
 
 
@@ -20,40 +22,58 @@ class WorldFault(Exception):
 
 
 class Players:
-    """Up to `most` processes, each of which plays one world at a time."""
+    """Processes, each of which plays one world at a time.
+
+    Beside what computes they keep `most` cores busy, so there are at most so many, and always one:
+    what it names comes to be computed while it plays on.
+    """
 
     def __init__(self, most: int) -> None:
-        self._seats = asyncio.Semaphore(most)
+        self._most = most
         self._processes = Processes([_PLAYER])
         self._idle: list[Process] = []
+        self._playing = 0
+        self._turn = asyncio.Lock()
 
     async def play(
-        self, part: Part, lineage: Lineage, graph: Graph, tell: Callable[[RunProgress], None]
+        self, part: bytes, lineage: Lineage, graph: Graph, tell: Callable[[RunProgress], None]
     ) -> Played:
-        """Have a world played, whose models are `lineage`'s in `graph`.
+        """Have a world played, a pickled Part, whose models are `lineage`'s in `graph`.
 
         Raises WorldFault, and ComputeError if the processes that should play it die.
         """
-        async with self._seats:
-            code: int | None = None
-            for _ in range(ATTEMPTS):
-                process = self._idle.pop() if self._idle else self._started()
-                try:
-                    played = await _heard(process, part, Adoption(lineage), graph, tell)
-                except (EOFError, OSError):
-                    code = process.wait(1.0)
-                    process.close()
-                    continue
-                except WorldFault:
-                    self._idle.append(process)
-                    raise
+        async with self._turn:
+            while self._playing >= max(1, self._most - graph.under_way):
+                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            self._playing += 1
+        try:
+            return await self._play(part, lineage, graph, tell)
+        finally:
+            self._playing -= 1
+
+    async def _play(
+        self, part: bytes, lineage: Lineage, graph: Graph, tell: Callable[[RunProgress], None]
+    ) -> Played:
+        code: int | None = None
+        for _ in range(ATTEMPTS):
+            process = self._idle.pop() if self._idle else self._started()
+            try:
+                played = await _heard(process, part, Adoption(lineage), graph, tell)
+            except (EOFError, OSError):
+                code = process.wait(1.0)
+                process.close()
+                continue
+            except WorldFault:
                 self._idle.append(process)
-                return played
+                raise
+            self._idle.append(process)
+            return played
         raise ComputeError(f"a process that plays worlds ended unexpectedly (exit code {code})")
 
     def _started(self) -> Process:
         process = self._processes.start(f"{_PLAYER}:main")
-        process.connection.send(active())
+        with suppress(OSError):  # One that is dead is found to be so when it is to play.
+            process.connection.send(active())
         return process
 
     def close(self) -> None:
@@ -69,13 +89,13 @@ def players_for(workers: int) -> Players | None:
 
 async def _heard(
     process: Process,
-    part: Part,
+    part: bytes,
     adoption: Adoption,
     graph: Graph,
     tell: Callable[[RunProgress], None],
 ) -> Played:
-    """The world, as the process has played it. Raises EOFError if it ends before that."""
-    process.connection.send(part)
+    """The world, as the process has played it. Raises EOFError or OSError if it ends before."""
+    process.connection.send_bytes(part)
     while True:
         match await _word(process):
             case Told(progress, piece):
