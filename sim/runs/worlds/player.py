@@ -92,7 +92,7 @@ async def perform(part: Part, say: Callable[[Word], None]) -> None:
         cause = whose_fault(error)
         say(Failed(cause or traceback.format_exc(), blamed=cause is not None))
         return
-    final = [handover.row(model) for _, model in played.final]
-    told = [one for one, _ in played.final]
+    final, models = [one for one, _ in played.final], [model for _, model in played.final]
+    rows = [handover.row(model) for model in models]
     played.final = []
-    say(Ended(handover.piece(), played, told, final))
+    say(Ended(handover.piece(), played, final, rows))  # As long as they are held here.
