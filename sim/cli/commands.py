@@ -340,7 +340,7 @@ def _print_plan(sweep: "Sweep", workers: str, as_json: bool) -> None:
     from sim.runs.session import asked_workers, worker_count
 
     asked = worker_count(asked_workers(workers))
-    found = plan([point.scenario for point in sweep.points], asked)
+    found = plan([point.scenario for point in sweep.points], asked, say)
     if as_json:
         points = [{"name": point.name, **point.values} for point in sweep.points]
         typer.echo(json.dumps({**asdict(found), "points": points}, indent=2))

@@ -16,11 +16,11 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from sim.compute.distinct import DIGEST_BYTES
 from sim.compute.graph import Lineage
 from sim.compute.refs import ModelKind, ModelRef, Models, ScoreRef, Scores, ServerRule
 
 Ints = npt.NDArray[np.int64]
-NAME_BYTES = 16
 _KINDS: tuple[ModelKind, ...] = (
     *("initial", "trained", "combined", "direction"),
     *get_args(ServerRule),
@@ -181,7 +181,7 @@ class Adoption:
 
 def _each_name(names: bytes) -> Sequence[str]:
     digits = names.hex()
-    return [digits[i : i + 2 * NAME_BYTES] for i in range(0, len(digits), 2 * NAME_BYTES)]
+    return [digits[i : i + 2 * DIGEST_BYTES] for i in range(0, len(digits), 2 * DIGEST_BYTES)]
 
 
 def _rows(flat: npt.NDArray[Any], ends: Ints) -> list[list[Any]]:

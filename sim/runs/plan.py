@@ -12,7 +12,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,10 @@ from sim.compute import Graph, Models, Pretence, Store, one_thread
 from sim.record.metrics import FINAL, TEST, VALIDATION
 from sim.runs.build import mistakes_placed
 from sim.runs.data import learner_spec
-from sim.runs.playing import RunProgress
+from sim.runs.playing import Played, RunProgress
 from sim.runs.session import check_data
 from sim.runs.worlds.once import Worlds
+from sim.runs.worlds.players import players_for
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 WORKER_BYTES = 250e6
 """What a worker process takes that has imported PyTorch, without its data."""
 _NO_LIMIT = 1 << 62
+SECONDS_BETWEEN_LINES = 2.0
 # The first time much is made ready, and other programs only ever make it slower.
 _TIMED = 3
 
@@ -62,40 +64,48 @@ class Plan:
     """The scenario has `stop_when`, which can't be foreseen: all figures are upper bounds."""
 
 
-def plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
-    """Play every run of every scenario. Raises ScenarioError for data that can't be built."""
-    return asyncio.run(_plan(scenarios, workers))
+def plan(
+    scenarios: Sequence[Scenario], workers: int, tell: Callable[[str], None] = lambda line: None
+) -> Plan:
+    """Play every run of every scenario; `tell` is told now and then how many have been played.
+
+    Raises ScenarioError for data that can't be built.
+    """
+    return asyncio.run(_plan(scenarios, workers, tell))
 
 
-async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
-    data, engine = check_data(scenarios, lambda line: None), Pretence()
+async def _plan(scenarios: Sequence[Scenario], workers: int, tell: Callable[[str], None]) -> Plan:
+    data, engine = check_data(scenarios, tell), Pretence()
     graph = Graph(engine, Store(None, _NO_LIMIT, (), lambda text: None), Models())
-    worlds = Worlds(scenarios, graph, data, _untold, stops=False)
+    told = _Told(tell, sum(len(each.protocols) * len(each.seeds) for each in scenarios))
     local_rounds = 0
     work_s = control_s = store_bytes = kept_bytes = 0.0
-    for scenario, protocol in ((each, name) for each in scenarios for name in each.protocols):
-        steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations.copy()
-        started_s = time.perf_counter()
-        rounds, kept = await _played(scenario, protocol, worlds, graph)
-        local_rounds += rounds
-        control_s += time.perf_counter() - started_s
-        # What an earlier one has asked for is paid for already.
-        cost, evaluated = _price(scenario, protocol), engine.evaluations - evaluations
-        work_s += (graph.steps_done - steps) * cost.step_s
-        work_s += sum(count * cost.evaluation_s[name] for name, count in evaluated.items())
-        store_bytes += (engine.models - models) * cost.model_bytes
-        kept_bytes += kept * cost.model_bytes
+    with players_for(workers) as players:
+        worlds = Worlds(scenarios, graph, data, told.on_the_way, players, stops=False)
+        for scenario, protocol in ((each, name) for each in scenarios for name in each.protocols):
+            steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations.copy()
+            started_s = time.perf_counter()
+            played = await _played(scenario, protocol, worlds, graph)
+            told.played(len(played))
+            local_rounds += sum(one.record.counters["local_rounds"] for one in played)
+            control_s += time.perf_counter() - started_s
+            # What an earlier one has asked for is paid for already.
+            cost, evaluated = _price(scenario, protocol), engine.evaluations - evaluations
+            work_s += (graph.steps_done - steps) * cost.step_s
+            work_s += sum(count * cost.evaluation_s[name] for name, count in evaluated.items())
+            store_bytes += (engine.models - models) * cost.model_bytes
+            kept_bytes += sum(len(one.final) for one in played) * cost.model_bytes
     unit_bytes = 1 if sys.platform == "darwin" else 1024
     return Plan(
         points=len(scenarios),
-        runs=sum(len(each.protocols) * len(each.seeds) for each in scenarios),
+        runs=told.runs,
         local_rounds=local_rounds,
         steps_asked=graph.steps_asked,
         steps=graph.steps_done,
         evaluations=engine.evaluations.total(),
         models=engine.models,
         workers=workers,
-        # Workers share the training; the control planes have one process.
+        # Workers share the training; the control planes went as fast as they can.
         time_s=control_s + work_s / max(1, workers),
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit_bytes
         + workers * WORKER_BYTES,
@@ -105,21 +115,35 @@ async def _plan(scenarios: Sequence[Scenario], workers: int) -> Plan:
     )
 
 
-async def _played(
-    scenario: Scenario, protocol: str, worlds: Worlds, graph: Graph
-) -> tuple[int, int]:
-    """Local rounds that the protocol's runs finish, and models that they keep."""
-    local_rounds = kept = 0
-    for seed in scenario.seeds:
-        played = await worlds.played(scenario, protocol, seed)
-        await played.tables(graph.scores, None)
-        local_rounds += played.record.counters["local_rounds"]
-        kept += len(played.final)
-    return local_rounds, kept
+async def _played(scenario: Scenario, protocol: str, worlds: Worlds, graph: Graph) -> list[Played]:
+    """The protocol's runs, when all that they have demanded is counted."""
+    seeds = (worlds.played(scenario, protocol, seed) for seed in scenario.seeds)
+    played = await asyncio.gather(*seeds)
+    for one in played:
+        await one.tables(graph.scores, None)
+    return played
 
 
-def _untold(progress: RunProgress) -> None:
-    """A dry run shows no progress."""
+class _Told:
+    """Says now and then how many of all `runs` have been played."""
+
+    def __init__(self, tell: Callable[[str], None], runs: int) -> None:
+        self.runs = runs
+        self._tell = tell
+        self._played = 0
+        self._told_s = time.monotonic()
+
+    def played(self, runs: int) -> None:
+        """So many more."""
+        self._played += runs
+        self.on_the_way()
+
+    def on_the_way(self, progress: RunProgress | None = None) -> None:
+        """One of them is there now."""
+        if time.monotonic() - self._told_s > SECONDS_BETWEEN_LINES:
+            now = f": {progress.run}" if progress else ""
+            self._tell(f"played {self._played:,} of {self.runs:,} runs{now}")
+            self._told_s = time.monotonic()
 
 
 @dataclass(frozen=True)

@@ -218,9 +218,7 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
         assert engine is not None
         graph = Graph(engine, store, models)
         opened.callback(graph.close)
-        players = players_for(worker_count(session.workers))
-        if players is not None:
-            opened.callback(players.close)
+        players = opened.enter_context(players_for(worker_count(session.workers)))
         work = _Runs(points, session, data, graph, players)
         await work.all()
         if not work.failed:

@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -18,8 +17,8 @@ from sim.scenario import Scenario
 CLOCKS_WAITING_AT_MOST = 32
 HELD_BYTES = 256 << 20
 """Of the traces of worlds that are kept for runs to come."""
-ALONE_S = 1.0
-"""So long, in processor time, worlds are played in this process; what is left then goes out."""
+TURNS_ALONE = 50
+"""So many turns of clocks, about a second, are played in this process before the others go out."""
 
 
 class Worlds:
@@ -47,7 +46,7 @@ class Worlds:
         waits = stops and any(scenario.stop_when is not None for scenario in scenarios)
         self._players = None if waits else players
         self._clocks = asyncio.Semaphore(CLOCKS_WAITING_AT_MOST if waits else 1)
-        self._begun_s: float | None = None
+        self._turns = 0
         self._goes_out = False
         self._playing: dict[str, asyncio.Future[Played]] = {}
         self._sizes: dict[str, int] = {}
@@ -105,9 +104,8 @@ class Worlds:
 
     async def _between(self, progress: RunProgress) -> None:
         self._tell(progress)
-        if self._begun_s is None:
-            self._begun_s = time.process_time()
-        if self._players and not self._goes_out and time.process_time() - self._begun_s > ALONE_S:
+        self._turns += 1
+        if self._players and not self._goes_out and self._turns > TURNS_ALONE:
             self._goes_out = True
             self._clocks.release()  # Those that wait for this process's only clock wait no more.
         await self._graph.throttle()

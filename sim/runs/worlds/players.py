@@ -1,8 +1,8 @@
 """Processes that play worlds beside this one, and what they say put into the graph."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from sim.compute import ComputeError, Graph, Lineage
 from sim.compute.handover import Adoption
@@ -81,10 +81,21 @@ class Players:
         self._processes.close()
 
 
-def players_for(workers: int) -> Players | None:
-    """As many as there may be busy workers; None if worlds have to be played in this process."""
+@contextmanager
+def players_for(workers: int) -> Iterator[Players | None]:
+    """Those that so many workers make room for; None if worlds have to be played in this process.
+
+    They end with the context.
+    """
     # Classes that were given directly are nowhere but here.
-    return Players(workers) if workers and everything() == active() else None
+    if not workers or everything() != active():
+        yield None
+        return
+    players = Players(workers)
+    try:
+        yield players
+    finally:
+        players.close()
 
 
 async def _heard(

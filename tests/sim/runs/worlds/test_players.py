@@ -47,7 +47,7 @@ class Failing(own.Running):
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.runs.worlds.once.ALONE_S", -1.0)
+    monkeypatch.setattr("sim.runs.worlds.once.TURNS_ALONE", -1)
     monkeypatch.setattr("sim.world.clock.EVENTS_PER_TURN", 10)
 
 

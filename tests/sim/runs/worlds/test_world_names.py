@@ -64,7 +64,7 @@ def met(trial: Trial) -> tuple[Any, ...]:
     def looks() -> Behaviour:
         while True:
             for one in running.seen():
-                seen.append((*one._replace(model=None), lineage.told(one.model)))
+                seen.append((*one[:2], *one[3:], lineage.told(one.model)))
             yield world.clock.after(scenario.evaluation.every, Tie.OBSERVER)
 
     world.clock.process(looks())
