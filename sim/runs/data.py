@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from models.tasks import NoneSettings
 from models.tasks.settings import TaskSettings, Tell
-from sim.compute import Graph, Lineage, Unlearned, one_thread
+from sim.compute import Graph, Lineage, one_thread
 from sim.faults import Fault
 from sim.runs.build import Facts, mistakes_placed
+from sim.runs.playing import unlearned
 from sim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -63,14 +64,16 @@ class Data:
     def lineage(self, graph: Graph, scenario: Scenario, protocol: str, seed: int) -> Lineage:
         """The names of the models that this run's learner makes."""
         if not scenario.task.learns:
-            return Unlearned(next(iter(scenario.task.directions)))
+            return unlearned(scenario)
         spec, facts = learner_spec(scenario, protocol, seed), self.facts(scenario, protocol, seed)
         name, judged_by = self._names[spec]
         steps = facts.steps_by_client
         return Lineage(graph, spec.sealed(), name, spec.together, steps, judged_by)
 
-    def names(self, scenario: Scenario, protocol: str, seed: int) -> tuple[str, str]:
-        """What this run's models are named by, and their scores."""
+    def names(self, scenario: Scenario, protocol: str, seed: int) -> tuple[str, str] | None:
+        """What this run's models are named by, and their scores; None if nobody learns."""
+        if not scenario.task.learns:
+            return None
         self.facts(scenario, protocol, seed)
         return self._names[learner_spec(scenario, protocol, seed)]
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from sim.compute import Graph, Models, Pretence, Store, one_thread
 from sim.record.metrics import FINAL, TEST, VALIDATION
 from sim.runs.build import mistakes_placed
-from sim.runs.data import learner_spec
+from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, RunProgress
 from sim.runs.session import check_data
 from sim.runs.worlds.once import Worlds
@@ -85,7 +85,7 @@ async def _plan(scenarios: Sequence[Scenario], workers: int, tell: Callable[[str
         for scenario, protocol in ((each, name) for each in scenarios for name in each.protocols):
             steps, models, evaluations = graph.steps_done, engine.models, engine.evaluations.copy()
             started_s = time.perf_counter()
-            played = await _played(scenario, protocol, worlds, graph)
+            played = await _played(scenario, protocol, worlds, data, graph)
             told.played(len(played))
             local_rounds += sum(one.record.counters["local_rounds"] for one in played)
             control_s += time.perf_counter() - started_s
@@ -115,12 +115,15 @@ async def _plan(scenarios: Sequence[Scenario], workers: int, tell: Callable[[str
     )
 
 
-async def _played(scenario: Scenario, protocol: str, worlds: Worlds, graph: Graph) -> list[Played]:
+async def _played(
+    scenario: Scenario, protocol: str, worlds: Worlds, data: Data, graph: Graph
+) -> list[Played]:
     """The protocol's runs, when all that they have demanded is counted."""
     seeds = (worlds.played(scenario, protocol, seed) for seed in scenario.seeds)
     played = await asyncio.gather(*seeds)
-    for one in played:
-        await one.tables(graph.scores, None)
+    for one, seed in zip(played, scenario.seeds, strict=True):
+        found = data.lineage(graph, scenario, protocol, seed).scores
+        await one.tables(found, None)
     return played
 
 

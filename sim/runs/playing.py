@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from sim.compute import Lineage, ModelRef
+from sim.compute import Lineage, ModelRef, Unlearned
 from sim.record.metrics import LabelShares
 from sim.record.rows import FinalModel, RunRecord
 from sim.results.folder import RunTables, run_tables
@@ -67,6 +67,11 @@ class Played:
         scores = await score_rows(self.looks, found, record.protocol, record.seed, label_shares)
         self.looks = []
         return run_tables(record, scores, self.traces)
+
+
+def unlearned(scenario: Scenario) -> Lineage:
+    """What models are named by where nobody learns."""
+    return Unlearned(next(iter(scenario.task.directions)))
 
 
 async def play(

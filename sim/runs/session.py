@@ -332,8 +332,7 @@ class _Runs:
             self._simulated += 1
             record = played.record
             await self._keep(point, played)
-            facts = self._data.facts(point.scenario, protocol, seed)
-            tables = await played.tables(self._graph.scores, facts.label_shares)
+            tables = await self._tables(point, played)
         except (ComputeError, WorldFault) as failure:
             return self._failure(record, str(failure))
         except Exception as failure:
@@ -344,6 +343,11 @@ class _Runs:
         self._finished += 1  # Not where Ctrl-C ends it: then nothing has come of it.
         self._held.add(tables)
         return tables
+
+    async def _tables(self, point: PointFolder, played: Played) -> RunTables:
+        run = point.scenario, played.record.protocol, played.record.seed
+        lineage, facts = self._data.lineage(self._graph, *run), self._data.facts(*run)
+        return await played.tables(lineage.scores, facts.label_shares)
 
     def _tell(self, progress: RunProgress) -> None:
         self._latest = progress

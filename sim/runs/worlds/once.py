@@ -99,7 +99,7 @@ class Worlds:
                 return await play(run, lineage, self._between, stops=self._stops)
         assert self._players is not None
         names = self._data.names(scenario, protocol, seed)
-        part = pickle.dumps(Part(run, *names, stops=self._stops))
+        part = pickle.dumps(Part(run, names, stops=self._stops))
         return await self._players.play(part, lineage, self._graph, self._tell)
 
     async def _between(self, progress: RunProgress) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from sim.compute import Lineage
+from sim.compute.graph import Naming
 from sim.compute.handover import Handover, Piece
 from sim.record.code import activate, whose_fault
 from sim.record.rows import FinalModel
-from sim.runs.playing import Played, Run, RunProgress, play
+from sim.runs.playing import Played, Run, RunProgress, play, unlearned
 
 WORTH_SAYING = 256
 """Operations demanded; fewer are told with the next."""
@@ -20,15 +21,21 @@ SECONDS_BETWEEN_WORDS = 0.2
 
 @dataclass(frozen=True)
 class Part:
-    """A world to play, and what its learner's models and scores are named by.
+    """A world to play, and what its learner's models and scores are named by, if there is one.
 
     `stops`: see `play`.
     """
 
     run: Run
-    name: str
-    judged_by: str
+    names: tuple[str, str] | None
     stops: bool = True
+
+    def lineage(self, graph: Naming) -> Lineage:
+        """The names of the models that its learner makes."""
+        if self.names is None:
+            return unlearned(self.run.scenario)
+        (name, judged_by), steps = self.names, self.run.facts.steps_by_client
+        return Lineage(graph, None, name, None, steps, judged_by)
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,7 @@ async def perform(part: Part, say: Callable[[Word], None]) -> None:
 
     Where `say` waits, because what was said is still being worked at, virtual time waits, too.
     """
-    handover, facts = Handover(), part.run.facts
-    lineage = Lineage(handover, None, part.name, None, facts.steps_by_client, part.judged_by)
-    said_s = time.monotonic()
+    handover, said_s = Handover(), time.monotonic()
 
     async def between(progress: RunProgress) -> None:
         nonlocal said_s
@@ -87,7 +92,7 @@ async def perform(part: Part, say: Callable[[Word], None]) -> None:
             said_s = time.monotonic()
 
     try:
-        played = await play(part.run, lineage, between, stops=part.stops)
+        played = await play(part.run, part.lineage(handover), between, stops=part.stops)
     except Exception as error:
         cause = whose_fault(error)
         say(Failed(cause or traceback.format_exc(), blamed=cause is not None))

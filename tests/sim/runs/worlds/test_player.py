@@ -56,7 +56,7 @@ async def here(trial: Trial) -> tuple[Any, ...]:
 async def elsewhere(trial: Trial) -> tuple[Any, ...]:
     words: list[bytes] = []
     await perform(
-        Part(run_of(trial), NAME, JUDGED_BY), lambda word: words.append(pickle.dumps(word))
+        Part(run_of(trial), (NAME, JUDGED_BY)), lambda word: words.append(pickle.dumps(word))
     )
     beside = Beside(trial)
     adoption = Adoption(beside.lineage)
@@ -106,7 +106,7 @@ def test_an_error_of_ours_comes_back_with_all_that_is_known(
     monkeypatch.setattr(PROTOCOLS["local"], "run", breaks)
     words: list[Word] = []
     trial = worlds.trial("local", 8, 3, 10.0)
-    asyncio.run(perform(Part(run_of(trial), NAME, JUDGED_BY), words.append))
+    asyncio.run(perform(Part(run_of(trial), (NAME, JUDGED_BY)), words.append))
     [word] = words
     assert isinstance(word, Failed) and not word.blamed
     assert "ValueError: broken on purpose" in word.text and "in breaks" in word.text
