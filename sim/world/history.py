@@ -48,6 +48,8 @@ class History:
         values = self.current[indices]
         later = np.greater if inclusive else np.greater_equal
         past = np.flatnonzero(later(self.changed_s[indices], times_s))
+        if not len(past):
+            return values
         values[past] = self._before[indices[past]]
         past = past[later(self._before_since_s[indices[past]], times_s[past])]
         find = bisect_right if inclusive else bisect_left

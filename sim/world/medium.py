@@ -142,6 +142,11 @@ class Medium:
             passes &= ~(cut.windows.hold(times_s) & cut.stops(sources, targets))
         return passes
 
+    @property
+    def loses_datagrams(self) -> bool:
+        """Whether anything but a peer's being down can keep a datagram away."""
+        return bool(self._cuts) or self.wiring.packet_loss > 0
+
     def can_talk(self, one: int, others: Ints, times_s: Floats) -> Flags:
         """Whether no partition holds up at `times_s` [n] what rides a reliable transport."""
         both = self.reachable(one, others, times_s)
