@@ -277,6 +277,8 @@ class Heartbeats(Detector):
         heard.
         """
         network, since_s = self.network, self.network.clock.now - self._matters_s
+        if network.is_calm(since_s):
+            return _NOBODY
         if network.wiring.packet_loss > 0 or network.was_split(since_s):
             return np.arange(len(peers))
         changed_s = network.up.changed_s[peers]
@@ -375,6 +377,7 @@ class Heartbeats(Detector):
         return passes
 
 
+_NOBODY: Ints = np.zeros(0, dtype=np.int64)
 _BLOCK = 16
 _MOST_HEARTBEATS = 100_000
 
