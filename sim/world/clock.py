@@ -132,7 +132,7 @@ class Clock(simpy.Environment):
                         await throttle()
 
     def _step_on(self, until_s: float) -> None:
-        """Step at least once, and on until the loop's turn has come, or there is no more to step."""
+        """Step at least once, and on until the loop's turn has come, or nothing is left to step."""
         step, queue = self.step, self._queue
         while True:
             step()
@@ -183,7 +183,7 @@ class _First(simpy.Event):
         super().__init__(clock)
         self._events = events
         for event in events:
-            if event.callbacks is None:
+            if event.processed:
                 self._happen_as(event)
                 return
         for event in events:

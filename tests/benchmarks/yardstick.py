@@ -17,8 +17,8 @@ from models.learner import LearnerSpec
 from sim.compute import Graph, Models, Pretence, Store
 from sim.compute.refs import Job
 from sim.runs.data import Data
-from sim.runs.playing import play
 from sim.runs.session import PointFolder, Progress, Session, prepared, run_points
+from sim.runs.worlds.once import Worlds
 from sim.scenario import Scenario
 
 
@@ -61,9 +61,10 @@ def work_of(*scenarios: Scenario) -> Work:
 
     async def scene() -> None:
         graph = Graph(engine, Store(None, 1 << 40, (), print), Models())
+        worlds = Worlds(scenarios, graph, data, lambda progress: None)
         for scenario, protocol, seed in runs:
-            played = await play(scenario, protocol, seed, graph, data, lambda progress: None)
-            await played.tables()
+            played = await worlds.played(scenario, protocol, seed)
+            await played.tables(data.lineage(graph, scenario, protocol, seed).scores, None)
 
     asyncio.run(scene())
     rounds = []

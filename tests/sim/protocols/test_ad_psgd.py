@@ -30,6 +30,7 @@ def played(
     **more: Any,
 ) -> Played:
     """`asks`: which client asks at the beginning of which of its attempts, or of all of them."""
+    drawn: dict[tuple[str | int, ...], float] = {("initiative", *ask): 0.0 for ask in asks}
     return play(
         "ad_psgd",
         more.pop("settings", {}),
@@ -38,7 +39,7 @@ def played(
         latency_s=0.25,
         merge_time="0.25 s",
         failure_detection={"kind": detection},
-        streams=tiny.scripted(lucks={("initiative", *ask): 0.0 for ask in asks} | (lucks or {})),
+        streams=tiny.scripted(lucks=drawn | (lucks or {})),
         **more,
     )
 

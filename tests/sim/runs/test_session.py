@@ -9,6 +9,7 @@ from sim.compute import Store
 from sim.compute.engines.workshop import InProcessEngine
 from sim.runs.data import Data
 from sim.runs.session import Session, run_points
+from sim.runs.training import Training
 
 
 @pytest.mark.parametrize("graph_fails", [True, False])
@@ -28,6 +29,7 @@ def test_engine_and_store_are_closed_whatever_fails(
     monkeypatch.setattr(Store, "close", lambda store: closed.append("store"))
     if graph_fails:
         monkeypatch.setattr("sim.runs.session.Graph", no_graph)
+    monkeypatch.setattr("sim.runs.session._data_plane", lambda points: Training())
     session = Session(tmp_path, 0, 1, pytest.fail, lambda progress: None)
     with pytest.raises(OSError, match="no way to close it") as caught:
         asyncio.run(run_points([], session, Data()))

@@ -237,6 +237,6 @@ def test_a_momentum_that_nobody_chose_is_stored_only_where_it_is_used() -> None:
     points = grid("no_faults", vary=["training.optimizer=momentum,sgd"]).points
     assert [list(point.scenario.idle()) for point in points] == [[], []]
     momentum = points[0].scenario
-    assert momentum.training.momentum == 0.9
+    assert momentum.training and momentum.training.momentum == 0.9
     varied = grid("no_faults", vary=["training.momentum=0.5,0.8"])
     assert varied.units == {"training.momentum": ""}

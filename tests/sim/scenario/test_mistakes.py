@@ -201,7 +201,8 @@ def test_a_protocol_says_by_what_it_cannot_train(monkeypatch: pytest.MonkeyPatch
         what + "which batched arithmetic can't; allowed: training.arithmetic: exact"
     ]
     own = "protocols.corrected={training: {optimizer: sgd}}"
-    assert load("no_faults", [own, "training.optimizer=adam"]).training.optimizer == "adam"
+    training = load("no_faults", [own, "training.optimizer=adam"]).training
+    assert training and training.optimizer == "adam"
 
 
 def test_a_network_that_does_not_fit_is_found_without_the_data() -> None:

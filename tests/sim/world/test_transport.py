@@ -130,9 +130,9 @@ def test_what_fits_into_a_packet_pays_its_latency_alone() -> None:
 
 @pytest.mark.parametrize("size_bytes", [1_000, 1_000_000, 300_000_000])
 def test_the_closed_form_is_what_an_idle_world_takes(size_bytes: int) -> None:
-    pair_s = np.array([[0.05], [0.05]])
+    one_way_s, rate = np.array([0.05]), np.array([2000 * MEGABIT])
     for transport in (FLUID, TCP):
-        foreseen_s = transport.transfer_s(size_bytes, *pair_s, np.array([2000 * MEGABIT])).item()
+        foreseen_s = transport.transfer_s(size_bytes, one_way_s, one_way_s, rate).item()
         network = tiny.network(0.05, [2000 * MEGABIT] * 2, transport=transport)
         network.send(0, 1, size_bytes)
         tiny.run(network.clock, 1e4)
