@@ -25,26 +25,28 @@ class History:
         # The value before the current one, too: what is asked about the past is asked soon.
         self._before = self.current.copy()
         self._before_since_s = self.changed_s.copy()
-        self._times: list[list[float]] = [[-np.inf] for _ in range(count)]
-        self._values: list[list[int]] = [[initial] for _ in range(count)]
+        # When it changed, and to what: of those alone that have.
+        self._changes: dict[int, tuple[list[float], list[int]]] = {}
 
     def begin(self, index: int, value: int) -> None:
         """The value of `index`, which has not changed yet, was `value` all along."""
         self._count(index, value)
         self.current[index] = self._before[index] = value
-        self._values[index] = [value]
 
     def change(self, index: int, time_s: float, value: int) -> None:
         """From `time_s` on, the value of `index` is `value`; times must not go back."""
-        assert time_s >= self._times[index][-1]
+        assert time_s >= self.changed_s[index]
+        if index not in self._changes:
+            self._changes[index] = [-np.inf], [int(self.current[index])]
         self._count(index, value)
         self.latest_s = time_s
         self._before[index] = self.current[index]
         self._before_since_s[index] = self.changed_s[index]
         self.current[index] = value
         self.changed_s[index] = time_s
-        self._times[index].append(time_s)
-        self._values[index].append(value)
+        times, values = self._changes[index]
+        times.append(time_s)
+        values.append(value)
 
     def _count(self, index: int, value: int) -> None:
         self.zeros += (value == 0) - int(self.current[index] == 0)
@@ -65,7 +67,6 @@ class History:
         past = past[later(self._before_since_s[indices[past]], times_s[past])]
         find = bisect_right if inclusive else bisect_left
         for position in past.tolist():
-            index = int(indices[position])
-            step = find(self._times[index], float(times_s[position])) - 1
-            values[position] = self._values[index][step]
+            times, known = self._changes[int(indices[position])]
+            values[position] = known[find(times, float(times_s[position])) - 1]
         return values

@@ -82,7 +82,7 @@ class Medium:
         self._cuts: list[Cut] = []
         self._degraded: list[Degraded] = []
         self._sent: Counter[tuple[str, int, int]] = Counter()
-        self._pinged: dict[int, Ints] = {}
+        self._pinged: dict[int, _Counts] = {}
 
     def members(self, observer: int, peers: Ints) -> Flags:
         """Which of `peers` [n] the observer knows to belong to the federation now.
@@ -233,8 +233,33 @@ class Medium:
         if not loss:
             nothing = np.zeros(len(peers), dtype=np.bool_)
             return nothing, nothing
-        counters = self._pinged.setdefault(source, np.zeros(len(self.numbers), dtype=np.int64))
-        names = self.numbers[source], self.numbers[peers], counters[peers]
-        counters[peers] += 1
+        if source not in self._pinged:
+            self._pinged[source] = _Counts(len(self.numbers))
+        numbers = self._pinged[source].counted(peers)
+        names = self.numbers[source], self.numbers[peers], numbers
         ask, answer = (self.streams.uniforms(f"{which}_loss", *names) for which in ("ping", "pong"))
         return ask < loss, answer < loss
+
+
+class _Counts:
+    """How often each of `most` nodes was counted: of few one by one, of many in an array."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._few: dict[int, int] = {}
+        self._all: npt.NDArray[np.uint32] | None = None
+
+    def counted(self, nodes: Ints) -> Ints:
+        """How often each [n], which are different, was counted before it is now."""
+        if self._all is None and 16 * (len(self._few) + len(nodes)) > self._most:
+            self._all = np.zeros(self._most, dtype=np.uint32)
+            self._all[list(self._few)] = list(self._few.values())
+            self._few = {}
+        if self._all is not None:
+            before: Ints = self._all[nodes].astype(np.int64)
+            self._all[nodes] += 1
+            return before
+        few = nodes.tolist()
+        numbers = [self._few.get(node, 0) for node in few]
+        self._few.update((node, number + 1) for node, number in zip(few, numbers, strict=True))
+        return np.array(numbers, dtype=np.int64)

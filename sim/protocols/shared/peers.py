@@ -1,7 +1,7 @@
 """What protocols without a server have in common: peers, merges, and who is behind whom."""
 
 import itertools
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -325,9 +325,10 @@ class Peers(Running):
         now = np.where(here, [node.version for node in clients], -1)
         theirs = self.topology.sums(np.where(here, now % INCARNATION, 0)).tolist()
         degrees = self.topology.sums(here.astype(np.int64)).tolist()
+        counted = _merged_rounds(clients, now)
         return [
-            (rounds - _merged_rounds(node, now)) / max(degree, 1)
-            for node, rounds, degree in zip(clients, theirs, degrees, strict=True)
+            (rounds - merged) / max(degree, 1)
+            for rounds, merged, degree in zip(theirs, counted, degrees, strict=True)
         ]
 
 
@@ -338,14 +339,19 @@ def lowest(among: Ints, draws: npt.NDArray[np.float64], number: int) -> Ints:
     return np.sort(among[few[np.argsort(draws[few], kind="stable")[:number]]])
 
 
-def _merged_rounds(node: Node, now: Ints) -> int:
-    """How many rounds of its peers, whose versions are `now` [n], the node has merged.
+def _merged_rounds(clients: Sequence[Node], now: Ints) -> list[int]:
+    """How many rounds of its peers, whose versions are `now` [clients], each client has merged.
 
     -1 is the version of who is no member.
     """
-    seen = node.storage.merged or {}
-    peers = np.fromiter(seen, np.int64, len(seen))
-    merged = np.fromiter(seen.values(), np.int64, len(seen))
+    seen = [node.storage.merged or {} for node in clients]
+    sizes = np.array([len(each) for each in seen])
+    peers = np.fromiter(itertools.chain.from_iterable(seen), np.int64, sizes.sum())
+    versions = itertools.chain.from_iterable(each.values() for each in seen)
+    merged = np.fromiter(versions, np.int64, sizes.sum())
     # What a peer does after a loss of storage is new, whatever was merged before.
     counts = merged // INCARNATION == now[peers] // INCARNATION
-    return int((merged[counts] % INCARNATION).sum())
+    so_far = np.concatenate([[0], np.cumsum(np.where(counts, merged % INCARNATION, 0))])
+    ends = np.cumsum(sizes)
+    sums: list[int] = (so_far[ends] - so_far[ends - sizes]).tolist()
+    return sums
