@@ -7,6 +7,7 @@ heartbeat detector suspects whom it hasn't heard of for a while, and so is late,
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -53,7 +54,10 @@ class Detector(ABC):
         self.network = network
         # Dicts, not sets: iteration is in the order of insertion, on every machine.
         self._watches: dict[Watch, None] = {}
+        # Of watches of few nodes, by node; who watches thousands looks anew at each news.
         self._watching: dict[int, dict[Watch, None]] = {}
+        self._wide: dict[Watch, None] = {}
+        self._begun = itertools.count()
 
     @property
     @abstractmethod
@@ -104,19 +108,27 @@ class Detector(ABC):
 
     def begin(self, watch: Watch) -> None:
         """Somebody waits."""
+        watch.number = next(self._begun)
         self._watches[watch] = None
+        if len(watch.peers) > _FEW:
+            self._wide[watch] = None
+            return
         for peer in watch.peers.tolist():
             self._watching.setdefault(peer, {})[watch] = None
 
     def end(self, watch: Watch) -> None:
         """Nobody does any longer."""
-        if watch in self._watches:
-            del self._watches[watch]
-            for peer in watch.peers.tolist():
-                watchers = self._watching[peer]
-                del watchers[watch]
-                if not watchers:
-                    del self._watching[peer]
+        if watch not in self._watches:
+            return
+        del self._watches[watch]
+        if len(watch.peers) > _FEW:
+            del self._wide[watch]
+            return
+        for peer in watch.peers.tolist():
+            watchers = self._watching[peer]
+            del watchers[watch]
+            if not watchers:
+                del self._watching[peer]
 
     # -- what the network tells ----------------------------------------------------------------
 
@@ -154,7 +166,9 @@ class Detector(ABC):
 
     def _watchers(self, index: int) -> list[Watch]:
         """Whoever watches a node, in the order in which they began."""
-        return list(self._watching.get(index, ()))
+        wide = [watch for watch in self._wide if (watch.peers == index).any()]
+        few = list(self._watching.get(index, ()))
+        return sorted([*wide, *few], key=lambda watch: watch.number) if wide else few
 
 
 class Watch:
@@ -162,6 +176,9 @@ class Watch:
 
     Once; who wants to go on looks, and watches anew.
     """
+
+    number: int
+    """Those who began earlier are told earlier."""
 
     def __init__(self, detector: Detector, observer: int, peers: Ints) -> None:
         self.observer = observer
@@ -401,6 +418,7 @@ class Heartbeats(Detector):
 
 
 _NOBODY: Ints = np.zeros(0, dtype=np.int64)
+_FEW = 64
 _BLOCK, _MOST_AT_ONCE = 16, 1 << 18
 _MOST_HEARTBEATS = 100_000
 NEVER = np.array([-np.inf])
