@@ -6,6 +6,7 @@ import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -104,6 +105,9 @@ class Segmenter:
 @dataclass(frozen=True)
 class Segmenting:
     """See DataPlane."""
+
+    preload: ClassVar[tuple[str, ...]] = ("torch",)
+    forks: ClassVar[bool] = True
 
     @property
     def group_limit(self) -> int:
