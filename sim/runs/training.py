@@ -9,6 +9,9 @@ from models.parameters import Vector
 from models.training import TrainingSettings
 from sim.record.code import activate
 
+# What runs compiled code, too; it takes longer to import than PyTorch.
+_COMPILER = ("torch._dynamo", "torch._inductor.compile_fx")
+
 
 @dataclass(frozen=True)
 class Training:
@@ -28,7 +31,8 @@ class Training:
 
     @property
     def preload(self) -> Sequence[str]:
-        return [__name__]
+        batched = any(settings.arithmetic == "batched" for settings in self.settings)
+        return [__name__, *(_COMPILER if batched else ())]
 
     @property
     def forks(self) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sim.scenario import Scenario, grid
-from tests.benchmarks.yardstick import bare_loop, cnn, mlp, whole_run, work_of
+from tests.benchmarks.bare import cnn, mlp
+from tests.benchmarks.yardstick import bare_loop, whole_run, work_of
 
 pytestmark = pytest.mark.benchmark
 PAIRS, WORKERS = 3, 2

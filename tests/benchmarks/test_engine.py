@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sim.scenario import load
-from tests.benchmarks.yardstick import bare_loop, cnn, whole_run, work_of
+from tests.benchmarks.bare import cnn
+from tests.benchmarks.yardstick import bare_loop, whole_run, work_of
 
 pytestmark = pytest.mark.benchmark
 PAIRS = 3

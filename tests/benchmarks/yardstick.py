@@ -1,17 +1,12 @@
 """The yardstick of the benchmarks: a plain PyTorch loop over the steps that a scenario takes."""
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from sklearn.datasets import load_digits
 from torch import nn
-from torch.nn import functional
 
 from models.learner import LearnerSpec
 from sim.compute import Graph, Models, Pretence, Store
@@ -20,6 +15,7 @@ from sim.runs.data import Data
 from sim.runs.session import PointFolder, Progress, Session, prepared, run_points
 from sim.runs.worlds.once import Worlds
 from sim.scenario import Scenario
+from tests.benchmarks.bare import loop
 
 
 @dataclass(frozen=True)
@@ -78,50 +74,12 @@ def work_of(*scenarios: Scenario) -> Work:
     return Work(rounds, engine.evaluations.total())
 
 
-def mlp() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
-
-
-def cnn() -> nn.Module:
-    return nn.Sequential(
-        *(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(64, 10)),
-    )
-
-
 def bare_loop(work: Work, network: Callable[[], nn.Module], every: int = 1) -> float:
     """Wall seconds of the same steps and evaluations, in order and on one thread.
 
     Only one in `every` is done, and its time counted so often.
     """
-    data = load_digits()
-    inputs = torch.from_numpy((data.images / 16).astype(np.float32)[:, None])
-    labels = torch.from_numpy(data.target.astype(np.int64))
-    module = network()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    started = time.perf_counter()
-    for samples, steps in work.rounds[::every]:
-        optimizer = torch.optim.SGD(module.parameters(), 0.05)
-        for batch in itertools.islice(_batches(samples), steps):
-            optimizer.zero_grad()
-            torch.autograd.backward(functional.cross_entropy(module(inputs[batch]), labels[batch]))
-            optimizer.step()
-    module.eval()
-    with torch.inference_mode():
-        for _ in range(0, work.evaluations, every):
-            output = module(inputs[:359])
-            functional.cross_entropy(output, labels[:359]).item()
-            (output.argmax(1) == labels[:359]).sum().item()
-    torch.set_num_threads(threads)
-    return every * (time.perf_counter() - started)
-
-
-def _batches(samples: int) -> itertools.chain[torch.Tensor]:
-    return itertools.chain.from_iterable(
-        torch.split(torch.randperm(samples), 32) for _ in itertools.count()
-    )
+    return every * loop(work.rounds[::every], -(-work.evaluations // every), network)
 
 
 def whole_run(scenarios: Sequence[Scenario], workers: int, folder: Path) -> float:

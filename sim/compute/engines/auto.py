@@ -1,7 +1,7 @@
 """The engine that works in this process until workers would have the rest done sooner."""
 
-import time
 from collections.abc import Sequence
+from time import monotonic, thread_time
 
 from sim.compute.engines.engine import DataPlane, Finished, Result
 from sim.compute.engines.workers import WorkerPoolEngine
@@ -11,12 +11,14 @@ from sim.compute.refs import Job
 from sim.compute.store.vectors import Vectors
 
 WORTH_S = 8.0
-"""Of work, done or known to be left, for which workers are started.
+"""Of a core, for work that is done or known to be left, for which workers are started.
 
 Starting takes some 3 s of a core, which may have other things to do, and a pace is a guess.
 """
 LONG_S = 5.0
-"""Of one operation: this process has more to attend to, and nobody knows yet what follows."""
+"""Of a core, for one operation: this process has more to attend to, and nobody knows yet what
+follows.
+"""
 
 
 class AutoEngine:
@@ -31,7 +33,9 @@ class AutoEngine:
         self._pool = WorkerPoolEngine(workers, plane, vectors)
         self._number_here = workers  # As a worker, this process comes after them.
         self._has_called = False
-        self._begun_s = 0.0
+        self._begun = 0.0, 0.0
+        self._wall_s = self._core_s = 0.0
+        """Spent on operations here: others may keep the cores busy, too."""
 
     def connect(self, finished: Finished, pace: Pace) -> None:
         self._finished, self._pace = finished, pace
@@ -49,24 +53,27 @@ class AutoEngine:
 
     def submit(self, worker: int, jobs: Sequence[Job]) -> None:
         if worker == self._number_here:
-            self._begun_s = time.monotonic()
+            self._begun = monotonic(), thread_time()
             self._here.submit(worker, jobs)
         else:
             self._pool.submit(worker, jobs)
 
     def _done_here(self, worker: int, jobs: Sequence[Job], results: Sequence[Result]) -> None:
-        took_s = time.monotonic() - self._begun_s
+        wall_s, core_s = monotonic() - self._begun[0], thread_time() - self._begun[1]
+        self._wall_s += wall_s
+        self._core_s += core_s
         self._finished(worker, jobs, results)
-        if not self._has_called and self._is_worth_workers(took_s):
+        if not self._has_called and (core_s > LONG_S or self._work_s() > WORTH_S):
             self._has_called = True
             self._pool.start()  # Until it's ready, this process goes on.
 
-    def _is_worth_workers(self, took_s: float) -> bool:
-        pace = self._pace
-        if pace.is_known and not pace.left_s:
-            return False
-        # What is left may be shown bit by bit: what has taken long goes on, likely, as long again.
-        return took_s > LONG_S or pace.done_s + pace.left_s > WORTH_S
+    def _work_s(self) -> float:
+        """Seconds of a core, for what is done and what is known to be left.
+
+        That may be shown bit by bit: what has taken long goes on, likely, for as long again.
+        """
+        known_s = self._pace.done_s + self._pace.left_s
+        return known_s * self._core_s / self._wall_s
 
     async def close(self) -> None:
         """See Engine."""

@@ -1,13 +1,22 @@
 """Which processes are left."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
+
+
+def children(process: int) -> list[int]:
+    """Those that it has started and that nobody has waited for; none of one that is gone."""
+    found: list[int] = []
+    with suppress(OSError):
+        for each in Path(f"/proc/{process}/task").glob("*/children"):
+            found += map(int, each.read_text().split())
+    return found
 
 
 def left() -> list[str]:
     """The helpers of this process that still run; "" stands for what nobody has waited for."""
-    lists = Path("/proc/self/task").glob("*/children")
-    children = [child for each in lists for child in each.read_text().split()]
-    commands = [Path("/proc", child, "cmdline").read_text() for child in children]
+    commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children(os.getpid())]
     return [command for command in commands if "helper.py" in command or not command]
 
 

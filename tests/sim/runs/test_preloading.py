@@ -1,0 +1,29 @@
+"""What is loaded before workers are forked: all that they need, and no thread."""
+
+import os
+from multiprocessing.connection import Connection
+
+import pytest
+
+from models.training import TrainingSettings
+from sim.compute.engines import worker
+from sim.compute.processes import Processes
+from sim.runs.training import Training
+
+
+def tell(connection: Connection) -> None:
+    """How many threads the server has that forked this process."""
+    connection.send(len(os.listdir(f"/proc/{os.getppid()}/task")))
+
+
+@pytest.mark.slow
+def test_the_server_that_forks_has_one_thread() -> None:
+    settings = TrainingSettings(
+        optimizer="sgd", learning_rate=0.1, batch_size=8, local_epochs=1, arithmetic="batched"
+    )
+    processes = Processes([worker.__name__, *Training((settings,)).preload])
+    try:
+        connection = processes.start(f"{__name__}:tell").connection
+        assert connection.poll(60) and connection.recv() == 1
+    finally:
+        processes.close()
