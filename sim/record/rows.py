@@ -52,8 +52,8 @@ TRACE_KINDS = {
     "trust": "it believes so no longer",
     "partition": "the network fell apart",
     "heal": "it is whole again",
-    "look": "the observer's, in a thinned trace or with some clients scored: by then finished local "
-    "rounds (round), those and lost ones (attempt), bytes delivered, of how many clients (asked)",
+    "look": "the observer's, of a thinned trace or of some clients: by then all finished local "
+    "rounds (round), those and lost ones (attempt), bytes delivered, and how many learn (asked)",
 }
 """What a trace may tell of."""
 LOOK = "look"

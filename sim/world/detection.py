@@ -51,8 +51,9 @@ class Detector(ABC):
 
     def __init__(self, network: Medium) -> None:
         self.network = network
-        # A dict, not a set: iteration is in the order of insertion, on every machine.
+        # Dicts, not sets: iteration is in the order of insertion, on every machine.
         self._watches: dict[Watch, None] = {}
+        self._watching: dict[int, dict[Watch, None]] = {}
 
     @property
     @abstractmethod
@@ -101,41 +102,59 @@ class Detector(ABC):
         """Something to wait for; to be ended by who no longer does."""
         return Watch(self, observer, np.fromiter(peers, np.int64))
 
+    def begin(self, watch: Watch) -> None:
+        """Somebody waits."""
+        self._watches[watch] = None
+        for peer in watch.peers.tolist():
+            self._watching.setdefault(peer, {})[watch] = None
+
+    def end(self, watch: Watch) -> None:
+        """Nobody does any longer."""
+        if watch in self._watches:
+            del self._watches[watch]
+            for peer in watch.peers.tolist():
+                watchers = self._watching[peer]
+                del watchers[watch]
+                if not watchers:
+                    del self._watching[peer]
+
     # -- what the network tells ----------------------------------------------------------------
 
     def node_down(self, index: int) -> None:
         """A node has crashed, or left."""
-        self._rearm(self._watching(index))
-        self._tell_at_once(index)
+        self._changed(index)
 
     def node_up(self, index: int) -> None:
         """A node is back, or joins, and says so."""
-        self._rearm(self._watching(index))
-        self._tell_at_once(index)
+        self._changed(index)
 
-    def _tell_at_once(self, index: int) -> None:
-        """Where its word takes no time, that a node joins or leaves is news at this instant."""
-        if self.network.is_restless:
-            now, one = self.network.clock.now, np.array([index])
-            for watch in self._watching(index):
+    def _changed(self, index: int) -> None:
+        """What those who watch a node were to expect of it may come sooner now."""
+        one = np.array([index])
+        for watch in self._watchers(index):
+            self._rearm(watch, one)
+            # Where its word takes no time, that it joins or leaves is news at this instant.
+            if self.network.is_restless:
+                now = self.network.clock.now
                 if (self.network.heard_s(watch.observer, one) == now).any():
                     watch.expect(now)
 
     def split(self) -> None:
         """The network falls apart or is whole again."""
-        self._rearm(list(self._watches))
+        for watch in list(self._watches):
+            self._rearm(watch, watch.peers)
 
     def slowed(self) -> None:
         """Messages of some nodes take longer from now on, or no longer do."""
-        self._rearm(list(self._watches))
+        self.split()
 
-    def _rearm(self, watches: list[Watch]) -> None:
-        """What these were to expect may come sooner now."""
-        for watch in watches:
-            watch.arm()
+    def _rearm(self, watch: Watch, peers: Ints) -> None:
+        """What a watch was to expect of some of its peers [n] may come sooner now."""
+        watch.expect(self.next_news_s(watch.observer, peers))
 
-    def _watching(self, index: int) -> list[Watch]:
-        return [watch for watch in self._watches if index in watch.peers]
+    def _watchers(self, index: int) -> list[Watch]:
+        """Whoever watches a node, in the order in which they began."""
+        return list(self._watching.get(index, ()))
 
 
 class Watch:
@@ -150,12 +169,8 @@ class Watch:
         self.peers = peers
         self.news: simpy.Event = detector.network.clock.event()
         self._armed_s = math.inf
-        detector._watches[self] = None
-        self.arm()
-
-    def arm(self) -> None:
-        """See to it that the news comes no later than the detector can have it."""
-        self.expect(self._detector.next_news_s(self.observer, self.peers))
+        detector.begin(self)
+        self.expect(detector.next_news_s(observer, peers))
 
     def expect(self, at_s: float) -> None:
         """There may be news at `at_s`."""
@@ -172,7 +187,7 @@ class Watch:
 
     def end(self) -> None:
         """Nobody waits any longer."""
-        self._detector._watches.pop(self, None)
+        self._detector.end(self)
         self._armed_s = -math.inf
 
 
@@ -229,8 +244,8 @@ class Heartbeats(Detector):
 
     def _suspects(self, observer: int, peers: Ints) -> Flags:
         """See Detector. Who has just started suspects nobody for a time-out."""
-        suspected = np.zeros(len(peers), dtype=np.bool_)
-        unsure = self._unsure(observer, peers)
+        unsure, suspected = self._unsure(observer, peers)
+        suspected &= self._time_out_s(observer, NEVER) <= self.network.clock.now
         if len(unsure):
             suspected[unsure] = self._silent_s(observer, peers[unsure]) <= self.network.clock.now
         return suspected
@@ -249,16 +264,20 @@ class Heartbeats(Detector):
 
     def _next_news_s(self, observer: int, peers: Ints) -> float:
         # Of the others there is no news before they crash, the network falls apart, or is slow.
-        peers = peers[self._unsure(observer, peers)]
-        if not len(peers):
-            return math.inf
-        now = self.network.clock.now
+        unsure, is_gone = self._unsure(observer, peers)
+        now, news_s = self.network.clock.now, math.inf
+        if is_gone.any():
+            silent_s = self._time_out_s(observer, NEVER)
+            news_s = float(silent_s.min(initial=math.inf, where=silent_s > now))
+        if not len(unsure):
+            return news_s
+        peers = peers[unsure]
         sent_s, came_s = self._heard(observer, peers)
         silent_s = self._time_out_s(observer, came_s)
         unheard = self._starts_s[peers, 0] > sent_s
-        awaited = peers[(silent_s <= now) | unheard].tolist()
-        heard_s = min((self._next_heard_s(observer, peer) for peer in awaited), default=math.inf)
-        return min(heard_s, float(silent_s[silent_s > now].min(initial=math.inf)))
+        awaited = peers[(silent_s <= now) | unheard]
+        heard_s = self._next_heard_s(observer, awaited) if len(awaited) else math.inf
+        return min(news_s, heard_s, float(silent_s[silent_s > now].min(initial=math.inf)))
 
     def node_up(self, index: int) -> None:
         network, now = self.network, self.network.clock.now
@@ -267,24 +286,27 @@ class Heartbeats(Detector):
             self._starts_s = np.concatenate([self._starts_s, wider], axis=1)
         self._starts_s[index, 1:] = self._starts_s[index, :-1].copy()
         self._starts_s[index, 0] = now
-        for watch in self._watching(index):
+        for watch in self._watchers(index):
             watch.expect(now + network.one_way_s(index, watch.observer, now))
 
-    def _unsure(self, observer: int, peers: Ints) -> Ints:
-        """Places in `peers` [n] of those that anybody might miss heartbeats of.
+    def _unsure(self, observer: int, peers: Ints) -> tuple[Ints, Flags]:
+        """Places in `peers` [n] of those that anybody might miss heartbeats of; who is gone [n].
 
         Of who has been up for long, on a network that loses nothing and isn't slow, everybody has
-        heard.
+        heard; of who has been down for long nobody has.
         """
         network, since_s = self.network, self.network.clock.now - self._matters_s
+        if network.is_calm(since_s):
+            return _NOBODY, np.zeros(len(peers), dtype=np.bool_)
+        is_long = network.up.changed_s[peers] < since_s
+        is_gone = is_long & (network.up.current[peers] == 0)
         if network.wiring.packet_loss > 0 or network.was_split(since_s):
-            return np.arange(len(peers))
-        changed_s = network.up.changed_s[peers]
-        unsure = (network.up.current[peers] == 0) | (changed_s >= since_s)
+            return np.flatnonzero(~is_gone), is_gone
+        unsure = ~is_long
         if network.most_added_s > 0:
-            unsure |= network.was_degraded(observer, since_s)
-            unsure |= network.was_degraded(peers, since_s)
-        return np.flatnonzero(unsure)
+            was = network.was_degraded(observer, since_s) | network.was_degraded(peers, since_s)
+            unsure |= was & ~is_gone
+        return np.flatnonzero(unsure), is_gone
 
     def _silent_s(self, observer: int, peers: Ints) -> Floats:
         """When each peer's [n] time-out ends, or has ended, if nothing more comes."""
@@ -317,30 +339,33 @@ class Heartbeats(Detector):
             last_s = np.maximum(last_s, np.where(passes, comes_s, -np.inf).max(axis=1))
         return newest_s, last_s
 
-    def _next_heard_s(self, observer: int, peer: int) -> float:
-        """When the next heartbeat of `peer` arrives if it stays as it is; infinite if none does."""
-        network, one = self.network, np.array([peer])
-        now, there_s = network.clock.now, network.wiring.latencies.pair(peer, observer)
+    def _next_heard_s(self, observer: int, peers: Ints) -> float:
+        """When the next heartbeat of any peer [n] arrives if all stay as they are, or infinity."""
+        network, now = self.network, self.network.clock.now
+        there_s = network.wiring.latencies.between(peers, observer)
 
-        def first_s(sent_s: Floats, passes: Flags) -> float:
-            sent_s = sent_s[passes]
-            comes_s = sent_s + (there_s + network.added_s(observer, peer, sent_s))
-            return float(comes_s[comes_s > now].min(initial=math.inf))
+        def first_s(sent_s: Floats, passes: Flags) -> Floats:
+            """Of heartbeats [n, m], when the first of each peer's [n] arrives."""
+            added_s = network.added_s(observer, peers[:, None], sent_s)
+            comes_s = sent_s + (there_s[:, None] + added_s)
+            awaited: Floats = np.where(passes & (comes_s > now), comes_s, np.inf).min(axis=1)
+            return awaited
 
-        earliest_s = first_s(*self._at_start(observer, one))
+        earliest_s = float(first_s(*self._at_start(observer, peers)).min())
         longest_s = there_s + network.most_added_s
-        first = math.floor((now - longest_s - float(self._phase_s[peer])) / self._interval_s)
+        first = np.floor((now - longest_s - self._phase_s[peers]) / self._interval_s)
         # Blocks, since with much loss, or behind a cut, many in a row may be lost: of a cut of
         # hours a hundred at a time would be looked through again for each peer.
-        start, size = first, _BLOCK
-        while start < first + _MOST_HEARTBEATS:
-            numbers = np.arange(start, start + size)[None, :]
-            start, size = start + size, 2 * size
-            sent_s, passes = self._ordinary(observer, one, numbers)
-            earliest_s = min(earliest_s, first_s(sent_s, passes))
-            is_over = sent_s[0, -1] > now and not network.up.current[peer]
-            if is_over or earliest_s <= sent_s[0, -1] + there_s:
-                break
+        start, size = 0, _BLOCK
+        while len(peers) and start < _MOST_HEARTBEATS:
+            numbers = first[:, None].astype(np.int64) + np.arange(start, start + size)
+            sent_s, passes = self._ordinary(observer, peers, numbers)
+            earliest_s = min(earliest_s, float(first_s(sent_s, passes).min()))
+            start, size = start + size, min(2 * size, max(_BLOCK, _MOST_AT_ONCE // len(peers)))
+            # Whoever is down sends no more; of the others what is sent later comes later, too.
+            is_over = (sent_s[:, -1] > now) & (network.up.current[peers] == 0)
+            left = ~is_over & (sent_s[:, -1] + there_s < earliest_s)
+            peers, there_s, first = peers[left], there_s[left], first[left]
         return earliest_s
 
     def _ordinary(self, observer: int, peers: Ints, numbers: Ints) -> tuple[Floats, Flags]:
@@ -375,8 +400,10 @@ class Heartbeats(Detector):
         return passes
 
 
-_BLOCK = 16
+_NOBODY: Ints = np.zeros(0, dtype=np.int64)
+_BLOCK, _MOST_AT_ONCE = 16, 1 << 18
 _MOST_HEARTBEATS = 100_000
+NEVER = np.array([-np.inf])
 
 
 class Perfect(FailureDetection):
@@ -409,9 +436,8 @@ class Omniscience(Detector):
     def slowed(self) -> None:
         """See Detector; that's no news to who knows all."""
 
-    def _rearm(self, watches: list[Watch]) -> None:
-        for watch in watches:
-            watch.tell()
+    def _rearm(self, watch: Watch, peers: Ints) -> None:
+        watch.tell()
 
 
 class NoDetection(FailureDetection):

@@ -142,6 +142,16 @@ class Medium:
             passes &= ~(cut.windows.hold(times_s) & cut.stops(sources, targets))
         return passes
 
+    @property
+    def loses_datagrams(self) -> bool:
+        """Whether anything but a peer's being down can keep a datagram away."""
+        return bool(self._cuts) or self.wiring.packet_loss > 0
+
+    def is_calm(self, since_s: float) -> bool:
+        """Whether all are up, have been since before `since_s`, and nothing is lost or slow."""
+        was_quiet = self.up.latest_s < since_s and not self.up.zeros
+        return was_quiet and not (self.loses_datagrams or self._degraded)
+
     def can_talk(self, one: int, others: Ints, times_s: Floats) -> Flags:
         """Whether no partition holds up at `times_s` [n] what rides a reliable transport."""
         both = self.reachable(one, others, times_s)
@@ -159,7 +169,7 @@ class Medium:
     @property
     def most_added_s(self) -> float:
         """No message takes longer than usual by more."""
-        return sum((2.0 * degraded.latency_s for degraded in self._degraded), 0.0)
+        return sum([2.0 * degraded.latency_s for degraded in self._degraded], 0.0)
 
     def added_s(self, one: int, others: Ints | int, sent_s: Floats | float) -> Floats | float:
         """What a message between a node and others, sent at `sent_s`, takes longer than usual.

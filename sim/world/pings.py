@@ -40,24 +40,33 @@ class Ping:
         else:
             patience_s = np.full(len(peers), timeout_s)
         self._end_s = self.start_s + patience_s
+        nothing: Flags = np.zeros(len(peers), dtype=np.bool_)
+        self._ask_lost = self._answer_lost = nothing
+        self._ask_blocked = self._answer_blocked = nothing
+        self._passes: Flags = self._back_s <= self._end_s
+        if network.loses_datagrams:
+            self._lose()
+        self._up: Flags | None = None
+        self._is_open = True
+        self.answered = nothing
+        self.replied: simpy.Event = network.clock.event()
+        # Each peer is waited for until its answer is back, or can't be.
+        self._look_at(np.where(self._passes, self._back_s, self._end_s))
+
+    def _lose(self) -> None:
+        """Work out which questions and answers chance or a partition keeps away."""
+        network, source, peers = self._network, self.source, self.peers
         self._ask_lost, self._answer_lost = network.datagrams_lost(source, peers)
         starts = np.broadcast_to(self.start_s, len(peers))
         self._ask_blocked = ~network.reachable(source, peers, starts)
         self._answer_blocked = ~network.reachable(peers, source, self.reached_s)
         blocked = self._ask_blocked | self._answer_blocked
-        self._passes = ~(self._ask_lost | self._answer_lost | blocked)
-        self._passes &= self._back_s <= self._end_s
-        self._up: Flags | None = None
-        self._is_open = True
-        self.answered = np.zeros(len(peers), dtype=np.bool_)
-        self.replied: simpy.Event = network.clock.event()
-        # Each peer is waited for until its answer is back, or can't be.
-        self._look_at(np.where(self._passes, self._back_s, self._end_s))
+        self._passes &= ~(self._ask_lost | self._answer_lost | blocked)
 
     def _look_at(self, times_s: Floats) -> None:
         last_s = float(times_s.max(initial=self.start_s))
-        tie = Tie.TIMEOUT if last_s in self._end_s else Tie.ARRIVAL
-        self._network.clock.at(last_s, tie).callbacks.append(lambda _: self._answers())
+        tie = Tie.TIMEOUT if (self._end_s == last_s).any() else Tie.ARRIVAL
+        self._network.clock.call_at(last_s, tie, self._answers)
 
     def _up_when_reached(self) -> Flags:
         if self._up is not None:
@@ -68,7 +77,7 @@ class Ping:
             self._up = up  # The past: no later crash changes it.
         return up
 
-    def _answers(self) -> None:
+    def _answers(self, _: object) -> None:
         """The last reply that can come is in: see who answered, or wait for their timeouts."""
         network = self._network
         if not self._is_open:
@@ -83,6 +92,8 @@ class Ping:
 
     def _standing(self) -> tuple[Flags, Flags, Flags, int]:
         """Who got the question [n], who was down [n], whose answer is back [n]; how many fly."""
+        if self.answered.all():
+            return self.answered, ~self.answered, self.answered, 0
         now, asks = self._network.clock.now, ~(self._ask_lost | self._ask_blocked)
         reached, up = asks & (self.reached_s <= now), self._up_when_reached()
         arrived = reached & up
@@ -104,12 +115,12 @@ class Ping:
         self._is_open = False
         network, tally = self._network, self._network.tally
         arrived, down, back, waiting = self._standing()
-        lost = {
-            "loss": _number(self._ask_lost) + _number(arrived & self._answer_lost),
-            "partition": _number(self._ask_blocked & ~self._ask_lost)
-            + _number(arrived & self._answer_blocked & ~self._answer_lost),
-            "receiver_down": _number(down),
-        }
+        lost: dict[LossCause, int] = {"receiver_down": _number(down)}
+        if network.loses_datagrams:
+            lost["loss"] = _number(self._ask_lost) + _number(arrived & self._answer_lost)
+            blocked = self._ask_blocked & ~self._ask_lost
+            blocked_back = arrived & self._answer_blocked & ~self._answer_lost
+            lost["partition"] = _number(blocked) + _number(blocked_back)
         if cause is not None:
             lost[cause] = lost.get(cause, 0) + waiting
         tally.sent += len(self.peers) + _number(arrived)

@@ -13,13 +13,11 @@ from functools import cache
 from distributed import Reschedule, get_worker
 
 from sim.compute.engines.engine import DataPlane, Learner
-from sim.compute.engines.workshop import operation
+from sim.compute.engines.workshop import LEARNERS_KEPT, operation
 from sim.compute.refs import Job, Scores, Vector
 
 REFUSED = "braintorrent-refused"
 """The topic of the events by which a worker tells that it has refused itself."""
-# Of sessions that were killed; each learner holds its data.
-_LEARNERS_KEPT = 256
 _learners: OrderedDict[tuple[DataPlane, Hashable], Learner] = OrderedDict()
 """The one used last stands last."""
 # A learner is not thread-safe, and a worker may have been given more than one thread.
@@ -73,7 +71,7 @@ def _learner(plane: DataPlane, spec: Hashable) -> Learner:
     # Taken out meanwhile: `forget` is called by another thread, and nothing waits for the other.
     learner = _learners.pop((plane, spec), None) or plane.learner(spec)
     _learners[plane, spec] = learner
-    if len(_learners) > _LEARNERS_KEPT:
+    if len(_learners) > LEARNERS_KEPT:
         _learners.popitem(last=False)
     return learner
 

@@ -5,7 +5,8 @@ The same code in this process, in a worker process and on a cluster: that is why
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from sim.compute.engines.engine import DataPlane, Failure, Finished, Learner, Result, one_thread
 from sim.compute.pace import Pace
@@ -15,16 +16,19 @@ from sim.record.code import whose_fault
 
 # The chain of one model mostly stays on one worker, which then has its last link at hand.
 RECENT_BYTES = 128 << 20
+LEARNERS_KEPT = 256
+"""The least recently used is built again if it is needed; that takes milliseconds."""
 
 
 class Workshop:
-    """Reads an operation's inputs, has its learner do it, writes the result; each learner once."""
+    """Reads an operation's inputs, has its learner do it, writes the result."""
 
     def __init__(self, plane: DataPlane, vectors: Vectors) -> None:
         plane.enter()
         self._plane = plane
         self._vectors = vectors
-        self._learners: dict[Hashable, Learner] = {}
+        # Each holds its data; a sweep over a learning rate has one for each rate and seed.
+        self._learner = lru_cache(LEARNERS_KEPT)(plane.learner)
         self._recent: OrderedDict[str, Vector] = OrderedDict()
         self._recent_bytes = 0
 
@@ -51,12 +55,6 @@ class Workshop:
             [(self._learner(job.spec), self._read(job.inputs[0]), *job.arguments) for job in jobs]
         )
         return [self._write(job.output, vector) for job, vector in zip(jobs, made, strict=True)]
-
-    def _learner(self, spec: Hashable) -> Learner:
-        learner = self._learners.get(spec)
-        if learner is None:
-            learner = self._learners[spec] = self._plane.learner(spec)
-        return learner
 
     def _read(self, name: str) -> Vector:
         vector = self._recent.get(name)

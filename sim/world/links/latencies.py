@@ -5,7 +5,6 @@ it is asked for, and whoever else there is.
 """
 
 from abc import ABC, abstractmethod
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _FEW = 256
-"""Of so many nodes all pairs are looked at for what no pair exceeds."""
+"""Of so many nodes all pairs' latencies are kept: half a megabyte."""
 _MOST_KEPT = 1 << 16
 """Of so many pairs the latency is remembered, since answers follow questions: 10 MB."""
 _MOST_LUCK = 1.0 - 2.0**-53
@@ -126,11 +125,8 @@ class Drawn(Latencies):
         luck = np.array([self._streams.uniform("latency", *names)])
         return float(self._law.quantile(luck)[0])
 
-    @cached_property
+    @property
     def longest_s(self) -> float:
-        nodes = np.arange(len(self._numbers))
-        if len(nodes) <= _FEW:
-            return float(self.between(nodes[:, None], nodes).max(initial=0.0))
         return float(self._law.quantile(np.array([_MOST_LUCK]))[0])
 
     @property
@@ -175,4 +171,7 @@ class Regional(Latencies):
 
 def by_law(law: Distribution, streams: Streams, numbers: Ints) -> Latencies:
     """Each pair's own by a law, for nodes with these numbers [n]."""
-    return Same(law.value) if isinstance(law, Constant) else Drawn(law, streams, numbers)
+    if isinstance(law, Constant):
+        return Same(law.value)
+    drawn, nodes = Drawn(law, streams, numbers), np.arange(len(numbers))
+    return Given(drawn.between(nodes[:, None], nodes)) if len(nodes) <= _FEW else drawn

@@ -1,6 +1,7 @@
 """The engines: the same numbers in this process and in workers, replacements, and a clean end."""
 
 import asyncio
+import gc
 import importlib
 import os
 import pickle
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +19,10 @@ import pytest
 
 from sim.compute import ComputeError, Graph, Lineage, Models
 from sim.compute.engines.workers import WorkerPoolEngine
+from sim.compute.engines.workshop import Workshop
 from sim.compute.processes import Process, Processes
 from sim.compute.refs import Job, ServerRule, Vector
-from sim.compute.store.vectors import VectorFolder
+from sim.compute.store.vectors import VectorFolder, VectorMemory
 from tests.sim.compute.left import left, lives
 from tests.sim.compute.small import (
     DIES,
@@ -99,6 +102,30 @@ def test_torch_has_one_thread_while_an_operation_is_done(monkeypatch: pytest.Mon
     asyncio.run(scene())
     assert threads == [1] * 7
     torch.set_num_threads(before)
+
+
+def test_of_many_learners_few_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = weakref.WeakSet[Small]()
+    most = 0
+
+    class Watched(SmallPlane):
+        def learner(self, spec: Hashable) -> Small:
+            nonlocal most
+            held.add(learner := Small(spec))
+            gc.collect()
+            most = max(most, len(held))
+            return learner
+
+    monkeypatch.setattr("sim.compute.engines.workshop.LEARNERS_KEPT", 2)
+    vectors = VectorMemory()
+    workshop = Workshop(Watched(), vectors)
+    for again in range(2):
+        for spec in range(5):
+            name = f"{spec}{again}"
+            workshop.results([Job(spec, "initial", (), (), name)])
+            workshop.results([Job(spec, "trained", (spec, 0), (name,), f"{name} trained")])
+            assert vectors.read(f"{name} trained").tolist() == [spec + 1, spec + 1]
+    assert most == 3  # The one that is being built is one more.
 
 
 def test_the_loop_gets_its_turn_between_operations_that_are_all_ready() -> None:
