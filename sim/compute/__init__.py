@@ -6,7 +6,8 @@ from typing import Final, Literal
 from sim.compute.engines.engine import ComputeError, DataPlane, Engine, one_thread
 from sim.compute.engines.pretence import Pretence
 from sim.compute.engines.workshop import InProcessEngine
-from sim.compute.graph import Graph, Lineage
+from sim.compute.graph import Graph
+from sim.compute.lineage import Lineage, Naming
 from sim.compute.refs import ModelRef, Models, ScoreRef, ServerRule
 from sim.compute.store.store import Store
 from sim.compute.store.vectors import Vectors
@@ -21,6 +22,7 @@ __all__ = [
     "Lineage",
     "ModelRef",
     "Models",
+    "Naming",
     "Pretence",
     "ScoreRef",
     "ServerRule",

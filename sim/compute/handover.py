@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.compute.distinct import DIGEST_BYTES
-from sim.compute.graph import Lineage
+from sim.compute.lineage import Lineage
 from sim.compute.refs import ModelKind, ModelRef, Models, ScoreRef, Scores, ServerRule
 
 Ints = npt.NDArray[np.int64]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from sim.compute.graph import Lineage
+from sim.compute.lineage import Lineage
 from sim.compute.refs import ModelKind, ModelRef, Scores, ServerRule
 from sim.record.metrics import TEST
 

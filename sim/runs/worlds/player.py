@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from sim.compute import Lineage
-from sim.compute.graph import Naming
+from sim.compute import Lineage, Naming
 from sim.compute.handover import Handover, Piece
 from sim.record.code import activate, whose_fault
 from sim.record.rows import FinalModel
