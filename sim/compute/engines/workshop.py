@@ -16,8 +16,8 @@ from sim.record.code import whose_fault
 
 # The chain of one model mostly stays on one worker, which then has its last link at hand.
 RECENT_BYTES = 128 << 20
-LEARNERS_KEPT = 256
-"""The least recently used is built again if it is needed; that takes milliseconds."""
+LEARNERS_KEPT = 1_024
+"""More than runs are under way at once; the least recently used is built again if it is needed."""
 
 
 class Workshop:
