@@ -15,7 +15,7 @@ from pydantic import Field
 
 from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Running
-from sim.protocols.shared.participants import Order, Participants, Update
+from sim.protocols.shared.participants import Ints, Order, Participants, Update
 from sim.protocols.shared.server_optimizers import (
     SERVER_OPTIMIZERS,
     Average,
@@ -78,7 +78,10 @@ class FedAvg(RoundsProtocol):
 
 @dataclass
 class Round:
-    """One try of a server round: who still owes an update, and the updates that came."""
+    """One try of a server round: who still owes an update, and the updates that came.
+
+    `gone`: who no longer does, since the server last heard who may have failed.
+    """
 
     order: Order
     opened_s: float
@@ -86,6 +89,13 @@ class Round:
     asked: int
     updates: dict[int, Update] = field(default_factory=dict)
     under_way: list[Transfer] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+
+    def let_go(self, client: int) -> None:
+        """Wait for nothing of a client any longer."""
+        if client in self.pending:
+            del self.pending[client]
+            self.gone.append(client)
 
 
 class ServerRounds(Participants):
@@ -145,7 +155,7 @@ class ServerRounds(Participants):
         current = Round(order, self.world.clock.now, dict.fromkeys(chosen), len(chosen))
 
         def failed(push: Transfer) -> None:
-            current.pending.pop(push.target, None)
+            current.let_go(push.target)
             self.server.nudge()
 
         current.under_way = [self.send_order(client, order, failed) for client in chosen]
@@ -158,31 +168,36 @@ class ServerRounds(Participants):
         cap = self.timeout(self.settings.transfer_timeout)
         cap.callbacks.append(lambda _: self._cut_short(current))
         enough = self._share(self.settings.close_at, current)
-        # The server hears from thousands all the time; only news makes it look at all of them.
+        # The server hears from thousands all the time; only news makes it look at any of them.
         watch = detector.watch(self.server.index, current.pending)
         try:
             while True:
                 self._take(current)
                 if watch.news.triggered:
-                    self._forget_lost(current)
-                    watch = detector.watch(self.server.index, current.pending)
+                    self._forget_lost(current, watch.told)
+                    watch.again(current.gone)
+                    current.gone.clear()
                 if len(current.updates) >= enough or not current.pending or deadline.processed:
                     return
                 yield clock.first_of(watch.news, self.server.mail(), deadline)
         finally:
             watch.end()
 
-    def _forget_lost(self, current: Round) -> None:
-        """Who has crashed has lost the model that it was sent: nobody waits for it."""
-        pending = np.fromiter(current.pending, np.int64)
+    def _forget_lost(self, current: Round, changed: Ints) -> None:
+        """Who has crashed has lost the model that it was sent: nobody waits for it.
+
+        `changed` [n]: of whom there was news.
+        """
+        still = [client for client in changed.tolist() if client in current.pending]
+        pending = np.array(still, dtype=np.int64)
         lost = self.world.detector.lost(self.server.index, pending, current.opened_s)
         for index in pending[lost].tolist():
-            del current.pending[index]
+            current.let_go(index)
 
     def _cut_short(self, current: Round) -> None:
         for push in current.under_way:
             if self.world.network.cancel(push, "timeout"):
-                current.pending.pop(push.target, None)
+                current.let_go(push.target)
         self.server.nudge()
 
     def _take(self, current: Round) -> None:
@@ -190,7 +205,7 @@ class ServerRounds(Participants):
         for client, report in self.reports():
             in_time = report.order.attempt == current.order.attempt
             if in_time:
-                current.pending.pop(client, None)
+                current.let_go(client)
             if not isinstance(report, Update):
                 continue
             if in_time:

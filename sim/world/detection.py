@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -82,17 +82,21 @@ class Detector(ABC):
     def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
         """Of which `peers` [n] the observer knows that they crashed and came back since [n]."""
 
-    def next_news_s(self, observer: int, peers: Ints) -> float:
-        """The next instant after now at which its belief may change, if nothing new happens."""
+    def next_news_s(self, observer: int, peers: Ints) -> Floats:
+        """The next instants after now at which its belief in each of `peers` [n] may change.
+
+        If nothing new happens; infinity where none is known.
+        """
         news_s = self._next_news_s(observer, peers)
         if self.network.is_restless:
             heard_s = self.network.heard_s(observer, peers)
-            news_s = float(heard_s[heard_s > self.network.clock.now].min(initial=news_s))
+            later_s = np.where(heard_s > self.network.clock.now, heard_s, np.inf)
+            news_s = np.minimum(news_s, later_s.min(axis=0))
         return news_s
 
     @abstractmethod
-    def _next_news_s(self, observer: int, peers: Ints) -> float:
-        """The same of its belief in who is down."""
+    def _next_news_s(self, observer: int, peers: Ints) -> Floats:
+        """The same of its belief in who is down [n]."""
 
     def lost(self, observer: int, peers: Ints, since_s: Floats | float) -> Flags:
         """Which of `peers` [n] don't have any longer what they were given at `since_s` [n].
@@ -110,7 +114,7 @@ class Detector(ABC):
         """Somebody waits."""
         watch.number = next(self._begun)
         self._watches[watch] = None
-        if len(watch.peers) > _FEW:
+        if watch.is_wide:
             self._wide[watch] = None
             return
         for peer in watch.peers.tolist():
@@ -118,17 +122,19 @@ class Detector(ABC):
 
     def end(self, watch: Watch) -> None:
         """Nobody does any longer."""
-        if watch not in self._watches:
-            return
-        del self._watches[watch]
-        if len(watch.peers) > _FEW:
-            del self._wide[watch]
-            return
-        for peer in watch.peers.tolist():
-            watchers = self._watching[peer]
-            del watchers[watch]
-            if not watchers:
-                del self._watching[peer]
+        if watch in self._watches:
+            del self._watches[watch]
+            self._wide.pop(watch, None)
+            self.let_go(watch, watch.peers.tolist())
+
+    def let_go(self, watch: Watch, peers: Iterable[int]) -> None:
+        """Nobody waits for some of whom a watch was for."""
+        if not watch.is_wide:
+            for peer in peers:
+                if (watchers := self._watching.get(peer)) is not None:
+                    watchers.pop(watch, None)
+                    if not watchers:
+                        del self._watching[peer]
 
     # -- what the network tells ----------------------------------------------------------------
 
@@ -149,7 +155,7 @@ class Detector(ABC):
             if self.network.is_restless:
                 now = self.network.clock.now
                 if (self.network.heard_s(watch.observer, one) == now).any():
-                    watch.expect(now)
+                    watch.expect(one, np.array([now]))
 
     def split(self) -> None:
         """The network falls apart or is whole again."""
@@ -162,7 +168,7 @@ class Detector(ABC):
 
     def _rearm(self, watch: Watch, peers: Ints) -> None:
         """What a watch was to expect of some of its peers [n] may come sooner now."""
-        watch.expect(self.next_news_s(watch.observer, peers))
+        watch.expect(peers, self.next_news_s(watch.observer, peers))
 
     def _watchers(self, index: int) -> list[Watch]:
         """Whoever watches a node, in the order in which they began."""
@@ -174,7 +180,7 @@ class Detector(ABC):
 class Watch:
     """`news` succeeds when the observer's belief in one of the peers [n] may have changed.
 
-    Once; who wants to go on looks, and watches anew.
+    Once; who wants to go on asks for it `again`, or watches others.
     """
 
     number: int
@@ -184,22 +190,56 @@ class Watch:
         self.observer = observer
         self._detector = detector
         self.peers = peers
-        self.news: simpy.Event = detector.network.clock.event()
-        self._armed_s = math.inf
+        self.is_wide = len(peers) > _FEW
+        self._due_s: Floats = np.full(len(peers), np.inf)
+        self._begin()
         detector.begin(self)
-        self.expect(detector.next_news_s(observer, peers))
+        self.expect(peers, detector.next_news_s(observer, peers))
 
-    def expect(self, at_s: float) -> None:
-        """There may be news at `at_s`."""
-        if at_s < self._armed_s:
-            self._armed_s = at_s
+    def _begin(self) -> None:
+        self.news: simpy.Event = self._detector.network.clock.event()
+        self._armed_s = math.inf
+
+    @property
+    def told(self) -> Ints:
+        """Of whom there may be news now, when there is some."""
+        told: Ints = self.peers[self._due_s <= self._detector.network.clock.now]
+        return told
+
+    def again(self, without: Sequence[int] = ()) -> None:
+        """Watch on, after news; but for some."""
+        self._detector.let_go(self, without)
+        kept = np.ones(len(self.peers), dtype=np.bool_)
+        for peer in without:
+            kept &= self.peers != peer
+        self.peers, self._due_s = self.peers[kept], self._due_s[kept]
+        self._begin()
+        # Of all others nothing is expected, and nothing has changed.
+        (some,) = np.nonzero(self._due_s < np.inf)
+        self._due_s[some] = self._detector.next_news_s(self.observer, self.peers[some])
+        self._arm()
+
+    def expect(self, peers: Ints, at_s: Floats) -> None:
+        """There may be news of some of the peers [m] at these instants."""
+        places = self._places(peers)
+        self._due_s[places] = np.minimum(self._due_s[places], at_s)
+        self._arm()
+
+    def _places(self, peers: Ints) -> Ints | slice:
+        """Where in `self.peers` some of them are, which are all or one."""
+        return slice(None) if peers is self.peers else np.flatnonzero(self.peers == peers)
+
+    def _arm(self) -> None:
+        at_s = float(self._due_s.min(initial=np.inf))
+        if at_s < self._armed_s and not self.news.triggered:
+            self._armed_s, news = at_s, self.news
             event = self._detector.network.clock.at(at_s, Tie.TIMEOUT)
-            event.callbacks.append(lambda _: self.tell())
+            event.callbacks.append(lambda _: news.triggered or news.succeed())
 
-    def tell(self) -> None:
-        """There is news; without effect once somebody was told, or nobody waits."""
+    def tell(self, peers: Ints) -> None:
+        """There is news of some of the peers now."""
+        self._due_s[self._places(peers)] = self._detector.network.clock.now
         if not self.news.triggered:
-            self.end()
             self.news.succeed()
 
     def end(self) -> None:
@@ -279,22 +319,27 @@ class Heartbeats(Detector):
             restarted[some] = at(known_s) > at(since_s)
         return restarted
 
-    def _next_news_s(self, observer: int, peers: Ints) -> float:
+    def _next_news_s(self, observer: int, peers: Ints) -> Floats:
         # Of the others there is no news before they crash, the network falls apart, or is slow.
         unsure, is_gone = self._unsure(observer, peers)
-        now, news_s = self.network.clock.now, math.inf
-        if is_gone.any():
-            silent_s = self._time_out_s(observer, NEVER)
-            news_s = float(silent_s.min(initial=math.inf, where=silent_s > now))
-        if not len(unsure):
-            return news_s
-        peers = peers[unsure]
+        now, news_s = self.network.clock.now, np.full(len(peers), np.inf)
+        if is_gone.any() and (silent_s := float(self._time_out_s(observer, NEVER)[0])) > now:
+            news_s[is_gone] = silent_s
+        if len(unsure):
+            news_s[unsure] = self._news_of_heartbeats_s(observer, peers[unsure])
+        return news_s
+
+    def _news_of_heartbeats_s(self, observer: int, peers: Ints) -> Floats:
+        """When the next one of each peer [n] may matter, or the lack of it."""
+        now = self.network.clock.now
         sent_s, came_s = self._heard(observer, peers)
         silent_s = self._time_out_s(observer, came_s)
-        unheard = self._starts_s[peers, 0] > sent_s
-        awaited = peers[(silent_s <= now) | unheard]
-        heard_s = self._next_heard_s(observer, awaited) if len(awaited) else math.inf
-        return min(news_s, heard_s, float(silent_s[silent_s > now].min(initial=math.inf)))
+        news_s: Floats = np.where(silent_s > now, silent_s, np.inf)
+        (awaited,) = np.nonzero((silent_s <= now) | (self._starts_s[peers, 0] > sent_s))
+        if len(awaited):
+            heard_s = self._next_heard_s(observer, peers[awaited])
+            news_s[awaited] = np.minimum(news_s[awaited], heard_s)
+        return news_s
 
     def node_up(self, index: int) -> None:
         network, now = self.network, self.network.clock.now
@@ -304,7 +349,8 @@ class Heartbeats(Detector):
         self._starts_s[index, 1:] = self._starts_s[index, :-1].copy()
         self._starts_s[index, 0] = now
         for watch in self._watchers(index):
-            watch.expect(now + network.one_way_s(index, watch.observer, now))
+            heard_s = now + network.one_way_s(index, watch.observer, now)
+            watch.expect(np.array([index]), np.array([heard_s]))
 
     def _unsure(self, observer: int, peers: Ints) -> tuple[Ints, Flags]:
         """Places in `peers` [n] of those that anybody might miss heartbeats of; who is gone [n].
@@ -356,33 +402,34 @@ class Heartbeats(Detector):
             last_s = np.maximum(last_s, np.where(passes, comes_s, -np.inf).max(axis=1))
         return newest_s, last_s
 
-    def _next_heard_s(self, observer: int, peers: Ints) -> float:
-        """When the next heartbeat of any peer [n] arrives if all stay as they are, or infinity."""
+    def _next_heard_s(self, observer: int, peers: Ints) -> Floats:
+        """When the next heartbeat of each peer [n] arrives if all stay as they are, or infinity."""
         network, now = self.network, self.network.clock.now
         there_s = network.wiring.latencies.between(peers, observer)
 
-        def first_s(sent_s: Floats, passes: Flags) -> Floats:
+        def first_s(peers: Ints, there_s: Floats, sent_s: Floats, passes: Flags) -> Floats:
             """Of heartbeats [n, m], when the first of each peer's [n] arrives."""
             added_s = network.added_s(observer, peers[:, None], sent_s)
             comes_s = sent_s + (there_s[:, None] + added_s)
             awaited: Floats = np.where(passes & (comes_s > now), comes_s, np.inf).min(axis=1)
             return awaited
 
-        earliest_s = float(first_s(*self._at_start(observer, peers)).min())
+        earliest_s = first_s(peers, there_s, *self._at_start(observer, peers))
         longest_s = there_s + network.most_added_s
         first = np.floor((now - longest_s - self._phase_s[peers]) / self._interval_s)
         # Blocks, since with much loss, or behind a cut, many in a row may be lost: of a cut of
         # hours a hundred at a time would be looked through again for each peer.
-        start, size = 0, _BLOCK
-        while len(peers) and start < _MOST_HEARTBEATS:
-            numbers = first[:, None].astype(np.int64) + np.arange(start, start + size)
-            sent_s, passes = self._ordinary(observer, peers, numbers)
-            earliest_s = min(earliest_s, float(first_s(sent_s, passes).min()))
-            start, size = start + size, min(2 * size, max(_BLOCK, _MOST_AT_ONCE // len(peers)))
+        left, start, size = np.arange(len(peers)), 0, _BLOCK
+        while len(left) and start < _MOST_HEARTBEATS:
+            some, away_s = peers[left], there_s[left]
+            numbers = first[left, None].astype(np.int64) + np.arange(start, start + size)
+            sent_s, passes = self._ordinary(observer, some, numbers)
+            found_s = np.minimum(earliest_s[left], first_s(some, away_s, sent_s, passes))
+            earliest_s[left] = found_s
+            start, size = start + size, min(2 * size, max(_BLOCK, _MOST_AT_ONCE // len(left)))
             # Whoever is down sends no more; of the others what is sent later comes later, too.
-            is_over = (sent_s[:, -1] > now) & (network.up.current[peers] == 0)
-            left = ~is_over & (sent_s[:, -1] + there_s < earliest_s)
-            peers, there_s, first = peers[left], there_s[left], first[left]
+            is_over = (sent_s[:, -1] > now) & (network.up.current[some] == 0)
+            left = left[~is_over & (sent_s[:, -1] + away_s < found_s)]
         return earliest_s
 
     def _ordinary(self, observer: int, peers: Ints, numbers: Ints) -> tuple[Floats, Flags]:
@@ -448,14 +495,14 @@ class Omniscience(Detector):
         starts = self.network.starts
         return starts.current[peers] > starts.at(peers, since_s, inclusive=True)
 
-    def _next_news_s(self, observer: int, peers: Ints) -> float:
-        return math.inf
+    def _next_news_s(self, observer: int, peers: Ints) -> Floats:
+        return np.full(len(peers), np.inf)
 
     def slowed(self) -> None:
         """See Detector; that's no news to who knows all."""
 
     def _rearm(self, watch: Watch, peers: Ints) -> None:
-        watch.tell()
+        watch.tell(peers)
 
 
 class NoDetection(FailureDetection):
@@ -480,8 +527,8 @@ class Ignorance(Detector):
     def restarted(self, observer: int, peers: Ints, since_s: Floats) -> Flags:
         return np.zeros(len(peers), dtype=np.bool_)
 
-    def _next_news_s(self, observer: int, peers: Ints) -> float:
-        return math.inf
+    def _next_news_s(self, observer: int, peers: Ints) -> Floats:
+        return np.full(len(peers), np.inf)
 
 
 DETECTORS: dict[str, type[FailureDetection]] = {

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from sim.compute import Lineage, ModelRef
-from sim.protocols.shared.participants import Participants, Update
+from sim.protocols.shared.participants import Ints, Participants, Update
 from sim.protocols.shared.standby import StandbyProtocol
 from sim.record.settings import AllOrCount, OneOf, Positive, Settings
 from sim.world import Behaviour, Transfer
@@ -108,7 +108,7 @@ class AsynchronousServer(Participants):
 
     def serve(self) -> Behaviour:
         clock, detector, server = self.world.clock, self.world.detector, self.server
-        # The server hears from thousands all the time; only news makes it look at all of them.
+        # The server hears from thousands all the time; only news makes it look at any of them.
         watch = detector.watch(server.index, self.everyone)
         try:
             while True:
@@ -116,8 +116,8 @@ class AsynchronousServer(Participants):
                 if not server.inbox:
                     yield clock.first_of(watch.news, server.mail())
                 if watch.news.triggered:
-                    self._forget_lost()
-                    watch = detector.watch(server.index, self.everyone)
+                    self._forget_lost(watch.told)
+                    watch.again()
                 yield from self._open_mail()
         finally:
             watch.end()
@@ -197,10 +197,14 @@ class AsynchronousServer(Participants):
         if self.world.network.cancel(order, "timeout"):
             self._give_up(order)
 
-    def _forget_lost(self) -> None:
-        """Who has crashed has lost the model that it was sent: nobody waits for it."""
-        clients = np.fromiter(self._awaited, np.int64)
-        since_s = np.array([order.start_s for order in self._awaited.values()])
+    def _forget_lost(self, changed: Ints) -> None:
+        """Who has crashed has lost the model that it was sent: nobody waits for it.
+
+        `changed` [n]: of whom there was news.
+        """
+        awaited = {one: self._awaited[one] for one in changed.tolist() if one in self._awaited}
+        clients = np.fromiter(awaited, np.int64, len(awaited))
+        since_s = np.array([order.start_s for order in awaited.values()])
         lost = self.world.detector.lost(self.server.index, clients, since_s)
         for client in clients[lost].tolist():
             self._give_up(self._awaited[client])
