@@ -234,18 +234,22 @@ class Watch:
         if at_s < self._armed_s and not self.news.triggered:
             self._armed_s, news = at_s, self.news
             event = self._detector.network.clock.at(at_s, Tie.TIMEOUT)
-            event.callbacks.append(lambda _: news.triggered or news.succeed())
+            event.callbacks.append(lambda _: _tell(news))
 
     def tell(self, peers: Ints) -> None:
         """There is news of some of the peers now."""
         self._due_s[self._places(peers)] = self._detector.network.clock.now
-        if not self.news.triggered:
-            self.news.succeed()
+        _tell(self.news)
 
     def end(self) -> None:
         """Nobody waits any longer."""
         self._detector.end(self)
         self._armed_s = -math.inf
+
+
+def _tell(news: simpy.Event) -> None:
+    if not news.triggered:
+        news.succeed()
 
 
 class Heartbeat(FailureDetection):
