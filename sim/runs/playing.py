@@ -110,7 +110,7 @@ async def play(
 
 
 def _progress(world: World, protocol: str, seed: int, duration_s: float) -> RunProgress:
-    up = sum(node.up for node in world.nodes)
+    up = world.count_up()
     return RunProgress(
         run=f"{protocol} seed {seed}",
         virtual_s=world.clock.now,

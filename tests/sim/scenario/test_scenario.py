@@ -203,7 +203,7 @@ def test_models_are_kept_by_default_where_images_are_segmented(tmp_path: Path) -
         )
     )
     assert (digits.output.keep_models, brains.output.keep_models) == ("none", "final")
-    assert "\noutput: {keep_models: final}\n" in dump(brains)
+    assert "\noutput: {keep_models: final, trace: all}\n" in dump(brains)
     none = (
         "task={name: brains}",
         "model={name: unet}",
