@@ -121,7 +121,7 @@ def test_results_are_those_of_worlds_played_here_if_a_cluster_plays_them(
     computed = [each.pop("operations")["computed"] for each in (there, here)]
     assert computed[0] == computed[1]
     assert there == here
-    assert played == 6
+    assert played == 5  # But for the first, with which this process finds out what there is to do.
 
 
 @pytest.mark.slow
