@@ -47,7 +47,7 @@ from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, RunProgress
 from sim.runs.worlds.once import Worlds
-from sim.runs.worlds.players import Players, WorldFault, players_for
+from sim.runs.worlds.players import Cluster, Players, WorldFault, players_for
 from sim.scenario import Scenario, check_events
 
 RUNS_AHEAD = 64
@@ -201,15 +201,16 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
         models, folder = Models(), session.home / STORE_FOLDER
         plane = _data_plane(points)
         engine: Engine | None = None
+        cluster: Cluster | None = None
         vectors: Vectors | None = None
         if plane is None:
             engine = Pretence()  # Nothing will be asked of it.
         elif session.scheduler is not None:
             from sim.compute.engines.cluster import cluster_engine
 
-            engine = cluster = await cluster_engine(session.scheduler, plane, session.tell)
-            opened.push_async_callback(cluster.close)
-            vectors = cluster.vectors
+            engine = cluster = dask = await cluster_engine(session.scheduler, plane, session.tell)
+            opened.push_async_callback(dask.close)
+            vectors = dask.vectors
         store = Store(folder, session.store_limit_bytes, models, session.tell, vectors)
         opened.callback(store.close)
         if engine is None and plane is not None:
@@ -218,7 +219,7 @@ async def run_points(points: Sequence[PointFolder], session: Session, data: Data
         assert engine is not None
         graph = Graph(engine, store, models)
         opened.callback(graph.close)
-        players = opened.enter_context(players_for(worker_count(session.workers)))
+        players = opened.enter_context(players_for(worker_count(session.workers), cluster))
         work = _Runs(points, session, data, graph, players)
         await work.all()
         if not work.failed:

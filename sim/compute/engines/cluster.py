@@ -14,8 +14,10 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
-from sim.compute.engines.engine import DataPlane, Failure, Finished, Result
+from sim.compute.engines.engine import ComputeError, DataPlane, Failure, Finished, Result
 from sim.compute.engines.workshop import failure_text
 from sim.compute.pace import Pace
 from sim.compute.refs import Job, Vector
@@ -262,6 +264,19 @@ class ClusterEngine:
             if future is None or future.status == "error":
                 return Failure(f"model {name[:8]}: {failure}", name)
         return Failure(failure_text(job, failure))
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What the function gives on a worker, whichever has time. Raises ComputeError."""
+        what = function.__name__
+        future = self._client.submit(self._task.call, function, *arguments, key=f"{what}-{uuid4()}")
+        try:
+            return await future
+        except (Exception, CancelledError) as failure:
+            if isinstance(failure, CancelledError) or self._client.status != "running":
+                raise ComputeError(f"the scheduler {self._address} was lost") from None
+            raise ComputeError(f"{what} failed on a worker: {failure}") from failure
+        finally:
+            future.release()
 
     async def close(self) -> None:
         """Let the cluster forget this program's work; it goes on running."""

@@ -4,14 +4,19 @@ A task carries all it needs, so that Dask may do it again on any worker, with or
 that asked for it.
 """
 
+import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from distributed import Reschedule, get_worker
 
+import sim
 from sim.compute.engines.engine import DataPlane, Learner
 from sim.compute.engines.workshop import LEARNERS_KEPT, operation
 from sim.compute.refs import Job, Scores, Vector
@@ -36,9 +41,7 @@ class Task:
 
     def __call__(self, job: Job, *inputs: Vector) -> Vector | Scores:
         """The job's result; it stays on the worker until somebody wants it."""
-        found = environment_of(self.plane)
-        if found != self.environment:
-            _leave(differences(self.environment, found))
+        self._check()
         import torch
 
         with _one_at_a_time:
@@ -47,14 +50,36 @@ class Task:
             self.plane.enter()
             return operation(_learner(self.plane, job.spec), job, inputs)
 
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function of this program gives, in a process that has the same program."""
+        self._check()
+        with _one_at_a_time:
+            return function(*arguments)
+
+    def _check(self) -> None:
+        found = environment_of(self.plane)
+        if found != self.environment:
+            _leave(differences(self.environment, found))
+
 
 @cache
 def environment_of(plane: DataPlane) -> Mapping[str, str]:
-    """The plane's environment in this process.
+    """The plane's environment in this process, and the program that plays worlds in it.
 
     Once, and as soon as its code is loaded: files that change later are not what runs here.
     """
-    return plane.environment()
+    return {**plane.environment(), "program": _PROGRAM, "simpy": version("simpy")}
+
+
+def _program() -> str:
+    """Names the simulator by its code, whatever its version says."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(sim.__path__[0]).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+_PROGRAM = _program()
 
 
 def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """What a process does that plays worlds: no tensors, and nothing is computed."""
 
 import asyncio
+import pickle
 import time
 import traceback
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from multiprocessing.connection import Connection
 
 from sim.compute import Lineage, Naming
 from sim.compute.handover import Handover, Piece
-from sim.record.code import activate, whose_fault
+from sim.record.code import Code, activate, whose_fault
 from sim.record.rows import FinalModel
 from sim.runs.playing import Played, Run, RunProgress, play, unlearned
 
@@ -75,6 +76,15 @@ def main(connection: Connection) -> None:
             asyncio.run(perform(connection.recv(), connection.send))
     except (EOFError, OSError):
         return
+
+
+def performed(code: Code, part: bytes) -> list[Word]:
+    """All that is said of a world, a pickled Part, in a process that others use, too."""
+    activate(code)  # Before anything is read that may be of a user's code.
+    words: list[Word] = []
+    # From where all else comes that this process is told to do.
+    asyncio.run(perform(pickle.loads(part), words.append))  # noqa: S301
+    return words
 
 
 async def perform(part: Part, say: Callable[[Word], None]) -> None:

@@ -1,15 +1,17 @@
-"""Processes that play worlds beside this one, and what they say put into the graph."""
+"""Who plays worlds beside this process, here or on a cluster; what they say goes into the graph."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, Protocol
 
 from sim.compute import ComputeError, Graph, Lineage
 from sim.compute.handover import Adoption
 from sim.compute.processes import Process, Processes
 from sim.record.code import active, everything
 from sim.runs.playing import Played, RunProgress
-from sim.runs.worlds.player import Ended, Failed, Told, Word
+from sim.runs.worlds.player import Ended, Failed, Told, Word, performed
 
 ATTEMPTS = 3
 """A world whose player died so often fails."""
@@ -21,17 +23,15 @@ class WorldFault(Exception):
     """What a user's code is to blame for in a world, in a line."""
 
 
-class Players:
-    """Processes, each of which plays one world at a time.
+class Players(ABC):
+    """Each of them plays one world at a time.
 
     Beside what computes they keep `most` cores busy, so there are at most so many, and always one:
     what it names comes to be computed while it plays on.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: Callable[[], int]) -> None:
         self._most = most
-        self._processes = Processes([_PLAYER])
-        self._idle: list[Process] = []
         self._playing = 0
         self._turn = asyncio.Lock()
 
@@ -40,16 +40,31 @@ class Players:
     ) -> Played:
         """Have a world played, a pickled Part, whose models are `lineage`'s in `graph`.
 
-        Raises WorldFault, and ComputeError if the processes that should play it die.
+        Raises WorldFault, and ComputeError if those that should play it die.
         """
         async with self._turn:
-            while self._playing >= max(1, self._most - graph.under_way):
+            while self._playing >= max(1, self._most() - graph.under_way):
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             self._playing += 1
         try:
             return await self._play(part, lineage, graph, tell)
         finally:
             self._playing -= 1
+
+    @abstractmethod
+    async def _play(
+        self, part: bytes, lineage: Lineage, graph: Graph, tell: Callable[[RunProgress], None]
+    ) -> Played:
+        """See `play`, whose turn it is."""
+
+
+class PlayersHere(Players):
+    """Processes beside this one."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(lambda: most)
+        self._processes = Processes([_PLAYER])
+        self._idle: list[Process] = []
 
     async def _play(
         self, part: bytes, lineage: Lineage, graph: Graph, tell: Callable[[RunProgress], None]
@@ -81,21 +96,57 @@ class Players:
         self._processes.close()
 
 
+class Cluster(Protocol):
+    """What a cluster's engine can do beside its operations."""
+
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What it gives on a worker. Raises ComputeError if the cluster can't have it done."""
+
+
+class PlayersThere(Players):
+    """A cluster's workers, which say all of a world when they have played it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(lambda: cluster.workers)
+        self._cluster = cluster
+
+    async def _play(
+        self, part: bytes, lineage: Lineage, graph: Graph, tell: Callable[[RunProgress], None]
+    ) -> Played:
+        words: list[Word] = await self._cluster.call(performed, active(), part)
+        adoption = Adoption(lineage)
+        for word in words[:-1]:
+            _take(word, adoption, graph, tell)
+            await graph.throttle()
+        played = _take(words[-1], adoption, graph, tell)
+        assert played is not None
+        return played
+
+
 @contextmanager
-def players_for(workers: int) -> Iterator[Players | None]:
-    """Those that so many workers make room for; None if worlds have to be played in this process.
+def players_for(workers: int, cluster: Cluster | None = None) -> Iterator[Players | None]:
+    """Those that so many workers make room for, or a cluster's; None if worlds have to be played in
+    this process.
 
     They end with the context.
     """
     # Classes that were given directly are nowhere but here.
-    if not workers or everything() != active():
+    if everything() != active():
         yield None
-        return
-    players = Players(workers)
-    try:
-        yield players
-    finally:
-        players.close()
+    elif cluster is not None:
+        yield PlayersThere(cluster)
+    elif not workers:
+        yield None
+    else:
+        players = PlayersHere(workers)
+        try:
+            yield players
+        finally:
+            players.close()
 
 
 async def _heard(
@@ -107,21 +158,29 @@ async def _heard(
 ) -> Played:
     """The world, as the process has played it. Raises EOFError or OSError if it ends before."""
     process.connection.send_bytes(part)
-    while True:
-        match await _word(process):
-            case Told(progress, piece):
-                tell(progress)
-                adoption.adopt(piece)
-                # What isn't read from the pipe holds the player back.
-                await graph.throttle()
-            case Ended(piece, played, final, rows):
-                adoption.adopt(piece)
-                # Only now: a world that is played again must not count twice.
-                graph.note(adoption.named(), played.steps_asked)
-                played.final = list(zip(final, map(adoption.model, rows), strict=True))
-                return played
-            case Failed(text, blamed):
-                raise WorldFault(text) if blamed else RuntimeError(text)
+    while (played := _take(await _word(process), adoption, graph, tell)) is None:
+        # What isn't read from the pipe holds the player back.
+        await graph.throttle()
+    return played
+
+
+def _take(
+    word: Word, adoption: Adoption, graph: Graph, tell: Callable[[RunProgress], None]
+) -> Played | None:
+    """Put what was said into the graph; the last word is the world. Raises WorldFault."""
+    match word:
+        case Told(progress, piece):
+            tell(progress)
+            adoption.adopt(piece)
+            return None
+        case Ended(piece, played, final, rows):
+            adoption.adopt(piece)
+            # Only now: a world that is played again must not count twice.
+            graph.note(adoption.named(), played.steps_asked)
+            played.final = list(zip(final, map(adoption.model, rows), strict=True))
+            return played
+        case Failed(text, blamed):
+            raise WorldFault(text) if blamed else RuntimeError(text)
 
 
 async def _word(process: Process) -> Word:

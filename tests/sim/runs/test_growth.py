@@ -12,6 +12,7 @@ from analysis import load
 from sim.cli import work
 from sim.record.errors import ScenarioError
 from sim.record.folder import POINTS_FILE, RUN_FILE
+from sim.results.status import status
 from sim.scenario import grid
 from sim.scenario import load as load_scenario
 from tests.sim.counting import steps
@@ -222,4 +223,6 @@ def test_readers_know_of_growth_that_was_stopped(
         with pytest.raises(Killed):
             swept(there, at=("30 s", "1 min", "100 s"))
     assert len(load(there).missing) == 2
+    found = status(there)
+    assert (found.points, found.points_finished, found.runs, found.runs_finished) == (3, 2, 6, 4)
     assert not json.loads((there / POINTS_FILE).read_text())["finished"]

@@ -15,6 +15,7 @@ from sim.runs.sweep import run_one
 from sim.runs.worlds import players
 from sim.runs.worlds.player import Word
 from sim.scenario import Scenario
+from tests.sim.compute.clusters import Cluster
 
 SCENARIO: dict[str, Any] = {
     "name": "small",
@@ -51,9 +52,11 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sim.world.clock.EVENTS_PER_TURN", 10)
 
 
-def done(folder: Path, workers: int, **changes: Any) -> dict[str, Any]:
+def done(
+    folder: Path, workers: int, scheduler: str | None = None, **changes: Any
+) -> dict[str, Any]:
     """Every table and model, and what is recorded of the runs."""
-    session = Session(folder, workers, 1 << 30, print, lambda progress: None)
+    session = Session(folder, workers, 1 << 30, print, lambda progress: None, scheduler)
     run_one(Scenario(**SCENARIO | changes), session)
     files = [*folder.glob("*.parquet"), *folder.glob("models/**/*.safetensors")]
     record = json.loads((folder / "run.json").read_text())
@@ -89,6 +92,39 @@ def test_results_are_those_of_worlds_played_here_though_players_die(
 
 
 @pytest.mark.slow
+def test_results_are_those_of_worlds_played_here_if_a_cluster_plays_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    activate(read([str(tmp_path / "mine.py")]))
+    played = 0
+
+    class Counted(players.PlayersThere):
+        async def _play(self, *arguments: Any) -> Any:
+            nonlocal played
+            played += 1
+            return await super()._play(*arguments)
+
+    monkeypatch.setattr(players, "PlayersThere", Counted)
+    cluster = Cluster(tmp_path / "dask")
+    protocols: dict[str, Any] = {
+        "protocols": {"braintorrent": {}, "late": {"kind": "mine.Late"}, "local": {}}
+    }
+    try:
+        for name in ("first", "second"):
+            cluster.add_worker(name)
+        there = done(tmp_path / "there", 0, cluster.address, **protocols)
+    finally:
+        cluster.end()
+        here = done(tmp_path / "here", 0, **protocols)
+        activate(NO_CODE)
+    computed = [each.pop("operations")["computed"] for each in (there, here)]
+    assert computed[0] == computed[1]
+    assert there == here
+    assert played == 5  # But for the first, with which this process finds out what there is to do.
+
+
+@pytest.mark.slow
 def test_a_world_whose_players_die_again_and_again_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +139,7 @@ def test_a_users_mistake_is_told_as_it_is_where_worlds_are_played_here(tmp_path:
     (tmp_path / "mine.py").write_text(OWN)
     activate(read([str(tmp_path / "mine.py")]))
     try:
-        late = {"protocols": {"late": {"kind": "mine.Late"}, "local": {}}}
+        late: dict[str, Any] = {"protocols": {"late": {"kind": "mine.Late"}, "local": {}}}
         found = [done(tmp_path / str(workers), workers, **late) for workers in (0, 1)]
     finally:
         activate(NO_CODE)
