@@ -15,6 +15,8 @@ WORTH_S = 8.0
 
 Starting takes some 3 s of a core, which may have other things to do, and a pace is a guess.
 """
+BELIEVED_S = 1.0
+"""Of a core, for operations here: before that a pace is hardly one."""
 LONG_S = 5.0
 """Of a core, for one operation: this process has more to attend to, and nobody knows yet what
 follows.
@@ -63,7 +65,8 @@ class AutoEngine:
         self._wall_s += wall_s
         self._core_s += core_s
         self._finished(worker, jobs, results)
-        if not self._has_called and (core_s > LONG_S or self._work_s() > WORTH_S):
+        is_known = self._core_s > BELIEVED_S
+        if not self._has_called and (core_s > LONG_S or (is_known and self._work_s() > WORTH_S)):
             self._has_called = True
             self._pool.start()  # Until it's ready, this process goes on.
 

@@ -64,6 +64,7 @@ def test_a_worker_is_called_for_much_work_or_for_long_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(auto, "WORTH_S", worth_s)
+    monkeypatch.setattr(auto, "BELIEVED_S", 0.0)
     monkeypatch.setattr(auto, "LONG_S", long_s)
     monkeypatch.setattr(auto, "thread_time", time.monotonic)  # For those who only sleep.
     monkeypatch.setattr(SmallPlane, "preload", ())
@@ -81,6 +82,7 @@ def test_workers_take_over_once_one_is_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auto, "WORTH_S", 0.0)
+    monkeypatch.setattr(auto, "BELIEVED_S", 0.0)
 
     async def scene() -> None:
         async with at_work(AUTO, tmp_path) as (graph, _, _):
@@ -116,6 +118,7 @@ def test_where_no_worker_can_start_this_process_does_all(
     tmp_path: Path, started: list[Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auto, "WORTH_S", 0.0)
+    monkeypatch.setattr(auto, "BELIEVED_S", 0.0)
 
     async def scene() -> None:
         engine = auto.AutoEngine(2, Unbuildable(), VectorFolder(tmp_path))
