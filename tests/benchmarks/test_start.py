@@ -34,16 +34,18 @@ class Took:
         return f"{self.wall_s:.1f} s ({self.core_s:.1f} s of cores)"
 
 
-def took(command: Sequence[str], source: Path = ROOT) -> Took:
-    """What a Python program takes that finds the program of `source`."""
+def took(command: Sequence[str], source: Path = ROOT, told: Path = Path(os.devnull)) -> Took:
+    """What a Python program takes that finds the program of `source` and reads a file `told`."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=source,
-        env=os.environ | {"PYTHONPATH": str(source)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with told.open("rb") as stdin:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=source,
+            env=os.environ | {"PYTHONPATH": str(source)},
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, command
@@ -78,12 +80,13 @@ def test_a_short_run_is_sooner_done_than_a_bare_loop(
         f"duration={duration}",
     ]
     work = work_of(restricted(load("no_faults", settings), ["fedavg"], [0]))
-    asked = json.dumps({"rounds": work.rounds, "evaluations": work.evaluations})
+    asked = tmp_path / "asked.json"
+    asked.write_text(json.dumps({"rounds": work.rounds, "evaluations": work.evaluations}))
     options = [*(f"--set={each}" for each in settings), "--protocol=fedavg", "--seed=0"]
     before = checkout(BEFORE, tmp_path / "before")
     bare, now, then = [], [], []
     for number in range(PAIRS):
-        bare.append(took([str(ROOT / "tests/benchmarks/bare.py"), asked]))
+        bare.append(took([str(ROOT / "tests/benchmarks/bare.py")], told=asked))
         now.append(took(run(tmp_path / f"now{number}", "no_faults", *options)))
         then.append(took(run(tmp_path / f"then{number}", "no_faults", *options), before))
     what = f"{clients} clients, {work.steps:,} steps, {work.evaluations} evaluations"

@@ -1,10 +1,14 @@
 """The yardstick of the benchmarks: a plain PyTorch loop over the steps that a scenario takes."""
 
 import asyncio
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 
 from torch import nn
 
@@ -15,6 +19,7 @@ from sim.runs.data import Data
 from sim.runs.session import PointFolder, Progress, Session, prepared, run_points
 from sim.runs.worlds.once import Worlds
 from sim.scenario import Scenario
+from tests.benchmarks.bare import __file__ as BARE
 from tests.benchmarks.bare import loop
 
 
@@ -80,6 +85,27 @@ def bare_loop(work: Work, network: Callable[[], nn.Module], every: int = 1) -> f
     Only one in `every` is done, and its time counted so often.
     """
     return every * loop(work.rounds[::every], -(-work.evaluations // every), network)
+
+
+def bare_processes(work: Work, processes: int) -> float:
+    """Wall seconds of the same among so many processes side by side, their imports left out."""
+    told = [
+        {
+            "rounds": work.rounds[first::processes],
+            "evaluations": len(range(first, work.evaluations, processes)),
+        }
+        for first in range(processes)
+    ]
+    started = [
+        subprocess.Popen([sys.executable, BARE], stdin=PIPE, stdout=PIPE, text=True) for _ in told
+    ]
+    for process, each in zip(started, told, strict=True):
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(each))
+        process.stdin.close()
+    for process in started:
+        process.stdin = None
+    return max(float(process.communicate()[0]) for process in started)
 
 
 def whole_run(scenarios: Sequence[Scenario], workers: int, folder: Path) -> float:

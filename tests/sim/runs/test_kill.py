@@ -93,7 +93,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Calm:
 
 def end(program: subprocess.Popen[bytes]) -> None:
     """Let it come to its end."""
-    _, said = program.communicate(timeout=300)
+    _, said = program.communicate(timeout=900)
     assert program.returncode == 0, said.decode()
 
 
