@@ -8,7 +8,7 @@ import json
 import sys
 import time
 
-import pyarrow  # noqa: F401, since traces are packed with it: its import is no event's cost.
+import pandas  # noqa: F401, since pyarrow imports it when it first packs rows: no event's cost.
 
 from sim.runs.build import Facts, build
 from sim.runs.observer import Observer
