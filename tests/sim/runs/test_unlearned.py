@@ -18,6 +18,7 @@ from sim.results.folder import finished_record
 from sim.runs.session import Session, check_data
 from sim.runs.sweep import run_one
 from sim.scenario import Scenario
+from sim.scenario import load as load_scenario
 from tests.tables import read_scores, read_traces
 
 LINKS = {"latency": "10 ms", "uplink": "10 Mbit/s", "downlink": "10 Mbit/s"}
@@ -208,3 +209,17 @@ def test_nothing_of_it_needs_the_libraries_that_learn(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr.splitlines()[-1][:10]) == (0, "results in")
+
+
+@pytest.mark.slow
+def test_the_internet_in_small_tells_rounds_and_lags_of_those_it_scores(tmp_path: Path) -> None:
+    world = load_scenario("internet", ["clients.count=40", "duration=3 h", "evaluation.clients=10"])
+    run_one(world, Session(tmp_path, 0, 10**9, print, lambda _: None))
+    rows = read_scores(tmp_path)
+    assert len({row.node for row in rows}) == 11
+    assert max(row.staleness for row in rows) > 0 and max(row.value for row in rows) > 1
+    kinds = {row.kind for row in read_traces(tmp_path)}
+    assert {"train", "merge", "crash", "recover", LOOK} <= kinds and not kinds & {
+        "ping",
+        "transfer",
+    }
