@@ -55,7 +55,8 @@ def progress_display(console: Console) -> Iterator[Show]:
             runs = f"{now.finished_runs}/{now.total_runs} runs"
             note = f"{runs}, {_work_text(now)}, {remaining.text(now)}"
             total = now.done_s + now.left_s or None
-            bars.update(work, completed=now.done_s, total=total, note=note)
+            learns = now.demanded + now.evaluations > 0
+            bars.update(work, completed=now.done_s, total=total, note=note, visible=learns)
 
         yield show
 
@@ -131,9 +132,14 @@ def one_line(remaining: Remaining) -> Show:
 
 
 def _line(now: Progress, remaining: Remaining) -> str:
-    world = f"{_clock_text(now)}, " if now.simulated_runs < now.total_runs else ""
-    left = f", {remaining.text(now)}" if now.finished_runs < now.total_runs else ""
-    return f"{now.finished_runs}/{now.total_runs} runs, {world}{_work_text(now)}{left}"
+    parts = [f"{now.finished_runs}/{now.total_runs} runs"]
+    if now.simulated_runs < now.total_runs:
+        parts.append(_clock_text(now))
+    if now.demanded + now.evaluations:  # Where nobody learns nothing is.
+        parts.append(_work_text(now))
+        if now.finished_runs < now.total_runs:
+            parts.append(remaining.text(now))
+    return ", ".join(parts)
 
 
 def _world_text(now: Progress) -> str:

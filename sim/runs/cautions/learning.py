@@ -151,10 +151,10 @@ def unused_data(evidence: Evidence) -> Found:
             gone = Counter(c for run, clients in idle.items() for c in _classes_of(run, clients))
             classes = f", among them all of class {listed(map(str, sorted(gone)))}" if gone else ""
             who = listed(client for clients in idle.values() for client in clients)
-            text = (
-                f"{who} finished no local round{_missing(idle)}: nobody learned from "
-                f"{_share(idle):.0%} of the training samples{classes}"
-            )
+            text = f"{who} finished no local round{_missing(idle)}"
+            if evidence.scenario.task.learns:
+                share = f"{_share(idle):.0%} of the training samples"
+                text += f": nobody learned from {share}{classes}"
             yield caution("unused data", name, text, idle)
 
 
