@@ -1,6 +1,5 @@
 """One run's world: the nodes, and the shared things that a protocol and the faults act on."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,7 +46,6 @@ class World:
     learning_rate: float = 1.0
     label_shares: LabelShares | None = None
     scored: list[Node] = field(default_factory=list)
-    _up: tuple[int, float] = field(default=(0, -math.inf), init=False)
     _drawn: Counter[tuple[str, str]] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
@@ -67,16 +65,6 @@ class World:
     def detector(self) -> Detector:
         """Who believes whom to be down; of other nodes' lives a behaviour may know nothing else."""
         return self.network.detector
-
-    def count_up(self) -> int:
-        """How many nodes are up, or were no more events ago than there are nodes.
-
-        To count them at every thousand events would take most of the time of large worlds.
-        """
-        events = self.clock.events
-        if events - self._up[1] >= len(self.clients):
-            self._up = sum(node.up for node in self.nodes), events
-        return self._up[0]
 
     def select(self, selector: str | tuple[str, ...]) -> list[Node]:
         """The nodes of this world that a selector means; a reference's own machine is none."""

@@ -176,3 +176,14 @@ def test_the_longest_and_the_widest_that_can_be_said_overflow_no_clock(protocol:
         world, _ = build(scenario, protocol, seed, tiny.lineage(), facts)
         tiny.run(world.clock, 1e12)
         assert world.network.end() >= 0
+
+
+def test_the_network_counts_who_is_down_as_nodes_know_it() -> None:
+    life = {"kind": "churn", "mean_time_to_failure": "60 s", "mean_time_to_repair": "60 s"}
+    faults = {
+        "churn": {**life, "nodes": "all", "begins": "equilibrium"},
+        "late": {"kind": "join", "nodes": "client_3", "at": "1 h"},
+        "gone": {"kind": "leave", "nodes": "client_4", "at": "30 s"},
+    }
+    world = ran(described(faults, 12, duration="100 s"), "fedavg")
+    assert 0 < world.network.up.zeros == sum(not node.up for node in world.nodes) < 13
