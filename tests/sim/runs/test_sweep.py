@@ -232,6 +232,18 @@ def test_a_run_is_a_sweep_of_one_point(journal: Path, tmp_path: Path) -> None:
     assert steps(journal) == trained
 
 
+@pytest.mark.slow
+def test_a_sweep_that_holds_hardly_anything_has_the_same_results(
+    expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.runs.worlds.once.HELD_BYTES", -1)  # Shared worlds are played again.
+    monkeypatch.setattr("sim.runs.session.RUNS_AHEAD", 1)
+    monkeypatch.setattr("sim.runs.session.BYTES_HELD", 0)
+    sweep(tmp_path)
+    assert content(tmp_path) == content(expected)
+    assert operations(tmp_path) == operations(expected)
+
+
 def test_a_dry_run_tells_what_the_sweep_then_does(expected: Path, tmp_path: Path) -> None:
     planned = sweep(tmp_path / "none", "--dry-run", "--json")
     plan = json.loads(planned.stdout)
