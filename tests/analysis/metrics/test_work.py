@@ -97,7 +97,7 @@ def test_several_metrics_count_once() -> None:
 def test_a_trace_that_was_read_in_part_is_refused() -> None:
     happened = trace(train(0.0, 1.0, "client_0"))
     happened.attrs = {"kinds": ("train", "transfer")}
-    with pytest.raises(ResultError, match="trace: was read without train_lost; needed: train, tr"):
+    with pytest.raises(ResultError, match="trace: was read without train_lost, look; needed: tr"):
         cumulated(happened, scores(TWO))
     happened.attrs = {"nodes": ("client_0",)}
     with pytest.raises(ResultError, match="trace: was read for some nodes; needed: all"):
