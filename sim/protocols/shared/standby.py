@@ -106,7 +106,7 @@ class Standbys(Elections):
         try:
             while node.index in self.leading:
                 if watch.news.triggered:
-                    watch = detector.watch(node.index, others)
+                    watch.again()
                 # Reports come all the time; the belief in the others changes with news alone.
                 if not self.has_majority(node):
                     self.step_down(node)

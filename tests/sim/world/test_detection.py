@@ -505,6 +505,7 @@ def test_heartbeats_equal_a_detector_that_takes_each_of_them(
 def test_every_change_of_belief_is_news_at_its_instant(world: World, begins_s: float) -> None:
     network, naive = world.network(), Naive(world)
     told: dict[tuple[int, tuple[int, ...]], list[float]] = {}
+    went_on: dict[tuple[int, tuple[int, ...]], list[float]] = {}
 
     def keep_watching(
         observer: int, peers: tuple[int, ...], life: int
@@ -516,10 +517,29 @@ def test_every_change_of_belief_is_news_at_its_instant(world: World, begins_s: f
                 return
             news.append(network.clock.now)
 
+    def watch_on(
+        observer: int, peers: tuple[int, ...], life: int
+    ) -> Generator[simpy.Event, Any, None]:
+        news, watch = (
+            went_on.setdefault((observer, peers), []),
+            network.detector.watch(observer, peers),
+        )
+        before = network.detector.suspects(observer, np.array(peers))
+        while True:
+            yield watch.news
+            if network.starts.current[observer] > life or not network.up.current[observer]:
+                return
+            news.append(network.clock.now)
+            now = network.detector.suspects(observer, np.array(peers))
+            assert {*np.array(peers)[before != now]} <= {*watch.told}
+            before = now
+            watch.again()
+
     def begin(observer: int, life: int) -> None:
         others = tuple(peer for peer in range(COUNT) if peer != observer)
         for peers in (others, others[:1], others[1:]):
             network.clock.process(keep_watching(observer, peers, life))
+            network.clock.process(watch_on(observer, peers, life))
 
     begun_s = {}
     for observer in range(COUNT):
@@ -527,6 +547,8 @@ def test_every_change_of_belief_is_news_at_its_instant(world: World, begins_s: f
             begun_s[observer, life] = start_s + begins_s
             at(network, start_s + begins_s, partial(begin, observer, life))
     tiny.run(network.clock, world.until_s)
+    # To watch on is to begin anew, without looking at those of whom there is no news.
+    assert went_on == told
     for (observer, peers), news in told.items():
         # Nobody is told again and again at one instant.
         assert len(news) == len(set(news))
