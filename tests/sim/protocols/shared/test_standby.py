@@ -15,6 +15,7 @@ from braintorrent.testing import Played, check_protocol, play
 from sim.protocols.shared.standby import Standbys
 from sim.record.errors import ScenarioError
 from sim.record.rows import TraceRow
+from sim.world import Detector, Watch
 from tests.sim import tiny
 from tests.sim.protocols.serving import LINKS, SERVER, crash, outage
 
@@ -315,6 +316,27 @@ def test_leader_with_a_majority_goes_on() -> None:
     group = ("standby_1", "client_0")
     played = standing(60.0, cut(*group, from_s=20.0, to_s=40.0), 2, failure_detection=PERFECT)
     assert (elections(played), leaders(played)) == ([], {"server": 0})
+
+
+def test_leader_that_goes_on_has_one_watch_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched: list[Watch] = []
+    begin, end = Detector.begin, Detector.end
+
+    def begins(detector: Detector, watch: Watch) -> None:
+        begin(detector, watch)
+        watched.append(watch)
+
+    def ends(detector: Detector, watch: Watch) -> None:
+        end(detector, watch)
+        watched.remove(watch)
+
+    monkeypatch.setattr(Detector, "begin", begins)
+    monkeypatch.setattr(Detector, "end", ends)
+    down = outage("client_1", 20.0, 30.0) | {"again": outage("client_1", 40.0, 50.0)["blow"]}
+    played = standing(60.0, down, failure_detection=PERFECT)
+    (server, _) = played.world.servers
+    others = [watch for watch in watched if watch.observer == server.index]
+    assert [watch.peers.tolist() for watch in others].count([0, 1, 3]) == 1
 
 
 # -- who comes and goes ------------------------------------------------------------------------
