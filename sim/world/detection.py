@@ -209,9 +209,7 @@ class Watch:
     def again(self, without: Sequence[int] = ()) -> None:
         """Watch on, after news; but for some."""
         self._detector.let_go(self, without)
-        kept = np.ones(len(self.peers), dtype=np.bool_)
-        for peer in without:
-            kept &= self.peers != peer
+        kept = ~np.isin(self.peers, np.array(without, dtype=np.int64))
         self.peers, self._due_s = self.peers[kept], self._due_s[kept]
         self._begin()
         # Of all others nothing is expected, and nothing has changed.
