@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -22,6 +21,7 @@ from sim.record.errors import Path, Refusal, check_least
 from sim.record.rows import AGGREGATE, RECEIVED, Detail, client_name, is_server
 from sim.record.settings import (
     LONGEST_S,
+    AllOrCount,
     Bytes,
     BytesPerSecond,
     Count,
@@ -387,12 +387,6 @@ class OutputSettings(Settings):
         return self.keep_models == "final" or stage in (None, self.keep_models)
 
 
-def _all_or_number(value: Any) -> Any:
-    if value != "all" and (not isinstance(value, int) or value < 1):
-        raise Refusal(f"{value!r} is no number of clients", "all, or a whole number from 1 on")
-    return value
-
-
 class EvaluationSettings(Settings):
     """When the observer looks; it costs no virtual time."""
 
@@ -401,12 +395,10 @@ class EvaluationSettings(Settings):
         default=("received", "trained"),
         description="of a client's two models, those that are scored",
     )
-    clients: Annotated[
-        Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_all_or_number)
-    ] = Field(
+    clients: AllOrCount = Field(
         default="all",
-        description="how many clients are scored, drawn by the seed, so that more of them are "
-        "those and others; the aggregate is of all clients",
+        description="how many clients are scored, drawn by the seed: a larger number adds others to "
+        "the same ones; the aggregate is of all clients",
     )
     suspicions: bool = Field(
         default=False,
@@ -419,7 +411,7 @@ class EvaluationSettings(Settings):
 
     def scored(self, clients: int, streams: Streams) -> list[int]:
         """The numbers of those of so many clients that are scored, in order."""
-        if self.clients == "all":
+        if isinstance(self.clients, str):
             return list(range(clients))
         luck = streams.uniforms("scored", np.arange(clients))
         return sorted(np.argsort(luck, kind="stable")[: self.clients].tolist())
