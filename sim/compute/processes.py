@@ -15,7 +15,11 @@ from subprocess import DEVNULL, Popen, TimeoutExpired
 from typing import Protocol
 
 _PROGRAM = str(Path(__file__).with_name("helper.py"))
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Libraries read them when they are imported. The last: pyarrow's allocator has a thread otherwise.
+_ONE_THREAD = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
 _PATIENCE_S = 5.0
 """For a process that was told to end; then it is killed."""
 CAN_FORK = sys.platform == "linux"
@@ -237,9 +241,8 @@ def _started(role: str, *descriptors: int) -> Popen[bytes]:
     warnings = [f"-W{option}" for option in sys.warnoptions]
     # -P: what lies beside the program is no business of its imports.
     command = [sys.executable, "-P", *warnings, _PROGRAM, role, *map(str, descriptors)]
-    one_thread = dict.fromkeys(_THREADS, "1")  # They are read when numpy or torch is imported.
     with _interrupts_held():
-        return Popen(command, stdin=DEVNULL, env=os.environ | one_thread, pass_fds=descriptors)
+        return Popen(command, stdin=DEVNULL, env=os.environ | _ONE_THREAD, pass_fds=descriptors)
 
 
 @contextmanager

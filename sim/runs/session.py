@@ -47,7 +47,8 @@ from sim.runs.cautions import cautions, evidence
 from sim.runs.data import Data, learner_spec
 from sim.runs.playing import Played, RunProgress
 from sim.runs.worlds.once import Worlds
-from sim.runs.worlds.players import Cluster, Players, WorldFault, players_for
+from sim.runs.worlds.player import WorldFault
+from sim.runs.worlds.players import Cluster, Players, players_for
 from sim.scenario import Scenario, check_events
 
 RUNS_AHEAD = 64

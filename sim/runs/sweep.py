@@ -40,13 +40,14 @@ def run_one(scenario: Scenario, session: Session) -> Done | None:
     (scenario,) = with_pinned_files([scenario])
     home, text = session.home, dump(scenario)
     finished = results.is_finished(home, text)
-    grown = results.growth(home, SCENARIO_FILE, text)
     code = own_code.used([scenario])
     changed = _changed(session, code, [home])
     if finished and not changed:
         return None
     data = prepared([scenario], session.tell)
     with _held(home):
+        # Only now: until here another may have had it grow.
+        grown = results.growth(home, SCENARIO_FILE, text)
         _begin([home], changed, grown, session)
         results.claim(home, SCENARIO_FILE, text)
         own_code.keep(home, code)
@@ -62,7 +63,6 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     started_s = time.monotonic()
     home, text = session.home, dump_sweep(sweep)
     begun = results.record_of(home, SWEEP_FILE, text, POINTS_FILE)
-    grown = results.growth(home, SWEEP_FILE, text)
     runs = home / RUNS_FOLDER
     scenarios = with_pinned_files([point.scenario for point in sweep.points])
     points = [
@@ -78,6 +78,7 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     data = prepared([point.scenario for point in missing], session.tell)
     told = folder_record(sweep).as_dict()
     with _held(home):
+        grown = results.growth(home, SWEEP_FILE, text)
         stale = [*(point.folder for point in missing), *(moving if changed else ())]
         _begin(stale, changed, grown, session)
         results.claim(home, SWEEP_FILE, text)

@@ -1,5 +1,7 @@
 """What a process does that plays worlds: no tensors, and nothing is computed."""
 
+from __future__ import annotations
+
 import asyncio
 import pickle
 import time
@@ -11,6 +13,7 @@ from multiprocessing.connection import Connection
 from sim.compute import Lineage, Naming
 from sim.compute.handover import Handover, Piece
 from sim.record.code import Code, activate, whose_fault
+from sim.record.errors import ScenarioError
 from sim.record.rows import FinalModel
 from sim.runs.playing import Played, Run, RunProgress, play, unlearned
 
@@ -56,12 +59,25 @@ class Ended:
     rows: list[int]
 
 
+class WorldFault(Exception):
+    """What a user's code is to blame for in a world, in a line."""
+
+
 @dataclass(frozen=True)
 class Failed:
-    """Why a world could not be played; `blamed`: on a user's code, in a line."""
+    """Why a world could not be played: an error to raise."""
 
+    kind: type[Exception]
     text: str
-    blamed: bool
+
+    @classmethod
+    def of(cls, error: Exception) -> Failed:
+        """What it is where the run is; an error of ours with all that is known of it."""
+        if cause := whose_fault(error):
+            return cls(WorldFault, cause)
+        if isinstance(error, ScenarioError):
+            return cls(ScenarioError, str(error))
+        return cls(RuntimeError, "".join(traceback.format_exception(error)))
 
 
 Word = Told | Ended | Failed
@@ -103,8 +119,7 @@ async def perform(part: Part, say: Callable[[Word], None]) -> None:
     try:
         played = await play(part.run, part.lineage(handover), between, stops=part.stops)
     except Exception as error:
-        cause = whose_fault(error)
-        say(Failed(cause or traceback.format_exc(), blamed=cause is not None))
+        say(Failed.of(error))
         return
     final, models = [one for one, _ in played.final], [model for _, model in played.final]
     rows = [handover.row(model) for model in models]

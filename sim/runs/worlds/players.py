@@ -11,16 +11,12 @@ from sim.compute.handover import Adoption
 from sim.compute.processes import Process, Processes
 from sim.record.code import active, everything
 from sim.runs.playing import Played, RunProgress
-from sim.runs.worlds.player import Ended, Failed, Told, Word, performed
+from sim.runs.worlds.player import Ended, Failed, Told, Word, WorldFault, performed
 
 ATTEMPTS = 3
 """A world whose player died so often fails."""
 SECONDS_BETWEEN_LOOKS = 0.05
 _PLAYER = "sim.runs.worlds.player"
-
-
-class WorldFault(Exception):
-    """What a user's code is to blame for in a world, in a line."""
 
 
 class Players(ABC):
@@ -167,7 +163,7 @@ async def _heard(
 def _take(
     word: Word, adoption: Adoption, graph: Graph, tell: Callable[[RunProgress], None]
 ) -> Played | None:
-    """Put what was said into the graph; the last word is the world. Raises WorldFault."""
+    """Put what was said into the graph; the last word is the world. Raises what has failed."""
     match word:
         case Told(progress, piece):
             tell(progress)
@@ -179,8 +175,8 @@ def _take(
             graph.note(adoption.named(), played.steps_asked)
             played.final = list(zip(final, map(adoption.model, rows), strict=True))
             return played
-        case Failed(text, blamed):
-            raise WorldFault(text) if blamed else RuntimeError(text)
+        case Failed(kind, text):
+            raise kind(text)
 
 
 async def _word(process: Process) -> Word:

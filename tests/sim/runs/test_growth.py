@@ -13,6 +13,7 @@ from sim.cli import work
 from sim.record.errors import ScenarioError
 from sim.record.folder import POINTS_FILE, RUN_FILE
 from sim.results.status import status
+from sim.runs.sweep import prepared
 from sim.scenario import grid
 from sim.scenario import load as load_scenario
 from tests.sim.counting import steps
@@ -150,6 +151,32 @@ def test_a_run_grows_too(keep: str, tmp_path: Path, journal: Path) -> None:
     fresh = ran(tmp_path / "fresh", kept, "seeds=[1, 3]")
     assert results(grown) == results(fresh)
     assert trained < steps(journal)
+
+
+def test_what_another_has_made_of_it_meanwhile_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = ["duration=1 min", "clients.count=2", "faults={}", "protocols={local: {}}"]
+    nothing += [
+        "task={name: none, model: 1 kB, steps: 1}",
+        "model=",
+        "training=",
+        "evaluation={every: 1 min}",
+    ]
+
+    def grow(seeds: str) -> None:
+        work.run(load_scenario("server_crash", [*nothing, f"seeds={seeds}"]), tmp_path, MEANS)
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        grow("[0, 1, 2]")
+        return prepared(*arguments)
+
+    grow("[0]")
+    monkeypatch.setattr("sim.runs.sweep.prepared", meanwhile)
+    with pytest.raises(ScenarioError, match=r"seeds: \[0, 1\] was \[0, 1, 2\]"):
+        grow("[0, 1]")
+    assert len(load(tmp_path).runs) == 3
 
 
 class Killed(BaseException):

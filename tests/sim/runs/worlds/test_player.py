@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from braintorrent.testing.trials import Trial
 from sim.compute import Graph, Lineage, ModelRef, Models, Pretence, Store
 from sim.compute.handover import Adoption, Handover
 from sim.protocols import PROTOCOLS
+from sim.record.errors import ScenarioError
 from sim.runs.playing import Played, Run, RunProgress, play
 from sim.runs.worlds.player import Ended, Failed, Part, Told, Word, perform
 from tests import worlds
@@ -97,19 +99,31 @@ def check(kind: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(elsewhere(trial)) == asyncio.run(here(trial))
 
 
+def failure(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Word:
+    """What is said of a world whose protocol runs so."""
+    monkeypatch.setattr(PROTOCOLS["local"], "run", run)
+    words: list[Word] = []
+    trial = worlds.trial("local", 8, 3, 10.0)
+    asyncio.run(perform(Part(run_of(trial), (NAME, JUDGED_BY)), words.append))
+    [word] = words
+    return word
+
+
 def test_an_error_of_ours_comes_back_with_all_that_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def breaks(self: Any, world: object) -> None:
         raise ValueError("broken on purpose")
 
-    monkeypatch.setattr(PROTOCOLS["local"], "run", breaks)
-    words: list[Word] = []
-    trial = worlds.trial("local", 8, 3, 10.0)
-    asyncio.run(perform(Part(run_of(trial), (NAME, JUDGED_BY)), words.append))
-    [word] = words
-    assert isinstance(word, Failed) and not word.blamed
+    word = failure(breaks, monkeypatch)
+    assert isinstance(word, Failed) and word.kind is RuntimeError
     assert "ValueError: broken on purpose" in word.text and "in breaks" in word.text
+
+
+def test_a_mistake_comes_back_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    word = failure(lambda self, world: 7, monkeypatch)
+    assert isinstance(word, Failed) and word.kind is ScenarioError
+    assert "gives 7; allowed: a Running" in word.text and "\n" not in word.text
 
 
 def test_what_nobody_holds_any_longer_is_dropped() -> None:
