@@ -397,8 +397,8 @@ class EvaluationSettings(Settings):
     )
     clients: AllOrCount = Field(
         default="all",
-        description="how many clients are scored, drawn by the seed: a larger number adds others to "
-        "the same ones; the aggregate is of all clients",
+        description="how many clients are scored, drawn by the seed: a larger number adds others "
+        "to the same ones; the aggregate is of all clients",
     )
     suspicions: bool = Field(
         default=False,
