@@ -114,11 +114,11 @@ def never_took_part(evidence: Evidence) -> Found:
                 found[why].setdefault(client, []).append(run)
         for why, clients in found.items():
             concerned = [run for several in clients.values() for run in several]
-            share = _share({run: [c for c in clients if run in clients[c]] for run in concerned})
-            text = (
-                f"{listed(clients)} trained but took part in no {why}: "
-                f"{share:.0%} of the training samples went into no other model"
-            )
+            text = f"{listed(clients)} trained but took part in no {why}"
+            if evidence.scenario.task.learns:
+                whose = {run: [c for c in clients if run in clients[c]] for run in concerned}
+                share = f"{_share(whose):.0%} of the training samples"
+                text += f": {share} went into no other model"
             yield caution("never took part", name, text, concerned)
 
 
@@ -191,7 +191,8 @@ def _number(client: str) -> int:
 def never_left_chance(evidence: Evidence) -> Found:
     """Protocols whose models are at the end hardly better than at the beginning."""
     metric, rising, perfect = evidence.judged
-    for name, runs in evidence.runs.items():
+    learning = evidence.runs if evidence.scenario.task.learns else {}
+    for name, runs in learning.items():
         curves = {run: run.curve(metric) for run in runs}
         found = [
             run for run, curve in curves.items() if _is_flat(curve, rising=rising, perfect=perfect)

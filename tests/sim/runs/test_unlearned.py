@@ -111,6 +111,21 @@ def test_no_caution_is_drawn_from_what_a_trace_leaves_out(tmp_path: Path) -> Non
     assert thin.startswith("the tables are thinned: nobody looked for never merged, aborted")
 
 
+def told(folder: Path, clients: int, faults: dict[str, Any]) -> list[str]:
+    """The cautions of so many clients."""
+    few = {"count": clients, "step_time": "1 s"}
+    ran(folder, clients=few, faults=faults, protocols={"braintorrent": {"peers": 4}})
+    return [one["text"] for one in finished_record(folder)["cautions"]]
+
+
+def test_cautions_speak_of_no_learning_where_there_is_none(tmp_path: Path) -> None:
+    cut = {"kind": "partition", "groups": [["client_0"]], "at": "0 s", "heals_after": "1 h"}
+    unheard, *_, seeds = told(tmp_path / "three", 3, {"cut": cut})
+    assert unheard == "braintorrent: client_0 trained but took part in no merge"
+    # Who is alone receives nothing, which is no matter of chance.
+    assert told(tmp_path / "one", 1, {}) == [seeds]
+
+
 def test_a_figure_of_what_a_trace_leaves_out_says_what_it_needs(tmp_path: Path) -> None:
     results = load(ran(tmp_path, output={"trace": "rounds"}))
     with pytest.raises(ResultError, match=r"leave out transfer; needed: output: \{trace: all\}"):
