@@ -86,8 +86,7 @@ class Fastest:
 
     def _between(self, sources: Ints | int, targets: Ints | int) -> tuple[Floats, Floats, Floats]:
         """The latencies there and back, and the bandwidth, between pairs [n]."""
-        there_s = self.latencies.between(sources, targets)
-        back_s = self.latencies.between(targets, sources)
+        there_s, back_s = self.latencies.there_and_back(sources, targets)
         return there_s, back_s, np.minimum(self.uplink[sources], self.downlink[targets])
 
     def _least(self, seconds: Callable[[Floats, Floats, Floats], Floats]) -> float:

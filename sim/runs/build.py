@@ -228,7 +228,7 @@ def _slowest(latencies: Latencies, scenario: Scenario) -> tuple[float, float]:
     nodes = np.concatenate([np.arange(clients), servers])
     there_s, trip_s = 0.0, 0.0
     for node in nodes.tolist():
-        away_s, back_s = latencies.between(node, nodes), latencies.between(nodes, node)
+        away_s, back_s = latencies.there_and_back(node, nodes)
         there_s = max(there_s, float(away_s.max()))
         trip_s = max(trip_s, float((away_s + back_s).max()))
     return there_s, trip_s

@@ -30,9 +30,7 @@ class Ping:
         self.source = source
         self.peers = peers
         self.start_s = network.clock.now
-        latencies = network.wiring.latencies
-        there_s = latencies.between(source, peers)
-        back_s = there_s if latencies.is_symmetric else latencies.between(peers, source)
+        there_s, back_s = network.wiring.latencies.there_and_back(source, peers)
         self.reached_s = self.start_s + (there_s + network.added_s(source, peers, self.start_s))
         self._back_s = self.reached_s + (back_s + network.added_s(source, peers, self.reached_s))
         if timeout_s is None:

@@ -34,6 +34,11 @@ class Latencies(ABC):
     def between(self, sources: Ints | int, targets: Ints | int) -> Floats:
         """From each source to its target, of the shape to which the two are broadcast."""
 
+    def there_and_back(self, sources: Ints | int, targets: Ints | int) -> tuple[Floats, Floats]:
+        """From each source to its target, and the other way, of the same shape."""
+        there_s = self.between(sources, targets)
+        return there_s, there_s if self.is_symmetric else self.between(targets, sources)
+
     @abstractmethod
     def pair(self, source: int, target: int) -> float:
         """The same of one pair, bit for bit, and ten times as fast."""
