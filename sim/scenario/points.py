@@ -139,6 +139,7 @@ def grid(
         )
     points, units = _points(base, axes)
     _check_distinct(axes, points)
+    _check_told_alike(axes, points)
     return Sweep(base, {axis.name: axis.texts for axis in axes}, units, points)
 
 
@@ -314,6 +315,19 @@ def _check_apart(axes: Sequence[_Axis]) -> None:
     for one, other in itertools.permutations(axes, 2):
         if other.path[: len(one.path)] == one.path:
             raise other.mistake(f"lies inside {one.name}, which is varied too", "one of them")
+
+
+def _check_told_alike(axes: Sequence[_Axis], points: Sequence[Point]) -> None:
+    """What is read from tables of different detail can't be set beside each other."""
+    told = {
+        ("output", "trace"): {point.scenario.output.trace for point in points},
+        ("evaluation", "clients"): {point.scenario.evaluation.clients for point in points},
+    }
+    for axis in axes:
+        for path, values in told.items():
+            if path[: len(axis.path)] == axis.path and len(values) > 1:
+                what = "changes what tables tell, and nothing that happens"
+                raise scenario_error(axis.place, path, what, "the same at all points")
 
 
 def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], dict[str, str]]:

@@ -214,6 +214,13 @@ MISTAKES = [
     (["sweep={}"], "--vary sweep: sweep: is not varied"),
     (["question=why"], "--vary question: question: is not varied"),
     (
+        ["output.trace=all,none"],
+        "--vary output.trace: output.trace: changes what tables tell, and nothing that happens; "
+        "allowed: the same at all points",
+    ),
+    (["output={trace: rounds},{}"], "--vary output: output.trace: changes what tables tell, and"),
+    (["evaluation.clients=3,all"], "--vary evaluation.clients: evaluation.clients: changes what"),
+    (
         ["duration=1 h,5"],
         "--vary duration=5: duration: 5 needs a unit; allowed: e.g. ",
     ),
