@@ -13,7 +13,7 @@ from sim.cli import work
 from sim.record.errors import ScenarioError
 from sim.record.folder import POINTS_FILE, RUN_FILE
 from sim.results.status import status
-from sim.runs.sweep import prepared
+from sim.runs.session import prepared
 from sim.scenario import grid
 from sim.scenario import load as load_scenario
 from tests.sim.counting import steps

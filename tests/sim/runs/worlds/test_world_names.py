@@ -136,7 +136,7 @@ def test_a_users_own_kinds_read_whatever_there_is() -> None:
     own = replace(trial, protocol=Own(kind="local"))
     fault = OwnCrash.model_validate({"kind": "crash", "node": "server", "at": "1 s"})
     struck = replace(trial, faults={"own": fault})
-    told = {"failure_detection": OwnDetector(kind="perfect")}
+    told: dict[str, Any] = {"failure_detection": OwnDetector(kind="perfect")}
     finding = replace(trial, world=replace(trial.world, sections=trial.world.sections | told))
     for one in (own, struck, finding):
         names = {name(replace(one, world=world)) for _, world in others(one.world, one.world)}
