@@ -297,6 +297,7 @@ class _Runs:
         players: Players | None,
     ) -> None:
         self._points = points
+        self._total = sum(point.runs for point in points)
         self._session = session
         self._data = data
         self._graph = graph
@@ -442,7 +443,7 @@ class _Runs:
             latest=self._latest,
             simulated_runs=self._simulated,
             finished_runs=self._finished,
-            total_runs=sum(point.runs for point in self._points),
+            total_runs=self._total,
             trained=graph.trainings_done,
             demanded=graph.trainings_demanded,
             evaluated=graph.pace.evaluations_done,

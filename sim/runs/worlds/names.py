@@ -10,8 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 
-from sim.faults import FAULTS, Fault
-from sim.protocols import PROTOCOLS
+from sim.faults import Fault
 from sim.scenario import Scenario
 
 
@@ -20,30 +19,32 @@ class Reading:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
+        self._parts = {name: "\n".join(self._read(name)) for name in scenario.protocols}
 
     def world(self, protocol: str, seed: int, learner: str) -> str:
         """The name of the world of one protocol and seed, 64 hexadecimal digits.
 
         `learner` names all that the control plane knows of the learner, see `Data.learner_name`.
         """
-        parts = (protocol, str(seed), learner, *self._read(protocol))
+        parts = (protocol, str(seed), learner, self._parts[protocol])
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _read(self, name: str) -> Iterator[str]:
         scenario, protocol = self.scenario, self.scenario.protocols[name]
         nodes = protocol.runs_on(scenario.client_names)
         faults = {key: one for key, one in self._faults.items() if _acts_among(nodes, one)}
-        if not all(map(_is_known, (protocol, *faults.values()))):
+        network, detection = scenario.network, scenario.failure_detection
+        kinds = protocol, *faults.values(), scenario.topology, detection, network.transport
+        if not all(map(_is_ours, kinds)):
             yield self._everything
             return
         yield repr((protocol, scenario.training_of(name)))
         yield repr(faults)  # In their order, and by names: they are the causes in the trace.
         yield self._common
-        network = scenario.network
         if protocol.uses_network or scenario.evaluation.suspicions:
             # Where a server stands depends on which others there are.
             servers = scenario.node_names[scenario.clients.count :]
-            yield repr((network, scenario.failure_detection, servers))
+            yield repr((network, detection, servers))
         else:
             yield repr(network.regions)  # They say what time of day it is.
         if protocol.servers:
@@ -68,12 +69,12 @@ class Reading:
         return self.scenario.model_dump_json()
 
 
-def _is_known(kind: object) -> bool:
-    """Whether it is a kind of ours: a user's may inherit what one says of itself, and break it."""
-    return type(kind) in PROTOCOLS.values() or type(kind) in FAULTS.values()
+def _is_ours(kind: object) -> bool:
+    """Whether it is none of a user, which may inherit what ours say of themselves, and break it."""
+    return type(kind).__module__.startswith("sim.")
 
 
 def _acts_among(nodes: tuple[str, ...], fault: Fault) -> bool:
     """Whether a world of these nodes may differ from the same without the fault."""
-    known = _is_known(fault) and fault.leaves_others_alone
-    return not known or len(fault.strikes(nodes)) > 0
+    alone = _is_ours(fault) and fault.leaves_others_alone
+    return not alone or len(fault.strikes(nodes)) > 0

@@ -16,7 +16,9 @@ from sim.scenario import Scenario
 # A clock that waits for a number lets others go on meanwhile; each of them holds a world in memory.
 CLOCKS_WAITING_AT_MOST = 32
 HELD_BYTES = 256 << 20
-"""Of the traces of worlds that are kept for runs to come."""
+"""Of worlds that are kept for runs to come."""
+LOOK_BYTES = 400
+"""About what one takes, and in its place its rows of scores."""
 TURNS_ALONE = 50
 """So many turns of clocks, about a second, are played in this process before the others go out."""
 
@@ -69,8 +71,9 @@ class Worlds:
         if again:
             self._graph.count_again(played.asked, played.steps_asked)
         else:
-            self._sizes[name] = played.traces.nbytes
-            self._held_bytes += played.traces.nbytes
+            size = played.traces.nbytes + LOOK_BYTES * len(played.looks)
+            self._sizes[name] = size
+            self._held_bytes += size
         self._let_go(name)
         return played
 

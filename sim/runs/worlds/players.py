@@ -70,7 +70,7 @@ class PlayersHere(Players):
             process = self._idle.pop() if self._idle else self._started()
             try:
                 played = await _heard(process, part, Adoption(lineage), graph, tell)
-            except (EOFError, OSError):
+            except EOFError:
                 code = process.wait(1.0)
                 process.close()
                 continue
@@ -152,8 +152,9 @@ async def _heard(
     graph: Graph,
     tell: Callable[[RunProgress], None],
 ) -> Played:
-    """The world, as the process has played it. Raises EOFError or OSError if it ends before."""
-    process.connection.send_bytes(part)
+    """The world, as the process has played it. Raises EOFError if it ends before."""
+    with _ends_by_eof():
+        process.connection.send_bytes(part)
     while (played := _take(await _word(process), adoption, graph, tell)) is None:
         # What isn't read from the pipe holds the player back.
         await graph.throttle()
@@ -187,5 +188,15 @@ async def _word(process: Process) -> Word:
         await ready.wait()
     finally:
         loop.remove_reader(descriptor)
-    word: Word = process.connection.recv()
+    with _ends_by_eof():
+        word: Word = process.connection.recv()
     return word
+
+
+@contextmanager
+def _ends_by_eof() -> Iterator[None]:
+    """Let a process that is gone raise EOFError: an OSError may come from the store's disk."""
+    try:
+        yield
+    except OSError as error:
+        raise EOFError from error

@@ -13,7 +13,7 @@ from sim.record.code.source import NO_CODE
 from sim.runs.session import Session
 from sim.runs.sweep import run_one
 from sim.runs.worlds import players
-from sim.runs.worlds.player import Word
+from sim.runs.worlds.player import Ended, Word
 from sim.scenario import Scenario
 from tests.sim.compute.clusters import Cluster
 
@@ -67,16 +67,20 @@ def done(
 
 
 def killing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    """Kill the player of the first world after its first word, so many times."""
+    """Kill the first players after their first word, so many of them."""
     hear: Callable[[Process], Any] = players._word
-    left = [None] * times
+    killed: list[Process] = []
 
     async def word(process: Process) -> Word:
+        if process in killed:
+            raise EOFError  # What it has said since is lost, however fast it was.
         found: Word = await hear(process)
-        if left:
-            left.pop()
+        if len(killed) < times:
+            killed.append(process)
             process.kill()
             process.wait()
+            if isinstance(found, Ended):
+                raise EOFError
         return found
 
     monkeypatch.setattr(players, "_word", word)

@@ -18,6 +18,7 @@ from sim.record.errors import ScenarioError
 from sim.runs.build import build
 from sim.runs.worlds.names import Reading
 from sim.world import Behaviour, Tie
+from sim.world.detection import Perfect
 from tests import worlds
 
 MANY = 4
@@ -126,12 +127,18 @@ class OwnCrash(Crash):
     """As above."""
 
 
+class OwnDetector(Perfect):
+    """As above."""
+
+
 def test_a_users_own_kinds_read_whatever_there_is() -> None:
     trial = next(pairs("local", 0))[1]
     own = replace(trial, protocol=Own(kind="local"))
     fault = OwnCrash.model_validate({"kind": "crash", "node": "server", "at": "1 s"})
     struck = replace(trial, faults={"own": fault})
-    for one in (own, struck):
+    told: dict[str, Any] = {"failure_detection": OwnDetector(kind="perfect")}
+    finding = replace(trial, world=replace(trial.world, sections=trial.world.sections | told))
+    for one in (own, struck, finding):
         names = {name(replace(one, world=world)) for _, world in others(one.world, one.world)}
         assert len(names) > 1
         server = one.world.sections["server"] | {"checkpoint_every": 7}
