@@ -27,6 +27,8 @@ Sharing = Literal["max_min", "equal", "none"]
 
 _NEARLY = 1 - 1e-9
 """What is filled to this share may be full: sums of rates are rounded."""
+_BLOCK = 256
+"""Rows of flows whose finish times have one bound."""
 
 
 @dataclass(eq=False, slots=True)
@@ -34,7 +36,7 @@ class Flow:
     """Bytes on their way over `links`: an uplink, a downlink, and its own if its rate is bound.
 
     `number` counts the flows as they start, and so orders those that finish at one instant.
-    `most`: bytes per second that it gets if it has its links alone.
+    `most`: bytes per second that it gets if it has its links alone. `row`: its place in arrays.
     """
 
     number: int
@@ -45,6 +47,7 @@ class Flow:
     most: float
     rate: float = 0.0
     stamp: int = 0
+    row: int = -1
 
     @property
     def is_bound(self) -> bool:
@@ -292,44 +295,48 @@ class EqualFlows(Flows):
     """Each flow gets the least of its links' equal shares.
 
     When one of the thousand flows on a server's link ends, the rates of all others change: they are
-    rows of arrays, looked at in one vector operation, and there is no heap of finish times.
+    rows of arrays, and those of the links that changed are one vector operation. There is no heap
+    of finish times: the earliest is sought in the block of rows that bounds it, so an instant costs
+    what it changes.
     """
 
     def __init__(self, clock: Clock, uplink: Floats, downlink: Floats) -> None:
         super().__init__(clock, uplink, downlink)
         self._room: Floats = np.array(self._capacity)
         self._crowd: Floats = np.zeros(len(self._room))  # Flows on each link.
-        self._rows: dict[Flow, int] = {}
-        self._rows_on: list[dict[Flow, int]] = [{} for _ in self._room]
+        # Dicts, not sets: iteration is in the order of insertion, on every machine.
+        self._rows_on: list[dict[int, None]] = [{} for _ in self._room]
         self._flows: list[Flow | None] = []
         self._free_rows: list[int] = []
         self._links: Ints = np.zeros((0, 3), dtype=np.int64)
         self._remaining, self._since_s, self._rate, self._finish_s = np.zeros((4, 0))
+        self._bound_s: Floats = np.zeros(0)  # No row of a block has a lower `_finish_s`.
 
     def rate_of(self, flow: Flow) -> float:
-        return float(self._rate[self._rows[flow]])
+        return float(self._rate[flow.row])
 
     def _begin(self, flow: Flow) -> None:
-        row = self._free_rows.pop() if self._free_rows else self._new_row()
-        self._rows[flow], self._flows[row] = row, flow
+        row = flow.row = self._free_rows.pop() if self._free_rows else self._new_row()
+        self._flows[row] = flow
         # A flow without a bound of its own crosses its uplink twice: the least share is the same.
         self._links[row] = (*flow.links, flow.links[0])[:3]
         self._remaining[row], self._since_s[row] = flow.remaining, flow.since_s
-        self._rate[row], self._finish_s[row] = 0.0, np.inf
+        self._rate[row] = 0.0
         for link in flow.links:
-            self._rows_on[link][flow] = row
+            self._rows_on[link][row] = None
             self._crowd[link] += 1
         self._touch(flow.links)
 
     def _new_row(self) -> int:
         self._flows.append(None)
         if len(self._flows) > len(self._links):
-            more = max(64, len(self._links))
+            more = max(_BLOCK, len(self._links))
             self._links = np.concatenate([self._links, np.zeros((more, 3), dtype=np.int64)])
             self._remaining, self._since_s, self._rate, self._finish_s = (
                 np.concatenate([column, np.full(more, np.inf)])
                 for column in (self._remaining, self._since_s, self._rate, self._finish_s)
             )
+            self._bound_s = np.append(self._bound_s, np.full(more // _BLOCK, np.inf))
         return len(self._flows) - 1
 
     def _own_link(self, capacity: float) -> int:
@@ -345,29 +352,27 @@ class EqualFlows(Flows):
         self._room[link] = capacity
 
     def _passed(self, flow: Flow) -> float:
-        row = self._rows[flow]
-        passed_s = self._clock.now - self._since_s[row]
-        return float(min(self._remaining[row], passed_s * self._rate[row]))
+        passed_s = self._clock.now - self._since_s[flow.row]
+        return float(min(self._remaining[flow.row], passed_s * self._rate[flow.row]))
 
     def _end(self, flow: Flow) -> None:
-        row = self._rows.pop(flow)
+        row = flow.row
         for link in flow.links:
-            del self._rows_on[link][flow]
+            del self._rows_on[link][row]
             self._crowd[link] -= 1
         self._flows[row], self._finish_s[row] = None, np.inf
         self._free_rows.append(row)
         self._touch(flow.links)
 
     def _advance(self, flow: Flow) -> None:
-        flow.remaining = float(self._remaining[self._rows[flow]])
+        flow.remaining = float(self._remaining[flow.row])
         super()._advance(flow)
 
     def _settle(self, _: object) -> None:
         changed, self._changed = self._changed, {}
-        touched = np.zeros(len(self._flows), dtype=np.bool_)
-        for link in changed:
-            touched[list(self._rows_on[link].values())] = True
-        rows = np.flatnonzero(touched)
+        # A row that is there twice gets the same twice.
+        touched = chain.from_iterable([self._rows_on[link] for link in changed])
+        rows = np.fromiter(touched, dtype=np.int64)
         links = self._links[rows]
         rates = (self._room[links] / self._crowd[links]).min(axis=1, initial=np.inf)
         moved = rates != self._rate[rows]
@@ -376,14 +381,23 @@ class EqualFlows(Flows):
         self._remaining[rows] -= passed
         self._since_s[rows], self._rate[rows] = now, rates
         self._finish_s[rows] = now + self._remaining[rows] / rates
+        np.minimum.at(self._bound_s, rows // _BLOCK, self._finish_s[rows])
         self._wake()
 
     def _next_s(self) -> float:
-        return float(self._finish_s[: len(self._flows)].min(initial=np.inf))
+        while True:
+            block = int(self._bound_s.argmin())
+            earliest_s = self._finish_s[block * _BLOCK : (block + 1) * _BLOCK].min()
+            if earliest_s == self._bound_s[block]:
+                return float(earliest_s)
+            self._bound_s[block] = earliest_s  # Its rows have ended, or have become slower.
 
     def _ended(self) -> Iterator[Flow]:
-        rows = np.flatnonzero(self._finish_s[: len(self._flows)] <= self._clock.now)
-        ended = [flow for row in rows if (flow := self._flows[row]) is not None]
+        now, ended = self._clock.now, []
+        for block in (self._bound_s <= now).nonzero()[0].tolist():
+            first = block * _BLOCK
+            (rows,) = (self._finish_s[first : first + _BLOCK] <= now).nonzero()
+            ended += [flow for row in rows.tolist() if (flow := self._flows[first + row])]
         for flow in sorted(ended, key=lambda flow: flow.number):
-            if flow in self._rows:  # Another's end may have taken it off.
+            if flow in self._running:  # Another's end may have taken it off.
                 yield flow

@@ -181,7 +181,11 @@ class EveryLink(Flows):
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize(("sharing", "rule"), [("equal", EqualOneByOne), ("max_min", EveryLink)])
-def test_flows_finish_as_by_the_plain_rule(sharing: Sharing, rule: type[Flows], seed: int) -> None:
+def test_flows_finish_as_by_the_plain_rule(
+    sharing: Sharing, rule: type[Flows], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.world.links.flows._BLOCK", 4)  # So that there are many.
+
     def came_to(plain: bool) -> tuple[dict[str, float], list[float]]:
         draws = np.random.default_rng(seed)
         uplink, downlink = draws.uniform(1.0, 20.0, size=(2, 6))
