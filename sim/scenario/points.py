@@ -13,6 +13,7 @@ from typing import Any
 
 from sim.record.errors import (
     Mistakes,
+    Path,
     Place,
     Refusal,
     ScenarioError,
@@ -319,7 +320,7 @@ def _check_apart(axes: Sequence[_Axis]) -> None:
 
 def _check_told_alike(axes: Sequence[_Axis], points: Sequence[Point]) -> None:
     """What is read from tables of different detail can't be set beside each other."""
-    told = {
+    told: dict[Path, set[str | int]] = {
         ("output", "trace"): {point.scenario.output.trace for point in points},
         ("evaluation", "clients"): {point.scenario.evaluation.clients for point in points},
     }

@@ -137,7 +137,7 @@ def test_a_users_own_kinds_read_whatever_there_is() -> None:
     fault = OwnCrash.model_validate({"kind": "crash", "node": "server", "at": "1 s"})
     struck = replace(trial, faults={"own": fault})
     told: dict[str, Any] = {"failure_detection": OwnDetector(kind="perfect")}
-    finding = replace(trial, world=replace(trial.world, sections=trial.world.sections | told))
+    finding = replace(trial, world=replace(trial.world, sections={**trial.world.sections, **told}))
     for one in (own, struck, finding):
         names = {name(replace(one, world=world)) for _, world in others(one.world, one.world)}
         assert len(names) > 1
