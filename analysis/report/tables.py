@@ -208,8 +208,8 @@ _WORDS = {
     "local epochs per client (steps or rounds where it says so), or in bytes received by all nodes",
     "global model": "the server's, or the aggregate where there is no server",
     "energy, cost": "of all machines, by the powers and prices that the scenario sets",
-    "computing, sending, waiting, down": "shares of the clients' time; who waits is up "
-    "and does neither",
+    "computing, sending, waiting, down": "shares of the time of the clients that are scored; who "
+    "waits is up and does neither",
     "as received, as trained": "two models of one client: the newest that came from others, before "
     "its own training, and what that training made of it; scores are of those as received unless "
     "their heading says otherwise",

@@ -214,7 +214,8 @@ def _work_notes(results: Results, found: Comparison) -> Iterator[str]:
             f"who was there before them than {100 * NEAR:g} % of it; and how many ever were, if "
             "only some"
         )
-    yield "compute, talk (a model comes or goes), wait (neither), down: shares of the clients' time"
+    whose = "scored clients'" if results.sample_text else "clients'"
+    yield f"compute, talk (a model comes or goes), wait (neither), down: shares of the {whose} time"
     if any(is_known(found, name) for name in _COSTS):
         yield "energy, cost: of all machines, by the scenario's powers and prices"
     if not results.paths and (struck := struck_text(results, str(results.points["point"].iloc[0]))):

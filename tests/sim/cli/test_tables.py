@@ -301,6 +301,13 @@ def test_one_seed_has_no_interval_and_no_columns_without_a_meaning(tmp_path: Pat
     assert line["time_to_target_s"] is line["progress_after_crash"] is None
 
 
+def test_whose_scores_and_time_are_told_where_some_clients_are_scored(tmp_path: Path) -> None:
+    scenario = described("seeds=[0]", "evaluation.clients=1", protocols="{local: {}}")
+    text = table_text(write_run(tmp_path, scenario))
+    assert "final accuracy, 1 seed, 1 of 2 clients scored" in text
+    assert "shares of the scored clients' time" in text
+
+
 def test_a_diverged_seed_and_a_failed_one_are_told(tmp_path: Path) -> None:
     scenario = described("seeds=[0, 1, 2]", protocols="{local: {}, braintorrent: {}}")
     values = {"local": (0.5, math.nan, 0.0), "braintorrent": (math.nan, math.inf, math.nan)}
