@@ -12,6 +12,7 @@ from sim.record.rows import CLIENT, STANDBY
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint64]
 
 # Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014: SplitMix64.
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
@@ -42,7 +43,7 @@ class Streams:
         """What `uniforms` draws for one name, ten times as fast."""
         state = int(_purpose_key(self.seed, purpose))
         for each in numbers:
-            state = _mixed_word((state + int(_GAMMA) * (each + 1)) & _WORD)
+            state = _next_word(state, each)
         return float(state >> 11) * 2.0**-53
 
     def shuffled(self, count: int, purpose: str, *numbers: int) -> Iterator[Ints]:
@@ -81,12 +82,16 @@ class Streams:
         Element by element it is named ``(purpose, *numbers)``. For draws by the thousand, such as
         each heartbeat's luck on its way to each node, for which generators would take too long.
         """
-        state = np.atleast_1d(_purpose_key(self.seed, purpose))
+        state: Words | int = int(_purpose_key(self.seed, purpose))
         for each in numbers:
+            if isinstance(state, int) and isinstance(each, int):
+                state = _next_word(state, each)  # An array of one takes ten times as long.
+                continue
             # Words wrap around, as they are meant to; only those of an array do so in silence.
             words = np.atleast_1d(each).astype(np.uint64) + np.uint64(1)
-            state = _mixed(state + _GAMMA * words)
-        return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+            state = _mixed(np.atleast_1d(np.asarray(state, dtype=np.uint64)) + _GAMMA * words)
+        words = np.atleast_1d(np.asarray(state, dtype=np.uint64))
+        return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _blocks(elements: Ints) -> Iterator[Ints]:
@@ -97,13 +102,14 @@ def _blocks(elements: Ints) -> Iterator[Ints]:
         start, size = start + size, 2 * size
 
 
-def _mixed_word(word: int) -> int:
+def _next_word(state: int, number: int) -> int:
+    word = (state + int(_GAMMA) * (number + 1)) & _WORD
     word = ((word ^ (word >> 30)) * int(_FIRST)) & _WORD
     word = ((word ^ (word >> 27)) * int(_SECOND)) & _WORD
     return word ^ (word >> 31)
 
 
-def _mixed(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _mixed(words: Words) -> Words:
     words = (words ^ (words >> np.uint64(30))) * _FIRST
     words = (words ^ (words >> np.uint64(27))) * _SECOND
     return words ^ (words >> np.uint64(31))
