@@ -211,7 +211,7 @@ def timeline(
     from_s: float | None = None,
     until_s: float | None = None,
 ) -> Figure:
-    """A row per node, arrows from whose model it was to who merged it.
+    """A row per scored node, arrows from whose model it was to who merged it.
 
     `from_s`, `until_s`: the stretch that is shown, virtual times; 15 s before and after the
     crash, or the first join or leave, or the first 30 s, if neither is chosen, and more of runs
@@ -231,6 +231,9 @@ def timeline(
     merged = merged[merged["time_s"].between(start_s, stop_s)]
     nodes = [str(node) for node in nodes_of(scores)["node"]]
     nodes += servers_without_scores(did, nodes)
+    # Of clients that nobody scores there are no rows.
+    did = did[did["node"].isin(nodes)]
+    merged = merged[merged["node"].isin(nodes) & merged["peer"].isin(nodes)]
     figure, (axis,) = look.panels(1, height_in=0.36 * len(nodes) + 0.6)
     scale = time_scale(stop_s)
     all_struck = disturbances(results, point, seeds=number)

@@ -11,6 +11,8 @@ import pytest
 
 from analysis import load
 from analysis.comparison import compared
+from analysis.figures.timeline import timeline
+from analysis.trace_export import export
 from sim.compute import Unlearned
 from sim.record.errors import ResultError, ScenarioError
 from sim.record.rows import LEFT_OUT, LOOK
@@ -127,10 +129,20 @@ def test_cautions_speak_of_no_learning_where_there_is_none(tmp_path: Path) -> No
 
 
 def test_a_figure_of_what_a_trace_leaves_out_says_what_it_needs(tmp_path: Path) -> None:
-    results = load(ran(tmp_path, output={"trace": "rounds"}))
+    results = load(ran(tmp_path / "rounds", output={"trace": "rounds"}))
     with pytest.raises(ResultError, match=r"leave out transfer; needed: output: \{trace: all\}"):
         results.trace(kinds=["train", "transfer"])
     assert LOOK in results.trace()["kind"].to_list()
+    export(results.folder, protocol="braintorrent")
+    nothing = ran(tmp_path / "none", output={"trace": "none"})
+    with pytest.raises(ResultError, match=r"leave out train, .*; needed: output: \{trace: all\}"):
+        export(nothing, protocol="braintorrent")
+
+
+def test_a_timeline_has_rows_of_those_that_are_scored(tmp_path: Path) -> None:
+    results = load(ran(tmp_path, evaluation={"every": "2 min", "clients": 2}))
+    (axis, *_) = timeline(results, protocol="braintorrent", until_s=120.0).axes
+    assert len(axis.get_yticks()) == 2
 
 
 def test_some_clients_are_scored_and_more_are_those_and_others(tmp_path: Path) -> None:
