@@ -7,6 +7,7 @@ from typing import Any
 from analysis import perfetto
 from analysis.files import whole_file
 from analysis.loading import load
+from analysis.metrics import STATE_KINDS
 from analysis.results import Results
 from analysis.timeline import Timeline, layout
 from analysis.where import where
@@ -43,7 +44,9 @@ def export(
     chosen_seed = int(_only(results, "seed", None if seed is None else str(seed), results.seeds))
     _check_finished(results, point, protocol, chosen_seed)
     run: dict[str, Any] = {"points": point, "protocols": protocol, "seeds": chosen_seed}
-    shown = layout(results.trace(**run), results.scores(**run), results.metric)
+    # Of a trace that leaves out all that is shown it is told what was needed.
+    kinds = None if results.told(STATE_KINDS) else STATE_KINDS
+    shown = layout(results.trace(**run, kinds=kinds), results.scores(**run), results.metric)
     named = [point] if results.is_sweep else []
     about = {"scenario": results.name, "point": point, "protocol": protocol}
     lines = FORMATS[file_format](
