@@ -1,8 +1,9 @@
 """What runs came to over their seeds, and how tables and sentences write it."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from typing import NamedTuple, TypeVar
 
 import pandas as pd
@@ -44,6 +45,7 @@ from analysis.statistics import (
     p_value,
 )
 from sim.record.metrics import OWN_SITE, validation_metric
+from sim.record.points import TargetRecord
 from sim.record.rows import FINISHED, RECEIVED, SERVER, STAGES, TRAINED
 from sim.record.words import amount_text, time_text
 
@@ -66,6 +68,7 @@ LEVEL = 0.05
 TWO = 2
 _AVERAGED = (*SCORES, PROGRESS, *WORK, *SHARES, *COSTS)
 _PRICED = ("costs", "clients", "server")
+_ROWS_AT_ONCE = 500_000
 _SCORE_COLUMNS = [*LOOK, "node", "stage", "value", "up", "member"]
 _TRACE_COLUMNS = [
     *RUN,
@@ -147,16 +150,15 @@ class Comparison:
 
 
 def compared(results: Results) -> Comparison:
-    """Reads one point's tables at a time."""
-    finished = results.runs.loc[results.runs["status"] == FINISHED, "point"].unique()
-    if not len(finished):
+    """Reads the tables of a few points at a time: see `_batches`."""
+    if not (results.runs["status"] == FINISHED).any():
         return Comparison(
             pd.DataFrame(), {name: {} for name in _AVERAGED}, {}, {}, {}, {}, None, (), ""
         )
-    points = [_of_point(results, str(point)) for point in finished]
+    parts = [_of_points(results, *batch) for batch in _batches(results)]
     # Those of one point that are text become one type again.
     types = {name: results.runs[name].dtype for name in POINT_AND_PROTOCOL}
-    runs = pd.concat([one.runs for one in points], ignore_index=True).astype(types)
+    runs = pd.concat([one.runs for one in parts], ignore_index=True).astype(types)
     limits = dict.fromkeys(SCORES, results.limits) | dict.fromkeys(SHARES, (0.0, 1.0))
     means = {
         name: _intervals(over_seeds(runs, name, bounds=limits.get(name, UNBOUNDED)))
@@ -168,13 +170,13 @@ def compared(results: Results) -> Comparison:
     return Comparison(
         runs,
         means,
-        {key: each for one in points for key, each in _contrasts(results, one)},
-        {key: amount for one in points for key, amount in _amounts(one)},
+        {key: each for one in parts for key, each in _contrasts(results, one)},
+        {key: amount for one in parts for key, amount in _amounts(one)},
         _arrivals(runs),
-        _arrivals(pd.concat([one.newcomers for one in points], ignore_index=True).astype(types)),
+        _arrivals(pd.concat([one.newcomers for one in parts], ignore_index=True).astype(types)),
         baseline,
-        tuple(stage for stage in STAGES if any(stage in one.stages for one in points)),
-        points[0].effort if len({one.effort for one in points}) == 1 else "local work",
+        tuple(stage for stage in STAGES if any(stage in one.stages for one in parts)),
+        parts[0].effort if len({one.effort for one in parts}) == 1 else "local work",
     )
 
 
@@ -232,50 +234,90 @@ def _headline(stages: Collection[str]) -> str:
     return "mean_trained" if TRAINED in stages and RECEIVED not in stages else "mean"
 
 
+class _Told(NamedTuple):
+    """What metrics are told of a point beside its tables."""
+
+    target: TargetRecord | None
+    effort: str
+    lengths: Mapping[str, float]
+    """See `round_lengths`."""
+    priced: Settings
+    protocols: Sequence[str]
+    """Those that have finished runs."""
+
+
 @dataclass(frozen=True)
-class _Point:
-    """One point's runs, at their ends and at equal cost."""
+class _Part:
+    """The runs of some points, at their ends and at equal cost."""
 
     runs: pd.DataFrame
     """As in `Comparison`."""
-    alike: Mapping[str, pd.DataFrame]
-    """By what is equal: a row per run that is compared, with `SCORES` and `least`."""
+    alike: Mapping[str, Mapping[str, pd.DataFrame]]
+    """By point and what is equal: a row per run that is compared, with `SCORES` and `least`."""
     stages: frozenset[str]
     effort: str
     newcomers: pd.DataFrame
     """As `catching_up` has them."""
 
 
-def _of_point(results: Results, point: str) -> _Point:
-    target = results.targets[point]
+def _batches(results: Results) -> Iterator[tuple[list[str], _Told]]:
+    """Points of which metrics are told the same, and whose tables are read at once.
+
+    Not all, for the sake of memory; nor one at a time, since most of a metric's time is taken by
+    what it asks of pandas, however few rows there are.
+    """
+    finished = results.runs[results.runs["status"] == FINISHED].drop_duplicates(POINT_AND_PROTOCOL)
+    protocols = finished["protocol"].astype("str").groupby(finished["point"], observed=True)
+    told = {str(point): _told(results, str(point), list(names)) for point, names in protocols}
+    rows = accumulate(map(results.rows_at, told))
+    # Where stages or looks differ, what isn't there at one point says nothing of another.
+    is_apart = any(path.startswith(("evaluation.", "output.")) for path in results.paths)
+    whole = dict(zip(told, rows, strict=True))
+    keys = {
+        point: (one, whole[point] // _ROWS_AT_ONCE, point if is_apart else "")
+        for point, one in told.items()
+    }
+    for (one, *_), points in groupby(told, keys.__getitem__):
+        yield list(points), one
+
+
+def _told(results: Results, point: str, protocols: Sequence[str]) -> _Told:
+    lengths = _round_lengths(results, point)
+    return _Told(results.targets[point], *lengths, _priced(results, point), protocols)
+
+
+def _of_points(results: Results, points: list[str], told: _Told) -> _Part:
+    target = told.target
     metrics = {results.metric, f"{results.metric}_{OWN_SITE}"}
     metrics |= {validation_metric(target.metric)} if target else set()
     scores = results.scores(
-        points=point, stage=None, metric=sorted(metrics), columns=_SCORE_COLUMNS
+        points=points, stage=None, metric=sorted(metrics), columns=_SCORE_COLUMNS
     )
-    trace = results.trace(points=point, kinds=results.told(_KINDS), columns=_TRACE_COLUMNS)
+    trace = results.trace(points=points, kinds=results.told(_KINDS), columns=_TRACE_COLUMNS)
     stages = frozenset(scores["stage"].dropna().astype("str"))
     curves = score_curves(scores, results.metric)
     work = cumulated(trace, scores)
-    effort, lengths = _round_lengths(results, point)
-    each = work["protocol"].astype("str").map(lengths)
+    each = work["protocol"].astype("str").map(told.lengths)
     # Per client, of whom protocols may have another number: pooled is one machine.
     work[EPOCHS] = work["local_rounds"] * each / work["clients"]
     curves = curves.merge(work[[*RUN, "time_s", EPOCHS, "bytes_received"]])
     found = final(curves)[[*RUN, *SCORES]]
-    crash_s = float(results.conditions["crash_s"][point])
+    crash_s = results.conditions["crash_s"]
     gained = progress_after_crash(told_alike(curves, scores), crash_s, column=_headline(stages))
     found = found.merge(gained[[*RUN, "value"]].rename(columns={"value": PROGRESS}), on=RUN)
     if len(results.told(_KINDS)) == len(_KINDS):
         found = found.merge(work_lost(trace, scores)[[*RUN, *WORK]], on=RUN)
         found = found.merge(time_shares(trace, scores), on=RUN)
-        found = found.merge(costs(trace, scores, _priced(results, point)), on=RUN)
+        found = found.merge(costs(trace, scores, told.priced), on=RUN)
     else:
         found = found.merge(thinned_work(trace, work)[[*RUN, *WORK]], on=RUN)
         found = found.assign(**dict.fromkeys((*SHARES, *COSTS), math.nan))
     found = found.merge(reached_target(scores, target), on=RUN, how="left")
-    alike = dict(_at_equal_cost(results, curves))
-    return _Point(found, alike, stages, effort, _newcomers(results, trace, scores, stages))
+    alike: dict[str, dict[str, pd.DataFrame]] = {point: {} for point in points}
+    for equal, looks in _at_equal_cost(results, curves):
+        for point, rows in looks.groupby("point", observed=True):
+            alike[str(point)][equal] = rows
+    return _Part(found, alike, stages, told.effort, _newcomers(results, trace, scores, stages))
 
 
 def _newcomers(
@@ -313,13 +355,12 @@ def _at_equal_cost(results: Results, curves: pd.DataFrame) -> Iterator[tuple[str
     its initial model: that compares nothing, and is left out.
     """
     learning = [name for name in results.protocols if not results.about[name].is_reference]
-    sent = curves.groupby("protocol", observed=True)["bytes_received"].max()
-    sending = [name for name in learning if sent.get(name, 0) > 0]
     yield TIME, not_after(curves, "time_s")
     if learning:
         yield EPOCHS, _learned(not_after(curves, EPOCHS, learning), EPOCHS)
-    if sending:
-        senders = curves[curves["protocol"].isin(sending)]
+    sent = curves.groupby(POINT_AND_PROTOCOL, observed=True)["bytes_received"].transform("max")
+    senders = curves[curves["protocol"].isin(learning) & (sent > 0)]
+    if not senders.empty:
         yield BYTES, _learned(not_after(senders, "bytes_received"), "bytes_received")
 
 
@@ -328,9 +369,9 @@ def _learned(looks: pd.DataFrame, work: str) -> pd.DataFrame:
     return looks[(looks[work] > 0) | (looks["least"] == 0)].reset_index(drop=True)
 
 
-def _contrasts(results: Results, point: _Point) -> Iterator[tuple[Contrast, Interval]]:
+def _contrasts(results: Results, part: _Part) -> Iterator[tuple[Contrast, Interval]]:
     low, high = results.limits
-    for equal, rows in point.alike.items():
+    for point, equal, rows in _compared(part):
         by_protocol = {
             str(name): own.set_index("seed")[list(_CONTRASTED)]
             for name, own in rows.groupby("protocol", observed=True)
@@ -344,15 +385,20 @@ def _contrasts(results: Results, point: _Point) -> Iterator[tuple[Contrast, Inte
             for name in _CONTRASTED:
                 found = mean_interval(pairs[name], bounds=(low - high, high - low))
                 if found.count:
-                    contrast = Contrast(str(rows["point"].iloc[0]), protocol, equal, name)
-                    yield contrast, found
+                    yield Contrast(point, protocol, equal, name), found
 
 
-def _amounts(point: _Point) -> Iterator[tuple[tuple[str, str], float]]:
-    for equal, rows in point.alike.items():
-        if equal != TIME and not rows.empty:
-            per_seed = rows.drop_duplicates("seed")
-            yield (str(per_seed["point"].iloc[0]), equal), float(per_seed["least"].mean())
+def _amounts(part: _Part) -> Iterator[tuple[tuple[str, str], float]]:
+    for point, equal, rows in _compared(part):
+        if equal != TIME:
+            yield (point, equal), float(rows.drop_duplicates("seed")["least"].mean())
+
+
+def _compared(part: _Part) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Each point, what is equal, and the rows of its runs that are compared."""
+    for point, by_equal in part.alike.items():
+        for equal, rows in by_equal.items():
+            yield point, equal, rows
 
 
 def _intervals(frame: pd.DataFrame) -> dict[Key, Interval]:

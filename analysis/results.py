@@ -175,6 +175,10 @@ class Results:
         """The settings of one point, as its folder has them. Raises ResultError if it has none."""
         return read_settings(self.folder_at(point) / SCENARIO_FILE)
 
+    def rows_at(self, point: str) -> int:
+        """How many rows the tables have that hold the point's; 0 of one that isn't finished."""
+        return sum(sum(part.rows.values()) for part in self._parts.get(point, ()))
+
     def at(self, points: Names) -> "Results":
         """The same of some points alone. Raises ResultError for one that isn't there."""
         names = self.chosen("point", points, self._folders)

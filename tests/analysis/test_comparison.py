@@ -33,6 +33,7 @@ from tests.analysis.folders import (
     score,
     swept,
     trace,
+    two_looks,
     write_run,
     write_sweep,
 )
@@ -390,6 +391,38 @@ def test_overtaking_in_a_sweep_over_one_number(tmp_path: Path) -> None:
 
 def rows_of(run: Run) -> tuple[Sequence[ScoreRow], Sequence[TraceRow]]:
     return [score(run, 0.0, "client_0", 0.5)], []
+
+
+def test_points_read_at_once_are_compared_as_each_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At some points only clients leave, bytes arrive, or one protocol has finished."""
+
+    def rows(run: Run) -> tuple[Sequence[ScoreRow], Sequence[TraceRow]]:
+        scores, happened = two_looks(run)
+        more = run[2] + (run[1] == "fedavg")
+        scores = [row._replace(value=row.value + 0.1 * more * row.time_s / 60) for row in scores]
+        model = trace(run, 3.0 + more, "client_0", "transfer")
+        delivered = [model._replace(peer="client_1", bytes=100)] if "1perh" in run[0] else []
+        left = [trace(run, 9.0, "client_0", "leave", cause="late")] if "2perh" in run[0] else []
+        return scores, [*happened, *delivered, *left]
+
+    sweep = swept(f"{RATE}=1 / h,2 / h,3 / h,4 / h")
+    names = [point.name for point in sweep.points]
+    results = load(
+        write_sweep(
+            tmp_path, sweep, rows, failed=[(names[3], "fedavg", seed) for seed in (0, 1)],
+            unfinished=[names[2]],
+        )
+    )  # fmt: skip
+    found = compared(results)
+    monkeypatch.setattr("analysis.comparison._ROWS_AT_ONCE", 1)
+    alone = compared(results)
+    assert found.runs.equals(alone.runs)
+    for name in ("means", "contrasts", "amounts", "arrivals", "newcomers"):
+        assert repr(getattr(found, name)) == repr(getattr(alone, name))
+    assert {one.point for one in found.contrasts} == set(names[:2])
+    assert [point for point, equal in found.amounts if equal == "bytes"] == names[:1]
 
 
 NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 1)
