@@ -205,7 +205,7 @@ def sweep(
         use_code(code, scenario)
         wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or (), tune=tune or ())
         if dry_run:
-            _print_plan(wanted, workers, as_json)
+            _print_plan(wanted, workers, out, as_json)
             return
         from sim.cli import work
 
@@ -332,14 +332,17 @@ def _tell(finished: "Finished", track: list[str] | None, as_json: bool) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _print_plan(sweep: "Sweep", workers: str, as_json: bool) -> None:
+def _print_plan(sweep: "Sweep", workers: str, out: Path | None, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from sim.cli import work
     from sim.cli.progress import plan_lines, point_lines
     from sim.runs.plan import plan
     from sim.runs.session import asked_workers, worker_count
 
     asked = worker_count(asked_workers(workers))
+    if there := work.has_begun(sweep, out):
+        say(f"{there} has some of it already; this is the plan of all, from nothing")
     found = plan([point.scenario for point in sweep.points], asked, say)
     if as_json:
         points = [{"name": point.name, **point.values} for point in sweep.points]

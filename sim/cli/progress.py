@@ -151,7 +151,7 @@ def _clock_text(now: Progress) -> str:
     if (run := now.latest) is None:
         return "starting"
     return (
-        f"{run.run}: {time_text(run.virtual_s)}, "
+        f"{run.run}: {time_text(run.virtual_s)} of {time_text(run.duration_s)}, "
         f"{run.local_rounds:,} local rounds, {run.up} up {run.down} down"
     )
 
@@ -182,10 +182,11 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"training steps: {most}{plan.steps_asked:,} asked for, {plan.steps:,} left after sharing "
         f"({share:.0%}); {plan.evaluations:,} evaluations"
     )
+    cores = f"{max(1, plan.workers)} idle core{'' if plan.workers <= 1 else 's'}"
     yield (
-        f"estimate: {time_text(plan.time_s)} in all with {max(1, plan.workers)} "
-        f"worker{'' if plan.workers == 1 else 's'}, {bytes_text(plan.memory_bytes)} of memory, "
-        f"{bytes_text(plan.store_bytes)} of models (--store-limit holds them to less)"
+        f"estimate: {time_text(plan.time_s)} of clocks, training and scoring on {cores}, "
+        f"{bytes_text(plan.memory_bytes)} of memory, {bytes_text(plan.store_bytes)} of models "
+        "(--store-limit holds them to less)"
     )
     if plan.kept_bytes:
         yield f"final models kept in the results: {bytes_text(plan.kept_bytes)}"

@@ -8,10 +8,12 @@ from pathlib import Path
 from sim.cli.progress import progress_display
 from sim.cli.terminal import STORE_LIMIT, console, say
 from sim.record.errors import ScenarioError
+from sim.record.folder import SWEEP_FILE
 from sim.record.units import parse
+from sim.results.folder import growth
 from sim.runs.session import Done, Session, asked_workers
 from sim.runs.sweep import run_one, run_sweep
-from sim.scenario import Scenario, Sweep, restricted
+from sim.scenario import Scenario, Sweep, dump_sweep, restricted
 
 FAILURES_SHOWN = 5
 
@@ -20,11 +22,10 @@ FAILURES_SHOWN = 5
 class Means:
     """What work is done with: none of it changes a result.
 
-    `workers`: see `sim.compute.Workers`. `store_limit`: how much
-    disk the models under way may take. `scheduler`: of a Dask cluster that works instead, its
-    address or its file. `accept_code`: whether tables may be made anew where the user's code has
-    changed. `progress`: whether to say anything, such as how far it
-    is, or what changes nothing, before the end.
+    `workers`: see `sim.compute.Workers`. `store_limit`: how much disk the models under way may
+    take. `scheduler`: of a Dask cluster that works instead, its address or its file. `accept_code`:
+    whether tables may be made anew where the user's code has changed. `progress`: whether to say
+    anything, such as how far it is, or what changes nothing, before the end.
     """
 
     workers: int | str = "auto"
@@ -77,9 +78,20 @@ def sweep(grid: Sweep, out: Path | None, means: Means) -> Finished:
 
     Raises ScenarioError as `run` does.
     """
-    folder = out or Path("results") / f"{grid.base.name}_sweep"
+    folder = _sweep_folder(grid, out)
     with _session(folder, means) as session:
         return Finished(folder, run_sweep(grid, session))
+
+
+def has_begun(grid: Sweep, out: Path | None) -> Path | None:
+    """The folder of a sweep, if it has some of it already. Raises ScenarioError as `sweep` does."""
+    folder = _sweep_folder(grid, out)
+    growth(folder, SWEEP_FILE, dump_sweep(grid))
+    return folder if (folder / SWEEP_FILE).exists() else None
+
+
+def _sweep_folder(grid: Sweep, out: Path | None) -> Path:
+    return out or Path("results") / f"{grid.base.name}_sweep"
 
 
 @contextmanager

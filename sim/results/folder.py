@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sim.record.errors import ResultError, ScenarioError
 from sim.record.folder import (
     MODEL_SUFFIX,
     MODELS_FOLDER,
+    POINTS_FILE,
     RUN_FILE,
     SCENARIO_FILE,
     SCORES_FILE,
@@ -64,7 +65,8 @@ def record_of(folder: Path, file: str, text: str, record_file: str) -> Record | 
 def growth(folder: Path, file: str, text: str) -> Changes | None:
     """What `text` describes more than the folder's `file` does; None if that is equal or missing.
 
-    Raises ScenarioError if the folder holds anything else.
+    Or less, as long as what it has begun to grow to isn't finished: the store has the scores of
+    both. Raises ScenarioError if the folder holds anything else.
     """
     if not folder.is_dir():
         if folder.exists() or folder.is_symlink():
@@ -83,6 +85,8 @@ def growth(folder: Path, file: str, text: str) -> Changes | None:
     if kept == text:
         return None
     found = changes(kept, text)
+    if (back := changes(text, kept)).grown and not back.others and not _is_whole(folder):
+        return replace(found, goes_back=True)
     if found.others or not found.grown:
         what = "; ".join(found.others) or "written by another version"
         raise ScenarioError(
@@ -90,6 +94,18 @@ def growth(folder: Path, file: str, text: str) -> Changes | None:
             f"identical scenario, more of it ({MAY_GROW}), or another folder (--out DIR)"
         )
     return found
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a run's, or a sweep's, folder has all that it is to have."""
+    sweep = read_record(folder / POINTS_FILE)
+    return bool(sweep["finished"]) if sweep else (folder / RUN_FILE).exists()
+
+
+def holds(folder: Path, scenario_text: str) -> bool:
+    """Whether a folder is that of this very scenario, finished or not."""
+    file = folder / SCENARIO_FILE
+    return file.is_file() and file.read_text(encoding="utf-8") == scenario_text
 
 
 def is_finished(folder: Path, scenario_text: str) -> bool:

@@ -72,7 +72,8 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
     moving = _moving(home, points)
     code = own_code.used(scenarios)
     changed = _changed(session, code, [*(point.folder for point in points), *moving])
-    missing = _missing(points, changed)
+    goes_back = begun is None and _goes_back(home, text)
+    missing = _missing(points, changed, goes_back)
     if not missing and begun and begun["finished"]:
         return None
     data = prepared([point.scenario for point in missing], session.tell)
@@ -85,7 +86,7 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         own_code.keep(home, code)
         if moving:
             _move(moving, points)
-            missing = _missing(points, changed)
+            missing = _missing(points, changed, goes_back)
         # Before its first point has a folder: a reader knows what the sweep is to become.
         write_record(home / POINTS_FILE, told | {"finished": False})
         for point in missing:
@@ -97,13 +98,24 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         return done
 
 
-def _missing(points: Sequence[PointFolder], changed: Sequence[str]) -> list[PointFolder]:
+def _goes_back(home: Path, text: str) -> bool:
+    """Whether a sweep is to be again what it was before it began to grow."""
+    grown = results.growth(home, SWEEP_FILE, text)
+    return grown is not None and grown.goes_back
+
+
+def _missing(
+    points: Sequence[PointFolder], changed: Sequence[str], goes_back: bool
+) -> list[PointFolder]:
     """Those that have to be done, as all have whose code has changed."""
-    return [
-        point
-        for point in points
-        if changed or not results.is_finished(point.folder, dump(point.scenario))
-    ]
+
+    def is_there(point: PointFolder) -> bool:
+        text = dump(point.scenario)
+        # One that has grown already while others hadn't holds another scenario's results.
+        is_its_own = not goes_back or results.holds(point.folder, text)
+        return is_its_own and results.is_finished(point.folder, text)
+
+    return [point for point in points if changed or not is_there(point)]
 
 
 def _changed(session: Session, code: own_code.Used, folders: Iterable[Path]) -> tuple[str, ...]:
@@ -129,14 +141,20 @@ def _begin(
     if changed:
         session.tell(f"{own_code.told(changed)}: tables are made anew")
     if grown:
-        session.tell(f"what is there grows ({'; '.join(grown.grown)}): {_taken_from(grown)}")
+        session.tell(_told(grown))
 
 
-def _taken_from(grown: Changes) -> str:
-    if grown.looks:
-        # Kept, the models of all clients would take more room than all else.
-        return "scores that are known stay, models that are needed again are trained again"
-    return "only what is new is trained"
+def _told(grown: Changes) -> str:
+    if grown.goes_back:
+        return f"less than was begun here ({'; '.join(grown.others)}): known scores stay"
+    # Kept, the models of all clients would take more room than all else.
+    taken = (
+        "scores that are known stay, models that are needed again are trained again; until it is "
+        "done there are no tables, and the command before leads back"
+        if grown.looks
+        else "only what is new is trained"
+    )
+    return f"what is there grows ({'; '.join(grown.grown)}): {taken}"
 
 
 def _moving(home: Path, points: Sequence[PointFolder]) -> list[Path]:

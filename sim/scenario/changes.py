@@ -35,6 +35,8 @@ class Changes:
     """What results that are there can't be a part of."""
     looks: bool
     """Whether models are scored when they weren't, long after the store has let go of them."""
+    goes_back: bool = False
+    """Whether it is less, what it was before it began to grow."""
 
 
 class _Change(NamedTuple):

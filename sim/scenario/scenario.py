@@ -56,6 +56,7 @@ from sim.scenario.mistakes.idle import (
     idle_options,
     idle_partition,
     idle_regions,
+    idle_sample,
     idle_suspicions,
     idle_topology,
 )
@@ -330,6 +331,7 @@ class Scenario(Settings):
         """Of all other settings, those that were chosen to no effect."""
         yield from idle_looks(self.evaluation.every, self.duration)
         yield from idle_suspicions(self.evaluation, self.failure_detection)
+        yield from idle_sample(self.evaluation, self.clients.count)
         yield from idle_partition(self.task, self.clients.count)
         if self.training is not None:
             yield from idle_momentum(self.training, self.protocols)

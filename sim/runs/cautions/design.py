@@ -39,7 +39,12 @@ def down(evidence: Evidence) -> Found:
     mostly = {node: float(np.mean(each)) for node, each in shares.items()}
     mostly = {node: share for node, share in mostly.items() if share > MOSTLY}
     if mostly:
-        text = f"{listed(mostly)}: down up to {max(mostly.values()):.0%} of the time"
+        over = (
+            "of the time, on average over seeds"
+            if len(evidence.scenario.seeds) > 1
+            else "of the time"
+        )
+        text = f"{listed(mostly)}: down up to {max(mostly.values()):.0%} {over}"
         yield caution("down", None, text, runs)
 
 

@@ -156,6 +156,12 @@ def idle_suspicions(evaluation: EvaluationSettings, detection: FailureDetection)
         )
 
 
+def idle_sample(evaluation: EvaluationSettings, clients: int) -> Iterator[str]:
+    """A sample that leaves nobody out."""
+    if evaluation.clients != "all" and evaluation.clients >= clients:
+        yield f"evaluation.clients changes nothing: all of the {clients} clients are scored"
+
+
 def idle_partition(task: TaskSettings, clients: int) -> Iterator[str]:
     """A partition that has nothing to part."""
     partition = getattr(task, "partition", None)

@@ -44,7 +44,7 @@ def test_plain_progress_prints_rarely_and_once_at_the_end() -> None:
             report(progress(**ended, finished_runs=2, evaluated=4, left_s=0.0))
     assert capture.get().splitlines() == [
         # 10 s of work in the 4 s since the first was seen, and 5 s to go.
-        "0/2 runs, local seed 0: 6 s, 1 local rounds, 2 up 0 down, "
+        "0/2 runs, local seed 0: 6 s of 1 min, 1 local rounds, 2 up 0 down, "
         "1 of 2 trainings and 3 of 4 evaluations done, at least 2 s left",
         "1/2 runs, 2 of 2 trainings and 3 of 4 evaluations done, 3.3 s left",
         "0/2 runs, 2 of 2 trainings and 3 of 4 evaluations done, at least 3.5 s left",

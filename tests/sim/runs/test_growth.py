@@ -186,7 +186,10 @@ class Killed(BaseException):
 @pytest.mark.slow
 @pytest.mark.parametrize("grow", [GROWN["seeds"], GROWN["another path"]])
 def test_wherever_growth_is_stopped_it_is_the_old_or_in_progress_or_the_new(
-    there: Path, grow: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+    there: Path,
+    grow: Callable[[Path], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     old, new = results(there), results(grow(there.parent / "fresh"))
     stopped = 0
@@ -199,8 +202,10 @@ def test_wherever_growth_is_stopped_it_is_the_old_or_in_progress_or_the_new(
                 break
             except Killed:
                 pass
-        assert _is_whole_or_told(folder, old, new), f"after {stopped} changes of the folder"
-        assert results(grow(folder)) == new, f"after {stopped} changes of the folder"
+        when = f"after {stopped} changes of the folder"
+        assert _is_whole_or_told(folder, old, new), when
+        assert results(swept(shutil.copytree(folder, tmp_path / f"back_{stopped}"))) == old, when
+        assert results(grow(folder)) == new, when
         stopped += 1
     assert stopped > 12
 
@@ -253,3 +258,16 @@ def test_readers_know_of_growth_that_was_stopped(
     found = status(there)
     assert (found.points, found.points_finished, found.runs, found.runs_finished) == (3, 2, 6, 4)
     assert not json.loads((there / POINTS_FILE).read_text())["finished"]
+
+
+def test_growth_that_was_stopped_may_be_taken_back(
+    there: Path, monkeypatch: pytest.MonkeyPatch, journal: Path
+) -> None:
+    old = results(there)
+    with monkeypatch.context() as patched:
+        patched.setattr("sim.runs.sweep.run_points", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            swept(there, changes=["duration=3 min"])
+    assert status(there).runs_finished == 0
+    assert results(swept(there)) == old
+    assert steps(journal) == 0

@@ -262,6 +262,10 @@ def test_a_dry_run_tells_what_the_sweep_then_does(expected: Path, tmp_path: Path
     assert "2 points, 16 runs" in text
     assert "left after sharing" in text
     assert "kept in the results" not in text
+    there = sweep(expected, "--dry-run").output
+    assert f"{expected} has some of it already" in there.replace("\n", " ")
+    refused = sweep(expected, "--dry-run", "--set=clients.count=3", code=2).output
+    assert "a different scenario" in refused.replace("\n", " ")
 
 
 def test_a_stage_that_is_left_out_and_data_that_nobody_looks_at_cost_no_evaluation(

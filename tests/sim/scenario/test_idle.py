@@ -205,6 +205,16 @@ def test_what_newcomers_start_from_where_a_server_sends_it() -> None:
     ]
 
 
+def test_a_sample_that_leaves_nobody_out() -> None:
+    def told(clients: int) -> list[str]:
+        overrides = [f"evaluation.clients={clients}", "clients.count=3"]
+        return list(load("no_faults", overrides).idle_settings())
+
+    assert told(2) == []
+    said = "evaluation.clients changes nothing: all of the 3 clients are scored"
+    assert told(3) == told(4) == [said]
+
+
 def test_suspicions_that_nobody_has() -> None:
     def said(kind: str) -> list[str]:
         overrides = [f"failure_detection={kind}", "evaluation.suspicions=true"]
