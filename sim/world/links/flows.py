@@ -385,12 +385,13 @@ class EqualFlows(Flows):
         self._wake()
 
     def _next_s(self) -> float:
-        while True:
+        while self._flows:
             block = int(self._bound_s.argmin())
             earliest_s = self._finish_s[block * _BLOCK : (block + 1) * _BLOCK].min()
             if earliest_s == self._bound_s[block]:
                 return float(earliest_s)
             self._bound_s[block] = earliest_s  # Its rows have ended, or have become slower.
+        return math.inf  # There has been none yet, but a link may have changed.
 
     def _ended(self) -> Iterator[Flow]:
         now, ended = self._clock.now, []
