@@ -269,6 +269,15 @@ def test_a_link_that_is_halved_and_whole_again(sharing: Sharing) -> None:
     assert pipes.run() == {"one": 10.0}
 
 
+@pytest.mark.parametrize("sharing", [*SHARING, "none"])
+def test_a_link_that_is_halved_before_anything_has_flowed(sharing: Sharing) -> None:
+    pipes = Pipes([16.0] * 2, [16.0] * 2, sharing)
+    pipes.at(1.0, lambda: pipes.flows.resize(0, 0.5))
+    tiny.run(pipes.clock, 2.0)
+    pipes.start("one", 0, 1, 16.0)
+    assert pipes.run() == {"one": 4.0}
+
+
 @pytest.mark.parametrize(("sharing", "other"), [("max_min", 12.0), ("equal", 8.0), ("none", 16.0)])
 def test_what_a_slower_link_leaves_goes_to_others(sharing: Sharing, other: float) -> None:
     # Two flows into a downlink of 16 B/s, one of which comes to have an uplink of 4 B/s.
