@@ -34,6 +34,7 @@ from sim.world import (
     Trace,
     Wiring,
     World,
+    old_objects_left_alone,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -67,6 +68,7 @@ class Facts:
         return dict(enumerate(self.steps)) | {ALL_CLIENTS: self.pooled_steps}
 
 
+@old_objects_left_alone()
 def build(
     scenario: Scenario, protocol: str, seed: int, lineage: Lineage, facts: Facts
 ) -> tuple[World, Running]:

@@ -1,6 +1,6 @@
 """One run's world on virtual time: the clock, the nodes, the network between them, the trace."""
 
-from sim.world.clock import MOST_AT_ONCE, Clock, Tie
+from sim.world.clock import MOST_AT_ONCE, Clock, Tie, old_objects_left_alone
 from sim.world.detection import DETECTORS, Detector, FailureDetection, Heartbeat, Watch
 from sim.world.history import History
 from sim.world.links.latencies import Given, Latencies, Regional, by_law
@@ -52,4 +52,5 @@ __all__ = [
     "World",
     "by_law",
     "node_numbers",
+    "old_objects_left_alone",
 ]

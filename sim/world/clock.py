@@ -111,7 +111,7 @@ class Clock(simpy.Environment):
         """
         if not self.now <= until_s < math.inf:
             raise ValueError(f"until_s is {until_s}; it must be finite and not before {self.now}")
-        with _old_objects_left_alone():
+        with old_objects_left_alone():
             while not self._stopped:
                 while self._awaited:
                     event, result = self._awaited.pop(0)
@@ -223,8 +223,8 @@ def _raise_within(process: simpy.Process | None, error: Exception) -> None:
 
 
 @contextmanager
-def _old_objects_left_alone() -> Iterator[None]:
-    """Keep the garbage collector from looking through a world's history again and again.
+def old_objects_left_alone() -> Iterator[None]:
+    """Keep the garbage collector from looking through a world again and again, as it grows.
 
     A world makes hardly any cycles, but millions of objects that stay, such as the trace's rows: to
     search them took a third of the time at ten thousand clients. Cycles among new objects, of the
