@@ -127,8 +127,9 @@ class Independent(Peers):
         newer = (versions > self._merged_versions(node, answered)) & (versions % INCARNATION > 0)
         most = self.fitting(node, self.settings.max_senders)
         senders = self.drawn(node, "senders", answered[newer], most, counter)
-        wanted = dict(zip(answered.tolist(), versions.tolist(), strict=True))
-        fetch = self._begun(node, ping, {peer: wanted[peer] for peer in senders.tolist()})
+        theirs = versions[np.searchsorted(answered, senders)]  # Both ascend.
+        wanted = dict(zip(senders.tolist(), theirs.tolist(), strict=True))
+        fetch = self._begun(node, ping, wanted)
         return (yield from self._fetched(node, fetch))
 
     def _begun(self, node: Node, ping: Ping, wanted: dict[int, int]) -> Fetch:
