@@ -69,10 +69,10 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         PointFolder(scenario, runs / point.name)
         for scenario, point in zip(scenarios, sweep.points, strict=True)
     ]
-    moving = _moving(home, points)
+    goes_back = begun is None and _goes_back(home, text)
+    moving = _moving(home, points, goes_back)
     code = own_code.used(scenarios)
     changed = _changed(session, code, [*(point.folder for point in points), *moving])
-    goes_back = begun is None and _goes_back(home, text)
     missing = _missing(points, changed, goes_back)
     if not missing and begun and begun["finished"]:
         return None
@@ -157,13 +157,14 @@ def _told(grown: Changes) -> str:
     return f"what is there grows ({'; '.join(grown.grown)}): {taken}"
 
 
-def _moving(home: Path, points: Sequence[PointFolder]) -> list[Path]:
+def _moving(home: Path, points: Sequence[PointFolder], goes_back: bool) -> list[Path]:
     """The folders of points that are called otherwise now, as all are once more is varied."""
-    begun = read_record(home / POINTS_FILE)
+    begun, runs = read_record(home / POINTS_FILE), home / RUNS_FOLDER
     names = [point["name"] for point in begun["points"]] if begun else []
+    if goes_back:  # Some may have got their new names, of which the record doesn't know yet.
+        names = sorted(path.parent.name for path in runs.glob(f"*/{SCENARIO_FILE}"))
     wanted = {point.folder for point in points}
-    before = [home / RUNS_FOLDER / name for name in names]
-    return [folder for folder in before if folder not in wanted and folder.is_dir()]
+    return [runs / name for name in names if runs / name not in wanted and (runs / name).is_dir()]
 
 
 def _move(folders: Iterable[Path], points: Sequence[PointFolder]) -> None:

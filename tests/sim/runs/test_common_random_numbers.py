@@ -300,7 +300,7 @@ def test_luck_of_a_pairs_messages_is_named_by_their_number_alone(
     # By (purpose, source, target): which numbers were drawn, in their order.
     drawn: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     several, single = Streams.uniforms, Streams.uniform
-    others = {"heartbeat_loss", "start_loss", "peers", "senders", "partner", "push_to"}
+    others = {"heartbeat_loss", "start_loss", "peers", "senders", "partner", "push_to", "ask_of"}
 
     def recorded(streams: Streams, purpose: str, *numbers: Any) -> Any:
         if len(numbers) == 3 and purpose not in others:
