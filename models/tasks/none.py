@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from models.tasks.settings import TaskSettings, Tell
+from models.tasks.settings import Sizes, TaskSettings, Tell
 from sim.record.errors import Refusal
 from sim.record.metrics import Better, Bounds
 from sim.record.settings.base import Count
@@ -31,7 +31,6 @@ class NoneSettings(TaskSettings):
     of what it is made of; all clients weigh the same. There are no sections model and training.
     """
 
-    learns: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
 
     name: Literal["none"] = Field(description="the task's name")
@@ -57,9 +56,9 @@ class NoneSettings(TaskSettings):
         return {ROUNDS: (0.0, None)}
 
     @property
-    def vector_length(self) -> int:
-        """Of a model as long as this one: float32 numbers, rounded."""
-        return round(self.model / _NUMBER_BYTES)
+    def sizes(self) -> Sizes:
+        """See TaskSettings; a model's length is rounded to whole numbers."""
+        return Sizes(round(self.model / _NUMBER_BYTES), self.steps)
 
     def load(self, clients: int, tell: Tell) -> Task:
         """There are none."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
@@ -48,17 +48,25 @@ def _seed_or_run(value: Any) -> Any:
     return value
 
 
+class Sizes(NamedTuple):
+    """All that there is to know of a task in which nobody learns.
+
+    `vector_length`: float32 numbers in a model. `steps`: optimiser steps of a local round.
+    """
+
+    vector_length: int
+    steps: int
+
+
 class TaskSettings(Settings):
     """What can be learned. Every task holds out test data and, apart from them, validation data.
 
-    `learns`: whether anything is learned at all. `segments`: whether it answers an image with an
-    image, and so has a cohort. `paths`: its settings that are paths, relative to the scenario's
-    file. `judging`: its settings that decide scores, but no model. `libraries`: the names of those
-    that decide its bits.
+    `segments`: whether it answers an image with an image, and so has a cohort. `paths`: its
+    settings that are paths, relative to the scenario's file. `judging`: its settings that decide
+    scores, but no model. `libraries`: the names of those that decide its bits.
     """
 
     AS_OWN: ClassVar[str] = "a subclass of TaskSettings"
-    learns: ClassVar[bool] = True
     segments: ClassVar[bool] = False
     paths: ClassVar[tuple[str, ...]] = ()
     judging: ClassVar[tuple[str, ...]] = ()
@@ -104,6 +112,16 @@ class TaskSettings(Settings):
         """The seed of the data's draws; `of_seed` fixes it where each run has its own."""
         assert self.data_seed != "run"
         return self.data_seed
+
+    @property
+    def sizes(self) -> Sizes | None:
+        """Of a task in which nobody learns; None where data tell them, which all others have."""
+        return None
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned at all."""
+        return self.sizes is None
 
     @property
     def input_shape(self) -> tuple[int, ...] | None:

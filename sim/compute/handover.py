@@ -82,8 +82,8 @@ class Handover:
             self._scores.append(score)
 
     async def scores(self, name: str) -> Scores:
-        """Nobody can wait here for a number: such a world is played beside the graph."""
-        raise NotImplementedError(name)
+        """Raises RuntimeError: a world that waits for numbers is played beside the graph."""
+        raise RuntimeError(f"no number comes of {name[:8]} where operations are only noted down")
 
     def row(self, model: ModelRef) -> int:
         """The model's row; it, and all that it is made of, is told if it hasn't been."""
@@ -108,7 +108,7 @@ class Handover:
         inputs = [[self._rows[one.name] for one in model.inputs] for model in fresh]
         arguments = [model.arguments for model in fresh]
         names, self._named = bytes(self._named), bytearray()
-        piece = Piece(
+        return Piece(
             _names(model.name for model in fresh),
             bytes(_CODES[model.kind] for model in fresh),
             *_flat(inputs, np.int64),
@@ -119,7 +119,6 @@ class Handover:
             self._dropped(fresh, scores),
             names,
         )
-        return piece
 
     def _dropped(self, fresh: list[ModelRef], scores: list[ScoreRef]) -> Ints:
         """Rows of models that nobody here holds any longer, once those that are told let go."""

@@ -10,8 +10,7 @@ import hashlib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from models.tasks import NoneSettings
-from models.tasks.settings import TaskSettings, Tell
+from models.tasks.settings import Sizes, TaskSettings, Tell
 from sim.compute import Graph, Lineage, one_thread
 from sim.faults import Fault
 from sim.runs.build import Facts, mistakes_placed
@@ -39,8 +38,8 @@ class Data:
 
     def facts(self, scenario: Scenario, protocol: str, seed: int) -> Facts:
         """Build the data of one run. Raises ScenarioError if it can't be built as asked."""
-        if isinstance(scenario.task, NoneSettings):
-            return _facts_without(scenario.task, scenario.clients.count)
+        if (sizes := scenario.task.sizes) is not None:
+            return _facts_without(sizes, scenario.clients.count)
         from models.learner import Learner, load_data
 
         spec = learner_spec(scenario, protocol, seed)
@@ -143,10 +142,10 @@ def _pinned_faults(scenario: Scenario) -> dict[str, Fault]:
 
 
 @functools.lru_cache(1)
-def _facts_without(task: NoneSettings, clients: int) -> Facts:
+def _facts_without(sizes: Sizes, clients: int) -> Facts:
     """Of a world without learning: all clients weigh the same, and one machine has all steps."""
-    samples, steps = (1,) * clients, (task.steps,) * clients
-    return Facts(samples, steps, clients, clients * task.steps, task.vector_length)
+    samples, steps = (1,) * clients, (sizes.steps,) * clients
+    return Facts(samples, steps, clients, clients * sizes.steps, sizes.vector_length)
 
 
 def _facts(learner: Learner) -> Facts:
