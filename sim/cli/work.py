@@ -8,12 +8,10 @@ from pathlib import Path
 from sim.cli.progress import progress_display
 from sim.cli.terminal import STORE_LIMIT, console, say
 from sim.record.errors import ScenarioError
-from sim.record.folder import SWEEP_FILE
 from sim.record.units import parse
-from sim.results.folder import growth
 from sim.runs.session import Done, Session, asked_workers
-from sim.runs.sweep import run_one, run_sweep
-from sim.scenario import Scenario, Sweep, dump_sweep, restricted
+from sim.runs.sweep import holds_some, run_one, run_sweep
+from sim.scenario import Scenario, Sweep, restricted
 
 FAILURES_SHOWN = 5
 
@@ -86,8 +84,7 @@ def sweep(grid: Sweep, out: Path | None, means: Means) -> Finished:
 def has_begun(grid: Sweep, out: Path | None) -> Path | None:
     """The folder of a sweep, if it has some of it already. Raises ScenarioError as `sweep` does."""
     folder = _sweep_folder(grid, out)
-    growth(folder, SWEEP_FILE, dump_sweep(grid))
-    return folder if (folder / SWEEP_FILE).exists() else None
+    return folder if holds_some(grid, folder) else None
 
 
 def _sweep_folder(grid: Sweep, out: Path | None) -> Path:

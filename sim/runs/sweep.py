@@ -98,6 +98,12 @@ def run_sweep(sweep: Sweep, session: Session) -> Done | None:
         return done
 
 
+def holds_some(sweep: Sweep, home: Path) -> bool:
+    """Whether a folder has some of a sweep already. Raises ScenarioError as `run_sweep` does."""
+    results.growth(home, SWEEP_FILE, dump_sweep(sweep))
+    return (home / SWEEP_FILE).exists()
+
+
 def _goes_back(home: Path, text: str) -> bool:
     """Whether a sweep is to be again what it was before it began to grow."""
     grown = results.growth(home, SWEEP_FILE, text)
