@@ -85,15 +85,16 @@ def growth(folder: Path, file: str, text: str) -> Changes | None:
     if kept == text:
         return None
     found = changes(kept, text)
-    if (back := changes(text, kept)).grown and not back.others and not _is_whole(folder):
+    if found.grown and not found.others:
+        return found
+    back = changes(text, kept)
+    if back.grown and not back.others and not _is_whole(folder):
         return replace(found, goes_back=True)
-    if found.others or not found.grown:
-        what = "; ".join(found.others) or "written by another version"
-        raise ScenarioError(
-            f"--out {folder}: holds the results of a different scenario ({what}); allowed: the "
-            f"identical scenario, more of it ({MAY_GROW}), or another folder (--out DIR)"
-        )
-    return found
+    what = "; ".join(found.others) or "written by another version"
+    raise ScenarioError(
+        f"--out {folder}: holds the results of a different scenario ({what}); allowed: the "
+        f"identical scenario, more of it ({MAY_GROW}), or another folder (--out DIR)"
+    )
 
 
 def _is_whole(folder: Path) -> bool:
