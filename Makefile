@@ -8,11 +8,11 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo user test slow notebooks docs findings pictures lint format types floors benchmark check clean
+.PHONY: help demo user test slow slow-all notebooks docs findings pictures lint format types floors benchmark check clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PYTHON=python3.11]"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## what a server crash does to learning with a server, and without one
 	@$(RUN) braintorrent run server_crash --seed 0 --seed 1 --seed 2 --out results/demo
@@ -22,6 +22,9 @@ test: $(READY) ## the quick tests
 
 slow: $(READY) ## the tests that take longer
 	$(RUN) pytest -m slow
+
+slow-all: $(READY) ## those, and the ones that take minutes each (hours)
+	$(RUN) pytest -m "slow or long"
 
 notebooks: $(READY) ## run the notebooks of analysis/, and what they need
 	$(RUN) pytest --nbmake --nbmake-timeout 900 --durations 3 analysis
