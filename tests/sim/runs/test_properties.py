@@ -1,6 +1,7 @@
 """What holds in every world: all protocols with any settings, all faults, all sharings."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,26 +11,47 @@ from sim.protocols import PROTOCOLS, Protocol
 from sim.record.errors import ScenarioError
 from tests import worlds
 
-WORLDS = 200 // len(PROTOCOLS)
+KINDS = tuple(PROTOCOLS)
+QUICK = range(200 // len(KINDS))
+MANY = range(500)
+APART = 5
+"""Each of many worlds is played by every fifth kind."""
 
 
-@pytest.mark.parametrize("kind", PROTOCOLS)
-def test_every_world_keeps_its_promises(kind: str) -> None:
+def kept(kind: str, seed: int, numbers: Sequence[int], lasts_s: float) -> None:
+    """Play worlds of those numbers with any settings that fit them; most do, and clients train."""
     counts: Counter[str] = Counter()
-    for number in range(WORLDS):
+    for number in numbers:
         try:
-            trial = worlds.trial(kind, 1, number, 60.0)
+            trial = worlds.trial(kind, seed, number, lasts_s)
         except ScenarioError:
             counts["refused"] += 1
             continue
         try:
             counts.update(row.kind for row in worlds.played(trial))
         except BaseException as error:
-            again = f"python -m tests.worlds --seed 1 --only {number} --kinds {kind} --lasts 60"
-            error.add_note(f"{again}\n{trial.protocol!r}")
+            again = f"--seed {seed} --only {number} --kinds {kind} --lasts {lasts_s:g}"
+            error.add_note(f"python -m tests.worlds {again}\n{trial.protocol!r}")
             raise
-    assert counts["refused"] <= WORLDS / 2
+    assert counts["refused"] <= len(numbers) / 2
     assert counts["train"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_world_keeps_its_promises(kind: str) -> None:
+    kept(kind, 1, QUICK, 60.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_five_hundred_worlds_keep_their_promises(kind: str) -> None:
+    kept(kind, 2, MANY[KINDS.index(kind) % APART :: APART], 60.0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_five_hundred_long_worlds_keep_their_promises(kind: str) -> None:
+    kept(kind, 3, MANY, 300.0)
 
 
 @pytest.mark.parametrize("kind", PROTOCOLS)
