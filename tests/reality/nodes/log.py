@@ -18,8 +18,7 @@ class Log:
     suspect, trust   peer
     round            of a server: round, asked, updates; a failed one is round_failed
     lead             of a new leader: round, asked, answered (voters, votes)
-    abort            peer, round
-    update_late      peer, round
+    update_late      peer
     """
 
     def __init__(self, path: Path) -> None:
