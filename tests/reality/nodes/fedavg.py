@@ -23,7 +23,6 @@ class Client(Protocol):
 
     def __init__(self, node: Node) -> None:
         super().__init__(node)
-        self.server = "server"
         # The newest order that has come, and the last that was begun.
         self.newest = self.begun = -1
 
@@ -39,6 +38,11 @@ class Client(Protocol):
     def on_order(self, _: str, attempt: int) -> None:
         self.newest = max(self.newest, attempt)
         self.node.nudge()
+
+    @property
+    def server(self) -> str:
+        """To whom it reports."""
+        return "server"
 
     # -- reporting -----------------------------------------------------------------------------
 
@@ -116,6 +120,10 @@ class Server(Protocol):
         self.come: dict[str, int] = dict(self.node.storage.get("come", {}))
 
     async def run(self) -> None:
+        await self.serve()
+
+    async def serve(self) -> None:
+        """Play round after round."""
         while True:
             await self.node.until(lambda: bool(self.node.trusted(self.node.clients)))
             await self.play(self.open_round())

@@ -22,9 +22,10 @@ class Log:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._path = path
 
     def write(self, kind: str, node: str, began_s: float, ended_s: float, **what: Any) -> None:
         """Add a line, of what ended now."""
         line = {"time_s": began_s, "duration_s": ended_s - began_s, "node": node, "kind": kind}
-        self._file.write(json.dumps(line | what) + "\n")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line | what) + "\n")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,9 +14,35 @@ from typing import Any
 from tests.reality.nodes.config import Config
 
 ROOT = Path(__file__).parents[3]
-HEAD_START_S = 1.5
+HEAD_START_S = 0.8
 """What interpreters need to start, before time begins."""
 Line = dict[str, Any]
+
+
+def addresses(names: list[str]) -> dict[str, str]:
+    """Addresses that no other process uses, so that tests can run beside each other."""
+    own = os.getpid() % 65_000
+    return {name: f"127.{own // 256}.{own % 256}.{1 + at}" for at, name in enumerate(names)}
+
+
+CONFIG = Config(
+    name="client_0",
+    protocol="gossip",
+    settings={},
+    addresses=addresses(["client_0", "client_1"]),
+    port=18_018,
+    model_bytes=20_000,
+    train_s=[0.1],
+    interval_s=0.1,
+    phase_s=0.0,
+    timeout_s=0.35,
+    start_at=0.0,
+    until_s=1.0,
+    storage="",
+    log="",
+    stall_s=5.0,
+)
+"""A small world's; to be replaced in part."""
 
 
 @dataclass
@@ -52,6 +79,17 @@ class Loopback:
         return sorted(lines, key=lambda line: float(line["time_s"]))
 
 
+def _config(common: Config, folder: Path, names: list[str], name: str) -> Config:
+    return replace(
+        common,
+        name=name,
+        addresses=addresses(names),
+        phase_s=0.01 * names.index(name),
+        storage=str(folder / name),
+        log=str(folder / f"{name}.log"),
+    )
+
+
 @contextlib.contextmanager
 def loopback(
     folder: Path, protocol: str, until_s: float, clients: int = 3, servers: int = 0, **other: Any
@@ -59,32 +97,9 @@ def loopback(
     """So many nodes with tiny models and trainings of 0.1 s, from time 0 to `until_s`."""
     names = [f"client_{number}" for number in range(clients)]
     names += ["server", "standby_1", "standby_2"][:servers]
-    common = {
-        "protocol": protocol,
-        "addresses": {name: f"127.0.18.{1 + number}" for number, name in enumerate(names)},
-        "port": 18018,
-        "model_bytes": 20_000,
-        "train_s": [0.1],
-        "interval_s": 0.1,
-        "timeout_s": 0.35,
-        "start_at": time.monotonic() + HEAD_START_S,
-        "until_s": until_s,
-        "settings": {},
-        "luck": {},
-        **other,
-    }
-    nodes = Loopback(
-        {
-            name: Config(
-                name=name,
-                phase_s=0.01 * number,
-                storage=str(folder / name),
-                log=str(folder / f"{name}.log"),
-                **common,
-            )
-            for number, name in enumerate(names)
-        }
-    )
+    start_at = time.monotonic() + HEAD_START_S
+    common = replace(CONFIG, protocol=protocol, start_at=start_at, until_s=until_s, **other)
+    nodes = Loopback({name: _config(common, folder, names, name) for name in names})
     try:
         for name in names:
             nodes.start(name)

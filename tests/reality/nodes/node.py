@@ -50,7 +50,7 @@ class Node:
 
     async def live(self) -> None:
         """Be there from the beginning of this life until the world's end, or a crash."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError), contextlib.closing(self._wire):
             async with asyncio.timeout(self.config.until_s - self.now()), self._tasks:
                 await self._begin()
                 await self._protocol.run()

@@ -113,6 +113,7 @@ class Wire:
         self._config, self._now, self._spawn = config, now, spawn
         self._answer, self._arrived = answer, arrived
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
+        self._server: asyncio.Server | None = None
 
     async def listen(self) -> None:
         """Let others call from now on."""
@@ -121,7 +122,7 @@ class Wire:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._spawn(self._serve(Connection(reader, writer, self._config.stall_s)))
 
-        await asyncio.start_server(accept, own, self._config.port)
+        self._server = await asyncio.start_server(accept, own, self._config.port)
 
     async def warm_up(self, peer: str) -> None:
         """Have connections to a peer before time begins; it may not listen yet."""
@@ -135,6 +136,13 @@ class Wire:
         """A peer has started anew: it knows nothing of the connections that it had."""
         for connection in self._idle.pop(peer, ()):
             connection.abort()
+
+    def close(self) -> None:
+        """Call nobody, and let nobody call, any longer."""
+        if self._server:
+            self._server.close()
+        for peer in list(self._idle):
+            self.forget(peer)
 
     async def call(
         self, peer: str, method: str, model_bytes: int = 0, **fields: Any
@@ -174,10 +182,13 @@ class Wire:
 
     async def _serve(self, connection: Connection) -> None:
         """Answer the calls of one connection, one after the other."""
-        with contextlib.suppress(*BROKEN):  # The caller notices, too.
+        try:
             while True:
                 await self._serve_call(connection)
-        connection.abort()
+        except BROKEN:
+            return  # The caller notices, too.
+        finally:
+            connection.abort()
 
     async def _serve_call(self, connection: Connection) -> None:
         fields, model_bytes = await connection.receive(None)
