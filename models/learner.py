@@ -159,6 +159,11 @@ class Learner:
         return self._task.digest
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is doubtful about the data; see `Task`."""
+        return self._task.notes
+
+    @property
     def label_shares(self) -> LabelShares | None:
         """How each client's training samples fall to the classes; None if there are none."""
         if not self._task.by_class:

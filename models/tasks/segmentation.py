@@ -57,6 +57,7 @@ def segmentation(cohort: Cohort) -> Task:
         partial(segmentation_loss, weights=weights(labels, outputs)),
         sites=sites,
         held_out_batch=HELD_OUT_BATCH,
+        notes=cohort.notes,
     )
 
 

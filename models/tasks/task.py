@@ -54,7 +54,8 @@ class Task:
     `by_class`: labels [n] are classes; without sites each metric is given by class too, as a
     `class_metric`. A task with neither can't judge a model on one client's kind of data, unless its
     settings can (`tested`). `held_out_batch`: how many held-out samples a network sees at once;
-    None: all.
+    None: all. `notes`: what was assumed of the user's files, or makes scores on them doubtful, in a
+    line each; a run's cautions have them.
     """
 
     inputs: torch.Tensor
@@ -68,6 +69,7 @@ class Task:
     sites: npt.NDArray[np.int64] | None = None
     by_class: bool = False
     held_out_batch: int | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:

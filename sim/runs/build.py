@@ -52,7 +52,7 @@ class Facts:
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round;
     `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model.
     `label_shares` [clients][classes]: of a client's samples the share of each class; None if the
-    task has no classes.
+    task has no classes. `notes`: what is doubtful about the data, a line each.
     """
 
     samples: tuple[int, ...]
@@ -61,6 +61,7 @@ class Facts:
     pooled_steps: int
     vector_length: int
     label_shares: LabelShares | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def steps_by_client(self) -> dict[int, int]:

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 class Data:
     """What the control plane must know of each learner, found out once for each description.
 
-    `tell` is told, in a line each, what takes long.
+    `tell` is told, in a line each, what takes long, and what is doubtful about the data.
     """
 
     def __init__(self, tell: Tell = lambda line: None) -> None:
         self._tell = tell
+        self._told: set[str] = set()
         self._facts: dict[LearnerSpec, Facts] = {}
         self._layouts: dict[LearnerSpec, Layout] = {}
         self._names: dict[LearnerSpec, tuple[str, str]] = {}
@@ -49,9 +50,16 @@ class Data:
                 load_data(spec, self._tell)
                 learner = Learner(spec)
             facts = self._facts[spec] = _facts(learner)
+            self._tell_once(facts.notes)
             self._layouts[spec] = learner.layout
             self._names[spec] = _models_name(spec, learner.data_digest), _judges_name(spec)
         return facts
+
+    def _tell_once(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            if note not in self._told:
+                self._told.add(note)
+                self._tell(f"caution: {note}")
 
     def tensors(
         self, scenario: Scenario, protocol: str, seed: int, vector: Vector
@@ -156,6 +164,7 @@ def _facts(learner: Learner) -> Facts:
         learner.pooled_steps,
         learner.vector_length,
         learner.label_shares,
+        learner.notes,
     )
 
 

@@ -25,6 +25,7 @@ CAUTIONS: tuple[Callable[[Evidence], Found], ...] = (
     transport.given_up,
     transport.full_memories,
     transport.full_links,
+    design.doubtful_data,
     design.unequal_work,
     design.down,
     design.left,

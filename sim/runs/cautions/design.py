@@ -14,6 +14,16 @@ UNEQUAL = 2.0
 MOSTLY = 0.5
 
 
+def doubtful_data(evidence: Evidence) -> Found:
+    """What was assumed of the user's files, or makes scores on them doubtful."""
+    found: dict[str, list[Run]] = defaultdict(list)
+    for run in itertools.chain(*evidence.runs.values()):
+        for note in run.facts.notes:
+            found[note].append(run)
+    for note, runs in found.items():
+        yield caution("data", None, note, runs)
+
+
 def unequal_work(evidence: Evidence) -> Found:
     """Protocols that train much more than others in the same time."""
     done = {

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -467,6 +468,23 @@ def test_faults_that_change_nothing() -> None:
         "faults.wear strikes no node that a protocol runs on: it changes nothing",
     ]
     assert said("idle fault", SOUND, scenario=described(faults=faults)) == []
+
+
+def test_doubtful_data_of_the_runs_that_have_them() -> None:
+    scenario = described(seeds=[0, 1])
+    facts = {
+        run: replace(FACTS, notes=("one is two", "it is odd")[: 2 - run[1]])
+        for run in known(scenario)
+    }
+    runs = [
+        run_tables(RunRecord(*run, 16.0, 1, {}), [], traced(merges() if run[1] else rounds()))
+        for run in facts
+    ]
+    told = [each for each in cautions(evidence(scenario, runs, facts)) if each.kind == "data"]
+    assert told == [
+        Caution("data", None, "one is two", (0, 1)),
+        Caution("data", None, "it is odd", (0,)),
+    ]
 
 
 def test_too_few_seeds() -> None:
