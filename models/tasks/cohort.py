@@ -4,6 +4,7 @@ Where scans come from (a generator, a user's files) and what is learned from the
 meet here alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,14 @@ import numpy.typing as npt
 
 Split = Literal["training", "validation", "test"]
 """What a subject is for, one thing alone."""
+
+SPLITS: Mapping[str, Split] = {"train": "training", "validation": "validation", "test": "test"}
+"""What users write for it."""
+
+
+def split_named(word: str) -> Split | None:
+    """What somebody means by a word, in letters of any case; None if nothing known."""
+    return SPLITS.get({"training": "train", "val": "validation"}.get(low := word.lower(), low))
 
 
 @dataclass(frozen=True)

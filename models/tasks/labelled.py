@@ -64,8 +64,11 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         return self
 
     @abstractmethod
-    def read(self, tell: Tell) -> Parts:
-        """The samples in the files. Raises Refusal at the first mistake in them."""
+    def read(self, tell: Tell, note: Tell) -> Parts:
+        """The samples in the files; `note` is told what is assumed of them, or doubtful.
+
+        Raises Refusal at the first mistake in them.
+        """
 
     def prepared(self, parts: Parts) -> Parts:
         """The parts as they are learned from, by what the training part alone has told."""
@@ -88,21 +91,22 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         """The data of the files; what they don't hold out is drawn by `data_seed`.
 
         Raises Refusal at the first mistake in them, if they are not those that `files_sha256`
-        names, or if there isn't one client for each site. `tell` is told of leakage.
+        names, or if there isn't one client for each site. What else is wrong is in its notes.
         """
-        from models.tasks.parts import Shares, check_classes, completed, tell_leakage
+        from models.tasks.parts import Shares, check_classes, completed, doubts
         from models.tasks.supervised import supervised
 
         self.check_unchanged()
-        read = self.read(tell)
+        notes: list[str] = []
+        read = self.read(tell, notes.append)
         self._check_whose(read)
         shares = Shares(self.test_fraction, self.validation_fraction, self.drawn_by)
         parts = completed(self.path, read, shares)
         classes = check_classes(self.path, parts) if self.predicted == "class" else None
-        tell_leakage(self.path, parts, tell)
-        samples = self._samples(self.prepared(parts), clients, tell)
+        notes += doubts(self.path, parts)
+        samples = self._samples(self.prepared(parts), clients, notes.append)
         task = supervised(self, *samples, classes=classes)
-        return replace(task, held_out_batch=_HELD_OUT_BATCH)
+        return replace(task, held_out_batch=_HELD_OUT_BATCH, notes=tuple(notes))
 
     def _check_whose(self, parts: Parts) -> None:
         lacking = [split for split, part in parts.items() if part.sites is None]
@@ -116,7 +120,7 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
             what = f"is missing: {self.path} doesn't say whose a sample is"
             raise Refusal(what, ", ".join(PARTITIONS), ("task", "partition"))
 
-    def _samples(self, parts: Parts, clients: int, tell: Tell) -> tuple[Samples, Samples, Samples]:
+    def _samples(self, parts: Parts, clients: int, note: Tell) -> tuple[Samples, Samples, Samples]:
         """Of training, testing and validation, their sites by number."""
         import torch
 
@@ -124,7 +128,7 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         from models.tasks.supervised import Samples
 
         training = parts["training"]
-        names = () if self.partition else site_names(self.path, parts, clients, tell)
+        names = () if self.partition else site_names(self.path, parts, clients, note)
 
         def samples(part: Part) -> Samples:
             sites = None if part.sites is None else numbers_of(part.sites, names)

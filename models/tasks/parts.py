@@ -6,7 +6,8 @@ Files differ in how they are read, not in what can be wrong with what they say.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bits import generator
+from models.tasks.alike import repeated, told_apart
 from models.tasks.cohort import Split
 from models.tasks.settings import Tell
 from sim.record.errors import Refusal
@@ -116,13 +118,15 @@ def _groups(part: Part) -> list[tuple[tuple[int, ...], Ints]]:
     return list(zip(keys, members, strict=True))
 
 
-def site_names(source: str, parts: Parts, clients: int, tell: Tell) -> tuple[str, ...]:
+def site_names(source: str, parts: Parts, clients: int, note: Tell) -> tuple[str, ...]:
     """The sites by name, by number if all names are numbers; client 0 is the first of them.
 
-    Raises Refusal unless there is one for each of `clients`, with samples to train on; `tell`s of
-    those that have none to test on.
+    Raises Refusal unless there is one for each of `clients`, with samples to train on, and unless
+    all look different; `note` is told of those that have none to test on.
     """
     sites = {split: np.unique(_sites_of(part)).tolist() for split, part in parts.items()}
+    for line in told_apart(source, "sites", itertools.chain(*sites.values()), ("task", "path")):
+        note(line)
     are_numbers = all(name.isdecimal() for name in sites["training"])
     names = sorted(sites["training"], key=int) if are_numbers else sites["training"]
     for split in ("test", "validation"):
@@ -133,7 +137,7 @@ def site_names(source: str, parts: Parts, clients: int, tell: Tell) -> tuple[str
         what = f"{clients} clients for {len(names)} sites ({_listed(names)})"
         raise Refusal(what, f"{len(names)}, a client for each site", ("clients", "count"))
     if lacking := [name for name in names if name not in sites["test"]]:
-        tell(f"{source}: no test samples of {_listed(lacking)}: no score on their own data")
+        note(f"{source}: no test samples of {_listed(lacking)}: no score on their own data")
     return tuple(names)
 
 
@@ -171,7 +175,7 @@ def check_classes(source: str, parts: Parts) -> int:
             name = _called(strange[0], called)
             what = f"{source}: class {name} is in the {split} data, and not trained on"
             raise Refusal(what, "classes that are trained on", ("task", "path"))
-    gaps = np.setdiff1d(np.arange(trained_on[-1]), trained_on)
+    gaps = np.flatnonzero(trained_on != np.arange(len(trained_on)))
     if len(gaps):
         what = f"{source}: there is no class {gaps[0]} among 0 to {trained_on[-1]}"
         raise Refusal(what, "classes from 0 without gaps", ("task", "path"))
@@ -182,23 +186,42 @@ def _called(label: int, classes: Sequence[str]) -> str:
     return repr(classes[label]) if classes else str(label)
 
 
-def tell_leakage(source: str, parts: Parts, tell: Tell) -> None:
-    """Say, with an example, how many held-out samples are trained on as well."""
-    trained_on = {digest: place for place, digest in enumerate(_digests(parts["training"]))}
+def doubts(source: str, parts: Parts) -> Iterator[str]:
+    """Say, with examples, how many held-out samples are trained on as well, and how many images
+    are of two classes at once.
+    """
+    digests = {split: _digests(part) for split, part in parts.items()}
+    trained_on = {digest: place for place, digest in enumerate(digests["training"])}
+    training = parts["training"]
     for split in ("test", "validation"):
         found = [
             (place, trained_on[digest])
-            for place, digest in enumerate(_digests(parts[split]))
+            for place, digest in enumerate(digests[split])
             if digest in trained_on
         ]
         if found:
-            held_out, training = found[0]
-            tell(
+            held_out, place = found[0]
+            yield (
                 f"{source}: {len(found)} of {len(parts[split])} {split} samples are in the "
                 f"training data too, as {parts[split].name(held_out)}, which is "
-                f"{parts['training'].name(training)}: scores on them may be too good"
+                f"{training.name(place)}: scores on them may be too good"
             )
+    # Of rows it may well be that another person like this one was another's.
+    if training.inputs.ndim > 2 and training.labels.dtype.kind == "i":
+        yield from _contradictions(source, training, digests["training"])
+
+
+def _contradictions(source: str, part: Part, digests: Sequence[bytes]) -> Iterator[str]:
+    labels = part.labels
+    found = [(one, other) for one, other in repeated(digests) if labels[one] != labels[other]]
+    if found:
+        one, other = map(part.name, found[0])
+        yield (
+            f"{source}: {len(found)} training samples are the same as another of another class, "
+            f"as {other}, which is {one}"
+        )
 
 
 def _digests(part: Part) -> list[bytes]:
-    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in part.inputs]
+    # Of zeros one may have a sign.
+    return [hashlib.blake2b((row + 0).tobytes(), digest_size=16).digest() for row in part.inputs]

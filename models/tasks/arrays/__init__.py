@@ -41,7 +41,7 @@ class ArraysSettings(TargetSettings):
             found.update(file_digest(file, "a file that can be read", ("task", "path")))
         return found.hexdigest()
 
-    def read(self, tell: Tell) -> Parts:
+    def read(self, tell: Tell, note: Tell) -> Parts:
         """Inputs [n, features] or [n, channels, height, width]; bytes are scaled to 0..1.
 
         What is stored as float32 and uncompressed is mapped, not read. Raises Refusal at the first

@@ -52,7 +52,7 @@ class ImagesSettings(LabelledSettings):
         """See FilesSettings."""
         return content(images_at(Path(self.path)))
 
-    def read(self, tell: Tell) -> Parts:
+    def read(self, tell: Tell, note: Tell) -> Parts:
         """Inputs [n, channels, size, size] in 0..1, from the user's cache folder or decoded into
         it; a label is a class's place in their order by name. See LabelledSettings.
         """

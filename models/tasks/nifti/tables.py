@@ -4,7 +4,7 @@ One of them says what the numbers in label files mean, and which of them are one
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sim.record.delimited import dialect, opened, readable
 from sim.record.errors import Refusal
 from sim.record.metrics import OWN_SITE, VALIDATION
 
@@ -26,6 +27,7 @@ LARGEST_ID = 65_535
 LARGEST_COUNT = 255
 """Of structures: a pixel's label is one byte."""
 
+_CSV = "a CSV file"
 _SHOWN = 5
 
 
@@ -51,54 +53,71 @@ class Row:
 
 
 def table(file: Path, columns: Columns, setting: tuple[str, ...]) -> list[Row]:
-    """All rows of a comma-separated file whose first line names its columns.
+    """All rows of a table whose first line names its columns, in letters of any case.
 
-    Raises Refusal, at `setting`, at the first line that does not fit `columns`.
+    A first column without a name numbers the rows, and an empty last one is none: they are passed
+    over, as are lines that begin with # and aren't rows. Raises Refusal, at `setting`, at the first
+    line that does not fit `columns`.
     """
     known = (*columns.filled, *columns.present, *columns.optional)
     allowed = f"the columns {', '.join(known)}, separated by commas"
     lines = _lines(file, setting)
-    _, header = next(lines, (0, []))
+    _, written = next(lines, (0, []))
+    header = [_meant(name, known) for name in (written if any(written[-1:]) else written[:-1])]
     for name in (*columns.filled, *columns.present):
         if name not in header:
             raise Refusal(f"{file}: no column {name!r}", allowed, setting)
-    for name in header:
-        if name not in known:
+    for place, name in enumerate(header):
+        if name not in known and (name or place):
             raise Refusal(f"{file}: unknown column {name!r}", allowed, setting)
-        if header.count(name) > 1:
+        if name in known and header.count(name) > 1:
             raise Refusal(f"{file}: two columns {name!r}", "each column once", setting)
-    rows = []
-    for number, cells in lines:
-        place = f"{file}, line {number}"
-        if len(cells) != len(header):
-            what = f"{place}: {len(cells)} cells under {len(header)} columns"
-            raise Refusal(what, "a cell for each column", setting)
-        row = Row(place, dict(zip(header, cells, strict=True)))
-        for name in columns.filled:
-            if not row.cells[name]:
-                raise Refusal(f"{place}: no {name}", f"a value for {name}", setting)
-        rows.append(row)
+    rows = [
+        _row(f"{file}, line {number}", header, cells, columns, setting)
+        for number, cells in lines
+        if len(cells) == len(header) or not cells[0].startswith("#")
+    ]
     if not rows:
         raise Refusal(f"{file}: no rows", "one row or more below the columns' names", setting)
     return rows
 
 
+def assumed(file: Path, setting: tuple[str, ...]) -> list[str]:
+    """What was made of a table that has been read and is not as plain as can be, a line each."""
+    _, header = next(_lines(file, setting), (0, [""]))
+    numbered = [] if header[0] else ["without its first column, which has no name"]
+    found = [*dialect(file, _CSV, setting).assumed, *numbered]
+    return [f"{file}: read {', '.join(found)}"] if found else []
+
+
+def _meant(written: str, known: Iterable[str]) -> str:
+    return written.casefold() if written.casefold() in known else written
+
+
+def _row(
+    place: str, header: list[str], cells: list[str], columns: Columns, setting: tuple[str, ...]
+) -> Row:
+    """Raises Refusal if the cells don't fit the header, or if one is empty that is to be filled."""
+    if len(cells) == len(header) + 1 and not cells[-1]:
+        cells = cells[:-1]
+    if len(cells) != len(header):
+        what = f"{place}: {len(cells)} cells under {len(header)} columns"
+        raise Refusal(what, "a cell for each column", setting)
+    row = Row(place, dict(zip(header, cells, strict=True)))
+    for name in columns.filled:
+        if not row.cells[name]:
+            raise Refusal(f"{place}: no {name}", f"a value for {name}", setting)
+    return row
+
+
 def _lines(file: Path, setting: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line that isn't empty, with the line's number."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield reader.line_num, [cell.strip() for cell in cells]
-    except FileNotFoundError:
-        raise Refusal(f"{file}: no such file", "a CSV file", setting) from None
-    except OSError as error:
-        raise Refusal(f"{file}: can't be read ({error.strerror})", "a CSV file", setting) from None
-    except UnicodeDecodeError:
-        raise Refusal(f"{file}: is not text in UTF-8", "a CSV file", setting) from None
-    except csv.Error as error:
-        raise Refusal(f"{file}: is no CSV file ({error})", "a CSV file", setting) from None
+    how = dialect(file, _CSV, setting)
+    with readable(file, _CSV, setting), opened(file, how) as stream:
+        reader = csv.reader(stream, strict=True, delimiter=how.separator)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield how.skipped + reader.line_num, [cell.strip() for cell in cells]
 
 
 @dataclass(frozen=True)

@@ -71,20 +71,22 @@ class TableSettings(TargetSettings):
         found = file_digest(Path(self.path), "a CSV or Parquet file", ("task", "path"))
         return hashlib.sha256(found).hexdigest()
 
-    def read(self, tell: Tell) -> Parts:
+    def read(self, tell: Tell, note: Tell) -> Parts:
         """Inputs are numbers and categories' codes [rows, columns], NaN for what is missing.
 
-        Raises Refusal at the first column or row that can't be used; `tell`s of numbers as classes.
+        See LabelledSettings.
         """
         from models.tasks.table.columns import Columns, Uses
         from models.tasks.table.reading import table_at
 
         path = Path(self.path)
         chosen = self.label, self.target, self.features, self.categories, self.site, self.split
-        columns = Columns(path, table_at(path), Uses(*chosen))
+        labels = [self.label] if self.target == "class" else []
+        words = [*labels, *filter(None, (self.site, self.split)), *(self.categories or ())]
+        columns = Columns(path, table_at(path, words), Uses(*chosen))
         parts = columns.parts()
-        if said := columns.many_classes():
-            tell(said)
+        for line in columns.notes():
+            note(line)
         return parts
 
     def prepared(self, parts: Parts) -> Parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import pandas as pd
 from pandas.api import types
 
 from models.metrics import Target
-from models.tasks.cohort import Split
+from models.tasks.alike import repeated, told_apart
+from models.tasks.cohort import SPLITS, Split, split_named
 from models.tasks.parts import Part
-from sim.record.errors import Refusal
+from models.tasks.table.reading import Rows
+from sim.record.errors import Refusal, did_you_mean
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
@@ -23,8 +25,12 @@ Names = npt.NDArray[np.str_]
 MOST_CATEGORIES = 1_000
 """Of a feature or label: more is a number, or a name that is everybody's own."""
 _LARGEST = float(np.finfo(np.float32).max)
-_SPLITS: dict[str, Split] = {"train": "training", "validation": "validation", "test": "test"}
 _SHOWN = 8
+_GROUPED = r"[+-]?\d{1,3}(?:[ ,.'\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
+_OTHERWISE = rf"{_GROUPED}|[+-]?\d+,\d+|[+-]?\d+(?:[.,]\d+)?\s*%"
+"""A number with marks between thousands, a decimal comma or a per cent sign."""
+_GLANCE = 1_000
+"""Rows that most often tell that a column is none that is looked for."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,9 @@ _MANY, _FEW_ROWS = 20, 10
 class Columns:
     """The columns of one table, and what they are used for."""
 
-    def __init__(self, path: Path, frame: pd.DataFrame, uses: Uses) -> None:
+    def __init__(self, path: Path, rows: Rows, uses: Uses) -> None:
         self._path = path
-        self._frame = frame
+        self._frame, self._assumed = rows
         self._uses = uses
 
     def parts(self) -> dict[Split, Part]:
@@ -60,17 +66,73 @@ class Columns:
         whole = Part(inputs, labels, sites, lambda k: f"row {k + 1}", classes, categories)
         return {"training": whole} if split is None else self._split(split, whole)
 
-    def many_classes(self) -> str | None:
-        """What is to be said where the classes are likely numbers, as ages are; None if nothing."""
+    def notes(self) -> Iterator[str]:
+        """What was assumed of columns that can be used, and what is doubtful about them.
+
+        Raises Refusal for two columns whose names look the same, and for such classes and
+        categories.
+        """
+        if self._assumed:
+            yield f"{self._path}: read {', '.join(self._assumed)}"
+        yield from self._look_alikes()
+        features = self._features()
+        for names, said in (
+            (filter(self._is_constant, features), "the same in all rows"),
+            (filter(self._numbers_rows, features), "the row's number: features without it?"),
+            (filter(self._tells_label, features), f"as good as the label {self._uses.label!r}"),
+        ):
+            if found := list(names):
+                yield f"{self._path}: {_listed(map(repr, found))}: {said}"
+        yield from self._many_classes()
+
+    def _look_alikes(self) -> Iterator[str]:
+        names, of = map(str, self._frame.columns), ("task", "path")
+        yield from told_apart(str(self._path), "columns", names, of)
+        label = [self._uses.label] * (self._uses.target == "class")
+        for name in (*label, *self._features()):
+            column = self._frame[name]
+            if _is_text(column):
+                kind = f"{'classes' if name in label else 'categories'} of {name!r}"
+                values = sorted(map(str, column.dropna().unique()))
+                yield from told_apart(str(self._path), kind, values, of)
+                yield from self._one_number(kind, values)
+
+    def _one_number(self, kind: str, values: Sequence[str]) -> Iterator[str]:
+        numbers = pd.to_numeric(pd.Series(values), errors="coerce").dropna()
+        for one, other in repeated(numbers):
+            first, second = (values[numbers.index[place]] for place in (one, other))
+            yield f"{self._path}: the {kind} {first!r} and {second!r} count as two"
+
+    def _is_constant(self, name: str) -> bool:
+        def is_so(column: pd.Series[Any]) -> bool:
+            return column.nunique(dropna=False) == 1
+
+        return is_so(self._frame[name].head(_GLANCE)) and is_so(self._frame[name])
+
+    def _numbers_rows(self, name: str) -> bool:
+        column = self._frame[name]
+        return types.is_integer_dtype(column) and bool((column.diff().iloc[1:] == 1).all())
+
+    def _tells_label(self, name: str) -> bool:
+        """Whether who knows it knows the label, and the other way round."""
+
+        def is_so(pair: pd.DataFrame) -> bool:
+            pairs, counts = pair.drop_duplicates(), pair.nunique(dropna=False)
+            return bool((counts == len(pairs)).all()) and 1 < len(pairs) < len(pair)
+
+        pair = self._frame[[name, self._uses.label]]
+        return is_so(pair.head(_GLANCE)) and is_so(pair)
+
+    def _many_classes(self) -> Iterator[str]:
+        """What is to be said where the classes are likely numbers, as ages are."""
         name = self._uses.label
         column = self._frame[name]
         count, rows = column.nunique(), len(column)
         if self._uses.target == "number" or not types.is_numeric_dtype(column):
-            return None
-        if count < _MANY or count * _FEW_ROWS <= rows:
-            return None
-        found = f"{name!r} has {count} classes in {rows} rows"
-        return f"{self._path}: {found}; a number? target: number"
+            return
+        if count >= _MANY and count * _FEW_ROWS > rows:
+            found = f"{name!r} has {count} classes in {rows} rows"
+            yield f"{self._path}: {found}; a number? target: number"
 
     def _refusal(self, what: str, allowed: str, field: str = "path") -> Refusal:
         return Refusal(f"{self._path}: {what}", allowed, ("task", field))
@@ -78,9 +140,8 @@ class Columns:
     def _column(self, name: str, field: str) -> pd.Series[Any]:
         if name not in self._frame.columns:
             there = [str(one) for one in self._frame.columns]
-            more = f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
-            allowed = ", ".join(there[:_SHOWN]) + more
-            raise self._refusal(f"has no column {name!r}", allowed, field)
+            what = f"has no column {name!r}{did_you_mean(name, there)}"
+            raise self._refusal(what, _listed(there), field)
         return self._frame[name]
 
     def _filled(self, name: str, field: str) -> pd.Series[Any]:
@@ -113,19 +174,22 @@ class Columns:
 
     def _split(self, name: str, whole: Part) -> dict[Split, Part]:
         words = self._names(name, "split")
-        strange = ~np.isin(words, list(_SPLITS))
-        if strange.any():
-            row = int(np.flatnonzero(strange)[0])
+        meant = np.array([split_named(word) or "" for word in words.tolist()])
+        if "" in meant:
+            row = int(np.flatnonzero(meant == "")[0])
             what = f"{name!r} is {str(words[row])!r} in row {row + 1}"
-            raise self._refusal(what, ", ".join(_SPLITS), "split")
-        places = {split: np.flatnonzero(words == word) for word, split in _SPLITS.items()}
+            raise self._refusal(what, ", ".join(SPLITS), "split")
+        places = {split: np.flatnonzero(meant == split) for split in SPLITS.values()}
         return {split: whole.chosen(each) for split, each in places.items() if len(each)}
+
+    def _features(self) -> Sequence[str]:
+        uses = self._uses
+        others = (uses.label, uses.site, uses.split)
+        return uses.features or [str(c) for c in self._frame.columns if c not in others]
 
     def _inputs(self) -> tuple[Floats, tuple[int, ...]]:
         """The features [rows, columns] as numbers, and the places of those that are categories."""
-        uses = self._uses
-        others = (uses.label, uses.site, uses.split)
-        names = uses.features or [str(c) for c in self._frame.columns if c not in others]
+        uses, names = self._uses, self._features()
         if not names:
             raise self._refusal("has no column to learn from", "one or more beside the label")
         for name in uses.categories or ():
@@ -173,11 +237,22 @@ class Columns:
         if column.name in (self._uses.categories or ()):
             return
         values = column.dropna().astype(str)
-        strange = pd.to_numeric(values, errors="coerce").isna()
-        if strange.any() and 2 * strange.sum() < len(values):
-            row = int(strange.index[strange.to_numpy()][0])
-            what = f"{column.name!r} is {values[row]!r} in row {row + 1}, and mostly numbers"
-            raise self._refusal(what, "numbers, empty cells, or the column in categories", "path")
+        otherwise = values.str.fullmatch(_OTHERWISE)
+        words = pd.to_numeric(values, errors="coerce").isna() & ~otherwise
+        if 2 * words.sum() >= len(values):
+            return
+        for strange, is_what in ((words, "mostly numbers"), (otherwise, "likely a number")):
+            if strange.any():
+                row = int(strange.index[strange.to_numpy()][0])
+                what = f"{column.name!r} is {values[row]!r} in row {row + 1}, and {is_what}"
+                allowed = "numbers as 1234.5, empty cells, or the column in categories"
+                raise self._refusal(what, allowed, "path")
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return ", ".join(known[:_SHOWN]) + more
 
 
 def _is_text(column: pd.Series[Any]) -> bool:

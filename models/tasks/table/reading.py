@@ -5,59 +5,166 @@ from __future__ import annotations
 import csv
 import warnings
 from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pandas.errors import EmptyDataError, ParserError, ParserWarning
+from pandas.errors import ParserError, ParserWarning
 
+from models.tasks.alike import repeated
+from sim.record.delimited import Dialect, dialect, opened, readable
 from sim.record.errors import Refusal
 
+_SETTING = ("task", "path")
 _ALLOWED = "a .csv or .parquet file"
+_WITH_COMMA = r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?"
+"""A number that has a comma where others have a point, or neither."""
+
+
+class Rows(NamedTuple):
+    """A table, and what was assumed to read it: to be said, without the file's name."""
+
+    frame: pd.DataFrame
+    assumed: Sequence[str] = ()
 
 
 def refusal(path: Path, what: str, allowed: str) -> Refusal:
     """Of a mistake in the file."""
-    return Refusal(f"{path}: {what}", allowed, ("task", "path"))
+    return Refusal(f"{path}: {what}", allowed, _SETTING)
 
 
-def table_at(path: Path) -> pd.DataFrame:
-    """The rows of the file, in its order. Raises Refusal if it can't be read, or has no rows."""
-    readers = {".csv": _csv, ".parquet": _parquet}
-    if path.suffix.lower() not in readers:
+def table_at(path: Path, words: Collection[str] = ()) -> Rows:
+    """The rows of the file, in its order; of a CSV file the columns `words` are text.
+
+    Raises Refusal if it can't be read, or has no rows.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".parquet"):
         raise refusal(path, "is neither .csv nor .parquet", _ALLOWED)
-    if not path.is_file():
-        raise refusal(path, "no such file", _ALLOWED)
-    try:
-        frame = readers[path.suffix.lower()](path)
-    except OSError as error:
-        said = error.strerror or " ".join(str(error).split())
-        raise refusal(path, f"can't be read ({said})", _ALLOWED) from None
-    if not len(frame):
+    with readable(path, _ALLOWED, _SETTING):
+        found = _csv(path, words) if kind == ".csv" else Rows(_parquet(path))
+    if not len(found.frame):
         raise refusal(path, "has no rows", "one or more")
-    return frame
+    return found
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _csv(path: Path, words: Collection[str]) -> Rows:
+    how = dialect(path, _ALLOWED, _SETTING)
+    names = _names(path, how)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            _check_once(path, next(csv.reader(stream), []))
-        with warnings.catch_warnings():
+        with opened(path, how) as stream, warnings.catch_warnings():
             warnings.simplefilter("error", ParserWarning)
-            return pd.read_csv(
-                path,
-                encoding="utf-8-sig",
+            frame = pd.read_csv(
+                stream,
+                sep=how.separator,
+                names=range(len(names)),  # which two columns without a name don't share
+                header=0,
+                dtype={place: "str" for place, name in enumerate(names) if name in words},
+                skipinitialspace=True,
                 index_col=False,  # else a row that is too long names its first cell
                 low_memory=False,  # else a column's type may change on its way
             )
-    except UnicodeDecodeError:
-        raise refusal(path, "is not UTF-8", "text in UTF-8") from None
-    except EmptyDataError:
-        raise refusal(path, "is empty", "the columns' names, and rows") from None
-    except (ParserError, ParserWarning, csv.Error) as error:
+    except (ParserError, ParserWarning) as error:
         said = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
         raise refusal(path, f"is no CSV file ({said})", "as many cells in each row") from None
+    if len(frame) and frame.iloc[:, -1].isna().any():
+        _check_whole(path, how, len(names))
+    found = _named(path, Rows(frame.set_axis(names, axis="columns"), how.assumed))
+    return _numbers_again(words, _with_points(path, how, Rows(_tidy(found.frame), found.assumed)))
+
+
+def _names(path: Path, how: Dialect) -> list[str]:
+    """The columns' names, and "" for a first and a last one without any."""
+    with opened(path, how) as stream:
+        names = [name.strip() for name in next(csv.reader(stream, delimiter=how.separator), [])]
+    if not any(names):
+        raise refusal(path, "is empty", "the columns' names, and rows")
+    _check_once(path, names[names[0] == "" : len(names) - (names[-1] == "")])
+    return names
+
+
+def _check_whole(path: Path, how: Dialect, columns: int) -> None:
+    """Raise Refusal for a row that ends early, which pandas would fill up."""
+    with opened(path, how) as stream:
+        rows = filter(None, csv.reader(stream, delimiter=how.separator))
+        for number, cells in enumerate(rows):
+            if len(cells) < columns:
+                what = f"is no CSV file (row {number} has {len(cells)} of {columns} cells)"
+                raise refusal(path, what, "as many cells in each row")
+
+
+def _named(path: Path, rows: Rows) -> Rows:
+    """Without a first column that has no name, which numbers the rows, and an empty last one."""
+    frame, assumed = rows
+    if frame.columns[0] == "":
+        frame, assumed = frame.iloc[:, 1:], [*assumed, "without its first column, without a name"]
+    if frame.columns[-1] == "":
+        if frame.iloc[:, -1].notna().any():
+            raise refusal(path, "has a column without a name", "a name for each")
+        frame = frame.iloc[:, :-1]
+    return Rows(frame, assumed)
+
+
+def _tidy(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without blanks around texts, and without empty rows at the end."""
+    filled = np.flatnonzero(frame.notna().any(axis=1))
+    found = frame.iloc[: 1 + filled[-1] if len(filled) else 0].copy()
+    for name in _texts(found):
+        text = found[name].str.strip()
+        found[name] = text.where(text != "")
+    return found
+
+
+def _texts(frame: pd.DataFrame) -> list[str]:
+    return [name for name in frame.columns if frame[name].dtype == "str"]
+
+
+def _with_points(path: Path, how: Dialect, rows: Rows) -> Rows:
+    """With numbers where texts are numbers with decimal commas."""
+    frame, assumed = rows
+    commas = [name for name in _texts(frame) if _has_commas(frame[name], how)]
+    if not commas:
+        return rows
+    for name in frame.select_dtypes("float"):
+        if (frame[name] % 1 > 0).any():
+            what = f"has decimal commas in {commas[0]!r} and points in {name!r}"
+            raise refusal(path, what, "one of both, and no points between thousands")
+    for name in commas:
+        frame[name] = pd.to_numeric(frame[name].str.replace(",", "."))
+    return Rows(frame, [*assumed, f"with decimal commas in {', '.join(map(repr, commas))}"])
+
+
+def _has_commas(column: pd.Series[Any], how: Dialect) -> bool:
+    """Whether all its texts are numbers, and some have a comma where others have a point.
+
+    Between tabs and bars 1,234 may be more than a thousand, too, unless another has other digits.
+    """
+    texts = column.dropna()
+    if how.separator == "," or not texts.str.fullmatch(_WITH_COMMA).all():
+        return False
+    with_comma = texts[texts.str.contains(",")]
+    grouped = with_comma.str.fullmatch(r"[+-]?\d{1,3},\d{3}").all()
+    return len(with_comma) > 0 and (how.separator == ";" or not grouped)
+
+
+def _numbers_again(words: Collection[str], rows: Rows) -> Rows:
+    """With numbers, or true and false, where all that was read as words is that."""
+    frame, assumed = rows
+    for name in _texts(frame[[name for name in words if name in frame]]):
+        texts = pd.Series(frame[name].dropna().unique())
+        numbers = pd.to_numeric(texts, errors="coerce")
+        if texts.str.lower().isin(["true", "false"]).all():
+            frame[name] = frame[name].map({text: text.lower() == "true" for text in texts})
+        elif numbers.notna().all():
+            frame[name] = pd.to_numeric(frame[name])
+            if several := repeated(numbers):
+                spelled = " and ".join(repr(texts[place]) for place in several[0])
+                assumed = [*assumed, f"with {spelled} in {name!r} as one"]
+    return Rows(frame, assumed)
 
 
 def _parquet(path: Path) -> pd.DataFrame:

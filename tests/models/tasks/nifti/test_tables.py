@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.tasks.nifti.tables import SCANS, Columns, assumed, table
+from sim.record.delimited import TEXT
 from tests.models.tasks.nifti.phantom import (
     MAP,
     head,
@@ -77,6 +79,44 @@ def test_a_table_of_scans_that_can_not_be_used(
     refused(tmp_path / "scans.csv", f"{tmp_path / 'scans.csv'}{what}; allowed: {allowed}")
 
 
+PLAIN = "site,subject,image,labels\nb,1,i.nii,l.nii\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (PLAIN, None),
+        ("SITE,Subject,image,labels\r\n b , 1,i.nii,l.nii\r\n\r\n", None),
+        (PLAIN.replace(",", ";"), "separated by semicolons"),
+        (PLAIN.replace(",", "\t"), "separated by tabs"),
+        ("site,subject,image,labels,\nb,1,i.nii,l.nii,\n", None),
+        ("site,subject,image,labels\nb,1,i.nii,l.nii,\n", None),
+        (
+            ',site,subject,image,labels\n0,b,1,i.nii,"l.nii"\n',
+            "without its first column, which has no name",
+        ),
+        (f"# scans\n{PLAIN}# and no more\n", "without the line before the columns' names"),
+    ],
+)
+def test_a_table_as_others_write_it(tmp_path: Path, text: str, read: str | None) -> None:
+    file = tmp_path / "scans.csv"
+    file.write_text(text, newline="")
+    (row,) = table(file, Columns(HEADER), SCANS)
+    assert {name: row.cells[name] for name in HEADER} == {
+        **{"site": "b", "subject": "1"},
+        **{"image": "i.nii", "labels": "l.nii"},
+    }
+    assert row.place == f"{file}, line {3 if text.startswith('#') else 2}"
+    assert assumed(file, SCANS) == ([f"{file}: read {read}"] if read else [])
+
+
+def test_a_cell_below_no_name_is_refused(tmp_path: Path) -> None:
+    write_table(tmp_path / "map.csv", MAP)
+    write_table(tmp_path / "scans.csv", [(*HEADER, ""), ("a", "1", "i.nii", "l.nii", "x")])
+    what = f"{tmp_path}/scans.csv, line 2: 5 cells under 4 columns"
+    refused(tmp_path / "scans.csv", f"{what}; allowed: a cell for each column")
+
+
 def test_an_image_that_is_there_twice(tmp_path: Path) -> None:
     write_table(tmp_path / "map.csv", MAP)
     table, image = tmp_path / "scans.csv", tmp_path / "i.nii"
@@ -92,7 +132,7 @@ def test_a_table_that_is_none(tmp_path: Path) -> None:
     table = tmp_path / "scans.csv"
     refused(table, f"{table}: no such file or folder; allowed: {LAYOUT}")
     table.write_bytes(b"\xff\xfe\x00")
-    refused(table, f"{table}: is not text in UTF-8; allowed: a CSV file")
+    refused(table, f"{table}: is no text in UTF-8; allowed: {TEXT}")
     table.write_text('site,subject,image,labels\n"a', encoding="utf-8")
     refused(table, f"{table}: is no CSV file (unexpected end of data); allowed: a CSV file")
 

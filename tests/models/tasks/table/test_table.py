@@ -188,15 +188,14 @@ def test_a_client_s_share_of_numbers_is_held_out_whatever_the_partition(tmp_path
 
 
 def test_equal_rows_are_told_of(tmp_path: Path) -> None:
-    columns, told = patients(split=["train"] * 40 + ["test"] * 12 + ["validation"] * 8), list[str]()
+    columns = patients(split=["train"] * 40 + ["test"] * 12 + ["validation"] * 8)
     for name in ("age", "marker", "smoker", "hospital"):
         columns[name] = replaced(columns[name], 45, columns[name][3])
     path = written(tmp_path, columns)
-    settings(path, split="split").load(2, told.append)
-    assert told == [
+    assert loaded(path, split="split").notes == (
         f"{path}: 1 of 12 test samples are in the training data too, as row 46, which is row 4: "
-        "scores on them may be too good"
-    ]
+        "scores on them may be too good",
+    )
 
 
 def test_the_order_of_columns_and_rows_is_the_file_s_own_content(tmp_path: Path) -> None:
@@ -278,13 +277,25 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         text("age,ill\n1,größer\n".encode("latin-1")),
         {},
-        "is not UTF-8; allowed: text in UTF-8",
+        "is no text in UTF-8; allowed: text in UTF-8, or in UTF-16 with its byte order mark",
         "path",
     ),
     (
         text("age,ill\n1,no\n2,yes,3\n"),
         {},
         r"is no CSV file \(.*\); allowed: as many cells in each row",
+        "path",
+    ),
+    (
+        text("age,ill,sex\n1,no,f\n2,yes\n"),
+        {},
+        r"is no CSV file \(row 2 has 2 of 3 cells\); allowed: as many cells in each row",
+        "path",
+    ),
+    (
+        text("age,ill,\n1,no,\n2,yes,3\n"),
+        {},
+        "has a column without a name; allowed: a name for each",
         "path",
     ),
     (
@@ -311,7 +322,48 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (edited(b"smoker", b"smok\xffr"), {}, r"is no Parquet file \(.*\)", "path"),
     (of_bytes, {}, r"is no Parquet file \(.*UTF8.*\)", "path"),
     # its columns
-    (text("age;ill\n1;no\n"), {}, "has no column 'ill'; allowed: age;ill", "label"),
+    (text("age:ill\n1:no\n"), {}, "has no column 'ill'; allowed: age:ill", "label"),
+    (
+        text("age;cost;ill\n1,5;2.5;no\n2;1;yes\n"),
+        {},
+        "has decimal commas in 'age' and points in 'cost'; allowed: one of both, and no points",
+        "path",
+    ),
+    *(
+        (
+            table(cost=[cost] * 40 + ["900"] * 20),
+            {},
+            f"'cost' is {cost!r} in row 1, and likely a number; allowed: numbers as 1234.5, empty",
+            "path",
+        )
+        for cost in ("1,234", "1 234.5", "1.234.567,8", "1'234", "12,5", "7 %", "7.5%")
+    ),
+    (
+        text("age\tcost\till\n1\t1,234\tno\n2\t5,678\tyes\n"),
+        {},
+        "'cost' is '1,234' in row 1, and likely a number",
+        "path",
+    ),
+    (
+        table(ill=["no", "n\u200bo"] * 30),
+        {},
+        r"the classes of 'ill' 'no' and 'n\\u200bo' look the same; allowed: names that can be",
+        "path",
+    ),
+    (
+        table(smoker=["café", "cafe\u0301"] * 30),
+        {},
+        "the categories of 'smoker' .* look the same; allowed: names that can be told apart",
+        "path",
+    ),
+    (table(hospital=["a\u00a0b", "a b"] * 30), {}, "the categories of 'hospital' ", "path"),
+    (
+        table(hospital=["a\u200b", "a"] * 30),
+        {"site": "hospital", "partition": None},
+        r"the sites 'a' and 'a\\u200b' look the same",
+        "path",
+    ),
+    (text("age,a\u0301,\u00e1,ill\n1,2,3,no\n4,5,6,yes\n"), {}, "the columns .*same", "path"),
     (
         table(),
         {"label": "sick"},
@@ -333,7 +385,7 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         table(age=replaced(P["age"], 9, "fifty")),
         {},
-        "'age' is 'fifty' in row 10, and mostly numbers; allowed: numbers, empty cells, or",
+        "'age' is 'fifty' in row 10, and mostly numbers; allowed: numbers as 1234.5, empty cells",
         "path",
     ),
     (
@@ -476,14 +528,13 @@ def test_settings_that_contradict_each_other_are_refused(
 
 
 def test_a_site_without_test_rows_is_told_of(tmp_path: Path) -> None:
-    told: list[str] = []
     columns = patients(
         hospital=["east"] * 30 + ["west"] * 30,
         split=["train"] * 20 + ["test"] * 5 + ["validation"] * 5 + ["train"] * 30,
     )
     made = settings(written(tmp_path, columns), partition=None, site="hospital", split="split")
-    task = made.load(2, told.append)
-    assert told[-1].endswith("no test samples of west: no score on their own data")
+    task = made.load(2, lambda line: None)
+    assert task.notes[-1].endswith("no test samples of west: no score on their own data")
     found = task.test.metrics([torch.zeros(5, 2)], task.test.labels)
     assert "accuracy@0" in found and "accuracy@1" not in found
 
@@ -505,5 +556,128 @@ def test_numbers_that_are_taken_for_classes_are_told(
 ) -> None:
     path = written(tmp_path, patients(ill=labels))
     said: list[str] = []
-    settings(path, target=target, metrics=("loss",)).read(said.append)
+    settings(path, target=target, metrics=("loss",)).read(lambda line: None, said.append)
     assert [line.removeprefix(f"{path}: ") for line in said] == told
+
+
+# -- what is read as it is written -----------------------------------------------------------------
+
+PLAIN = pd.DataFrame(P).to_csv(index=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "assumed"),
+    [
+        (PLAIN.replace("\n", "\r\n"), None),
+        (PLAIN.replace("\n", "\r"), None),
+        ("\ufeff" + PLAIN, None),
+        (PLAIN + ",,,,\n,,,,\n\n", None),
+        (PLAIN.replace(",", " , "), None),
+        (PLAIN.replace(",", ",  ").replace("\n", "  \n"), None),
+        (PLAIN.replace("\n", ",\n"), None),
+        (PLAIN.replace("\n", ",\n").replace("ill,", "ill", 1), None),
+        (pd.DataFrame(P).to_csv(index=False, quoting=1), None),
+        ("# exported\n\n# twice\n" + PLAIN, "without the 3 lines before the columns' names"),
+        (PLAIN.replace(",", ";"), "separated by semicolons"),
+        (PLAIN.replace(",", "\t"), "separated by tabs"),
+        (PLAIN.replace(",", "|"), "separated by bars"),
+        (
+            PLAIN.replace(",", ";").replace(".", ","),
+            "separated by semicolons, with decimal commas in 'marker'",
+        ),
+        (PLAIN.replace(",", "\t").encode("utf-16"), "separated by tabs, in UTF-16"),
+        (
+            PLAIN.replace(",", "\t").replace(".", ","),
+            "separated by tabs, with decimal commas in 'marker'",
+        ),
+        (pd.DataFrame(P).to_csv(), "without its first column, without a name"),
+    ],
+)
+def test_a_table_as_others_write_it_is_the_same_table(
+    tmp_path: Path, content: str | bytes, assumed: str | None
+) -> None:
+    path = tmp_path / "patients.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    task, plain = loaded(path), loaded(written(tmp_path, patients(), "plain.csv"))
+    assert task.digest == plain.digest
+    assert task.notes == ((f"{path}: read {assumed}",) if assumed else ())
+
+
+def test_a_cell_in_quotes_may_have_lines_and_separators(tmp_path: Path) -> None:
+    words = ["a\nb", 'c "d"; e', "f, g"] * 20
+    path = written(tmp_path, patients(smoker=words))
+    task, plain = loaded(path), loaded(written(tmp_path, patients(), "plain.csv"))
+    assert task.input_shape == plain.input_shape and not task.notes
+
+
+def test_words_for_splits_are_in_letters_of_any_case(tmp_path: Path) -> None:
+    words = ["Train"] * 20 + ["training"] * 20 + ["TEST"] * 12 + ["val"] * 4 + ["Validation"] * 4
+    task = loaded(written(tmp_path, patients(split=words)), split="split")
+    assert [len(each.labels) for each in (task, task.test, task.validation)] == [40, 12, 8]
+
+
+def test_missing_words_are_missing_and_true_is_true(tmp_path: Path) -> None:
+    truths = ["TRUE", "false", "True"] * 20
+    assert loaded(written(tmp_path, patients(ill=truths))).outputs == 2
+
+
+# -- what is doubtful ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "note"),
+    [
+        ({"unit": ["mg"] * ROWS}, {}, "'unit': the same in all rows"),
+        (
+            {"unit": [7] * ROWS, "empty": [None] * ROWS},
+            {},
+            "'unit', 'empty': the same in all rows",
+        ),
+        (
+            {"id": list(range(1, ROWS + 1))},
+            {},
+            "'id': the row's number: features without it?",
+        ),
+        (
+            {"code": [{"no": 0, "yes": 1}[ill] for ill in P["ill"]]},
+            {},
+            "'code': as good as the label 'ill'",
+        ),
+        (
+            {"years": [2 * age for age in P["age"]]},
+            {"label": "age", "target": "number", "metrics": ["mae"]},
+            "'years': as good as the label 'age'",
+        ),
+        ({"AGE": P["marker"]}, {}, "the columns 'age' and 'AGE' differ in case or width alone, "),
+        (
+            {"smoker": replaced(P["smoker"], 0, "Never")},
+            {},
+            "the categories of 'smoker' 'Never' and 'never' differ in case or width alone, and ",
+        ),
+        (
+            {"ill": replaced(P["ill"], 0, "NO")},
+            {"test_fraction": 0.1},
+            "the classes of 'ill' 'NO' and 'no' differ in case or width alone, and count as two",
+        ),
+        (
+            {"ill": ["1", "2", "2", "1.0", "02", "1"] * 10},
+            {},
+            "read with '1' and '1.0' in 'ill' as one",
+        ),
+        (
+            {"smoker": ["1", "01", "a", "b"] * 15},
+            {},
+            "the categories of 'smoker' '01' and '1' count as two",
+        ),
+    ],
+)
+def test_what_is_doubtful_is_said(
+    tmp_path: Path, changes: Columns, more: dict[str, Any], note: str
+) -> None:
+    path, said = written(tmp_path, patients(**changes)), list[str]()
+    settings(path, **more).read(lambda line: None, said.append)
+    assert len(said) == 1 and said[0].startswith(f"{path}: {note}")
+
+
+def test_a_plain_table_has_nothing_doubtful(tmp_path: Path) -> None:
+    assert loaded(written(tmp_path, patients())).notes == ()
