@@ -14,6 +14,14 @@ from sim.record.words import least_text
 
 MOST_TOLD = 10
 """So many mistakes are told in a line each; of more it is said how many there are."""
+LONGEST_LINE = 600
+"""A mistake's line has no more letters: whatever a user has written may be shown in one."""
+LONGEST_NAME = 80
+"""Of one name in it no more are shown."""
+_LONGEST_OPTION = 200
+_LONGEST_PATH = 160
+_LONGEST_WHAT = 300
+_LONGEST_ALLOWED = 150
 _LONGEST = 60
 _NEAR = 0.65
 
@@ -76,11 +84,11 @@ class Refusal(ValueError):
 class ScenarioError(Exception):
     """A user's mistakes; `args` are lines ``file:line:column: path: what; allowed: ...``, one each.
 
-    Its text has no more than `MOST_TOLD` of them.
+    Its text has no more than `MOST_TOLD` of them, of `LONGEST_LINE` printable letters at most.
     """
 
     def __str__(self) -> str:
-        lines = [str(line) for line in self.args]
+        lines = [shortened(printable(str(line)), LONGEST_LINE) for line in self.args]
         more = len(lines) - MOST_TOLD
         return "\n".join(lines[:MOST_TOLD] + [f"and {more} more"] * (more > 0))
 
@@ -128,10 +136,39 @@ def dotted(path: Sequence[str | int]) -> str:
 def scenario_error(
     place: Place, path: Sequence[str | int], what: str, allowed: str
 ) -> ScenarioError:
-    """The error of a mistake at ``place`` in the part ``path``."""
-    where = f"{place}: {dotted(path)}" if path or place.line else str(place)
-    line = f"{where}: {what}; allowed: {allowed}"
-    return ScenarioError("".join(c if c.isprintable() else " " for c in line))
+    """The error of a mistake at ``place`` in the part ``path``; what is long in it is cut."""
+    parts = [shortened(str(part), LONGEST_NAME) for part in path]
+    at = str(place) if place.line else shortened(str(place), _LONGEST_OPTION)
+    where = f"{at}: {shortened(dotted(parts), _LONGEST_PATH)}" if path or place.line else at
+    told = f"{where}: {shortened(what, _LONGEST_WHAT)}; allowed: "
+    room = max(_LONGEST_ALLOWED, LONGEST_LINE - len(told))
+    return ScenarioError(printable(told + _fewer(allowed, room)))
+
+
+def printable(text: str) -> str:
+    """A text in one line, without what makes a terminal do something else than show it."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of so many letters at most; of a longer one the beginning and the end."""
+    if len(text) <= most:
+        return text
+    end = (most - 3) // 3
+    return f"{text[: most - 3 - end]}...{text[-end:]}"
+
+
+def _fewer(listed: str, most: int) -> str:
+    """What is allowed, of so many letters at most; of a longer list as many as there is room for.
+
+    `a, b, c, d` becomes `a, b and 2 more`.
+    """
+    if len(listed) <= most:
+        return listed
+    head, comma, _ = listed[: most - len(" and 1,000,000 more")].rpartition(", ")
+    if not comma:
+        return shortened(listed, most)
+    return f"{head} and {listed.count(', ') - head.count(', '):,} more"
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
@@ -163,8 +200,7 @@ def shown(value: Any) -> str:
         return "a list"
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
-    text = repr(value)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return shortened(repr(value), _LONGEST)
 
 
 def installing(extra: str) -> str:

@@ -5,16 +5,20 @@ number.
 """
 
 import re
+import unicodedata
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, shown
 
+_MICRO = Fraction(1, 1_000_000)
 _TIMES = {
     **dict.fromkeys(("second", "sec", "s"), Fraction(1)),
     **dict.fromkeys(("millisecond", "ms"), Fraction(1, 1_000)),
-    **dict.fromkeys(("microsecond", "us"), Fraction(1, 1_000_000)),
+    # The sign for micro is two characters, one of them a Greek letter, that look the same.
+    **dict.fromkeys(("microsecond", "us", "\N{MICRO SIGN}s", "\N{GREEK SMALL LETTER MU}s"), _MICRO),
+    **dict.fromkeys(("nanosecond", "ns"), Fraction(1, 1_000_000_000)),
     **dict.fromkeys(("minute", "min"), Fraction(60)),
     **dict.fromkeys(("hour", "h"), Fraction(3_600)),
     **dict.fromkeys(("day", "d"), Fraction(86_400)),
@@ -23,40 +27,63 @@ _TIMES = {
 _SIZES = {**dict.fromkeys(("byte", "B"), Fraction(1)), "bit": Fraction(1, 8)}
 _POWERS = dict.fromkeys(("watt", "W"), Fraction(1))
 _ENERGIES = {**dict.fromkeys(("joule", "J"), Fraction(1)), "Wh": Fraction(3_600)}
-_OF_BASE = {"s": _TIMES, "B": _SIZES, "W": _POWERS, "J": _ENERGIES}
+# Of paper, exactly.
+_LENGTHS = {
+    "in": Fraction(1),
+    "cm": Fraction(100, 254),
+    "mm": Fraction(10, 254),
+    "pt": Fraction(1, 72),
+}
+_OF_BASE = {"s": _TIMES, "B": _SIZES, "W": _POWERS, "J": _ENERGIES, "in": _LENGTHS}
+# Of times and lengths a prefix would be a slip of the pen: 50 Ms are 579 days.
+_WITH_PREFIX = ("B", "W", "J")
 _PREFIXES = {
+    "": 1,
     **dict.fromkeys(("kilo", "k"), 1_000),
     **dict.fromkeys(("mega", "M"), 1_000**2),
     **dict.fromkeys(("giga", "G"), 1_000**3),
+    **dict.fromkeys(("tera", "T"), 1_000**4),
     **dict.fromkeys(("kibi", "Ki"), 1_024),
     **dict.fromkeys(("mebi", "Mi"), 1_024**2),
     **dict.fromkeys(("gibi", "Gi"), 1_024**3),
+    **dict.fromkeys(("tebi", "Ti"), 1_024**4),
 }
-_NAMED = {name: (size, base) for base, names in _OF_BASE.items() for name, size in names.items()}
-# A name of one letter has no plural: "Bs" might as well be meant for "B/s".
-_PLURALS = {f"{name}s": meant for name, meant in _NAMED.items() if len(name) > 1}
+_SHORTEST_WORD = 3
+"""Shorter names have no plural: "Bs" might as well be meant for "B/s"."""
+
+
+def _names(base: str) -> dict[str, Fraction]:
+    """What may be written of a base, without prefixes, and how many of it each is."""
+    named = _OF_BASE[base]
+    plurals = {f"{name}s": size for name, size in named.items() if len(name) >= _SHORTEST_WORD}
+    return named | plurals
+
+
 _UNITS = {
     prefix + name: (factor * size, base)
-    for prefix, factor in {"": 1, **_PREFIXES}.items()
-    for name, (size, base) in {**_PLURALS, **_NAMED}.items()
+    for base in _OF_BASE
+    for prefix, factor in (_PREFIXES if base in _WITH_PREFIX else {"": 1}).items()
+    for name, size in _names(base).items()
 }
-# Of paper, exactly; nobody prints kilo-inches, so they take no prefix.
-_UNITS |= {
-    "in": (Fraction(1), "in"),
-    "cm": (Fraction(100, 254), "in"),
-    "mm": (Fraction(10, 254), "in"),
-    "pt": (Fraction(1, 72), "in"),
+_USUAL = {
+    "s": ("ns", "us", "ms", "s", "min", "h", "d", "week"),
+    "B": ("B", "kB", "MB", "GB", "TB"),
+    "B/s": ("kbit/s", "Mbit/s", "Gbit/s", "kB/s", "MB/s", "GB/s"),
+    "1/s": ("/ s", "/ min", "/ h", "/ d"),
+    "W": ("W", "kW"),
+    "J": ("J", "Wh", "kWh"),
+    "1/B": ("/ MB", "/ GB"),
+    "1/J": ("/ Wh", "/ kWh"),
+    "in": ("in", "cm", "mm", "pt"),
 }
+"""By base what is offered to who wrote none, or another one."""
 # What people write beside what is defined above.
 _ABBREVIATED = {"m": "min", "hr": "h", "hrs": "h", "/m": "/ min", "/hr": "/ h", "/ hr": "/ h"}
-_USUAL = (
-    *("s", "ms", "min", "h", "d", "/ s", "/ min", "/ h", "/ d"),
-    *("B", "kB", "MB", "GB", "kbit/s", "Mbit/s", "Gbit/s", "kB/s", "MB/s", "GB/s"),
-    *("W", "kW", "Wh", "kWh", "/ MB", "/ GB", "/ Wh", "/ kWh"),
-)
 _RATIOS = ("B/s", "1/s", "1/B", "1/J")
-_QUANTITY = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(.*)", re.ASCII)
-_UNIT = re.compile(r"(?:1\s*)?/\s*([A-Za-z]+)|([A-Za-z]+)(?:\s*/\s*([A-Za-z]+))?")
+_QUANTITY = re.compile(
+    r"([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*((?:1\s*/)?[^\d_.,']*)"
+)
+_UNIT = re.compile(r"(?:1\s*)?/\s*([^\W\d_]+)|([^\W\d_]+)(?:\s*/\s*([^\W\d_]+))?")
 _ABOVE_ZERO = r"\+?(?=[0-9.]*[1-9])(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _LONGEST = 64
 _NONE = (Fraction(0), "")
@@ -75,7 +102,7 @@ def parse(text: Any, base: str, example: str) -> float:
     if found != base:
         meant = _meant(unit, base)
         near = f", did you mean '{number} {meant}'?" if meant else ""
-        raise Refusal(f"{unit!r} is not a unit that fits here{near}", f"e.g. '{example}'")
+        raise Refusal(f"{unit!r} is not a unit that fits here{near}", _allowed(base, example))
     exact = Fraction(number) * factor
     if exact < 0:
         raise Refusal(f"{text.strip()!r} is negative", f"e.g. '{example}'")
@@ -83,6 +110,11 @@ def parse(text: Any, base: str, example: str) -> float:
         return float(exact)
     except OverflowError:
         raise Refusal(f"{text.strip()!r} is too large", f"e.g. '{example}'") from None
+
+
+def _allowed(base: str, example: str) -> str:
+    """The units of a base, for who needs to be told of them."""
+    return f"{', '.join(_USUAL[base])}, e.g. '{example}'"
 
 
 def _parts(text: Any, base: str, example: str) -> tuple[str, str]:
@@ -93,15 +125,29 @@ def _parts(text: Any, base: str, example: str) -> tuple[str, str]:
     stripped = str(text).strip()
     match = _QUANTITY.fullmatch(stripped) if len(stripped) <= _LONGEST else None
     if match is None:
-        shown = stripped if len(stripped) <= _LONGEST else stripped[:_LONGEST] + "..."
-        raise Refusal(f"{shown!r} is not a quantity", allowed)
+        meant = _in_digits(stripped)
+        near = f", did you mean '{meant}'?" if meant else ""
+        raise Refusal(f"{shown(stripped)} is not a quantity{near}", allowed)
     number, unit = match.groups()
     if not unit:
-        spaced = example.lstrip("0123456789.")
-        units = (" ms", " s", " min", " h") if base == "s" else (spaced,)
-        fitting = ", ".join(f"'{number}{unit}'" for unit in units)
-        raise Refusal(f"{text!r} needs a unit", f"e.g. {fitting}")
+        raise Refusal(f"{text!r} needs a unit", _allowed(base, _like(number, example)))
     return number, unit
+
+
+def _like(number: str, example: str) -> str:
+    """A number with the unit of an example."""
+    return number + example.lstrip("-0123456789.")
+
+
+def _in_digits(text: str) -> str | None:
+    """The same with a number as it is read: no commas, no other script's digits."""
+    plain = "".join(str(unicodedata.decimal(one, one)) for one in text)
+    plain = plain.replace("\N{MINUS SIGN}", "-")
+    plain = re.sub(r"(?<=[0-9])[_' ](?=[0-9]{3}(?![0-9]))", "", plain)
+    # 1,000 may be one, or a thousand.
+    plain = re.sub(r"^([-+]?[0-9]+),(?![0-9]{3}(?![0-9]))(?=[0-9]+(?![0-9.,]))", r"\1.", plain)
+    match = _QUANTITY.fullmatch(plain) if plain != text and len(plain) <= _LONGEST else None
+    return plain if match and _unit(match[2])[1] else None
 
 
 def _meant(unit: str, base: str) -> str | None:
@@ -111,7 +157,7 @@ def _meant(unit: str, base: str) -> str | None:
     plain = re.sub(r"^([kKmMgG]?)b(?=/|$)", r"\1bit", plain)
     per = f"{plain}/s" if base == "B/s" else f"/ {plain}" if base.startswith("1/") else plain
     candidates = [plain, per, *(_ABBREVIATED.get(one.casefold(), one) for one in (plain, per))]
-    spelt = {_folded(one): one for one in _USUAL}
+    spelt = {_folded(one): one for one in _USUAL[base]}
     candidates += [spelt[_folded(one)] for one in candidates if _folded(one) in spelt]
     return next((one for one in candidates if _unit(one)[1] == base), None)
 
@@ -132,17 +178,16 @@ def pattern(base: str, *, zero: bool = True) -> str:
 
 
 def _unit_pattern(base: str) -> str:
-    prefix = f"(?:{'|'.join(_PREFIXES)})?"
-    one = {
-        own: f"{prefix}(?:(?:{'|'.join(long)})s?|{'|'.join(short)})"
-        for own, names in _OF_BASE.items()
-        for long in ([name for name in names if len(name) > 1],)
-        for short in ([name for name in names if len(name) == 1],)
-    }
     counted, slash, divisor = base.partition("/")
     if not slash:
-        return one[base]
-    return rf"{one.get(counted, '(?:1 *)?')}\s*/\s*{one[divisor]}"
+        return _one_pattern(base)
+    several = "(?:1 *)?" if counted == "1" else _one_pattern(counted)
+    return rf"{several}\s*/\s*{_one_pattern(divisor)}"
+
+
+def _one_pattern(base: str) -> str:
+    prefix = f"(?:{'|'.join(filter(None, _PREFIXES))})?" if base in _WITH_PREFIX else ""
+    return f"{prefix}(?:{'|'.join(_names(base))})"
 
 
 def quantity(text: str) -> tuple[float, str] | None:

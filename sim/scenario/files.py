@@ -8,8 +8,17 @@ from typing import Any
 
 from models.tasks import TASKS, TaskSettings
 from sim.faults import FAULTS, Fault
+from sim.record.cells import LINE_END, cells, number
 from sim.record.code import own
-from sim.record.errors import Mistakes, Path, Place, Refusal, did_you_mean, scenario_error
+from sim.record.errors import (
+    Mistakes,
+    Path,
+    Place,
+    Refusal,
+    did_you_mean,
+    scenario_error,
+    shown,
+)
 from sim.scenario.regions import TABLES as REGION_TABLES
 from sim.scenario.yaml_loader import Document, read_text
 
@@ -58,16 +67,24 @@ def _read_table(
     if not isinstance(name := part.get(key), str):
         return
     file = folder / name
-    if not file.is_file():
-        what = f"no such file {name!r}"
+    if not _is_file(file):
+        what = f"no such file {shown(name)}"
         raise scenario_error(document.place(path), path, what, f"a CSV file of {content}")
     rows: list[list[Any]] = []
     part[key] = rows
-    for here, cells in _cells(file):
-        for column, (_, place) in enumerate(cells):
+    for here, row in _rows(file, path):
+        for column, (_, place) in enumerate(row):
             document.values[(*path, len(rows), column)] = place
         document.values[(*path, len(rows))] = here
-        rows.append([read(cell, path, place) for cell, place in cells])
+        rows.append([read(cell, path, place) for cell, place in row])
+
+
+def _is_file(file: FilePath) -> bool:
+    """Whether a file has that name: one that is too long for the system has none."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def _part(document: Document, path: Path) -> dict[str | int, Any]:
@@ -78,15 +95,23 @@ def _part(document: Document, path: Path) -> dict[str | int, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _cells(file: FilePath) -> Iterator[tuple[Place, list[tuple[str, Place]]]]:
-    """Each line that isn't blank: its place, and its cells with theirs."""
-    for line, text in enumerate(read_text(file, _LARGEST_TABLE_BYTES).splitlines(), start=1):
-        cells, column = [], 1
-        for cell in text.split(",") if text.strip() else ():
-            cells.append((cell, Place(str(file), line, column)))
-            column += len(cell) + 1
-        if cells:
-            yield Place(str(file), line, 1), cells
+def _rows(file: FilePath, path: Path) -> Iterator[tuple[Place, list[tuple[str, Place]]]]:
+    """Each line that isn't blank: its place, and its cells, stripped, with theirs.
+
+    `path`: what names the file, for mistakes.
+    """
+    text = read_text(file, _LARGEST_TABLE_BYTES)
+    for line, written in enumerate(LINE_END.split(text), start=1):
+        if not written.strip():
+            continue
+        try:
+            row = [
+                (cell.strip(), Place(str(file), line, column)) for cell, column in cells(written)
+            ]
+        except Refusal as refusal:
+            place = Place(str(file), line, int(refusal.path[0]))
+            raise scenario_error(place, path, refusal.what, refusal.allowed) from None
+        yield Place(str(file), line, 1), row
 
 
 def _read_regions(document: Document, folder: FilePath) -> None:
@@ -95,35 +120,34 @@ def _read_regions(document: Document, folder: FilePath) -> None:
     if not isinstance(name := part.get(key), str) or name in REGION_TABLES:
         return
     file = folder / name
-    if not file.is_file():
-        what = f"no such file {name!r}{did_you_mean(name, REGION_TABLES)}"
+    if not _is_file(file):
+        what = f"no such file {shown(name)}{did_you_mean(name, REGION_TABLES)}"
         allowed = f"{', '.join(REGION_TABLES)}, or a CSV file of regions"
         raise scenario_error(document.place(_REGIONS), _REGIONS, what, allowed)
-    rows = _cells(file)
+    rows = _rows(file, _REGIONS)
     _, header = next(rows, (None, []))
-    columns = [column.strip() for column, _ in header[1:]]
+    columns = [column for column, _ in header[1:]]
     if len(set(columns)) < max(1, len(columns)):
         what, allowed = "has no header of different names", "region,NAME,...,uplink,downlink"
         raise scenario_error(Place(str(file)), _REGIONS, what, allowed)
     part[key] = regions = dict[str, Any]()
-    for here, ((region, _), *cells) in rows:
-        path = (*_REGIONS, name := region.strip())
-        if len(cells) != len(columns) or name in regions:
-            wrong = f"{name} is there twice" if name in regions else f"has {len(cells) + 1} cells"
+    for here, ((region, _), *row) in rows:
+        path = (*_REGIONS, region)
+        if len(row) != len(columns) or region in regions:
+            twice = region in regions
+            wrong = f"{shown(region)} is there twice" if twice else f"has {len(row) + 1} cells"
             allowed = f"{len(columns) + 1} in each line, as in the header; each region once"
             raise scenario_error(here, _REGIONS, wrong, allowed)
         document.values[path] = here
-        regions[name] = _region(document, path, dict(zip(columns, cells, strict=True)))
+        regions[region] = _region(document, path, dict(zip(columns, row, strict=True)))
 
 
-def _region(
-    document: Document, path: Path, cells: Mapping[str, tuple[str, Place]]
-) -> dict[str, Any]:
+def _region(document: Document, path: Path, row: Mapping[str, tuple[str, Place]]) -> dict[str, Any]:
     """One region's settings; the columns that have no meaning of their own are regions."""
     latency = dict[str, str]()
     region: dict[str, Any] = {"latency": latency}
-    for column, (cell, place) in cells.items():
-        if text := cell.strip():
+    for column, (text, place) in row.items():
+        if text:
             is_own = column in ("uplink", "downlink", "utc_offset")
             (region if is_own else latency)[column] = text
             document.values[(*path, column) if is_own else (*path, "latency", column)] = place
@@ -131,15 +155,14 @@ def _region(
 
 
 def _number(cell: str, path: Path, place: Place) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        what = f"{cell.strip()!r} is not a number"
-        raise scenario_error(place, path, what, "numbers, separated by commas") from None
+    if (found := number(cell)) is None:
+        what = f"{shown(cell)} is not a number"
+        raise scenario_error(place, path, what, "numbers as 12, 0.5 or 1e3, separated by commas")
+    return found
 
 
 def _text(cell: str, path: Path, place: Place) -> str:
-    return cell.strip()
+    return cell
 
 
 def _complete_paths(document: Document, folder: FilePath) -> None:

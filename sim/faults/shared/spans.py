@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sim.record.errors import Place, Refusal
+from sim.record.cells import Cell, cells, number
+from sim.record.errors import Place, Refusal, shown
 from sim.record.settings import LONGEST_S, file_digest
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ _FILE = ("file",)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_Mistake = tuple[str, str, str]
-"""Of a row: the column, what is wrong there, and what would be right."""
+_Mistake = tuple[int, str, str]
+"""In a row: the column, what is wrong there, and what would be right."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def read(file: str, sha256: str, unit_s: float) -> Spans:
 
 def place_of(file: str, name: str) -> Place:
     """Where a node is first named in a file that has been read."""
-    header = _header(file)
-    for number, text in _rows(file):
-        if _cells(text)[header.index("node")] == name:
-            return Place(file, number, _column(text, header, "node"))
+    column = _header(file).index("node")
+    for line, text in _rows(file):
+        if (cell := _cells(file, line, text)[column]).text == name:
+            return Place(file, line, cell.column)
     return Place(file)
 
 
@@ -158,19 +158,18 @@ def _rows(file: str) -> Iterator[tuple[int, str]]:
     return ((number, text) for number, text in _lines(file) if number > 1)
 
 
-def _cells(text: str) -> list[str]:
-    return next(csv.reader([text]))
-
-
-def _column(text: str, header: Sequence[str], name: str) -> int:
-    """Where a cell begins in its line, if no cell is quoted."""
-    return 1 + sum(len(cell) + 1 for cell in text.split(",")[: header.index(name)])
+def _cells(file: str, line: int, text: str) -> list[Cell]:
+    try:
+        return list(cells(text))
+    except Refusal as refusal:
+        place = Place(file, line, int(refusal.path[0]))
+        raise Refusal(f"{place}: {refusal.what}", refusal.allowed, _FILE) from None
 
 
 def _header(file: str) -> list[str]:
     """The columns' names."""
-    number, text = next(_lines(file), (0, ""))
-    names = [cell.strip() for cell in _cells(text)] if number == 1 else []
+    line, text = next(_lines(file), (0, ""))
+    names = [cell.text.strip() for cell in _cells(file, line, text)] if line == 1 else []
     for name in COLUMNS:
         if (count := names.count(name)) != 1:
             what = f"has {count or 'no'} column{'s' if count else ''} {name!r} in its first line"
@@ -180,37 +179,37 @@ def _header(file: str) -> list[str]:
 
 def _first_wrong(file: str, header: Sequence[str], unit_s: float, said: str = "") -> Refusal:
     """The first mistake in a row; if none is found, what the reader `said`."""
-    for number, text in _rows(file):
-        for column, what, allowed in _wrong(_cells(text), header, unit_s):
-            place = Place(file, number, _column(text, header, column))
-            return Refusal(f"{place}: {what}", allowed, _FILE)
+    for line, text in _rows(file):
+        for column, what, allowed in _wrong(_cells(file, line, text), header, unit_s):
+            return Refusal(f"{Place(file, line, column)}: {what}", allowed, _FILE)
     return Refusal(f"{file}: is no CSV file ({' '.join(said.split())})", ALLOWED, _FILE)
 
 
-def _wrong(cells: Sequence[str], header: Sequence[str], unit_s: float) -> Iterator[_Mistake]:
-    if len(cells) != len(header):
-        yield header[0], f"a row of {len(cells)} cells", f"{len(header)}, as in the first line"
+def _wrong(row: Sequence[Cell], header: Sequence[str], unit_s: float) -> Iterator[_Mistake]:
+    if len(row) != len(header):
+        yield 1, f"a row of {len(row)} cells", f"{len(header)}, as in the first line"
         return
-    node, begin, end = (cells[header.index(name)] for name in COLUMNS)
-    if not node:
-        yield "node", "names no node", "a name"
-    from_s, until_s = (_number(cell) * unit_s for cell in (begin, end))
-    for column, cell, seconds in (("from", begin, from_s), ("until", end, until_s)):
-        if not math.isfinite(seconds):
-            yield column, f"{cell!r} is not a number", "a number"
+    node, begin, end = (row[header.index(name)] for name in COLUMNS)
+    if not node.text:
+        yield node.column, "names no node", "a name"
+    from_s, until_s = (_seconds(cell, unit_s) for cell in (begin, end))
+    for cell, seconds in ((begin, from_s), (end, until_s)):
+        if math.isnan(seconds):
+            yield cell.column, f"{shown(cell.text)} is not a number", "a number"
         elif seconds < 0:
-            yield column, f"{cell} is negative", "zero, when the file begins, or more"
+            what, allowed = f"{cell.text} is negative", "zero, when the file begins, or more"
+            yield cell.column, what, allowed
         elif seconds > LONGEST_S:
-            yield column, f"{cell} is too large", f"at most {LONGEST_S:g} s"
+            yield cell.column, f"{cell.text} is too large", f"at most {LONGEST_S:g} s"
     if until_s <= from_s:
-        yield "until", f"{end} is not after {begin}", "an end that comes after its beginning"
+        what = f"{end.text} is not after {begin.text}"
+        yield end.column, what, "an end that comes after its beginning"
 
 
-def _number(cell: str) -> float:
-    try:
-        return math.nan if "_" in cell else float(cell)
-    except ValueError:
-        return math.nan
+def _seconds(cell: Cell, unit_s: float) -> float:
+    """NaN for what is no number."""
+    found = number(cell.text)
+    return math.nan if found is None else found * unit_s
 
 
 def _overlap(file: str, header: Sequence[str], pairs: Ints) -> Refusal:
@@ -218,7 +217,9 @@ def _overlap(file: str, header: Sequence[str], pairs: Ints) -> Refusal:
     above, below = np.sort(pairs, axis=0)
     first = int(below.argmin())
     wanted = (int(above[first]), int(below[first]))
-    (other, _), (number, text) = (row for k, row in enumerate(_rows(file)) if k in wanted)
-    place = Place(file, number, _column(text, header, "from"))
-    what = f"overlaps the span of {_cells(text)[header.index('node')]} in line {other}"
+    (other, _), (line, text) = (row for k, row in enumerate(_rows(file)) if k in wanted)
+    row = _cells(file, line, text)
+    node, begin, _ = (row[header.index(name)] for name in COLUMNS)
+    what = f"overlaps the span of {node.text} in line {other}"
+    place = Place(file, line, begin.column)
     return Refusal(f"{place}: {what}", "spans of a node that are apart, or touch", _FILE)

@@ -129,11 +129,11 @@ PerSecond = Annotated[
 
 Bytes = Annotated[
     float,
-    BeforeValidator(_parser("B", "4 GB")),
+    BeforeValidator(_parser("B", "14 MB")),
     AfterValidator(_above_zero),
     _within(*_SIZES, "B"),
     PlainSerializer(_writer("B"), return_type=str, when_used="json"),
-    _schema("B", "4 GB", zero=False),
+    _schema("B", "14 MB", zero=False),
 ]
 """A size above zero; a float in bytes."""
 

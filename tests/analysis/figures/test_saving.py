@@ -125,7 +125,10 @@ def invoke(tmp_path: Path, *arguments: str) -> str:
             "--from 50 s, --to 40 s: show nothing of the run; allowed: --from before --to, within "
             "0 s to 60 s",
         ),
-        (("--from", "1"), "--from: '1' needs a unit; allowed: e.g. '1 ms', '1 s', '1 min', '1 h'"),
+        (
+            ("--from", "1"),
+            "--from: '1' needs a unit; allowed: ns, us, ms, s, min, h, d, week, e.g. '1 min'",
+        ),
         (
             ("--baseline", "x", "--figure", "clients"),
             "--baseline: the figure clients has no such choice; allowed with: difference, map",
@@ -143,8 +146,11 @@ def invoke(tmp_path: Path, *arguments: str) -> str:
             "has no protocol 'x'; allowed: local, fedavg",
         ),
         (("--protocol", "x"), "has no protocol 'x'; allowed: local, fedavg"),
-        (("--width", "8.5"), "--width: '8.5' needs a unit; allowed: e.g. '8.5cm'"),
-        (("--width", "3 s"), "--width: 's' is not a unit that fits here; allowed: e.g. '8.5cm'"),
+        (("--width", "8.5"), "--width: '8.5' needs a unit; allowed: in, cm, mm, pt, e.g. '8.5cm'"),
+        (
+            ("--width", "3 s"),
+            "--width: 's' is not a unit that fits here; allowed: in, cm, mm, pt, e.g. '8.5cm'",
+        ),
         (("--width", "4cm"), "--width: is 4 cm; allowed: 5 cm to 60 cm"),
         (("--figure", "clients", "--node", "x"), "has no scores of x; allowed: client_0, client_1"),
     ],

@@ -271,6 +271,8 @@ WRONG = [
     (TRACE + "client_2,nan,5\n", "trace.csv:6:10: 'nan' is not a number; allowed: a number"),
     (TRACE + "client_2,5,inf\n", "trace.csv:6:12: 'inf' is not a number; allowed: a number"),
     (TRACE + "client_2,1_0,20\n", "trace.csv:6:10: '1_0' is not a number; allowed: a number"),
+    (TRACE + '"client_2",0x5,20\n', "trace.csv:6:12: '0x5' is not a number; allowed: a number"),
+    (TRACE + 'client_2,"5,6\n', "trace.csv:6:10: has a quotation mark that is not closed, or"),
     (TRACE + "client_2,-1,5\n", "trace.csv:6:10: -1 is negative; allowed: zero, when the file"),
     (TRACE + "client_2,0,1e13\n", "trace.csv:6:12: 1e13 is too large; allowed: at most 1e+12 s"),
     (TRACE + "client_2,5,5\n", "trace.csv:6:12: 5 is not after 5; allowed: an end that comes aft"),

@@ -222,7 +222,7 @@ MISTAKES = [
     (["evaluation.clients=3,all"], "--vary evaluation.clients: evaluation.clients: changes what"),
     (
         ["duration=1 h,5"],
-        "--vary duration=5: duration: 5 needs a unit; allowed: e.g. ",
+        "--vary duration=5: duration: 5 needs a unit; allowed: ns, us, ",
     ),
     (["duration=*a"], "--vary duration=*a: duration: '*a' is no YAML value"),
     (

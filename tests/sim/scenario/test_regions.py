@@ -131,7 +131,7 @@ def test_a_sweep_and_with_settings_may_change_them(tmp_path: Path) -> None:
         ("", "table.csv:1:1: network.regions.table: has no header of different names"),
         ("region,a,a\n", "table.csv:1:1: network.regions.table: has no header of different names"),
         ("region,here\nhere\n", "table.csv:2:1: network.regions.table: has 1 cells; allowed: 2 in"),
-        ("region,here\nhere,1 s\nhere,1 s\n", "table.csv:3:1: network.regions.table: here is th"),
+        ("region,here\nhere,1 s\nhere,1 s\n", "table.csv:3:1: network.regions.table: 'here' is th"),
         ("region,here\nhere,9\n", "table.csv:2:6: network.regions.table.here.latency.here: '9' ne"),
         ("region,here,is\nhere,1 s,2 s\n", "table.csv:2:10: network.regions.table.here.latency.is"),
         ("region,here,uplink\nhere,1 s,2\n", "table.csv:2:10: network.regions.table.here.uplink: "),

@@ -144,7 +144,7 @@ def test_a_server_fault_without_a_server_is_fine() -> None:
 def test_a_latency_file_is_read_into_the_scenario(tmp_path: Path) -> None:
     folder = tmp_path / "world"
     folder.mkdir()
-    (folder / "pairs.csv").write_text("0,1.5,2\n1.5,0,3\n\n2,3,0\n", encoding="utf-8")
+    (folder / "pairs.csv").write_text('0,"1.5",2\r\n1.5, 0,3e0\n\n"2",3,0\r', encoding="utf-8")
     path = folder / "scenario.yaml"
     overrides = ["clients.count=2", "network.latency={matrix: pairs.csv, unit: ms}"]
     path.write_text(dump(load("server_crash")), encoding="utf-8")
@@ -159,10 +159,20 @@ def test_a_latency_file_is_read_to_the_place_of_its_mistake(tmp_path: Path) -> N
     (tmp_path / "pairs.csv").write_text("0,1\n1,abc\n", encoding="utf-8")
     (tmp_path / "ragged.csv").write_text("0,1\n1\n", encoding="utf-8")
     (tmp_path / "negative.csv").write_text("0,1\n-1,0\n", encoding="utf-8")
+    (tmp_path / "grouped.csv").write_text("0,\x0b1\n\n1,5_0\n", encoding="utf-8")
+    (tmp_path / "infinite.csv").write_text("0,1\n1,inf\n", encoding="utf-8")
+    (tmp_path / "open.csv").write_text('0,1\n1,"0\n', encoding="utf-8")
     path = tmp_path / "scenario.yaml"
     path.write_text(dump(load("no_faults")), encoding="utf-8")
     for name, place, what in (
         ("pairs", ":2:3: network.latency.matrix", "'abc' is not a number"),
+        ("grouped", ":3:3: network.latency.matrix", "'5_0' is not a number"),
+        ("infinite", ":2:3: network.latency.matrix", "'inf' is not a number"),
+        (
+            "open",
+            ":2:3: network.latency.matrix",
+            "has a quotation mark that is not closed, or not at the cell's end",
+        ),
         ("ragged", ":2:1: network.latency.matrix.1", "row 2 has 1 numbers"),
         ("negative", ":2:1: network.latency.matrix.1.0", "-1.0 is too small"),
     ):
