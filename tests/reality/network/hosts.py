@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from tests.reality.network import switch
-from tests.reality.network.namespace import namespace
+from tests.reality.network.namespace import inside, namespace
 
 EVERYONE = "198.18.0.0/24"
 PRIORITY = 10
@@ -127,6 +127,10 @@ class Hosts:
         switch.served_first(process.pid, PRIORITY)
         self._processes[name].append(process)
         return process
+
+    def socket_on(self, name: str, kind: socket.SocketKind) -> socket.socket:
+        """One on that host, used by this process, which no crash of the host closes."""
+        return inside(self._namespaces[name], lambda: socket.socket(socket.AF_INET, kind))
 
     def switch_on(self, name: str) -> None:
         """A host begins, or begins anew after `crash`, with nothing running and no connections."""
