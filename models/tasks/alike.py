@@ -3,6 +3,7 @@
 Names that look the same, and the same contents under two names.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
@@ -10,6 +11,7 @@ from sim.record.errors import Refusal
 
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters, signs and marks that draw nothing."""
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 _VARIATIONS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 """Selectors of variants of the character before."""
 
@@ -17,7 +19,8 @@ _VARIATIONS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 def told_apart(
     source: str, kind: str, names: Iterable[str], setting: Sequence[str | int]
 ) -> list[str]:
-    """A line for each two of the names, `kind` in the plural, that differ in case or width alone.
+    """A line for each two of the names, `kind` in the plural, that differ in case or width alone,
+    or are one number, as 1, 01 and 1.0 are.
 
     Raises Refusal at `setting` if two of them look the same: if they differ in the Unicode form
     (UAX #15: one or two characters for a letter with its accent), in invisible characters, or in
@@ -28,9 +31,9 @@ def told_apart(
         what = f"{source}: the {kind} {visible(one)} and {visible(other)} look the same"
         raise Refusal(what, "names that can be told apart, or one name", setting)
     return [
-        f"{source}: the {kind} {visible(one)} and {visible(other)} differ in case or width alone, "
-        "and count as two"
-        for one, other in _pairs(names, _folded)
+        f"{source}: the {kind} {visible(one)} and {visible(other)} {how}, and count as two"
+        for look, how in ((_folded, "differ in case or width alone"), (_number, "are one number"))
+        for one, other in _pairs(names, look)
     ]
 
 
@@ -48,7 +51,7 @@ def visible(name: str) -> str:
     return "".join(ascii(c)[1:-1] if _is_invisible(c) else c for c in repr(name))
 
 
-def _pairs(names: Iterable[str], look: Callable[[str], str]) -> list[tuple[str, str]]:
+def _pairs(names: Iterable[str], look: Callable[[str], Hashable]) -> list[tuple[str, str]]:
     """The names that look like one before, behind it."""
     listed = list(names)
     return [(listed[one], listed[other]) for one, other in repeated(map(look, listed))]
@@ -65,6 +68,11 @@ def _seen(name: str) -> str:
 def _folded(name: str) -> str:
     """What is the same in capitals, small letters, and letters of another width."""
     return unicodedata.normalize("NFKC", _seen(name)).casefold()
+
+
+def _number(name: str) -> float | str:
+    """The number that a name is written as, or else the name."""
+    return float(name) if _NUMBER.fullmatch(name) else name
 
 
 def _is_invisible(character: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from typing import Self
 
@@ -10,6 +11,15 @@ from pydantic import Field
 from models.tasks.settings import TaskSettings
 from sim.record.errors import Refusal
 from sim.record.settings.files import Sha256
+from sim.record.words import bytes_text
+
+
+def check_fits(what: str, size_bytes: int, path: tuple[str, ...]) -> None:
+    """Raise Refusal at `path` if `what` is larger than all of main memory, before it is read."""
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size_bytes > there:
+        told = f"{what} would take {bytes_text(size_bytes)}"
+        raise Refusal(told, f"less than main memory, {bytes_text(there)}", path)
 
 
 class FilesSettings(TaskSettings):

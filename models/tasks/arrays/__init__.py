@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from models.tasks.arrays.reading import arrays_at, files_at, parts_of
+from models.tasks.arrays.reading import arrays_at, files_at, label_columns, parts_of
 from models.tasks.labelled import TargetSettings
 from models.tasks.settings import Tell
 from sim.record.settings.files import AbsolutePath, file_digest
@@ -48,4 +48,7 @@ class ArraysSettings(TargetSettings):
         array that can't be used.
         """
         path = Path(self.path)
-        return parts_of(path, arrays_at(path), self.target)
+        parts = parts_of(path, arrays_at(path), self.target)
+        for place in label_columns(parts["training"]):
+            note(f"{path}: feature {place} of the training samples is the label itself")
+        return parts

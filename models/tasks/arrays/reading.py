@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import tokenize
 import zipfile
@@ -9,13 +10,14 @@ import zlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from models.metrics import Target
 from models.tasks.cohort import Split
+from models.tasks.files import check_fits
 from models.tasks.parts import Part
 from sim.record.errors import Refusal
 
@@ -28,6 +30,13 @@ _DAMAGE = (
     *(OSError, EOFError, ValueError, OverflowError, RuntimeError, MemoryError),
     *(struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
+_CHECKED_AT_ONCE = 1 << 24
+_MOST_PACKED = 1_100
+"""Bytes that one packed byte may hold: of deflate 1,032."""
+TOLERANCE = 1e-3
+"""How far from a whole number a label may be stored: as a float, it may be a rounding error off."""
+_GLANCE = 1_000
+"""Samples that most often tell that a feature isn't the label."""
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 """Of a zip file's member: its last two numbers are the lengths of what follows, name and extra."""
 
@@ -74,7 +83,10 @@ def arrays_at(path: Path) -> dict[str, Array]:
     """
     try:
         if path.is_dir():
-            found = {file.stem: _mapped(file, 0) for file in files_at(path)}
+            found = {
+                file.stem: _mapped(file, 0, file.stat().st_size, file.stem)
+                for file in files_at(path)
+            }
         else:
             found = _members(files_at(path)[0])
     except Refusal:
@@ -93,14 +105,32 @@ def _members(file: Path) -> dict[str, Array]:
             name, dot, _ = member.filename.rpartition(".npy")
             if not dot:
                 raise _refusal(file, f"holds {member.filename!r}, which is no array", _FILE)
-            if member.compress_type == zipfile.ZIP_STORED:
-                found[name] = _mapped(file, _start(file, member), name)
-            else:
-                with archive.open(member) as stream:
-                    _check_header(file, stream, name)
-                with archive.open(member) as stream:
-                    found[name] = np.lib.format.read_array(stream, allow_pickle=False)
+            if name in found:
+                raise _refusal(file, f"holds two arrays {name!r}", "each name once")
+            is_stored = member.compress_type == zipfile.ZIP_STORED
+            read = _stored if is_stored else _unpacked
+            found[name] = read(file, archive, member, name)
     return found
+
+
+def _stored(file: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Array:
+    # Who maps a member reads past its checksum.
+    with archive.open(member) as stream:
+        while stream.read(_CHECKED_AT_ONCE):
+            pass
+    return _mapped(file, _start(file, member), member.file_size, name)
+
+
+def _unpacked(file: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Array:
+    if member.file_size > _MOST_PACKED * max(1, member.compress_size):
+        what = f"{name} claims {member.file_size:,} bytes in {member.compress_size:,} packed ones"
+        raise _refusal(file, what, "a whole file as NumPy writes it")
+    check_fits(f"{file}: {name}", member.file_size, ("task", "path"))
+    with archive.open(member) as stream:
+        _check_header(file, stream, member.file_size, name)
+    with archive.open(member) as stream:
+        array: Array = np.lib.format.read_array(stream, allow_pickle=False)
+        return array
 
 
 def _start(file: Path, member: zipfile.ZipInfo) -> int:
@@ -112,11 +142,13 @@ def _start(file: Path, member: zipfile.ZipInfo) -> int:
     return member.header_offset + _LOCAL_HEADER.size + name_length + extra_length
 
 
-def _mapped(file: Path, start: int, name: str = "") -> Array:
-    """The array that is written from byte `start` on, changes to which reach no file."""
+def _mapped(file: Path, start: int, size: int, name: str) -> Array:
+    """The array that is written in `size` bytes from byte `start` on, changes to which reach no
+    file.
+    """
     with file.open("rb") as stream:
         stream.seek(start)
-        shape, fortran, dtype = _check_header(file, stream, name or file.stem)
+        shape, fortran, dtype = _check_header(file, stream, size, name)
         if 0 in shape:
             return np.empty(shape, dtype)
         # Columns first is rows first of the turned array.
@@ -125,8 +157,14 @@ def _mapped(file: Path, start: int, name: str = "") -> Array:
         return array.T if fortran else array
 
 
-def _check_header(file: Path, stream: Any, name: str) -> tuple[tuple[int, ...], bool, Any]:
-    """Shape, whether columns come first, and type. Raises Refusal for Python objects."""
+def _check_header(
+    file: Path, stream: IO[bytes], size: int, name: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and type, of an array in `size` bytes from here on.
+
+    Raises Refusal for Python objects, and unless that is what shape and type take.
+    """
+    start = stream.tell()
     version = np.lib.format.read_magic(stream)
     first = version == (1, 0)
     read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
@@ -134,6 +172,10 @@ def _check_header(file: Path, stream: Any, name: str) -> tuple[tuple[int, ...], 
     if dtype.hasobject:
         what = f"{name} holds Python objects, which are not unpickled"
         raise _refusal(file, what, "arrays of numbers")
+    claimed, there = math.prod(shape) * dtype.itemsize, size - (stream.tell() - start)
+    if min(shape, default=0) < 0 or claimed != there:
+        what = f"{name} claims {_by(shape) or '1'} numbers of {dtype} in {there:,} bytes"
+        raise _refusal(file, what, "a whole file as NumPy writes it")
     return shape, fortran, dtype
 
 
@@ -157,7 +199,17 @@ def parts_of(path: Path, arrays: Mapping[str, Array], target: Target) -> dict[Sp
         if there:
             parts[split] = _Reader(path, arrays, target).part(inputs, labels, sites)
     _check_shapes(path, {names[split][0]: part for split, part in parts.items()})
+    _check_scales(path, {trio[0]: arrays[trio[0]] for trio in names.values() if trio[0] in arrays})
     return parts
+
+
+def _check_scales(path: Path, inputs: Mapping[str, Array]) -> None:
+    """Bytes are scaled: beside them, other numbers would mean something else."""
+    (first, one), *others = inputs.items()
+    for name, other in others:
+        if (one.dtype == np.uint8) != (other.dtype == np.uint8):
+            what = f"{name} holds {other.dtype}, and {first} {one.dtype}; bytes are scaled to 0..1"
+            raise _refusal(path, what, "inputs of one type")
 
 
 def _check_shapes(path: Path, parts: Mapping[str, Part]) -> None:
@@ -167,6 +219,15 @@ def _check_shapes(path: Path, parts: Mapping[str, Part]) -> None:
         if other != shape:
             what = f"{name} has samples of {_by(other)}, and {first} of {_by(shape)} numbers"
             raise _refusal(path, what, "samples of one shape")
+
+
+def label_columns(part: Part) -> list[int]:
+    """The places of features that are the label itself in all samples."""
+    inputs, labels = part.inputs, part.labels
+    if inputs.ndim != 2:
+        return []
+    glance = np.flatnonzero((inputs[:_GLANCE] == labels[:_GLANCE, None]).all(axis=0)).tolist()
+    return [place for place in glance if np.array_equal(inputs[:, place], labels)]
 
 
 def _by(shape: tuple[int, ...]) -> str:
@@ -233,13 +294,15 @@ class _Reader:
         allowed = "whole numbers from 0" if whole else "finite numbers"
         if array.dtype.kind not in "buif":
             raise self._refusal(f"{name} holds {array.dtype}", allowed)
-        wrong = ~np.isfinite(array)
-        if whole:
-            wrong |= (array < 0) | (array != np.floor(array)) | (array >= 2**31)
+        with np.errstate(over="ignore", invalid="ignore"):
+            known = np.rint(array).astype(np.float64) if whole else array.astype(np.float32)
+            wrong = ~np.isfinite(known)
+            if whole:
+                wrong |= (known < 0) | (np.abs(array - known) > TOLERANCE) | (known >= 2**31)
         if wrong.any():
             place = int(np.flatnonzero(wrong)[0])
             raise self._refusal(f"{name}[{place}] is {array[place]}", allowed)
-        return array.astype(np.int64 if whole else np.float32)
+        return known.astype(np.int64) if whole else known
 
     def _sites(self, name: str, count: int) -> npt.NDArray[np.str_]:
         array = self._flat(name, count)

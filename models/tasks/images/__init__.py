@@ -16,6 +16,7 @@ from pydantic import Field
 
 from models.bits.code import cache_folder, digest, library_version
 from models.partitions.settings import Ints
+from models.tasks.alike import told_apart
 from models.tasks.images.files import FOLDER, Image, class_names, content, images_at
 from models.tasks.labelled import LabelledSettings
 from models.tasks.settings import Tell
@@ -57,6 +58,8 @@ class ImagesSettings(LabelledSettings):
         it; a label is a class's place in their order by name. See LabelledSettings.
         """
         images = images_at(Path(self.path))
+        for line in told_apart(self.path, "classes", class_names(images), FOLDER):
+            note(line)
         pixels = self._pixels(images, tell)
         splits = [image.split or "training" for image in images]
         return {

@@ -11,11 +11,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from models.tasks.files import check_fits
 from models.tasks.images.files import FOLDER
 from sim.record.errors import Refusal
 
 Pixels = npt.NDArray[np.uint8]
 
+_SIZE = ("task", "size")
 _MODES = ("1", "L", "P", "RGB", "LA", "PA", "RGBA")
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # What Pillow raises for files that are damaged, each in its own way.
@@ -28,6 +30,8 @@ def pixels(files: Sequence[Path], size: int, channels: int) -> Pixels:
     `channels`: 1 for the brightness (ITU-R 601-2), 3 for red, green and blue. Raises Refusal for
     the first that is damaged, or of a kind that can't be told by 8 opaque bits a channel.
     """
+    each = channels * size**2 * np.dtype(np.float32).itemsize  # what a network is given
+    check_fits(f"{len(files):,} images of {size} x {size} pixels", len(files) * each, _SIZE)
     found = np.empty((len(files), channels, size, size), dtype=np.uint8)
     for place, file in enumerate(files):
         image = _opened(file).convert("L" if channels == 1 else "RGB")

@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.api import types
 
 from models.metrics import Target
-from models.tasks.alike import repeated, told_apart
+from models.tasks.alike import told_apart
 from models.tasks.cohort import SPLITS, Split, split_named
 from models.tasks.parts import Part
 from models.tasks.table.reading import Rows
@@ -95,13 +95,6 @@ class Columns:
                 kind = f"{'classes' if name in label else 'categories'} of {name!r}"
                 values = sorted(map(str, column.dropna().unique()))
                 yield from told_apart(str(self._path), kind, values, of)
-                yield from self._one_number(kind, values)
-
-    def _one_number(self, kind: str, values: Sequence[str]) -> Iterator[str]:
-        numbers = pd.to_numeric(pd.Series(values), errors="coerce").dropna()
-        for one, other in repeated(numbers):
-            first, second = (values[numbers.index[place]] for place in (one, other))
-            yield f"{self._path}: the {kind} {first!r} and {second!r} count as two"
 
     def _is_constant(self, name: str) -> bool:
         def is_so(column: pd.Series[Any]) -> bool:

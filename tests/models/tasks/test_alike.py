@@ -48,8 +48,14 @@ def test_names_that_differ_in_case_or_width_are_told(names: tuple[str, str]) -> 
     ]
 
 
+def test_names_that_are_one_number_are_said() -> None:
+    assert told_apart("scans", "sites", ["01", "b", "1.0", "-1"], SETTING) == [
+        "scans: the sites '01' and '1.0' are one number, and count as two"
+    ]
+
+
 def test_other_names_are_let_be() -> None:
-    names = ["a", "a", "ä", "b", "a1", "a-1", "a_1", "1", "01", "", "O", "0", "\u200b1"]
+    names = ["a", "a", "ä", "b", "a1", "a-1", "a_1", "1", "10", "1a", "", "O", "0", "\u200b1"]
     assert told_apart("scans", "sites", names[:-1], SETTING) == []
     with pytest.raises(Refusal):
         told_apart("scans", "sites", names, SETTING)

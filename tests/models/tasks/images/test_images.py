@@ -95,6 +95,44 @@ def test_an_image_that_is_tested_and_trained_on_is_told(tmp_path: Path) -> None:
     assert "test/dog/02.png" in line and "train/cat/copy.jpeg" in line
 
 
+def test_an_image_of_two_classes_and_classes_that_look_alike_are_told(tmp_path: Path) -> None:
+    classes = ["cat", "Cat", "01", "1"]
+    folders = [f"{split}/{name}" for split in ("train", "test", "val") for name in classes]
+    path = write_all(tmp_path / "pets", *numbered(folders, 3))
+    write(path / "train" / "Cat" / "copy.png", "train/cat/02.png")
+    assert [line.removeprefix(f"{path}: ") for line in load(path, **DEALT).notes] == [
+        "the classes 'Cat' and 'cat' differ in case or width alone, and count as two",
+        "the classes '01' and '1' are one number, and count as two",
+        "1 training samples are the same as another of another class, as train/cat/02.png, which "
+        "is train/Cat/copy.png",
+    ]
+
+
+def test_a_link_to_an_image_that_is_trained_on_is_told(tmp_path: Path) -> None:
+    folders = [f"{split}/{pet}" for split in ("train", "test") for pet in PETS]
+    path = write_all(tmp_path / "pets", *numbered(folders, 4))
+    (path / "test" / "cat" / "00.png").unlink()
+    (path / "test" / "cat" / "00.png").symlink_to(path / "train" / "cat" / "00.png")
+    (line,) = load(path, **DEALT).notes
+    assert "1 of 8 test samples" in line and "test/cat/00.png, which is train/cat/00.png" in line
+
+
+def test_classes_that_look_the_same_are_refused(tmp_path: Path) -> None:
+    path = write_all(tmp_path / "pets", *numbered(["caf\u00e9", "cafe\u0301"], 5))
+    with pytest.raises(Refusal, match=r"'cafe\\u0301' and 'caf\xe9' look the same"):
+        load(path, **DEALT)
+
+
+def test_more_images_than_main_memory_holds_are_refused(
+    pets: Path, monkeypatch: MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sysconf", lambda name: {"SC_PAGE_SIZE": 4096}.get(name, 1))
+    what = "20 images of 8 x 8 pixels would take 5.1 kB; allowed: less than main memory, 4.1 kB"
+    with pytest.raises(Refusal, match=what) as refused:
+        load(pets, size=8, **DEALT)
+    assert refused.value.path == ("task", "size")
+
+
 def test_images_are_decoded_once(pets: Path, cache: Path, monkeypatch: MonkeyPatch) -> None:
     told: list[str] = []
     first = described(pets, **DEALT).load(2, told.append)

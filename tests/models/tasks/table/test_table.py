@@ -667,7 +667,7 @@ def test_missing_words_are_missing_and_true_is_true(tmp_path: Path) -> None:
         (
             {"smoker": ["1", "01", "a", "b"] * 15},
             {},
-            "the categories of 'smoker' '01' and '1' count as two",
+            "the categories of 'smoker' '01' and '1' are one number, and count as two",
         ),
     ],
 )
