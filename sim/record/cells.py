@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 from sim.record.errors import Refusal
 
-LINE_END = re.compile("\r\n|\r|\n")
-"""What ends a line for an editor: other characters that might are part of one."""
-
 _CELL = re.compile(r'[ \t]*"((?:[^"]|"")*)"[ \t]*(?=,|$)|([^,]*)(?=,|$)')
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 

@@ -130,7 +130,7 @@ def check_least(seconds: float, least_s: float, what: str, *path: str) -> None:
 
 def dotted(path: Sequence[str | int]) -> str:
     """``("seeds", 0)`` as ``seeds.0``, the form that ``--set`` takes; ``(top)`` for the root."""
-    return ".".join(str(part) for part in path) or "(top)"
+    return ".".join(str(part) or "''" for part in path) or "(top)"
 
 
 def scenario_error(

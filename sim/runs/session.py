@@ -8,6 +8,7 @@ import asyncio
 import functools
 import math
 import operator
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -130,9 +131,10 @@ def asked_workers(asked: int | str) -> Workers:
     """What an option, or an argument, stands for. Raises ScenarioError."""
     if asked == AUTO:
         return AUTO
-    if str(asked).isdecimal():
+    if re.fullmatch("[0-9]{1,4}", str(asked)):
         return int(asked)
-    raise ScenarioError(f"--workers {asked}: is no number; allowed: {AUTO}, 0 for none, or more")
+    what = "is no number of worker processes"
+    raise ScenarioError(f"--workers {asked}: {what}; allowed: {AUTO}, 0 for none, or up to 9999")
 
 
 def worker_count(asked: Workers) -> int:

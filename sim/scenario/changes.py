@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sim.record.errors import Path, ScenarioError, dotted
 from sim.record.units import quantity
+from sim.scenario.paths import entry
 from sim.scenario.yaml_loader import parse
 
 MAY_GROW = "seeds, protocols, values of a sweep, a longer duration, looks between those there are"
@@ -119,8 +120,9 @@ def _at(sections: dict[str, str], path: str) -> Any:
     name, *inner = path.split(".")
     value = _read(sections.get(name, ""))
     for part in (name, *inner):
-        if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
+        if isinstance(value, list):
+            index = entry(value, part)
+            value = _NOTHING if index is None else value[index]
         else:
             value = value.get(part, _NOTHING) if isinstance(value, dict) else _NOTHING
     return value

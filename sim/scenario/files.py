@@ -8,7 +8,7 @@ from typing import Any
 
 from models.tasks import TASKS, TaskSettings
 from sim.faults import FAULTS, Fault
-from sim.record.cells import LINE_END, cells, number
+from sim.record.cells import cells, number
 from sim.record.code import own
 from sim.record.errors import (
     Mistakes,
@@ -20,7 +20,7 @@ from sim.record.errors import (
     shown,
 )
 from sim.scenario.regions import TABLES as REGION_TABLES
-from sim.scenario.yaml_loader import Document, read_text
+from sim.scenario.yaml_loader import LINE_END, Document, read_text
 
 _LARGEST_TABLE_BYTES = 500_000
 _MATRIX = ("network", "latency", "matrix")

@@ -4,13 +4,14 @@ What may be varied is what a validated scenario consists of, defaults included, 
 file mentions it.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from sim.record.errors import Path, Place, ScenarioError, did_you_mean, dotted, scenario_error
-from sim.scenario.yaml_loader import Document, parse
+from sim.scenario.yaml_loader import DEEPEST, Document, parse
 
 # These say what a sweep is; none of them changes the world.
 FIXED = ("name", "question", "seeds", "sweep", "tune")
@@ -77,7 +78,7 @@ def apply(document: Document, override: str, option: str = "--set") -> None:
     place = Place(f"{option} {override}", line=0)
     written, equals, text = override.partition("=")
     parts = [part.strip() for part in written.split(".")]
-    if not equals or not all(parts):
+    if not equals or not all(parts) or len(parts) > DEEPEST:
         raise scenario_error(place, (), "is no override", _OVERRIDE)
     try:
         inserted = parse(text, "value") if text.strip() else Document("value")
@@ -142,10 +143,16 @@ def _step(value: Any, part: str, path: Path, place: Place) -> Any:
         return part
     if not isinstance(value, list):
         raise scenario_error(place, (*path, part), "leads into a single value", "an existing path")
-    if part.isdecimal() and int(part) < len(value):
-        return int(part)
+    if (index := entry(value, part)) is not None:
+        return index
     allowed = f"an entry from 0 to {len(value) - 1}" if value else "the whole list"
     raise scenario_error(place, (*path, part), "no such entry", allowed)
+
+
+def entry(value: Sequence[Any], part: str) -> int | None:
+    """The index that ``part`` of a path is in a list; None if the list has no such entry."""
+    index = int(part) if re.fullmatch("[0-9]{1,9}", part) else len(value)
+    return index if index < len(value) else None
 
 
 def _forget(document: Document, path: Path) -> None:

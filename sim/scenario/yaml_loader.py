@@ -26,13 +26,20 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
     StreamStartEvent,
 )
-from ruamel.yaml.reader import ReaderError
 
 from sim.record.errors import Path, Place, ScenarioError, scenario_error
 
 LARGEST_BYTES = 1_000_000
-_DEEPEST = 20
+LINE_END = re.compile("\r\n|\r|\n")
+"""What ends a line for an editor, and so in all places that are told."""
+DEEPEST = 20
+"""Levels of a document."""
+# By YAML, and what it takes for a line's end, and an editor doesn't.
+_UNPRINTABLE = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]"
+)
 _INT = re.compile(r"[-+]?[0-9]{1,100}")
+_MOST_BITS = 332  # Of a hundred digits.
 _BASED = re.compile(r"0o[0-7]{1,30}|0x[0-9a-fA-F]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
@@ -93,6 +100,8 @@ def plain(value: Any) -> Any:
         return [plain(inner) for inner in value]
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"{value:#x}"  # Text, as it is in YAML: Python itself doesn't write it in digits.
     if isinstance(value, set | frozenset):
         return repr(value)  # Refused as any text where a list belongs: it has no order.
     return os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -143,18 +152,15 @@ def parse(text: str, source: str) -> Document:
 
     Raises ScenarioError at the first mistake.
     """
-    document = Document(source)
+    document, places = Document(source), _Places(source, text)
+    _check_printable(text, source)
     try:
-        reader = _Reader(document, YAML(typ="safe", pure=True).parse(text))
+        reader = _Reader(document, places, YAML(typ="safe", pure=True).parse(text))
         document.value = reader.document()
     except MarkedYAMLError as error:
-        place = _place(source, error.problem_mark or error.context_mark)
+        place = places.of(error.problem_mark or error.context_mark)
         what = f"not valid YAML ({_plainly(str(error.problem or error.context))})"
         raise scenario_error(place, (), what, "YAML 1.2") from None
-    except ReaderError as error:
-        before = text[: error.position]
-        place = Place(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise scenario_error(place, (), "unprintable character", "printable text") from None
     except (YAMLError, ValueError, AssertionError, RecursionError, AttributeError, TypeError):
         raise scenario_error(Place(source), (), "not valid YAML", "YAML 1.2") from None
     return document
@@ -168,15 +174,36 @@ def _plainly(problem: str) -> str:
     return problem
 
 
-def _place(source: str, mark: Any) -> Place:
-    return Place(source, mark.line + 1, mark.column + 1) if mark else Place(source)
+def _check_printable(text: str, source: str) -> None:
+    if (found := _UNPRINTABLE.search(text)) is None:
+        return
+    before = LINE_END.split(text[: found.start()])
+    place = Place(source, len(before), len(before[-1]) + 1)
+    what = f"unprintable character U+{ord(found[0]):04X}"
+    raise scenario_error(place, (), what, "printable text") from None
+
+
+class _Places:
+    """Where the parser's marks are in a text, in lines and columns that an editor shows."""
+
+    def __init__(self, source: str, text: str) -> None:
+        self._source = source
+        self._lines = LINE_END.split(text)
+
+    def of(self, mark: Any) -> Place:
+        """The place of a mark: of one behind a line's end, its last character."""
+        if mark is None:
+            return Place(self._source)
+        line = min(mark.line, len(self._lines) - 1)
+        return Place(self._source, line + 1, max(1, min(mark.column + 1, len(self._lines[line]))))
 
 
 class _Reader:
     """Builds a document's value from the parser's events, noting places on the way."""
 
-    def __init__(self, document: Document, events: Iterator[Event]) -> None:
+    def __init__(self, document: Document, places: _Places, events: Iterator[Event]) -> None:
         self.into = document
+        self.places = places
         self.events = (e for e in events if not isinstance(e, (StreamStartEvent, DocumentEndEvent)))
 
     def document(self) -> Any:
@@ -190,11 +217,11 @@ class _Reader:
         return value
 
     def error(self, event: Event, path: Path, what: str, allowed: str) -> ScenarioError:
-        return scenario_error(_place(self.into.source, event.start_mark), path, what, allowed)
+        return scenario_error(self.places.of(event.start_mark), path, what, allowed)
 
     def value(self, path: Path, event: Event) -> Any:
         self.refuse(path, event)
-        self.into.values[path] = _place(self.into.source, event.start_mark)
+        self.into.values[path] = self.places.of(event.start_mark)
         if isinstance(event, MappingStartEvent):
             return self.mapping(path)
         if isinstance(event, SequenceStartEvent):
@@ -209,8 +236,8 @@ class _Reader:
             raise self.error(event, path, "an anchor", "values written out, no & and *")
         if getattr(event, "tag", None):
             raise self.error(event, path, "a tag", "plain values, no !")
-        if len(path) > _DEEPEST:
-            raise self.error(event, path[:3], "nested too deeply", f"{_DEEPEST} levels")
+        if len(path) > DEEPEST:
+            raise self.error(event, path[:3], "nested too deeply", f"{DEEPEST} levels")
 
     def mapping(self, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -223,7 +250,7 @@ class _Reader:
             if event.value in found:
                 what = f"duplicate key, first given in line {self.into.keys[inner].line}"
                 raise self.error(event, inner, what, "each key once")
-            self.into.keys[inner] = _place(self.into.source, event.start_mark)
+            self.into.keys[inner] = self.places.of(event.start_mark)
             found[event.value] = self.value(inner, value := next(self.events))
             if value.start_mark.index == value.end_mark.index:  # nothing: the parser's mark is far
                 self.into.values[inner] = self.into.keys[inner]

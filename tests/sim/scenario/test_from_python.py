@@ -50,6 +50,7 @@ def test_values_may_be_python_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             {"duration": 5},
             "Scenario: duration: 5 needs a unit; allowed: ns, us, ms, s, min, h, d",
         ),
+        ({"seeds": [10**5000]}, "Scenario: seeds.0: '0x"),
         ({"seeds": {3}}, "Scenario: seeds: '{3}' is not a list; allowed: "),
         ({"protocols": {"fedag": {}}}, "Scenario: protocols.fedag: 'fedag' is "),
         ({"server": None}, "Scenario: protocols.fedavg: "),
@@ -103,7 +104,7 @@ def test_other_settings_are_those_of_the_command(
         ({"duraton": "1 h"}, "duraton: unknown key, did you mean duration?; allowed: name, "),
         ({"seeds.x.y": 1}, "seeds.x: no such setting; allowed: 0, 1"),
         ({"name.x": 1}, "name.x: leads into a single value; allowed: an existing path"),
-        ({"": 1}, "(top): unknown key; allowed: name, "),
+        ({"": 1}, "'': unknown key; allowed: name, "),
         (
             {CRASH: 5},
             f"{CRASH}: 5 needs a unit; allowed: ns, us, ms, s, min, h, d",

@@ -80,6 +80,19 @@ FILES = [
     (b"# " + b"x" * 10_000_000, "1:1: (top): file is too large; allowed: up to 1000000 bytes"),
     (b"just text\n", "1:1: (top): is not a scenario; allowed: a mapping"),
     (b"- a\n- b\n", "1:1: (top): is not a scenario; allowed: a mapping"),
+    (b"name: a\r# b\x1b\n", "2:4: (top): unprintable character U+001B; allowed: printable text"),
+    ("name: a\r\n# b\u2028c\nd: [\n".encode(), "2:4: (top): unprintable character U+2028; allowed"),
+    (b"\xef\xbb\xbfname: a\r\n\tb: c", "2:1: (top): not valid YAML (a tab, where YAML takes only"),
+    (
+        "question: \N{PILE OF POO}\u5bbd a: b\n".encode(),
+        "1:15: (top): not valid YAML (a second ': '",
+    ),
+    (b"name: [a\n", "2:1: (top): not valid YAML (a bracket is not closed)"),
+    (b"name: [abc", "1:10: (top): not valid YAML (a bracket is not closed)"),
+    (b"name: a\n? {b: c}\n", "2:3: (top): a key that is no name; allowed: names as keys"),
+    (b"name: &a b\n", "1:7: name: an anchor; allowed: values written out, no & and *"),
+    (b"name: a\n<<: *b\n", "2:5: <<: an alias; allowed: values written out, no & and *"),
+    (b"name: a\n---\nname: b\n", "2:1: (top): a second document begins; allowed: one document"),
 ]
 
 
@@ -113,6 +126,23 @@ def test_a_mistake_is_told_in_one_line(old: str, new: str, message: str, tmp_pat
 @pytest.mark.parametrize(("override", "message"), OVERRIDES)
 def test_a_mistaken_override_is_named(override: str, message: str) -> None:
     assert complaint("server_crash", override).startswith(f"--set {override}: {message}")
+
+
+def test_a_mistake_stands_within_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_bytes(b"?\r\n" + SCENARIO.encode())
+    assert told(path)[0].startswith(f"{path}:1:1: '': unknown key; allowed: name, ")
+
+
+def test_a_path_of_very_many_digits_or_steps_leads_nowhere() -> None:
+    seeds = complaint("no_faults", f"seeds.{'9' * 5000}=1")
+    assert ": seeds.99999" in seeds and "9: no such entry; allowed: an entry from 0 to " in seeds
+    assert "seeds.\N{DEVANAGARI DIGIT ONE}: no such entry" in complaint(
+        "no_faults", "seeds.\N{DEVANAGARI DIGIT ONE}=1"
+    )
+    assert complaint("no_faults", "a." * 5000 + "b=1").endswith(
+        "is no override; allowed: PATH=VALUE, e.g. duration=1 h"
+    )
 
 
 def test_suspicions_of_very_many_are_refused() -> None:
