@@ -122,7 +122,7 @@ def test_what_is_finished_is_only_loaded(
         (lambda s: bt.run(s, seeds=[3, 4]), "^--seed 4: not in the scenario; allowed: 3$"),
         (
             lambda s: bt.run(s, workers=-1),
-            "^--workers -1: is no number of worker processes; allowed: auto, 0 for none, or up to 9",
+            "^--workers -1: is no number of worker processes; allowed: auto, 0 for none, or up to",
         ),
         (lambda s: bt.run(s, store_limit="4"), "^--store-limit 4: '4' needs a unit"),
         (lambda s: bt.sweep(s, {"duraton": ["1 s"]}), "^vary duraton: .*did you mean duration"),
