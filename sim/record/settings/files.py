@@ -3,6 +3,8 @@
 import hashlib
 import os
 import re
+import stat
+from io import BufferedReader
 from pathlib import Path
 from typing import Annotated
 
@@ -39,9 +41,22 @@ Sha256 = Annotated[
 
 def file_digest(file: Path, allowed: str, setting: tuple[str, ...]) -> bytes:
     """The SHA-256 of a file. Raises Refusal at `setting` if it can't be read."""
-    try:
-        with file.open("rb") as stream:
+    with opened(file, allowed, setting) as stream:
+        try:
             return hashlib.file_digest(stream, "sha256").digest()
+        except OSError as error:
+            what = f"{file}: can't be read ({error.strerror})"
+            raise Refusal(what, allowed, setting) from None
+
+
+def opened(file: Path, allowed: str, setting: tuple[str, ...]) -> BufferedReader:
+    """A file, to be read. Raises Refusal at `setting` if it can't be, or is none: a pipe or a
+    device may have no end, or keep whoever opens it waiting.
+    """
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise Refusal(f"{file}: is no file", allowed, setting)
+        return file.open("rb")
     except FileNotFoundError:
         raise Refusal(f"{file}: no such file", allowed, setting) from None
     except OSError as error:
