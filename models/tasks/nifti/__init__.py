@@ -9,10 +9,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from models.bits.code import required
+from models.tasks.alike import told_apart
 from models.tasks.cohort import Cohort
 from models.tasks.files import FilesSettings
 from models.tasks.nifti.scans import content, scans_at, site_names, split
-from models.tasks.nifti.tables import read_label_map
+from models.tasks.nifti.tables import LABEL_MAP, SCANS, read_label_map
 from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.settings.base import Positive
 from sim.record.settings.files import AbsolutePath
@@ -78,14 +79,22 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         """
         for library in ("nibabel", "torchio"):
             required(library, "brains", "the task nifti", ("task", "name"))
+        from models.tasks.nifti.doubts import doubts
         from models.tasks.nifti.volumes import subjects  # stands on them
 
         path = Path(self.scans)
         label_map = read_label_map(Path(self.label_map))
         listed = scans_at(path)
         self.check_unchanged()
+        notes = [
+            *told_apart(self.label_map, "structures", label_map.structures, LABEL_MAP),
+            *told_apart(self.scans, "sites", (scan.site for scan in listed), SCANS),
+            *told_apart(self.scans, "subjects", (scan.subject for scan in listed), SCANS),
+        ]
         sites = site_names(listed, clients)
         shares = self.test_fraction, self.validation_fraction
         scans = split(path, listed, *shares, self.drawn_by)
         shape = self.plane, self.voxel_size_mm, self.image_size
-        return Cohort(subjects(scans, sites, label_map, *shape, tell), label_map.structures)
+        found, findings = subjects(scans, sites, label_map, *shape, tell)
+        notes += doubts(path, findings)
+        return Cohort(found, label_map.structures, tuple(notes))

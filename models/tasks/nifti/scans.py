@@ -6,7 +6,7 @@ so that changed ones are not taken for the same.
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ _COLUMNS = Columns(("site", "subject", "image", "labels"), optional=("age", "spl
 _SPLITS: dict[str, Split] = {"train": "training", "validation": "validation", "test": "test"}
 """What a table may write."""
 _LAYOUT = "a CSV file, or a folder SITE/SUBJECT with an image.nii.gz and a labels.nii.gz each"
+_ENDINGS = (".nii", ".nii.gz", ".mgh", ".mgz")
 
 
 @dataclass(frozen=True)
@@ -93,20 +94,21 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _volume(subject: Path, name: str) -> Path:
-    """The one file called `name`, compressed or not."""
-    found = [file for end in (".nii", ".nii.gz") if (file := subject / f"{name}{end}").exists()]
+    """The one file called `name`, in whatever format."""
+    found = [file for end in _ENDINGS if (file := subject / f"{name}{end}").exists()]
     if len(found) != 1:
-        what = "both" if found else "neither"
-        raise Refusal(f"{subject}: {what} of {name}.nii and {name}.nii.gz", "one of them", SCANS)
+        what = " and ".join(file.name for file in found) or f"no {name}{_ENDINGS[1]}"
+        allowed = f"one of {', '.join(name + end for end in _ENDINGS)}"
+        raise Refusal(f"{subject}: {what}", allowed, SCANS)
     return found[0]
 
 
 def _check_once(path: Path, scans: list[Scan]) -> None:
     """Nobody may be trained on and tested on, so each subject and each image is there once."""
     subjects: dict[str, Scan] = {}
-    images: dict[Path, Scan] = {}
+    images: dict[Hashable, Scan] = {}
     for scan in scans:
-        if scan.image == scan.labels:
+        if _itself(scan.image) == _itself(scan.labels):
             raise Refusal(f"{scan.image}: is an image and its own labels", "two files", SCANS)
         other = subjects.setdefault(scan.subject, scan)
         if other.site != scan.site:
@@ -115,10 +117,19 @@ def _check_once(path: Path, scans: list[Scan]) -> None:
         if other is not scan:
             what = f"{path}: subject {scan.subject!r} is there twice"
             raise Refusal(what, "each subject once", SCANS)
-        other = images.setdefault(scan.image, scan)
+        other = images.setdefault(_itself(scan.image), scan)
         if other is not scan:
             what = f"{scan.image}: belongs to the subjects {other.subject!r} and {scan.subject!r}"
             raise Refusal(what, "an image of its own for each subject", SCANS)
+
+
+def _itself(file: Path) -> Hashable:
+    """What is one for all paths and links to one file."""
+    try:
+        found = file.stat()
+    except (OSError, ValueError):  # Whoever opens it will say why.
+        return file
+    return found.st_dev, found.st_ino
 
 
 def site_names(scans: Sequence[Scan], clients: int) -> tuple[str, ...]:

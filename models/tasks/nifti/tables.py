@@ -23,12 +23,14 @@ LABEL_MAP = ("task", "label_map")
 BACKGROUND = "background"
 """The group of ids that are no structure; id 0 always belongs to it."""
 
-LARGEST_ID = 65_535
+LARGEST_ID = 2**32 - 1
 LARGEST_COUNT = 255
 """Of structures: a pixel's label is one byte."""
 
 _CSV = "a CSV file"
 _SHOWN = 5
+_DENSE = 2**16
+"""Up to this id a table of all ids is faster than a search, and small."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,16 @@ class LabelMap:
         found = np.unique(ids)
         unknown = [int(one) for one in found if int(one) not in self.numbers]
         if unknown:
-            names = ", ".join(map(str, unknown[:_SHOWN]))
+            names = ", ".join(f"{one:.15g}" for one in unknown[:_SHOWN])
             more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
             voxels = np.isin(ids, unknown).sum()
             what = f"{file}: unknown label ids {names}{more} in {voxels} voxels"
             raise Refusal(what, "the ids of task.label_map", SCANS)
+        numbers = np.array([self.numbers[int(one)] for one in found], dtype=np.uint8)
+        if found[-1] > _DENSE:
+            return np.asarray(numbers[np.searchsorted(found, ids)])
         known = np.zeros(int(found[-1]) + 1, dtype=np.uint8)
-        known[found.astype(np.intp)] = [self.numbers[int(one)] for one in found]
+        known[found.astype(np.intp)] = numbers
         return np.asarray(known[ids.astype(np.intp)])
 
 
@@ -175,7 +180,7 @@ def read_label_map(file: Path) -> LabelMap:
 
 def _id(row: Row) -> int:
     text = row.cells["id"]
-    digits = text.isascii() and text.isdecimal() and len(text) < 10
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_ID))
     if not digits or int(text) > LARGEST_ID:
         what = f"{row.place}: {text!r} is no label id"
         raise Refusal(what, f"whole numbers up to {LARGEST_ID}", LABEL_MAP)

@@ -1,27 +1,26 @@
-"""From a scan's two NIfTI files to slices of one voxel size, orientation and brightness.
+"""From a scan's two files to slices of one voxel size, orientation and brightness.
 
 Headers are checked for all scans before the voxels of any are read, which takes long.
 """
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
 import torch
 import torchio
 from nibabel import orientations
 from nibabel.affines import from_matvec, voxel_sizes
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from models.tasks.cohort import Scanned
+from models.tasks.nifti.doubts import Finding
+from models.tasks.nifti.reading import Stored, stored
 from models.tasks.nifti.scans import Scan
 from models.tasks.nifti.tables import SCANS, LabelMap
 from models.tasks.settings import Tell
@@ -37,21 +36,24 @@ _PERCENTILES = (1, 99)
 _HALVINGS = 16
 """What a slice's side should be a multiple of: networks halve it up to four times."""
 
-_DAMAGE = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error)
 _SAME_PLACE_MM = 1e-3
-_FEWEST_VOXELS = 4
-"""Along each axis; smoothing needs them."""
-_MILLIMETRES = (2, 0)
-"""The format's code for them, and for no unit; the bits above are the unit of time."""
+_WHOLE, _WHOLE_SHARE = 1e-3, 2.0**-23
+"""So far from a whole number is a label id that was stored as float32, or scaled; and so far as a
+share of the id, by float32's precision."""
+_MOST_SLICES = 2**13
 
 
 @dataclass(frozen=True)
 class Volume:
-    """`image` float32 and `labels` uint8 of one shape; `affine` [4, 4] to millimetres, RAS+."""
+    """`image` float32 and `labels` uint8 of one shape; `affine` [4, 4] to millimetres, RAS+.
+
+    `blanks`: how many voxels of the image's file held no finite number.
+    """
 
     image: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint8]
     affine: npt.NDArray[np.float64]
+    blanks: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ def subjects(
     voxel_size_mm: float,
     image_size: int,
     tell: Tell,
-) -> tuple[Scanned, ...]:
-    """The subjects in the order of `scans`, one after the other, since a scan takes much memory.
+) -> tuple[tuple[Scanned, ...], tuple[Finding, ...]]:
+    """The subjects in the order of `scans`, one after the other, since a scan takes much memory,
+    and what was found of each.
 
     A site's number is its place in `sites`.
 
@@ -85,21 +88,27 @@ def subjects(
     checked = [opened(scan) for scan in scans]
     tell(f"nifti: slicing {len(checked)} scans")
     done: list[Scanned] = []
+    findings: list[Finding] = []
     largest, widest = 0, checked[0]
     for one in checked:
         volume = turned(one.volume(label_map), plane)
+        findings.append(_finding(one, volume))
         grid = grid_of(volume, voxel_size_mm, image_size)
+        if grid.shape[0] > _MOST_SLICES:
+            what = f"{one.labels.file}: {grid.shape[0]:,} slices hold structures"
+            allowed = f"voxels so large that {_MOST_SLICES:,} do"
+            raise Refusal(what, allowed, ("task", "voxel_size_mm"))
         if grid.side > largest:
             largest, widest = grid.side, one
         if largest <= image_size:
             slices = resampled(volume, grid)
             done.append(_subject(one, slices, sites.index(one.scan.site)))
     if largest > image_size:
-        what = f"{widest.scan.labels}: structures {largest} pixels wide"
+        what = f"{widest.labels.file}: structures {largest} pixels wide"
         needed = -(-largest // _HALVINGS) * _HALVINGS
         allowed = f"an image_size of {needed}, or larger voxels"
         raise Refusal(what, allowed, ("task", "image_size"))
-    return tuple(done)
+    return tuple(done), tuple(findings)
 
 
 def _subject(one: Opened, slices: Volume, site: int) -> Scanned:
@@ -110,126 +119,105 @@ def _subject(one: Opened, slices: Volume, site: int) -> Scanned:
     assert scan.split is not None
     return Scanned(
         scan.subject, site, scan.split, slices.image, slices.labels, slices.affine,
-        one.shape, one.affine,
+        one.image.header.shape, one.affine,
     )  # fmt: skip
+
+
+def _finding(one: Opened, volume: Volume) -> Finding:
+    """`volume` is the scan's, turned: then nothing depends on how it was stored."""
+    return Finding(
+        one.scan,
+        _digest(volume.image),
+        _digest(volume.labels),
+        is_doubtful=one.image.header.is_doubtful or one.labels.header.is_doubtful,
+        blanks=volume.blanks,
+    )
+
+
+def _digest(voxels: npt.NDArray[Any]) -> bytes:
+    return hashlib.sha256(repr(voxels.shape).encode() + voxels.data).digest()
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A scan whose headers are sound. `affine` [4, 4]: voxel to millimetres, RAS+."""
+    """A scan whose headers are sound."""
 
     scan: Scan
-    affine: npt.NDArray[np.float64]
-    _image: nibabel.Nifti1Image
-    _labels: nibabel.Nifti1Image
+    image: Stored
+    labels: Stored
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """The voxels along each axis of the file."""
-        first, second, third = self._image.shape[:3]
-        return first, second, third
+    def affine(self) -> npt.NDArray[np.float64]:
+        """From voxels [4, 4] to millimetres, RAS+."""
+        return self.image.header.affine
 
     def volume(self, label_map: LabelMap) -> Volume:
-        """The voxels, with the image `scaled`. Raises Refusal at what can't be used."""
-        labels, image = self._structures(label_map), scaled(self._signal())
-        if image is None:
-            what = f"{self.scan.image}: constant wherever it is not 0"
-            raise Refusal(what, "an image with contrast", SCANS)
-        return Volume(image, labels, self.affine)
+        """The voxels, with the image `scaled`. Raises Refusal at what can't be used.
 
-    def _signal(self) -> npt.NDArray[np.float32]:
-        file = self.scan.image
-        with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
-            image = _voxels(file, self._image).astype(np.float32)
-        _check_finite(file, image)
-        return image
+        Where an image holds no numbers, and nothing is labelled, is background.
+        """
+        labels = self._structures(label_map)
+        with np.errstate(over="ignore"):  # what is too large for float32 is infinite
+            image = self.image.voxels().astype(np.float32)
+        broken = ~np.isfinite(image)
+        blanks = int(broken.sum())
+        if inside := int((broken & (labels > 0)).sum()) if blanks else 0:
+            what = f"{self.scan.image}: {inside} labelled voxels are infinite or no number"
+            raise Refusal(what, "finite numbers where something is labelled", SCANS)
+        image[broken] = np.nan
+        signal = scaled(image)
+        if signal is None:
+            what = f"{self.scan.image}: constant wherever it is not background"
+            raise Refusal(what, "an image with contrast", SCANS)
+        return Volume(signal, labels, self.affine, blanks)
 
     def _structures(self, label_map: LabelMap) -> npt.NDArray[np.uint8]:
         file = self.scan.labels
-        ids = _voxels(file, self._labels)
-        _check_finite(file, ids)
-        broken = int((ids != np.rint(ids)).sum()) if ids.dtype.kind == "f" else 0
-        if broken:
-            raise Refusal(f"{file}: {broken} voxels hold no whole number", "label ids", SCANS)
-        labels = label_map.applied(ids, file)
+        labels = label_map.applied(_whole(self.labels.voxels(), file), file)
         if not labels.any():
             raise Refusal(f"{file}: no structure", "one structure of task.label_map or more", SCANS)
         return labels
 
 
+def _whole(ids: npt.NDArray[Any], file: Path) -> npt.NDArray[Any]:
+    """Label ids as whole numbers, those rounded that are a rounding error off.
+
+    Raises Refusal if others are.
+    """
+    if ids.dtype.kind != "f":
+        return ids
+    if broken := ids.size - int(np.isfinite(ids).sum()):
+        raise Refusal(f"{file}: {broken} voxels are infinite or no number", "finite numbers", SCANS)
+    whole: npt.NDArray[Any] = np.rint(ids)
+    near = np.abs(ids - whole) <= _WHOLE + _WHOLE_SHARE * np.abs(whole)
+    if broken := ids.size - int(near.sum()):
+        allowed = f"label ids, or what is less than {_WHOLE:g} off"
+        raise Refusal(f"{file}: {broken} voxels hold no whole number", allowed, SCANS)
+    return whole
+
+
 def opened(scan: Scan) -> Opened:
     """The scan, its headers checked. Raises Refusal at what can't be used."""
-    image, labels = _opened(scan.image), _opened(scan.labels)
-    if image.shape[:3] != labels.shape[:3]:
-        shapes = " and ".join("x".join(map(str, one.shape[:3])) for one in (image, labels))
+    image, labels = stored(scan.image), stored(scan.labels)
+    if image.header.shape != labels.header.shape:
+        shapes = " and ".join("x".join(map(str, one.header.shape)) for one in (image, labels))
         what = f"{scan.labels}: its image has another shape ({shapes} voxels)"
         raise Refusal(what, "labels on the image's own grid", SCANS)
-    if not np.allclose(image.affine, labels.affine, rtol=0, atol=_SAME_PLACE_MM):
+    if not np.allclose(image.header.affine, labels.header.affine, rtol=0, atol=_SAME_PLACE_MM):
         what = f"{scan.labels}: its image lies elsewhere (their affines differ)"
         raise Refusal(what, "labels on the image's own grid", SCANS)
-    return Opened(scan, image.affine, image, labels)
-
-
-def _opened(file: Path) -> nibabel.Nifti1Image:
-    try:
-        image = nibabel.load(file, mmap=False)
-    except FileNotFoundError:
-        raise Refusal(f"{file}: no such file", "a NIfTI file", SCANS) from None
-    except _DAMAGE:
-        raise Refusal(f"{file}: is no NIfTI file", ".nii, .nii.gz", SCANS) from None
-    if not isinstance(image, nibabel.Nifti1Image):
-        raise Refusal(f"{file}: is no NIfTI file", ".nii, .nii.gz", SCANS)
-    what, allowed = _fault(image)
-    if what:
-        raise Refusal(f"{file}: {what}", allowed, SCANS)
-    return image
-
-
-def _fault(image: nibabel.Nifti1Image) -> tuple[str, str]:
-    """What is wrong with a header, and what is allowed; empty if it can be used."""
-    shape, affine, header = image.shape, image.affine, image.header
-    sizes = "x".join(map(str, shape))
-    # Some programs call a single volume the only one of a series.
-    if len(shape) < 3 or any(size != 1 for size in shape[3:]):
-        return f"has {len(shape)} dimensions ({sizes})", "one volume of 3"
-    if min(shape[:3]) < _FEWEST_VOXELS:
-        return f"has {sizes} voxels", f"{_FEWEST_VOXELS} or more along each axis"
-    if header.get_data_dtype().kind not in "iuf":
-        return f"holds {header.get_data_dtype()}", "real numbers"
-    if int(header["xyzt_units"]) % 8 not in _MILLIMETRES:
-        return "is not measured in millimetres", "millimetres, or no unit"
-    if not (header["sform_code"] or header["qform_code"]):
-        return "does not say how it is oriented", "an sform or a qform"
-    sizes_mm = voxel_sizes(affine)
-    if not (np.isfinite(affine).all() and (sizes_mm > 0).all()):
-        return "has an affine without a size", "finite voxels"
-    axes = affine[:3, :3] / sizes_mm
-    if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
-        return "has axes that are not at right angles", "an affine without shear"
-    return "", ""
-
-
-def _voxels(file: Path, image: nibabel.Nifti1Image) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(image.dataobj).reshape(image.shape[:3])
-    except _DAMAGE:
-        raise Refusal(f"{file}: is cut off or damaged", "a whole file", SCANS) from None
-
-
-def _check_finite(file: Path, voxels: npt.NDArray[Any]) -> None:
-    broken = voxels.size - int(np.isfinite(voxels).sum())
-    if broken:
-        raise Refusal(f"{file}: {broken} voxels are infinite or no number", "finite numbers", SCANS)
+    return Opened(scan, image, labels)
 
 
 def turned(volume: Volume, plane: str) -> Volume:
     """The same voxels with slices, rows and columns as their axes, nearest to those of `plane`."""
     now, wanted = orientations.io_orientation(volume.affine), orientations.axcodes2ornt(AXES[plane])
     turn = orientations.ornt_transform(now, wanted)
-    return Volume(
-        np.ascontiguousarray(orientations.apply_orientation(volume.image, turn)),
-        np.ascontiguousarray(orientations.apply_orientation(volume.labels, turn)),
-        volume.affine @ orientations.inv_ornt_aff(turn, volume.image.shape),
+    return replace(
+        volume,
+        image=np.ascontiguousarray(orientations.apply_orientation(volume.image, turn)),
+        labels=np.ascontiguousarray(orientations.apply_orientation(volume.labels, turn)),
+        affine=volume.affine @ orientations.inv_ornt_aff(turn, volume.image.shape),
     )
 
 
@@ -288,12 +276,29 @@ def on_scan(labels: npt.NDArray[np.uint8], subject: Scanned) -> npt.NDArray[np.u
 
 
 def scaled(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
-    """The image with the 1st and 99th percentile of its voxels other than 0 at 0 and 1; clipped.
-
-    None if these are equal, or there are no such voxels.
+    """The image with the 1st and 99th percentile of its voxels other than `background` at 0 and 1;
+    clipped. None if these are equal, or there are no such voxels. NaN becomes background.
     """
-    signal = image[image != 0]
+    outside, is_blank = background(image), np.isnan(image)
+    signal = image[(image != outside) & ~is_blank]
     if not len(signal):
         return None
     low, high = np.percentile(signal, _PERCENTILES).astype(np.float32)
-    return np.clip((image - low) / (high - low), 0, 1) if low < high else None
+    if not low < high:
+        return None
+    if is_blank.any():
+        image = np.where(is_blank, low if np.isnan(outside) else outside, image)
+    found: npt.NDArray[np.float32] = np.clip((image - low) / (high - low), 0, 1)
+    return found
+
+
+def background(image: npt.NDArray[np.float32]) -> np.float32:
+    """The value outside of the head [x, y, z], NaN perhaps, whatever slope and intercept it has.
+
+    What most voxels of the six outer faces share, if they do; else the lowest of all.
+    """
+    faces = np.concatenate([np.take(image, (0, -1), axis).ravel() for axis in range(3)])
+    values, counts = np.unique(faces, return_counts=True)
+    if 2 * counts.max() > len(faces):
+        return np.float32(values[counts.argmax()])
+    return np.float32(np.fmin.reduce(image, axis=None))

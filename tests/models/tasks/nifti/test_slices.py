@@ -12,6 +12,7 @@ import torch
 from nibabel.affines import apply_affine
 
 from models.tasks.cohort import Subject
+from models.tasks.nifti.volumes import background
 from tests.models.tasks.nifti.phantom import (
     MAP,
     SHAPE,
@@ -180,6 +181,7 @@ def test_fine_voxels_are_averaged(tmp_path: Path) -> None:
     shape = (40, 48, 36)
     _, ids = head(shape)
     board = 100 + 50 * (np.indices(shape).sum(axis=0) % 2 * 2 - 1)  # single voxels flicker
+    board[0, 0, 0] = 0
     for subject in ("one", "two", "three"):
         folder = tmp_path / "scans" / "site" / subject
         write(folder / "image.nii.gz", board.astype(np.float32), affine_of(shape, 1.0))
@@ -228,3 +230,45 @@ def test_loading_again_gives_the_same_bits_and_draws_from_no_shared_generator(
     for one, other in zip(first.subjects, second.subjects, strict=True):
         assert one.images.tobytes() == other.images.tobytes()
         assert one.labels.tobytes() == other.labels.tobytes()
+
+
+@pytest.mark.parametrize("around", [0.0, -1024.0, 3.25])
+def test_contrast_is_the_same_whatever_slope_and_intercept(tmp_path: Path, around: float) -> None:
+    write_table(tmp_path / "map.csv", MAP)
+    signal, ids = head()
+    stored = np.rint(signal).astype(np.int16)
+    stored[9, 9, 9] = 0  # as dark as what is around the head
+    for subject, (slope, intercept) in {
+        "one": (1.0, 0.0),
+        "two": (1.0, around),
+        "three": (0.25, -around),
+    }.items():
+        image = nibabel.Nifti1Image(stored, affine_of(SHAPE, 2.0))
+        image.header.set_slope_inter(slope, intercept)
+        folder = tmp_path / "scans" / "site" / subject
+        write(folder / "labels.nii.gz", ids, affine_of(SHAPE, 2.0))
+        raw = image.to_bytes()
+        (folder / "image.nii").write_bytes(raw)
+        assert stored.tobytes("F") in raw
+    one, *others = loaded(tmp_path / "scans").subjects
+    low, high = np.percentile(stored[stored != 0], (1, 99))
+    expected = np.clip((stored - low) / (high - low), 0, 1)[ids >= 7]
+    assert np.allclose(np.sort(one.images[one.labels == 2]), np.sort(expected), atol=1e-5)
+    for other in others:
+        assert np.allclose(one.images, other.images, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (np.pad(np.arange(1.0, 217.0).reshape(6, 6, 6), 1), 0),
+        (np.pad(np.arange(-108.0, 108.0).reshape(6, 6, 6), 1), 0),  # standardised, and masked
+        (np.pad(np.arange(1.0, 217.0).reshape(6, 6, 6), 1, constant_values=-3024), -3024),
+        (np.arange(5.0, 221.0).reshape(6, 6, 6), 5),  # noise all around
+        (np.pad(np.full((6, 6, 6), 7.0), [(1, 1), (1, 1), (0, 0)]), 0),  # a slab
+        (np.pad(np.arange(1.0, 217.0).reshape(6, 6, 6), 1, constant_values=np.nan), np.nan),
+        (np.pad(np.arange(5.0, 221.0).reshape(6, 6, 6), [(0, 1), (0, 0), (0, 0)]), 0),
+    ],
+)
+def test_background_is_what_lies_around(image: npt.NDArray[np.float64], expected: float) -> None:
+    assert np.array_equal(background(image.astype(np.float32)), expected, equal_nan=True)

@@ -145,10 +145,12 @@ def test_a_folder_that_can_not_be_used(scans: Path, tmp_path: Path) -> None:
     )
     subject = scans / "site" / "site-0"
     (subject / "image.nii").write_bytes(b"")
-    refused(scans, f"{subject}: both of image.nii and image.nii.gz; allowed: one of them")
+    allowed = "one of image.nii, image.nii.gz, image.mgh, image.mgz"
+    refused(scans, f"{subject}: image.nii and image.nii.gz; allowed: {allowed}")
     (subject / "image.nii").unlink()
     (subject / "labels.nii.gz").unlink()
-    refused(scans, f"{subject}: neither of labels.nii and labels.nii.gz; allowed: one of them")
+    allowed = "one of labels.nii, labels.nii.gz, labels.mgh, labels.mgz"
+    refused(scans, f"{subject}: no labels.nii.gz; allowed: {allowed}")
 
 
 def test_one_subject_of_one_site_leaves_nobody_to_test_on(tmp_path: Path) -> None:
@@ -173,12 +175,20 @@ def test_another_number_of_sites_than_clients(scans: Path) -> None:
         ),
         ([MAP[0]], ": no rows", "one row or more below the columns' names"),
         ([*MAP, (3, "again", "")], ", line 5: id 3 is there twice", "each id once"),
-        ([*MAP, ("x", "letter", "")], ", line 5: 'x' is no label id", "whole numbers up to 65535"),
-        ([*MAP, (-4, "below", "")], ", line 5: '-4' is no label id", "whole numbers up to 65535"),
         (
-            [*MAP, (70000, "beyond", "")],
-            ", line 5: '70000' is no label id",
-            "whole numbers up to 65535",
+            [*MAP, ("x", "letter", "")],
+            ", line 5: 'x' is no label id",
+            "whole numbers up to 4294967295",
+        ),
+        (
+            [*MAP, (-4, "below", "")],
+            ", line 5: '-4' is no label id",
+            "whole numbers up to 4294967295",
+        ),
+        (
+            [*MAP, (2**32, "beyond", "")],
+            ", line 5: '4294967296' is no label id",
+            "whole numbers up to 4294967295",
         ),
         (
             [*MAP, (0, "Unknown", "")],

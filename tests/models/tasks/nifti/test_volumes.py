@@ -14,6 +14,7 @@ import pytest
 
 from models.tasks.nifti import volumes
 from tests.models.tasks.nifti.phantom import (
+    MAP,
     SHAPE,
     affine_of,
     head,
@@ -23,6 +24,11 @@ from tests.models.tasks.nifti.phantom import (
     write_sites,
     write_table,
 )
+
+FORMATS = ".nii, .nii.gz, .mgh, .mgz"
+REAL = "real numbers of up to 64 bits"
+SIZE = "voxels of a finite, positive size"
+WHOLE = "label ids, or what is less than 0.001 off"
 
 
 @pytest.fixture
@@ -88,13 +94,13 @@ def garbled(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "spoil", "what", "allowed"),
     [
-        ("image", lambda file: file.write_bytes(b"x" * 500), "is no NIfTI file", ".nii, .nii.gz"),
-        ("image", lambda file: file.write_bytes(b""), "is no NIfTI file", ".nii, .nii.gz"),
+        ("image", lambda file: file.write_bytes(b"x" * 500), "is no NIfTI or MGH file", FORMATS),
+        ("image", lambda file: file.write_bytes(b""), "is no NIfTI or MGH file", FORMATS),
         (
             "labels",
             lambda file: file.write_bytes(gzip.compress(b"x")),
-            "is no NIfTI file",
-            ".nii, .nii.gz",
+            "is no NIfTI or MGH file",
+            FORMATS,
         ),
         ("image", cut, "is cut off or damaged", "a whole file"),
         ("image", cut_uncompressed, "is cut off or damaged", "a whole file"),
@@ -108,7 +114,7 @@ def garbled(file: Path) -> None:
         ),
         ("image", voxels(lambda one: one[0]), "has 2 dimensions (24x18)", "one volume of 3"),
         ("image", voxels(lambda one: one[:3]), "has 3x24x18 voxels", "4 or more along each axis"),
-        ("image", voxels(lambda one: one.astype(np.complex64)), "holds complex64", "real numbers"),
+        ("image", voxels(lambda one: one.astype(np.complex64)), "holds complex64", REAL),
         (
             "image",
             unlike(sform_code=0, qform_code=0),
@@ -127,8 +133,8 @@ def garbled(file: Path) -> None:
             "is not measured in millimetres",
             "millimetres, or no unit",
         ),
-        ("image", unlike(srow_x=0), "has an affine without a size", "finite voxels"),
-        ("image", unlike(srow_x=np.nan), "has an affine without a size", "finite voxels"),
+        ("image", unlike(srow_x=0), "has an affine without a size", SIZE),
+        ("image", unlike(srow_x=np.nan), "has an affine without a size", SIZE),
         ("image", sheared, "has axes that are not at right angles", "an affine without shear"),
         (
             "labels",
@@ -144,20 +150,30 @@ def garbled(file: Path) -> None:
         ),
         (
             "image",
-            voxels(placed(np.nan, np.inf)),
-            "2 voxels are infinite or no number",
-            "finite numbers",
+            voxels(lambda one: np.where(one > 170, [[[np.nan, np.inf] * 9]], one)),
+            f"{(head()[0] > 170).sum()} labelled voxels are infinite or no number",
+            "finite numbers where something is labelled",
         ),
         (
             "image",
-            voxels(lambda one: np.maximum(one, [0.0] * 17 + [1e300])),
-            "480 voxels are infinite or no number",
-            "finite numbers",
+            voxels(lambda one: np.where(one > 170, 1e300, one.astype(np.float64))),
+            f"{(head()[0] > 170).sum()} labelled voxels are infinite or no number",
+            "finite numbers where something is labelled",
         ),
-        ("image", voxels(np.zeros_like), "constant wherever it is not 0", "an image with contrast"),
-        ("image", voxels(np.ones_like), "constant wherever it is not 0", "an image with contrast"),
+        (
+            "image",
+            voxels(np.zeros_like),
+            "constant wherever it is not background",
+            "an image with contrast",
+        ),
+        (
+            "image",
+            voxels(np.ones_like),
+            "constant wherever it is not background",
+            "an image with contrast",
+        ),
         ("labels", voxels(placed(np.nan)), "1 voxels are infinite or no number", "finite numbers"),
-        ("labels", voxels(placed(2.5, 3.25)), "2 voxels hold no whole number", "label ids"),
+        ("labels", voxels(placed(2.5, 3.25)), "2 voxels hold no whole number", WHOLE),
         (
             "labels",
             voxels(placed(99, 4, 4)),
@@ -199,7 +215,7 @@ def test_headers_are_checked_before_any_voxel_is_read(
     file = scans / "site" / "site-1" / "labels.nii.gz"
     file.unlink()
     file.write_bytes(b"no header")
-    refused(scans, f"{file}: is no NIfTI file; allowed: .nii, .nii.gz")
+    refused(scans, f"{file}: is no NIfTI or MGH file; allowed: {FORMATS}")
 
 
 def test_one_volume_may_be_called_the_only_one_of_many(scans: Path) -> None:
@@ -208,16 +224,14 @@ def test_one_volume_may_be_called_the_only_one_of_many(scans: Path) -> None:
     assert np.array_equal(loaded(scans).subjects[1].images, before)
 
 
-def test_other_files_than_nifti_are_refused(scans: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_missing(scans: Path, tmp_path: Path) -> None:
     table, labels = tmp_path / "scans.csv", scans / "site" / "site-0" / "labels.nii.gz"
     header = ("site", "subject", "image", "labels")
     others = [
         ("site", name, f"scans/site/{name}/image.nii.gz", labels) for name in ("site-1", "site-2")
     ]
     write_table(table, [header, ("site", "one", "scan.mgz", labels), *others])
-    refused(table, f"{tmp_path}/scan.mgz: no such file; allowed: a NIfTI file")
-    nibabel.save(nibabel.MGHImage(head()[0], np.eye(4)), tmp_path / "scan.mgz")
-    refused(table, f"{tmp_path}/scan.mgz: is no NIfTI file; allowed: .nii, .nii.gz")
+    refused(table, f"{tmp_path}/scan.mgz: no such file; allowed: a NIfTI or MGH file")
 
 
 def test_a_slice_that_is_too_small_names_the_size_for_all(scans: Path) -> None:
@@ -247,3 +261,66 @@ def test_a_missing_library_names_the_extra(scans: Path, monkeypatch: pytest.Monk
         f'{what}; allowed: pip install ".[brains]", in the folder of its sources',
         ("task", "name"),
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ids: ids - 1e-7 * (ids > 0),
+        lambda ids: ids.astype(np.float32) * np.float32(1.000001),
+        lambda ids: ids + 0.0009,
+        lambda ids: ids.astype(np.uint32),
+    ],
+)
+def test_ids_a_rounding_error_off_are_whole(scans: Path, change: Callable[[Any], Any]) -> None:
+    before = loaded(scans).subjects[1].labels
+    voxels(change)(scans / "site" / "site-1" / "labels.nii.gz")
+    assert np.array_equal(loaded(scans).subjects[1].labels, before)
+
+
+def test_ids_that_were_scaled_are_whole(scans: Path, tmp_path: Path) -> None:
+    write_table(tmp_path / "map.csv", [*MAP, (70_000, "cap", ""), (1_000_000, "tip", "")])
+    file, (_, ids) = scans / "site" / "site-1" / "labels.nii.gz", head()
+    ids = ids.astype(np.int64)
+    ids[0, 0, :2] = 70_000, 1_000_000
+    image = nibabel.Nifti1Image(10 * ids, affine_of(SHAPE, 2.0), dtype=np.int64)
+    raw = bytearray(image.to_bytes())
+    raw[112:116] = np.float32(0.1).tobytes()  # scl_slope, a little more than a tenth
+    raw[116:120] = np.float32(0).tobytes()
+    file.write_bytes(gzip.compress(bytes(raw)))
+    assert np.abs(nibabel.load(file).get_fdata() - ids).max() > 0.01
+    counts = np.bincount(loaded(scans, image_size=32).subjects[1].labels.ravel(), minlength=5)
+    assert counts[1:3].tolist() == [(ids == 3).sum(), ((ids == 7) | (ids == 8)).sum()]
+    assert counts[3:].tolist() == [1, 1]
+
+
+def test_a_large_id_that_is_no_whole_number(scans: Path, tmp_path: Path) -> None:
+    write_table(tmp_path / "map.csv", [*MAP, (70_000, "cap", "")])
+    file = scans / "site" / "site-1" / "labels.nii.gz"
+    voxels(lambda one: np.where(one == 8, 70_000.02, one))(file)
+    what = f"{(head()[1] == 8).sum()} voxels hold no whole number"
+    refused(scans, f"{file}: {what}; allowed: {WHOLE}")
+
+
+def test_freesurfer_s_volumes_give_the_same_subjects(scans: Path) -> None:
+    before = loaded(scans).subjects[1]
+    folder = scans / "site" / "site-1"
+    for name in ("image", "labels"):
+        image = nibabel.load(folder / f"{name}.nii.gz")
+        voxels_of = np.asarray(image.dataobj)
+        nibabel.save(nibabel.MGHImage(voxels_of, image.affine), folder / f"{name}.mgz")
+        (folder / f"{name}.nii.gz").unlink()
+    after = loaded(scans).subjects[1]
+    assert after.images.tobytes() == before.images.tobytes()
+    assert after.labels.tobytes() == before.labels.tobytes()
+
+
+def test_more_slices_than_can_be_meant(scans: Path) -> None:
+    affine = affine_of(SHAPE, 2.0) @ np.diag([1, 50, 1, 1])
+    folder = scans / "site" / "site-1"
+    signal, ids = head()
+    file = folder / "labels.nii.gz"
+    write(file, ids, affine)
+    write(folder / "image.nii.gz", signal, affine)
+    what = f"{file}: 180,001 slices hold structures; allowed: voxels so large that 8,192 do"
+    refused(scans, what, ("task", "voxel_size_mm"), voxel_size_mm=0.01)
