@@ -19,6 +19,9 @@ from sim.record.errors import Refusal
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
+_OWN_NAME = "made_as"
+"""The array that says under which name all were made: it names what they were made of."""
+
 _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
@@ -56,10 +59,17 @@ def _locked(path: Path, tell: Tell, what: str) -> AbstractContextManager[object]
 
 
 def _read(path: Path, names: Sequence[str]) -> Arrays | None:
-    """The arrays of a whole file; reading them to their ends checks each against its CRC."""
+    """The arrays of a whole file; reading them to their ends checks each against its CRC.
+
+    None if there is none, or if it was made as another, and has been copied or renamed since.
+    """
+    if not path.is_file():
+        return None
     try:
         # numpy leaves a damaged file open that it has opened itself.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            if file[_OWN_NAME].item() != path.stem:
+                return None
             return {name: file[name] for name in names}
     except _DAMAGE:
         return None
@@ -69,7 +79,8 @@ def _write(path: Path, arrays: Arrays) -> None:
     unfinished = path.with_suffix(".unfinished")
     try:
         with unfinished.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            own = {_OWN_NAME: np.array(path.stem)}
+            np.savez_compressed(file, **arrays, **own)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)

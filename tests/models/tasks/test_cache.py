@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,20 @@ def test_a_damaged_file_is_noticed_and_made_again(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         assert had(path, lambda: things(2)) == had(path, never) == 2
     np.savez(path, pixels=np.zeros(1))
+    assert had(path, things) == had(path, never) == 1
+
+
+def test_a_file_that_was_made_as_another_is_not_believed(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.npz", tmp_path / "b.npz"
+    had(one, things)
+    other.write_bytes(one.read_bytes())
+    assert had(other, lambda: things(2)) == had(other, never) == 2
+    assert had(one, never) == 1
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    os.mkfifo(path)
     assert had(path, things) == had(path, never) == 1
 
 
