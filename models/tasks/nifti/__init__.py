@@ -13,7 +13,7 @@ from models.tasks.alike import told_apart
 from models.tasks.cohort import Cohort
 from models.tasks.files import FilesSettings
 from models.tasks.nifti.scans import content, scans_at, site_names, split
-from models.tasks.nifti.tables import LABEL_MAP, SCANS, read_label_map
+from models.tasks.nifti.tables import LABEL_MAP, SCANS, assumed, read_label_map
 from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.settings.base import Positive
 from sim.record.settings.files import AbsolutePath
@@ -87,6 +87,8 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         listed = scans_at(path)
         self.check_unchanged()
         notes = [
+            *([] if path.is_dir() else assumed(path, SCANS)),
+            *assumed(Path(self.label_map), LABEL_MAP),
             *told_apart(self.label_map, "structures", label_map.structures, LABEL_MAP),
             *told_apart(self.scans, "sites", (scan.site for scan in listed), SCANS),
             *told_apart(self.scans, "subjects", (scan.subject for scan in listed), SCANS),

@@ -156,9 +156,13 @@ class Opened:
 
         Where an image holds no numbers, and nothing is labelled, is background.
         """
-        labels = self._structures(label_map)
+        ids = _whole(self.labels.voxels(), self.scan.labels)
+        labels = self._structures(ids, label_map)
         with np.errstate(over="ignore"):  # what is too large for float32 is infinite
             image = self.image.voxels().astype(np.float32)
+        if all(map(np.array_equal, image, ids)):
+            what = f"{self.scan.image}: holds what {self.scan.labels} holds"
+            raise Refusal(what, "an image and its labels", SCANS)
         broken = ~np.isfinite(image)
         blanks = int(broken.sum())
         if inside := int((broken & (labels > 0)).sum()) if blanks else 0:
@@ -171,9 +175,9 @@ class Opened:
             raise Refusal(what, "an image with contrast", SCANS)
         return Volume(signal, labels, self.affine, blanks)
 
-    def _structures(self, label_map: LabelMap) -> npt.NDArray[np.uint8]:
+    def _structures(self, ids: npt.NDArray[Any], label_map: LabelMap) -> npt.NDArray[np.uint8]:
         file = self.scan.labels
-        labels = label_map.applied(_whole(self.labels.voxels(), file), file)
+        labels = label_map.applied(ids, file)
         if not labels.any():
             raise Refusal(f"{file}: no structure", "one structure of task.label_map or more", SCANS)
         return labels

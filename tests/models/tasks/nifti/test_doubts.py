@@ -173,3 +173,23 @@ def test_of_many_a_few_are_named(scans: Path) -> None:
         write(scans.parent / f"{name}_labels.nii.gz", IDS, AFFINE)
     (line,) = said(listed(scans.parent, SPLITS | {("s", name): "train" for name in names[3:]}))
     assert line.startswith("4 scans are there twice") and line.endswith("'f' is 'a', 1 more")
+
+
+def test_labels_that_pass_for_an_image_are_refused(scans: Path) -> None:
+    image = scans.parent / "c.nii.gz"
+    labels = nibabel.load(scans.parent / "c_labels.nii.gz")
+    write(image, np.asarray(labels.dataobj).astype(np.float64), AFFINE)
+    what = f"{image}: holds what {scans.parent}/c_labels.nii.gz holds"
+    refused(scans, f"{what}; allowed: an image and its labels")
+
+
+def test_what_was_assumed_of_tables_is_said(scans: Path) -> None:
+    before = loaded(scans).subjects
+    label_map = scans.parent / "map.csv"
+    for file in (scans, label_map):
+        file.write_text(file.read_text().replace(",", ";"))
+    assert loaded(scans).notes == (
+        f"{scans}: read separated by semicolons",
+        f"{label_map}: read separated by semicolons",
+    )
+    assert len(loaded(scans).subjects) == len(before)
