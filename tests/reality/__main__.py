@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     worlds = [
         world for name, world in every_world(asked.seeds).items() if _is_meant(name, asked.only)
     ]
-    found = tried(worlds, asked.out / "real", asked.jobs, sys.stderr.write)
+    found = tried(worlds, asked.out / "real", asked.jobs, sys.stderr.write, again=asked.again)
     sys.stdout.write(write(found, asked.out))
 
 
@@ -42,6 +42,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         required=True,
         metavar="FOLDER",
         help="where tables go, and what real processes did, which isn't played again",
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="twice, to see how far two real runs are apart"
     )
     parser.add_argument(
         "--jobs",

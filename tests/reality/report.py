@@ -88,15 +88,17 @@ def times(runs: Mapping[str, Comparison]) -> Line:
 def events(runs: Mapping[str, Comparison]) -> Line:
     """Who was suspected when, and what was merged, beside the first transport."""
     one = next(iter(runs.values()))
-    merges = one.merges
     return {
         "detections": str(len(one.detections_s)),
         "off by, s": _largest(one.detections_s),
         "on one side alone": str(one.undetected),
         "wrong": f"{one.wrong[0]} / {one.wrong[1]}",
-        "merges": f"{merges.real} / {merges.predicted}",
-        "in the same order": _share(merges.in_order, merges),
-        "of the same": _share(merges.alike, merges),
+        "merges": f"{one.merges.real} / {one.merges.predicted}",
+        **{
+            f"{name}, in the same order": _share(each.merges.in_order, each.merges)
+            for name, each in runs.items()
+        },
+        "fluid, of the same": _share(one.merges.alike, one.merges),
     }
 
 
