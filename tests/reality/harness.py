@@ -1,0 +1,150 @@
+"""A world played by real processes: a host for each node, and faults that strike at their times."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sim.record.rows import TraceRow
+from tests.reality.network.hosts import Hosts, Link, Report
+from tests.reality.nodes.config import Config
+from tests.reality.plan import RECOVERS, Act
+from tests.reality.worlds import World
+
+ROOT = Path(__file__).parents[2]
+PORT = 18_018
+QUEUE = 1.0
+"""Round trips' worth of bytes that wait in front of a link; see `Hosts`."""
+HEAD_START_S = 6.0
+"""What interpreters need to start, and nodes to connect, before time begins."""
+BOOT_S = 2.0
+"""So long before a host is back its process starts, in silence."""
+LATE_S, LATE_P99_S = 0.1, 0.005
+"""A run in which a packet, or one of a hundred, came out later than that doesn't count."""
+TRIES = 4
+
+
+class Late(Exception):
+    """The machine was too busy: what was measured is the machine."""
+
+
+class Lost(Exception):
+    """A node's process ended in a way that no fault explains."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What happened, as rows of a trace in the order of their ends, and how well packets went."""
+
+    rows: list[TraceRow]
+    report: Report
+
+
+def steadily_played(world: World, folder: Path) -> Played:
+    """A run that wasn't late. Raises Late if none of `TRIES` is."""
+    for number in range(TRIES):
+        here = folder / f"try_{number}"
+        here.mkdir(parents=True)
+        played = play(world, here)
+        if played.report.worst_s <= LATE_S and played.report.p99_s <= LATE_P99_S:
+            return played
+    raise Late(f"{world}: packets came out up to {1e3 * played.report.worst_s:.0f} ms late")
+
+
+def play(world: World, folder: Path) -> Played:
+    """One run, in real time. `folder` gets the nodes' files. Raises Lost."""
+    plan = world.plan
+    links = {name: Link(*rates) for name, rates in plan.rates.items()}
+    loss = plan.scenario.network.packet_loss
+    with Hosts(links, plan.delays_s.tolist(), loss, seed=plan.run.seed, queue=QUEUE) as hosts:
+        nodes = Nodes(world, hosts, folder)
+        rows = nodes.struck(plan.acts())
+        nodes.wait()
+        report = hosts.report()
+    logs = [row for name in plan.names for row in logged(world, folder / f"{name}.log")]
+    return Played(sorted(rows + logs, key=lambda row: row.time_s + row.duration_s), report)
+
+
+class Nodes:
+    """The nodes' processes of one run; they start at once, and time a little later."""
+
+    def __init__(self, world: World, hosts: Hosts, folder: Path) -> None:
+        self._world, self._hosts = world, hosts
+        self._start_at = time.monotonic() + HEAD_START_S
+        self._configs = {
+            name: Config(
+                **world.plan.node(name),
+                addresses=hosts.address,
+                port=PORT,
+                start_at=self._start_at,
+                storage=str(folder / name),
+                log=str(folder / f"{name}.log"),
+            )
+            for name in world.plan.names
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        for name in self._configs:
+            self._start(name)
+
+    def _start(self, name: str, begins_s: float = 0.0) -> None:
+        config = replace(self._configs[name], begins_s=begins_s)
+        path = Path(config.log).with_suffix(".json")
+        config.save(path)
+        command = [sys.executable, "-m", "tests.reality.nodes", str(path)]
+        self._processes[name] = self._hosts.start(name, command, cwd=ROOT)
+
+    def struck(self, acts: Iterable[Act]) -> list[TraceRow]:
+        """Let all faults strike, each at its time; what they did, and when."""
+        rows = []
+        for act in acts:
+            if act.kind == RECOVERS:
+                self._sleep_until(act.at_s - BOOT_S)
+                self._boot(act)
+            self._sleep_until(act.at_s)
+            at_s = getattr(self._hosts, act.method)(*act.arguments) - self._start_at
+            rows.append(_row(self._world, at_s, 0.0, act.host, act.kind))
+        return rows
+
+    def _boot(self, act: Act) -> None:
+        """Switch a host on, and let its process wait for its beginning; nobody hears of it yet."""
+        self._hosts.switch_on(act.host)
+        self._hosts.silence(act.host)
+        self._start(act.host, begins_s=act.at_s)
+
+    def _sleep_until(self, time_s: float) -> None:
+        time.sleep(max(0.0, self._start_at + time_s - time.monotonic()))
+
+    def wait(self) -> None:
+        """Until all have ended whom no fault has. Raises Lost."""
+        down = [name for name, process in self._processes.items() if process.poll() == -9]
+        for name, process in self._processes.items():
+            if name not in down and process.wait(self._world.plan.scenario.duration + 60):
+                raise Lost(f"{self._world}: the process of {name} ended with {process.returncode}")
+
+
+def logged(world: World, log: Path) -> list[TraceRow]:
+    """A node's log as rows of a trace."""
+    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    return [_row(world, **line) for line in lines]
+
+
+def _row(
+    world: World,
+    time_s: float,
+    duration_s: float,
+    node: str,
+    kind: str,
+    peer: str = "",
+    bytes: int = 0,
+    peers: Iterable[str] | None = None,
+    **what: Any,
+) -> TraceRow:
+    whose = None if peers is None else tuple(peers)
+    seed = world.plan.run.seed
+    return TraceRow(
+        world.protocol, seed, time_s, duration_s, node, kind, peer, bytes, peers=whose, **what
+    )

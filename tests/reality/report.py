@@ -1,0 +1,138 @@
+"""The tables of docs/reality.md, as CSV and as Markdown."""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tests.reality.compare import Comparison, Floats, Merges, together
+from tests.reality.worlds import World
+
+Compared = Mapping[World, Mapping[str, Comparison]]
+"""By world and transport."""
+Line = dict[str, str]
+INTERVAL_S = 1.0
+"""Between two heartbeats, in all worlds."""
+
+
+def write(compared: Compared, folder: Path) -> str:
+    """Write each table to the folder, as CSV; all of them as Markdown."""
+    tables = {
+        "goal": goal(compared),
+        "times_by_world": _by(compared, _world, times),
+        "times": _by(compared, _protocol_and_world, times),
+        "events_by_world": _by(compared, _world, events),
+        "events": _by(compared, _protocol_and_world, events),
+    }
+    for name, lines in tables.items():
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(lines[0]))
+            writer.writeheader()
+            writer.writerows(lines)
+    text = "\n".join(f"{name}\n\n{markdown(lines)}" for name, lines in tables.items())
+    (folder / "tables.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def _world(world: World) -> str:
+    return world.name
+
+
+def _protocol_and_world(world: World) -> str:
+    return f"{world.protocol}:{world.name}"
+
+
+def goal(compared: Compared) -> list[Line]:
+    """What the goal asks for, of all worlds in its scope together."""
+    whole = _whole([each for world, each in compared.items() if world.is_in_scope])
+    asked: dict[str, tuple[str, Callable[[Comparison], str]]] = {
+        "round times, median error": ("5 %", lambda one: _percent(_median(one.rounds))),
+        "detection times within a heartbeat": ("all", lambda one: _within(one.detections_s)),
+        "merges in the same order": ("95 %", lambda one: _share(one.merges.in_order, one.merges)),
+    }
+    return [
+        {"": name, "goal": wanted} | {model: find(one) for model, one in whole.items()}
+        for name, (wanted, find) in asked.items()
+    ]
+
+
+def _whole(runs: Sequence[Mapping[str, Comparison]]) -> dict[str, Comparison]:
+    """Of several worlds, by transport."""
+    return {name: together([run[name] for run in runs]) for name in runs[0]}
+
+
+def _by(
+    compared: Compared,
+    key: Callable[[World], str],
+    line: Callable[[Mapping[str, Comparison]], Line],
+) -> list[Line]:
+    """A line for all worlds that have the same key."""
+    groups: dict[str, list[Mapping[str, Comparison]]] = {}
+    for world, each in compared.items():
+        groups.setdefault(key(world), []).append(each)
+    return [{"world": name} | line(_whole(runs)) for name, runs in groups.items()]
+
+
+def times(runs: Mapping[str, Comparison]) -> Line:
+    """How far each transport is off, of transfers and of rounds."""
+    first = next(iter(runs.values()))
+    return (
+        {"transfers": str(len(first.transfers))}
+        | {f"{name}, transfers": _errors(one.transfers) for name, one in runs.items()}
+        | {"rounds": str(len(first.rounds))}
+        | {f"{name}, rounds": _errors(one.rounds) for name, one in runs.items()}
+    )
+
+
+def events(runs: Mapping[str, Comparison]) -> Line:
+    """Who was suspected when, and what was merged, beside the first transport."""
+    one = next(iter(runs.values()))
+    return {
+        "detections": str(len(one.detections_s)),
+        "off by, s": _largest(one.detections_s),
+        "on one side alone": str(one.undetected),
+        "wrong": f"{one.wrong[0]} / {one.wrong[1]}",
+        "merges": f"{one.merges.real} / {one.merges.predicted}",
+        **{
+            f"{name}, in the same order": _share(each.merges.in_order, each.merges)
+            for name, each in runs.items()
+        },
+        "fluid, of the same": _share(one.merges.alike, one.merges),
+    }
+
+
+def _errors(errors: Floats) -> str:
+    """Median and 95th percentile without sign, and the median with it, in per cent."""
+    if not len(errors):
+        return "–"
+    median, most = 100 * _median(errors), 100 * np.quantile(np.abs(errors), 0.95)
+    return f"{median:.1f} / {most:.0f} ({100 * np.median(errors):+.1f})"
+
+
+def _median(errors: Floats) -> float:
+    return float(np.median(np.abs(errors)))
+
+
+def _within(delays_s: Floats) -> str:
+    return f"{int((np.abs(delays_s) <= INTERVAL_S).sum())} of {len(delays_s)}"
+
+
+def _largest(delays_s: Floats) -> str:
+    """Median and largest, without sign."""
+    return f"{_median(delays_s):.2f} / {np.abs(delays_s).max():.2f}" if len(delays_s) else "–"
+
+
+def _share(some: int, merges: Merges) -> str:
+    return f"{_percent(some / merges.both)} of {merges.both}" if merges.both else "–"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def markdown(lines: Sequence[Line]) -> str:
+    """A table."""
+    rows: list[Iterable[str]] = [lines[0], ["---"] * len(lines[0])]
+    rows += [line.values() for line in lines]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -1,0 +1,38 @@
+"""Real processes do what the simulator says, within the bounds of docs/reality.md."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.reality.compare import Comparison, together
+from tests.reality.harness import Late
+from tests.reality.network.namespace import missing
+from tests.reality.trial import tried
+from tests.reality.worlds import every_world
+
+SAMPLE = ("fedavg:server_crash:0", "d_psgd:none:0", "gossip:client_crash:0")
+HEARTBEAT_S = 1.0
+
+
+def played(folder: Path, names: tuple[str, ...], jobs: int) -> Comparison:
+    """The worlds of these names, beside what `fluid` says of them."""
+    if reason := missing():
+        pytest.skip(f"no hosts in namespaces here: {reason}")
+    worlds = [every_world()[name] for name in names]
+    try:
+        found = tried(worlds, folder, jobs, sys.stderr.write)
+    except Late as late:
+        pytest.skip(str(late))
+    return together([each["fluid"] for each in found.values()])
+
+
+@pytest.mark.slow
+def test_a_sample_does_as_the_simulator_says(tmp_path: Path) -> None:
+    found = played(tmp_path, SAMPLE, len(SAMPLE))
+    assert np.median(np.abs(found.rounds)) < 0.05
+    assert np.abs(found.detections_s).max() < HEARTBEAT_S
+    assert found.undetected == 0
+    assert found.merges.in_order > 0.8 * found.merges.both
+    assert abs(found.merges.real - found.merges.predicted) < 0.1 * found.merges.real

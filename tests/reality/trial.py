@@ -1,0 +1,62 @@
+"""Worlds that are played on both sides, and how far the simulator is from reality."""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sim.record.rows import TraceRow
+from tests.reality.compare import Comparison, compared
+from tests.reality.harness import steadily_played
+from tests.reality.predict import predicted
+from tests.reality.worlds import World
+
+TRANSPORTS: Mapping[str, str] = {
+    "fluid": "fluid",
+    "tcp": "tcp",
+    "kept": "{kind: tcp, latency_factor: 2, bandwidth_factor: 0.965, window: endless}",
+}
+"""What predicts. `kept`: for connections that are kept open, as docs/reality.md works it out."""
+
+Tell = Callable[[str], object]
+
+
+AGAIN = "again"
+"""A second real run, as if it were a prediction: nothing is nearer to the first than that."""
+
+
+def tried(
+    worlds: Sequence[World], folder: Path, jobs: int, tell: Tell, *, again: bool = False
+) -> dict[World, dict[str, Comparison]]:
+    """By world, and by transport and `AGAIN`; so many worlds are played at once.
+
+    What real processes did is kept in the folder, and not played again. Raises Late, Lost.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("", AGAIN) if again else ("",)
+    with ThreadPoolExecutor(jobs) as pool:
+        runs = [[pool.submit(_real, each, folder, name, tell) for name in names] for each in worlds]
+        real = [[run.result() for run in each] for each in runs]
+    return {each: _against(each, *rows) for each, rows in zip(worlds, real, strict=True)}
+
+
+def _real(world: World, folder: Path, name: str, tell: Tell) -> list[TraceRow]:
+    """What real processes did, now or in an earlier call; the run of that name."""
+    path = folder / f"{str(world).replace(':', '-')}{name and '-'}{name}.jsonl"
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as nodes:
+            played = steadily_played(world, Path(nodes))
+        tell(f"{path.stem}: {played.report}\n")
+        text = "".join(json.dumps(row._asdict()) + "\n" for row in played.rows)
+        path.write_text(text, encoding="utf-8")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [TraceRow(**json.loads(line)) for line in lines]
+
+
+def _against(
+    world: World, rows: Sequence[TraceRow], *others: Sequence[TraceRow]
+) -> dict[str, Comparison]:
+    said = {name: predicted(world, transport) for name, transport in TRANSPORTS.items()}
+    found = {name: compared(rows, each) for name, each in said.items()}
+    return found | {AGAIN: compared(rows, each) for each in others}
