@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 from tests.reality.nodes.config import Config
@@ -11,6 +12,8 @@ from tests.reality.nodes.protocols import protocol
 
 def main() -> None:
     config = Config.load(Path(sys.argv[1]))
+    if config.begins_s > 0:  # What is in storage by then counts.
+        time.sleep(max(0.0, config.start_at + config.begins_s - time.monotonic()))
     asyncio.run(Node(config, protocol(config)).live())
 
 

@@ -1,28 +1,34 @@
-"""Nodes on this machine alone, one address of 127.0.0.0/8 each, without a network between them."""
+"""Worlds of nodes on this machine alone: addresses of 127.0.0.0/8, no network between them."""
 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tests.reality.nodes.config import Config
 
 ROOT = Path(__file__).parents[3]
-HEAD_START_S = 0.8
-"""What interpreters need to start, before time begins."""
+START_S = 0.2
+"""CPU time that an interpreter needs to start; all do before time begins."""
+SHORTEST_S, MARGIN = 1.0, 1.5
+KILLED_S, BACK_S, END_S = 0.4, 1.0, 1.6
+"""When a node of each world is struck, when it is back, and when the world ends."""
 Line = dict[str, Any]
 
 
-def addresses(names: list[str]) -> dict[str, str]:
+def addresses(names: Sequence[str], world: int = 0) -> dict[str, str]:
     """Addresses that no other process uses, so that tests can run beside each other."""
     own = os.getpid() % 65_000
-    return {name: f"127.{own // 256}.{own % 256}.{1 + at}" for at, name in enumerate(names)}
+    return {
+        name: f"127.{own // 256}.{own % 256}.{8 * world + at + 1}" for at, name in enumerate(names)
+    }
 
 
 CONFIG = Config(
@@ -37,7 +43,7 @@ CONFIG = Config(
     phase_s=0.0,
     timeout_s=0.35,
     start_at=0.0,
-    until_s=1.0,
+    until_s=END_S,
     storage="",
     log="",
     stall_s=5.0,
@@ -45,66 +51,90 @@ CONFIG = Config(
 """A small world's; to be replaced in part."""
 
 
-@dataclass
-class Loopback:
-    """Running nodes. Tests say what happens to them at which time of the world."""
+@dataclass(frozen=True)
+class World:
+    """Three clients, and so many servers, of whom one is struck.
 
-    configs: dict[str, Config]
-    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    `strike`: SIGKILL, after which it comes back from its storage; or SIGSTOP, after which it goes
+    on where it was, and others have suspected it wrongly.
+    """
 
-    def start(self, name: str, begins_s: float = 0.0) -> None:
-        """Start a node's process; what it does begins at that time."""
-        config = replace(self.configs[name], begins_s=begins_s)
-        path = Path(config.storage).with_suffix(".json")
+    protocol: str
+    struck: str
+    settings: dict[str, Any]
+    servers: int = 0
+    luck: tuple[tuple[str, Any], ...] = ()
+    strike: signal.Signals = signal.SIGKILL
+
+    @property
+    def names(self) -> list[str]:
+        return ["client_0", "client_1", "client_2", "server", "standby_1"][: 3 + self.servers]
+
+
+class Played:
+    """A world's processes; those of second lives start with the others, and wait."""
+
+    def __init__(self, world: World, number: int, folder: Path, start_at: float) -> None:
+        self.world = world
+        self.configs = [
+            replace(
+                CONFIG,
+                name=name,
+                protocol=world.protocol,
+                settings=world.settings,
+                luck=dict(world.luck),
+                addresses=addresses(world.names, number),
+                phase_s=0.01 * at,
+                start_at=start_at,
+                storage=str(folder / name),
+                log=str(folder / f"{name}.log"),
+            )
+            for at, name in enumerate(world.names)
+        ]
+        self.struck = self._start(next(c for c in self.configs if c.name == world.struck))
+        self.others = [self._start(c) for c in self.configs if c.name != world.struck]
+        if world.strike == signal.SIGKILL:
+            config = next(c for c in self.configs if c.name == world.struck)
+            self.others.append(self._start(replace(config, begins_s=BACK_S)))
+
+    def _start(self, config: Config) -> "subprocess.Popen[bytes]":
+        path = Path(f"{config.storage}_{config.begins_s}.json")
         config.save(path)
         command = [sys.executable, "-m", "tests.reality.nodes", str(path)]
-        self.processes[name] = subprocess.Popen(command, cwd=ROOT)
-
-    def kill(self, name: str, time_s: float) -> None:
-        """SIGKILL, at that time."""
-        self.sleep_until(time_s)
-        self.processes[name].kill()
-        self.processes[name].wait()
-
-    def sleep_until(self, time_s: float) -> None:
-        config = next(iter(self.configs.values()))
-        time.sleep(max(0.0, config.start_at + time_s - time.monotonic()))
+        process = subprocess.Popen(command, cwd=ROOT)
+        with contextlib.suppress(PermissionError):  # Then what else runs here may make it late.
+            os.sched_setscheduler(process.pid, os.SCHED_RR, os.sched_param(1))
+        return process
 
     def end(self) -> list[Line]:
-        """Wait until the world's end: all lines of all logs, as things began."""
-        for name, process in self.processes.items():
-            assert process.wait(60) == 0, name
-        logs = [Path(config.log).read_text(encoding="utf-8") for config in self.configs.values()]
+        """All lines of all logs, as things began, when all have ended as they should."""
+        assert [process.wait(60) for process in self.others] == [0] * len(self.others)
+        assert self.struck.wait(60) == (-9 if self.world.strike == signal.SIGKILL else 0)
+        logs = [Path(config.log).read_text(encoding="utf-8") for config in self.configs]
         lines = [json.loads(line) for log in logs for line in log.splitlines()]
         return sorted(lines, key=lambda line: float(line["time_s"]))
 
-
-def _config(common: Config, folder: Path, names: list[str], name: str) -> Config:
-    return replace(
-        common,
-        name=name,
-        addresses=addresses(names),
-        phase_s=0.01 * names.index(name),
-        storage=str(folder / name),
-        log=str(folder / f"{name}.log"),
-    )
-
-
-@contextlib.contextmanager
-def loopback(
-    folder: Path, protocol: str, until_s: float, clients: int = 3, servers: int = 0, **other: Any
-) -> Iterator[Loopback]:
-    """So many nodes with tiny models and trainings of 0.1 s, from time 0 to `until_s`."""
-    names = [f"client_{number}" for number in range(clients)]
-    names += ["server", "standby_1", "standby_2"][:servers]
-    start_at = time.monotonic() + HEAD_START_S
-    common = replace(CONFIG, protocol=protocol, start_at=start_at, until_s=until_s, **other)
-    nodes = Loopback({name: _config(common, folder, names, name) for name in names})
-    try:
-        for name in names:
-            nodes.start(name)
-        yield nodes
-    finally:
-        for process in nodes.processes.values():
+    def kill(self) -> None:
+        """Leave nothing behind."""
+        for process in [self.struck, *self.others]:
             process.kill()
             process.wait()
+
+
+def played(worlds: dict[str, World], folder: Path) -> dict[str, list[Line]]:
+    """The logs of all worlds, which are played side by side."""
+    processes = sum(len(world.names) + 1 for world in worlds.values())
+    start_at = time.monotonic() + SHORTEST_S + MARGIN * START_S * processes / (os.cpu_count() or 1)
+    with contextlib.ExitStack() as stack:
+        running = {}
+        for number, (name, world) in enumerate(worlds.items()):
+            (folder / name).mkdir()
+            running[name] = Played(world, number, folder / name, start_at)
+            stack.callback(running[name].kill)
+        time.sleep(max(0.0, start_at + KILLED_S - time.monotonic()))
+        for each in running.values():
+            each.struck.send_signal(each.world.strike)
+        time.sleep(max(0.0, start_at + BACK_S - time.monotonic()))
+        for each in running.values():
+            each.struck.send_signal(signal.SIGCONT)
+        return {name: each.end() for name, each in running.items()}

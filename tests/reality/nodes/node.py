@@ -21,6 +21,7 @@ from tests.reality.nodes.storage import Storage
 from tests.reality.nodes.wire import Fields, Reply, Wire
 
 PING_TIMEOUT_S = 1.0
+"""How long answers to a ping are waited for, unless the protocol says it."""
 T = TypeVar("T")
 
 
@@ -56,8 +57,6 @@ class Node:
                 await self._protocol.run()
 
     async def _begin(self) -> None:
-        if self.config.begins_s > 0:
-            await self.sleep_until(self.config.begins_s)
         await self._wire.listen()
         await self._datagrams.listen()
         for peer in self.others:

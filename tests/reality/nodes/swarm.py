@@ -4,10 +4,11 @@ Warnat-Herresthal et al., "Swarm Learning for decentralized and confidential cli
 learning", Nature 594, 2021, doi 10.1038/s41586-021-03583-3.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ClassVar, NamedTuple
 
 from tests.reality.nodes.node import Node, Protocol
+from tests.reality.nodes.wire import Reply
 
 
 class Turn(NamedTuple):
@@ -48,7 +49,7 @@ class Swarm(Protocol):
         self.aggregates: Turn | None = None
         self.updates: dict[int, list[str]] = {}
         self.handed_in: Turn | None = None
-        self.helped: dict[str, int] = {}
+        self.sending: list[tuple[str, Turn]] = []
 
     async def run(self) -> None:
         if self.node.config.begins_s > 0:
@@ -125,9 +126,18 @@ class Swarm(Protocol):
         while not (is_over() or self.node.suspects(peer)):
             if await reach(peer, "offer", within_s=within_s, unless=is_over) is None:
                 return False
-            if await reach(peer, method, with_model=True, turn=turn, unless=is_over):
+            model = reach(peer, method, with_model=True, turn=turn, unless=is_over)
+            if await self.sent(peer, turn, model):
                 return True
         return False
+
+    async def sent(self, peer: str, turn: Turn, model: Awaitable[Reply | None]) -> bool:
+        """Whether a model arrives; until that is known it isn't sent once more."""
+        self.sending.append((peer, turn))
+        try:
+            return await model is not None
+        finally:
+            self.sending.remove((peer, turn))
 
     # -- the aggregator ------------------------------------------------------------------------
 
@@ -255,8 +265,9 @@ class Swarm(Protocol):
             self.adopt(turn)
         elif turn.round >= self.turn.round:
             self.tell(peer)
-        elif self.helped.get(peer) != self.turn.round:  # Else it is on its way there.
-            self.node.spawn(self.help(peer))
+        elif (peer, self.turn) not in self.sending:
+            model = self.node.call(peer, "average", with_model=True, turn=self.turn)
+            self.node.spawn(self.sent(peer, self.turn, model))
 
     def hear_again(self, peer: str, turn: Turn) -> None:
         """A peer goes by the same turn: it or the aggregator asks for what a crash took."""
@@ -265,9 +276,3 @@ class Swarm(Protocol):
             self.node.nudge()
         elif turn.aggregator == self.me and peer not in self.came(turn):
             self.tell(peer)
-
-    async def help(self, peer: str) -> None:
-        """Send a peer that is behind the model that the client has."""
-        self.helped[peer] = self.turn.round
-        await self.node.call(peer, "average", with_model=True, turn=self.turn)
-        del self.helped[peer]

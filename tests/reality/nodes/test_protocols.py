@@ -1,5 +1,6 @@
-"""Each protocol, played by processes over loopback of which one is killed, and comes back."""
+"""Each protocol, played by processes over loopback of which one is struck, and comes back."""
 
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -9,14 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.reality.nodes.loopback import CONFIG, Line, loopback
+from tests.reality.nodes.loopback import BACK_S, CONFIG, END_S, KILLED_S, Line, World, played
 from tests.reality.nodes.node import Node
 from tests.reality.nodes.protocols import protocol
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8"),
-]
 
 CLIENTS = ["client_0", "client_1", "client_2"]
 SERVER = {
@@ -28,7 +24,29 @@ SERVER = {
     "transfer_timeout": None,
     "replicate_every": 1,
 }
-KILLED_S, BACK_S, END_S = 0.4, 1.1, 1.7
+NONE = {"transfer_timeout": None, "push_timeout": None, "receive_timeout": None}
+ACK = {"ack_timeout": 1.0, "timeout": 1.0}
+PUSHES = (("push_phase_s", 0.05), ("push_to", [CLIENTS[1:], ["client_0"]] * 20))
+TURNS = (("aggregators", [CLIENTS, CLIENTS[1:]] * 25), ("ask_of", [CLIENTS] * 50))
+FIRST = (("aggregators", [CLIENTS] * 50), ("ask_of", [CLIENTS] * 50))
+WORLDS = {
+    "braintorrent": World("braintorrent", "client_1", {"ping_timeout": 0.2, **NONE}),
+    "d_psgd": World("d_psgd", "client_1", NONE),
+    "gossip": World("gossip", "client_1", {"period": 0.15}, luck=PUSHES),
+    "swarm": World("swarm", "client_1", ACK, luck=TURNS),
+    "silent_aggregator": World("swarm", "client_0", ACK, luck=FIRST, strike=signal.SIGSTOP),
+    "fedavg": World("fedavg", "client_1", SERVER, servers=1),
+    "server": World("fedavg", "server", SERVER, servers=1),
+    "standby": World("fedavg", "server", SERVER, servers=2),
+    "silent_leader": World("fedavg", "server", SERVER, servers=2, strike=signal.SIGSTOP),
+}
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Line]]:
+    return played(WORLDS, tmp_path_factory.mktemp("nodes"))
 
 
 def of(lines: Iterable[Line], kind: str, **what: Any) -> list[Line]:
@@ -40,32 +58,9 @@ def of(lines: Iterable[Line], kind: str, **what: Any) -> list[Line]:
     ]
 
 
-def play(folder: Path, protocol: str, killed: str, **other: Any) -> list[Line]:
-    """The lines of three clients, of whom one is away for a while; or a server is."""
-    with loopback(folder, protocol, END_S, **other) as nodes:
-        nodes.kill(killed, KILLED_S)
-        nodes.start(killed, BACK_S)
-        return nodes.end()
-
-
-def check_detection(lines: list[Line], killed: str) -> None:
-    """All have missed the killed node after the time-out, and heard that it is back."""
-    told = [*of(lines, "suspect", peer=killed), *of(lines, "trust", peer=killed)]
-    observers = Counter((line["kind"], line["node"]) for line in told)
-    assert set(observers.values()) == {1}
-    for line in of(told, "suspect"):
-        assert KILLED_S + 0.2 < line["time_s"] < BACK_S
-    for line in of(told, "trust"):
-        assert BACK_S < line["time_s"] < END_S
-
-
-def check_attempts(lines: list[Line]) -> None:
-    """One attempt is lost with the crash, and no other; no finished round is done again."""
-    for client in CLIENTS:
-        trained = of(lines, "train", node=client)
-        rounds = [line["round"] for line in trained]
-        assert rounds == list(range(len(rounds)))
-        assert trained[-1]["attempt"] - rounds[-1] == (0 if client != "client_1" else 1)
+def ended_s(line: Line) -> float:
+    time_s: float = line["time_s"] + line["duration_s"]
+    return time_s
 
 
 def merged(lines: list[Line], since_s: float, until_s: float, without: str) -> set[str]:
@@ -74,43 +69,51 @@ def merged(lines: list[Line], since_s: float, until_s: float, without: str) -> s
     return {peer for line in merges if line["node"] != without for peer in line["peers"]}
 
 
-@pytest.mark.parametrize(
-    ("protocol", "other"),
-    [
-        ("braintorrent", {"settings": {"ping_timeout": 0.2, "transfer_timeout": None}}),
-        ("d_psgd", {"settings": {"push_timeout": None, "receive_timeout": None}}),
-        (
-            "gossip",
-            {
-                "settings": {"period": 0.15},
-                "luck": {"push_phase_s": 0.05, "push_to": [CLIENTS[1:], ["client_0"]] * 20},
-            },
-        ),
-        (
-            "swarm",
-            {
-                "settings": {"ack_timeout": 1.0, "timeout": 1.0},
-                "luck": {"aggregators": [CLIENTS, CLIENTS[1:]] * 25, "ask_of": [CLIENTS] * 50},
-            },
-        ),
-    ],
-)
-def test_client_is_killed_and_comes_back(tmp_path: Path, protocol: str, other: Any) -> None:
-    lines = play(tmp_path, protocol, "client_1", **other)
-    check_detection(lines, "client_1")
-    check_attempts(lines)
-    missed_s = max(line["time_s"] for line in of(lines, "suspect"))
-    assert "client_1" in merged(lines, 0.0, KILLED_S, "client_1")
-    assert "client_1" not in merged(lines, missed_s + 0.25, BACK_S, "client_1")
-    assert merged(lines, missed_s, BACK_S, "client_1")
-    assert "client_1" in merged(lines, BACK_S, END_S, "client_1")
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, w in WORLDS.items() if w.strike == signal.SIGKILL])
+def test_all_find_out(logs: dict[str, list[Line]], name: str) -> None:
+    struck = WORLDS[name].struck
+    told = [*of(logs[name], "suspect", peer=struck), *of(logs[name], "trust", peer=struck)]
+    observers = Counter((line["kind"], line["node"]) for line in told)
+    assert set(observers.values()) == {1}
+    assert len(observers) == 2 * (len(WORLDS[name].names) - 1)
+    for line in of(told, "suspect"):
+        assert KILLED_S + 0.2 < line["time_s"] < BACK_S
+    for line in of(told, "trust"):
+        assert BACK_S < line["time_s"] < END_S
 
 
-def test_fedavg_goes_on_without_a_client(tmp_path: Path) -> None:
-    lines = play(tmp_path, "fedavg", "client_1", servers=1, settings=SERVER)
-    check_detection(lines, "client_1")
-    check_attempts(lines)
-    rounds = of(lines, "round")
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["braintorrent", "d_psgd", "gossip", "swarm", "fedavg"])
+def test_one_attempt_is_lost_with_a_crash_and_no_round(
+    logs: dict[str, list[Line]], name: str
+) -> None:
+    for client in CLIENTS:
+        trained = of(logs[name], "train", node=client)
+        rounds = [line["round"] for line in trained]
+        lost = trained[-1]["attempt"] - rounds[-1]
+        assert rounds == list(range(len(rounds)))
+        # Of who is killed while it waits, none.
+        assert lost in ((0, 1) if client == "client_1" else (0,))
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["braintorrent", "d_psgd", "gossip", "swarm"])
+def test_others_merge_without_who_is_away(logs: dict[str, list[Line]], name: str) -> None:
+    missed_s = max(line["time_s"] for line in of(logs[name], "suspect"))
+    assert "client_1" in merged(logs[name], 0.0, KILLED_S, "client_1")
+    assert "client_1" not in merged(logs[name], missed_s + 0.15, BACK_S, "client_1")
+    assert merged(logs[name], missed_s, BACK_S, "client_1")
+    assert "client_1" in merged(logs[name], BACK_S, END_S, "client_1")
+
+
+@linux
+@pytest.mark.slow
+def test_fedavg_goes_on_without_a_client(logs: dict[str, list[Line]]) -> None:
+    rounds = of(logs["fedavg"], "round")
     assert [line["round"] for line in rounds] == list(range(len(rounds)))
     assert {line["asked"] for line in rounds} == {2, 3}
     assert rounds[-1]["asked"] == rounds[-1]["updates"] == 3
@@ -118,26 +121,47 @@ def test_fedavg_goes_on_without_a_client(tmp_path: Path) -> None:
     assert max(line["duration_s"] for line in rounds) > 0.22
 
 
-def test_fedavg_waits_for_its_server(tmp_path: Path) -> None:
-    lines = play(tmp_path, "fedavg", "server", servers=1, settings=SERVER)
-    check_detection(lines, "server")
-    rounds = of(lines, "round")
+@linux
+@pytest.mark.slow
+def test_fedavg_waits_for_its_server(logs: dict[str, list[Line]]) -> None:
+    rounds = of(logs["server"], "round")
     assert [line["round"] for line in rounds] == list(range(len(rounds)))
-    ended_s = [line["time_s"] + line["duration_s"] for line in rounds]
-    assert not [time_s for time_s in ended_s if KILLED_S + 0.1 < time_s < BACK_S]
-    assert max(ended_s) > BACK_S
+    assert not [line for line in rounds if KILLED_S + 0.1 < ended_s(line) < BACK_S]
+    assert ended_s(rounds[-1]) > BACK_S
 
 
-def test_standby_takes_over(tmp_path: Path) -> None:
-    lines = play(tmp_path, "fedavg", "server", servers=2, settings=SERVER)
-    check_detection(lines, "server")
-    (lead,) = of(lines, "lead")
+@linux
+@pytest.mark.slow
+def test_standby_takes_over(logs: dict[str, list[Line]]) -> None:
+    (lead,) = of(logs["standby"], "lead")
     assert (lead["node"], lead["asked"], lead["answered"]) == ("standby_1", 5, 4)
-    before, after = of(lines, "round", node="server"), of(lines, "round", node="standby_1")
     assert lead["time_s"] < BACK_S
+    before = of(logs["standby"], "round", node="server")
+    after = of(logs["standby"], "round", node="standby_1")
     # At most the round whose replica was under way is done again.
     assert before[-1]["round"] <= after[0]["round"] <= before[-1]["round"] + 1
     assert after[-1]["time_s"] > BACK_S
+
+
+@linux
+@pytest.mark.slow
+def test_old_leader_that_was_silent_steps_down(logs: dict[str, list[Line]]) -> None:
+    lines = logs["silent_leader"]
+    (lead,) = of(lines, "lead")
+    assert lead["node"] == "standby_1"
+    assert not [line for line in of(lines, "round", node="server") if line["time_s"] > BACK_S]
+    assert of(lines, "round", node="standby_1")[-1]["time_s"] > BACK_S
+
+
+@linux
+@pytest.mark.slow
+def test_swarm_goes_on_with_an_aggregator_that_was_silent(logs: dict[str, list[Line]]) -> None:
+    merges = of(logs["silent_aggregator"], "merge")
+    assert {line["node"] for line in merges if ended_s(line) < KILLED_S} == {"client_0"}
+    away = [line for line in merges if KILLED_S + 0.1 < line["time_s"] < BACK_S]
+    assert {line["node"] for line in away} == {"client_1"}
+    back = [line for line in merges if line["time_s"] > BACK_S + 0.1]
+    assert {node for line in back for node in (line["node"], *line["peers"])} == set(CLIENTS)
 
 
 @pytest.mark.parametrize("setting", [{"order": "train_then_merge"}, {"exchange": "push_pull"}])
