@@ -25,9 +25,9 @@ SYSCTLS: Mapping[str, str] = {
     "ipv4/tcp_no_metrics_save": "1",
     # Linux's own choice (RFC 2861): after an idle time-out a connection starts slowly again.
     "ipv4/tcp_slow_start_after_idle": "1",
-    # Least, first and largest buffer, in bytes: the window never bounds a rate here.
-    "ipv4/tcp_rmem": "4096 1048576 16777216",
-    "ipv4/tcp_wmem": "4096 1048576 16777216",
+    # Least, first and largest buffer, in bytes: as Linux has them where nobody changed that.
+    "ipv4/tcp_rmem": "4096 131072 6291456",
+    "ipv4/tcp_wmem": "4096 16384 4194304",
     # Only what hosts say is on the line: no router is asked for.
     "ipv6/conf/default/disable_ipv6": "1",
 }
