@@ -11,6 +11,7 @@ from typing import ClassVar
 from tests.reality.nodes.node import Node, Protocol
 
 RETRY_S = 1.0
+"""How long a push that failed waits before it is sent again."""
 
 
 class DPSGD(Protocol):

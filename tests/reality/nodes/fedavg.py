@@ -12,6 +12,9 @@ from typing import ClassVar
 
 from tests.reality.nodes.node import Node, Protocol
 
+TERM = 1 << 32
+"""Orders of later terms, where there are standbys, have higher numbers."""
+
 
 class Client(Protocol):
     """It trains the model that it was sent last, and reports until that is there.
@@ -19,7 +22,11 @@ class Client(Protocol):
     Settings: `retry_initial`, `retry_cap`, `transfer_timeout`.
     """
 
-    only: ClassVar = {"late_updates": "discard", "participation": 1.0}
+    only: ClassVar = {
+        "late_updates": "discard",
+        "participation": 1.0,
+        "server_optimizer": {"kind": "average"},
+    }
 
     def __init__(self, node: Node) -> None:
         super().__init__(node)
@@ -102,9 +109,11 @@ class Round:
 
 
 class Server(Protocol):
-    """It drives the rounds. Settings: `deadline`, `close_at`, `minimum_fraction`,
-    `transfer_timeout`. Its stable storage has the number of the last finished round, and up to
-    which order each client's updates are in the model."""
+    """It drives the rounds.
+
+    Settings: `deadline`, `close_at`, `minimum_fraction`, `transfer_timeout`. Stable: the number of
+    finished rounds, and up to which order each client's updates are in the model.
+    """
 
     only = Client.only
 
@@ -141,18 +150,17 @@ class Server(Protocol):
 
     async def play(self, current: Round) -> None:
         """Order, collect, average."""
+        number, outcome = self.rounds, "round_failed"
         orders = [self.node.spawn(self.order(current, client)) for client in current.pending]
         end_s = current.opened_s + self.settings["deadline"]
         await self.node.until(lambda: self.is_over(current), end_s)
         for order in orders:
             order.cancel()
         self.current = None  # What comes from now on is late.
-        outcome = "round_failed"
         if len(current.updates) >= self.share("minimum_fraction", current):
             await self.average(current)
             outcome = "round"
         told = {"asked": current.asked, "updates": len(current.updates)}
-        number = self.rounds - (outcome == "round")
         self.node.note(outcome, current.opened_s, round=number, **told)
 
     async def order(self, current: Round, client: str) -> None:
@@ -198,7 +206,3 @@ class Server(Protocol):
     def checkpoint(self) -> None:
         """Keep what `restore` reads."""
         self.node.storage.keep(rounds=self.rounds, come=self.come)
-
-
-TERM = 1 << 32
-"""Orders of later terms have higher numbers."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.reality.nodes.fedavg import TERM, Client, Server
+from tests.reality.nodes.fedavg import TERM, Client, Round, Server
 from tests.reality.nodes.node import Node, Protocol
 from tests.reality.nodes.wire import Fields, Reply
 
@@ -121,10 +121,11 @@ class VotingClient(Voter, Client):
 
 
 class StandbyServer(Voter, Server):
-    """A server that leads, or may. Settings beside the others: `replicate_every`, and for how long
-    a candidate without a majority waits, `retry_initial`, `retry_cap`.
+    """A server that leads, or may.
 
-    Stable: its copy of the model, which another's replica replaces, and of which term that is.
+    Settings beside the others: `replicate_every`; `retry_initial` and `retry_cap`, for how long a
+    candidate without a majority waits. Stable: its copy of the model, which another's replica
+    replaces, and of which term that is.
     """
 
     def __init__(self, node: Node) -> None:
@@ -172,8 +173,8 @@ class StandbyServer(Voter, Server):
         get = self.node.storage.get
         return {"term": self.term, "rounds": get("rounds", 0), "come": get("come", {})}
 
-    async def average(self, *args: Any) -> None:
-        await super().average(*args)
+    async def average(self, current: Round) -> None:
+        await super().average(current)
         if self.rounds % self.settings["replicate_every"] == 0:
             self.due = self.replica()
             self.node.nudge()
