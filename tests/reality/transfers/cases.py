@@ -8,7 +8,7 @@ from tests.reality.transfers.flows import Case, Flow, World
 RATE, TWICE = 5e5, 1e6
 WIDE = 1e8
 SIZES = (10_000, 40_000, 160_000, 640_000, 2_560_000)
-SHARED_BYTES = 1_000_000
+SHARED_BYTES, LONG_BYTES = 1_000_000, 4_000_000
 DELAYS_S = (0.01, 0.04, 0.08)
 
 
@@ -20,12 +20,9 @@ def _pair(delay_s: float, rate: float, loss: float = 0.0) -> World:
 def _star(delays_s: Sequence[float], *, out: bool) -> World:
     """Host 0 and as many others, each that far from it; only its uplink, or downlink, is narrow."""
     middle = Link(TWICE, WIDE) if out else Link(WIDE, TWICE)
-    first = (0.0, *delays_s)
-    rows = [
-        tuple(0.0 if i == j else first[i] + first[j] for j in range(len(first)))
-        for i in range(len(first))
-    ]
-    return World((middle, *[Link(WIDE, WIDE)] * len(delays_s)), tuple(rows))
+    from_middle_s = (0.0, *delays_s)
+    rows = [[one + other for other in from_middle_s] for one in from_middle_s]
+    return World((middle, *[Link(WIDE, WIDE)] * len(delays_s)), tuple(map(tuple, rows)))
 
 
 def _alone() -> list[Case]:
@@ -55,24 +52,26 @@ def _shared() -> list[Case]:
     for out, name in ((True, "uplink"), (False, "downlink")):
         for delays_s in ((0.04,) * 2, (0.04,) * 4, (0.04,) * 7, (0.01, 0.02, 0.04, 0.08)):
             others = range(1, len(delays_s) + 1)
+            unlike = "" if len(set(delays_s)) == 1 else " unlike"
             flows = [Flow(0, i, SHARED_BYTES) if out else Flow(i, 0, SHARED_BYTES) for i in others]
             world = _star(delays_s, out=out)
-            cases.append(Case(f"{len(flows)} over one {name}", world, tuple(flows)))
+            cases.append(Case(f"{len(flows)}{unlike} over one {name}", world, tuple(flows)))
     return cases
 
 
 def _lossy() -> list[Case]:
     return [
-        Case(f"{100 * loss:g} % loss", _pair(delay_s, TWICE, loss), (Flow(0, 1, SHARED_BYTES),))
+        Case(f"{loss:.1%} loss", _pair(delay_s, TWICE, loss), (Flow(0, 1, size),))
+        for size, delays_s in ((SHARED_BYTES, DELAYS_S), (LONG_BYTES, DELAYS_S[1:2]))
         for loss in (0.001, 0.01, 0.02)
-        for delay_s in DELAYS_S
+        for delay_s in delays_s
     ]
 
 
-CASES: Mapping[str, Sequence[Case]] = {
-    "alone": _alone(),
-    "lasting": _lasting(),
-    "shared": _shared(),
-    "lossy": _lossy(),
+CASES: Mapping[str, tuple[Sequence[Case], int]] = {
+    "alone": (_alone(), 3),
+    "lasting": (_lasting(), 3),
+    "shared": (_shared(), 5),
+    "lossy": (_lossy(), 7),
 }
-TRIES: Mapping[str, int] = {"alone": 3, "lasting": 3, "shared": 3, "lossy": 7}
+"""Tables, and how often each of their cases is measured."""

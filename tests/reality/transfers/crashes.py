@@ -47,9 +47,7 @@ class Seen(NamedTuple):
     later_bytes: int
 
 
-CRASHES = [
-    Crash(dies, down_s) for dies in ("sender", "receiver") for down_s in (None, 1.0, 3.0)
-]
+CRASHES = [Crash(dies, down_s) for dies in ("sender", "receiver") for down_s in (None, 1.0, 3.0)]
 
 
 def seen(crash: Crash) -> Seen:
@@ -92,7 +90,7 @@ class _Watch:
         while self.told == "nothing" and (left_s := end_s - time.monotonic()) > 0:
             self._peer.settimeout(left_s)
             try:
-                many = len(self._peer.recv(1 << 16)) if self._reads else self._peer.send(bytes(1 << 14))
+                many = self._moved()
             except TimeoutError:
                 return
             except ConnectionError as error:
@@ -102,15 +100,25 @@ class _Watch:
                 if not many:
                     self._tell("end of stream")
 
+    def _moved(self) -> int:
+        if self._reads:
+            return len(self._peer.recv(1 << 16))
+        return self._peer.send(bytes(1 << 14))
+
     def _tell(self, what: str) -> None:
         self.told, self.told_s = what, time.monotonic()
 
 
-def crash_rows(pool: Executor) -> Iterator[Sequence[str]]:
+def crashed(pool: Executor) -> Iterator[Sequence[str]]:
     """A head, then a row for each way to die."""
-    yield "dies", "what", "the other end sees", "after", "bytes that came later"
+    yield "dies", "the other end sees", "after", "bytes that came later"
     for crash, told in zip(CRASHES, pool.map(seen, CRASHES), strict=True):
-        what = "process" if crash.down_s is None else f"host, back after {crash.down_s:.0f} s"
+        host = f"the {crash.dies}'s host"
+        what = (
+            f"the {crash.dies}'s process"
+            if crash.down_s is None
+            else f"{host}, for {crash.down_s:.0f} s"
+        )
         after = "" if told.told == "nothing" else f"{told.after_s:.2f} s"
         later = f"{told.later_bytes / 1e3:,.0f} kB" if crash.dies == "sender" else ""
-        yield crash.dies, what, told.told, after, later
+        yield what, told.told, after, later

@@ -69,6 +69,11 @@ class Case:
     carried_bytes: int | None = None
     idle_s: float = 0.0
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its connections are new, and lose nothing by chance."""
+        return self.carried_bytes is None and not self.world.loss
+
 
 def round_trip_s(world: World, flow: Flow) -> float:
     """Of packets without length, when nobody else is there."""

@@ -18,14 +18,11 @@ BULK = Flow(0, 1, 3_500_000)
 FILLED_S, EVERY_S = 1.5, 0.06
 MANY = 20
 CONNECTIONS, EACH = 50, 6
-LOSS = 0.05
+LOSS, LATE_S = 0.05, 0.05
 
 
 class Behind(NamedTuple):
-    """A bulk transfer from 0 to 1, and messages elsewhere; host 2 has only wide lines.
-
-    `measured`: the seconds of each message, and of each datagram that came, of `MANY`.
-    """
+    """A bulk transfer from 0 to 1 over a narrow line, and messages; host 2 has wide lines alone."""
 
     name: str
     one_way_s: float
@@ -49,9 +46,7 @@ BEHIND = [
 
 def behind_s(case: Behind) -> tuple[list[float], list[float]]:
     """What each message and each datagram takes while the bulk fills its line."""
-    delays_s = tuple(
-        tuple(0.0 if i == j else case.one_way_s for j in range(3)) for i in range(3)
-    )
+    delays_s = tuple(tuple(0.0 if i == j else case.one_way_s for j in range(3)) for i in range(3))
     world = World((*case.bulk_links, Link(WIDE, WIDE)), delays_s)
     return world.played(lambda hosts: asyncio.run(_behind(hosts, case)))
 
@@ -132,30 +127,31 @@ async def _lost(hosts: Hosts) -> list[float]:
             pipe.close()
 
 
-def behind_rows(pool: Executor) -> Iterator[Sequence[str]]:
-    """A head, then a row for each place of a full queue."""
+def behind(pool: Executor) -> Iterator[Sequence[str]]:
+    """A head, then a line for each place of a full queue."""
     yield (
-        *("messages", "one way", "simulated", "message", "slowest"),
-        *("datagram", "slowest", "datagrams lost"),
+        *("messages", "simulated", "message", "slowest", "datagram", "slowest"),
+        "datagrams dropped",
     )
     for case, (messages, datagrams) in zip(BEHIND, pool.map(behind_s, BEHIND), strict=True):
-        said = f"{1e3 * case.one_way_s:.0f} ms"
-        yield (case.name, said, said, *_of(messages), *_of(datagrams), f"{MANY - len(datagrams)} of {MANY}")
+        dropped = f"{MANY - len(datagrams)} of {MANY}"
+        yield case.name, _ms(case.one_way_s), *_of(messages), *_of(datagrams), dropped
 
 
-def _of(taken_s: Sequence[float]) -> tuple[str, str]:
-    return f"{1e3 * statistics.median(taken_s):.0f} ms", f"{1e3 * max(taken_s):.0f} ms"
-
-
-def lost_rows(pool: Executor) -> Iterator[Sequence[str]]:
-    """A head, then a row for each latency."""
-    yield "one way", "loss", "late messages", "late by (median)", "longest", "simulated: first time-out"
+def lost(pool: Executor) -> Iterator[Sequence[str]]:
+    """A head, then a line for each latency."""
+    yield "one way", "loss", "late", "by (median)", "at most", "simulated: first time-out"
     delays_s = (0.01, 0.04, 0.08)
     for one_way_s, taken_s in zip(delays_s, pool.map(lost_s, delays_s), strict=True):
         usual_s = statistics.median(taken_s)
-        late_s = [seconds - usual_s for seconds in taken_s if seconds > usual_s + 0.05]
-        yield (
-            *(f"{1e3 * one_way_s:.0f} ms", f"{LOSS:.0%}", f"{len(late_s) / len(taken_s):.1%}"),
-            *(f"{statistics.median(late_s):.2f} s", f"{max(late_s):.2f} s"),
-            f"{timeout_s(2 * one_way_s):.2f} s",
-        )
+        late_s = [seconds - usual_s for seconds in taken_s if seconds > usual_s + LATE_S]
+        share = f"{len(late_s) / len(taken_s):.1%}"
+        yield _ms(one_way_s), f"{LOSS:.0%}", share, *_of(late_s), _ms(timeout_s(2 * one_way_s))
+
+
+def _of(taken_s: Sequence[float]) -> tuple[str, str]:
+    return _ms(statistics.median(taken_s)), _ms(max(taken_s))
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:,.0f} ms"
