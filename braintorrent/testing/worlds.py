@@ -118,6 +118,7 @@ def random_world(
     possible = {"targeted": sections["topology"] != "complete", "join": clients > 1}
     kinds = [kind for kind in _FAULTS if possible.get(kind, True)]
     sections["faults"] = {f"fault_{i}": _fault(dice, nodes, kinds) for i in range(dice.below(5))}
+    _ends(Dice(Streams(seed).stream("ends", number)), sections["faults"])
     samples = tuple(1 + dice.below(50) for _ in range(clients))
     steps = tuple(1 + dice.below(6) for _ in range(clients))
     facts = Facts(samples, steps, sum(samples), sum(steps), MODEL_BYTES // 4)
@@ -221,6 +222,13 @@ def _crash(dice: Dice, nodes: list[str]) -> dict[str, Any]:
         "recovers_after": dice.of(None, dice.span()),
         "loses_storage": dice.of(False, True),
     }
+
+
+def _ends(dice: Dice, faults: Mapping[str, dict[str, Any]]) -> None:
+    """Let some crashes be of a process alone."""
+    for fault in faults.values():
+        if fault["kind"] == "crash":
+            fault["of"] = dice.of("host", "process")
 
 
 def _churn(dice: Dice, nodes: list[str]) -> dict[str, Any]:

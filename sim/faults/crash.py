@@ -30,6 +30,11 @@ class Crash(Fault):
         default=None, description="how long it is down; never recovers if left out"
     )
     loses_storage: bool = Field(default=False, description=LOSES_STORAGE)
+    of: Literal["host", "process"] = Field(
+        default="host",
+        description="what ends: a host falls silent; where a process ends alone, its host resets "
+        "its connections, so that who waits for it knows one way later",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_name_them(self) -> Crash:
@@ -57,7 +62,7 @@ class Crash(Fault):
         def strike(nodes: Sequence[Node]) -> Behaviour:
             yield world.clock.at(self.at, Tie.FAULT)
             for node in nodes:
-                node.crash(name, loses_storage=self.loses_storage)
+                node.crash(name, loses_storage=self.loses_storage, resets=self.of == "process")
             if self.recovers_after is not None:
                 yield world.clock.after(self.recovers_after, Tie.FAULT)
                 for node in nodes:

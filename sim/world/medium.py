@@ -77,6 +77,10 @@ class Medium:
         """When each node [n] said that it leaves for good; infinity if it has not."""
         self.is_restless = False
         """Whether anybody has come later than others, or left."""
+        self.ended_s: Floats = np.full(count, -np.inf)
+        """When the process of each node [n] last ended on a host that stayed up."""
+        self.resets = False
+        """Whether there was such an end."""
         self._starters: Flags | None = None
         self.tally = Tally()
         self._cuts: list[Cut] = []
@@ -117,7 +121,19 @@ class Medium:
 
         Minus infinity of who was there from the beginning, infinity of what hasn't been said.
         """
-        said_s = np.stack([self.joined_s[peers], self.left_s[peers]])
+        return self._word_s(observer, peers, np.stack([self.joined_s[peers], self.left_s[peers]]))
+
+    def reset_s(self, observer: int, peers: Ints) -> Floats:
+        """When the connections that the observer has had to peers [n] are reset.
+
+        A host whose process has ended does so for it; minus infinity of those that never did.
+        """
+        (there_s,) = self._word_s(observer, peers, self.ended_s[peers][np.newaxis])
+        reset_s: Floats = there_s
+        return reset_s
+
+    def _word_s(self, observer: int, peers: Ints, said_s: Floats) -> Floats:
+        """When what peers [n] said at some times [m, n] is with the observer."""
         latency_s = self.wiring.latencies.between(peers, observer)
         heard_s: Floats = said_s + (latency_s + self.added_s(observer, peers, said_s))
         if self._cuts:

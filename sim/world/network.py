@@ -5,8 +5,9 @@ its bytes flow over its sender's uplink and its receiver's downlink. Both ride a
 packets that are lost are sent again, which delays control messages and slows transfers. A partition
 holds messages up; they go on if it heals within the stall time-out, after which nothing has come
 for so long that both ends give up. A crash of either end breaks a transfer; the end that is left
-learns of it when the other is back, which resets what was open, or by the stall time-out. Only
-pings and heartbeats are datagrams.
+learns of it when the other is back, which resets what was open, or by the stall time-out. Where a
+process ends alone, its host resets what is open at once, and refuses what comes later. Only pings
+and heartbeats are datagrams.
 
 Degraded links have less bandwidth and more latency. The latency of a message is that of when it is
 sent, so that a later one may overtake it; how fast bytes flow changes at the instant.
@@ -32,7 +33,7 @@ from sim.world.medium import Ints, LossCause, Medium, Wiring
 from sim.world.pings import Ping
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
-from sim.world.transport import resent_s
+from sim.world.transport import resent_s, timeout_s
 
 
 @dataclass(eq=False, slots=True)
@@ -69,6 +70,10 @@ class Transfer:
         if self._settled is None:
             self._settled = self.clock.event()
         return self._settled
+
+    def other_end(self, end: int) -> int:
+        """Who is at its other end."""
+        return self.target if self.source == end else self.source
 
     @property
     def flows(self) -> bool:
@@ -242,16 +247,35 @@ class Network(Medium):
     def _told_later(self, transfer: Transfer, gone: int) -> None:
         """Who is left learns of it when the node that is gone is back, or by its silence.
 
-        Of a node that leaves it hears that it does.
+        Of a node that leaves it hears that it does; where a process alone has ended, it is reset.
         """
         self._unheard[gone][transfer] = None
         at_s = transfer.silent_since_s + self.wiring.stall_timeout_s
+        other = transfer.other_end(gone)
         if self.is_restless:
-            other = transfer.target if transfer.source == gone else transfer.source
             _, leaves_s = self.heard_s(other, np.array([gone]))
             at_s = min(at_s, float(leaves_s[0]))
+        if self.ended_s[gone] >= self.started_s[gone]:
+            at_s = min(at_s, self._refused_s(transfer, gone, other))
         at_s = max(self.clock.now, at_s)
         self.clock.call_at(at_s, Tie.TIMEOUT, partial(self._told, transfer))
+
+    def _refused_s(self, transfer: Transfer, gone: int, other: int) -> float:
+        """When the host of a process that has ended has told the other end.
+
+        Of what begins after that the sender tries again: else who sends anew when it is refused
+        would do so without end where messages take no time.
+        """
+        ended_s = float(self.ended_s[gone])
+        if transfer.start_s < ended_s:
+            return self._there_s(gone, other, ended_s)
+        there_s = self._there_s(gone, other, self.clock.now)
+        return max(there_s, transfer.start_s + timeout_s(self._round_trip_s(gone, other)))
+
+    def _there_s(self, source: int, target: int, said_s: float) -> float:
+        """When what a host says at `said_s` is with another."""
+        free_s = self._free_s(source, target, said_s)
+        return free_s + self.one_way_s(source, target, free_s)
 
     def _told(self, transfer: Transfer, _: object = None) -> None:
         for end in (transfer.source, transfer.target):
@@ -308,9 +332,14 @@ class Network(Medium):
 
     # -- faults and the end --------------------------------------------------------------------
 
-    def node_down(self, index: int) -> None:
-        """The node crashed: transfers from and to it break, its open pings end."""
+    def node_down(self, index: int, *, resets: bool = False) -> None:
+        """The node crashed: transfers from and to it break, its open pings end.
+
+        `resets`: its process did alone, and its host tells who was connected.
+        """
         now = self.clock.now
+        if resets:
+            self.ended_s[index], self.resets = now, True
         self.up.change(index, now, 0)
         for transfer in list(self._open[index]):
             if transfer.flow is not None:
@@ -342,9 +371,7 @@ class Network(Medium):
         self.started_s[index] = now
         unheard, self._unheard[index] = self._unheard[index], {}
         for transfer in unheard:
-            other = transfer.target if transfer.source == index else transfer.source
-            free_s = self._free_s(index, other, now)
-            there_s = free_s + self.one_way_s(index, other, free_s)
+            there_s = self._there_s(index, transfer.other_end(index), now)
             self.clock.call_at(there_s, Tie.ARRIVAL, partial(self._told, transfer))
         self.detector.node_up(index)
 

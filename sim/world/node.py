@@ -138,11 +138,14 @@ class Node:
         self._processes.append(process)
         return process
 
-    def crash(self, fault: str, *, loses_storage: bool = False) -> None:
-        """Go down, held by `fault`: processes, inbox and memory are gone at once."""
+    def crash(self, fault: str, *, loses_storage: bool = False, resets: bool = False) -> None:
+        """Go down, held by `fault`: processes, inbox and memory are gone at once.
+
+        `resets`: its host stays up, and resets its connections.
+        """
         if self.up:
             self.trace.record(self.clock.now, self.name, "crash", cause=fault)
-        self._go_down(fault)
+        self._go_down(fault, resets=resets)
         if loses_storage and self.is_member:
             initial, lost = self.lineage.initial(), self.storage
             number, is_newcomer = lost.incarnation + 1, lost.is_newcomer
@@ -171,7 +174,7 @@ class Node:
                 self.network.node_leaves(self.index)
         self._go_down(fault)
 
-    def _go_down(self, fault: str) -> None:
+    def _go_down(self, fault: str, *, resets: bool = False) -> None:
         was_up = self.up
         self._held_by[fault] = None
         if was_up:
@@ -181,7 +184,7 @@ class Node:
             self._processes = []
             self.inbox = []
             self._mail = self.clock.event()
-            self.network.node_down(self.index)
+            self.network.node_down(self.index, resets=resets)
 
     def recover(self, fault: str) -> None:
         """`fault` lets go; when no other fault holds the node, it starts again from storage.

@@ -187,10 +187,12 @@ class Turns(Rounds):
         that model. Who doesn't belong to it any longer gets no answer.
         """
         mine = self.turn(node)
-        if turn == mine:
-            self._hear_again(node, peer, mine)
-        elif turn > mine and (turn.is_last or turn.round == mine.round):
+        if turn > mine and (turn.is_last or turn.round == mine.round):
             self.adopt(node, turn)
+        elif self.has_gone(node, peer):
+            return  # What it sent was late, and its word that it leaves was there before.
+        elif turn == mine:
+            self._hear_again(node, peer, mine)
         elif turn.round >= mine.round or mine.is_last:
             self.send_turn(node, peer)
         elif self.returns or peer in mine.members:

@@ -66,7 +66,8 @@ class Detector(ABC):
     def suspects(self, observer: int, peers: Ints) -> Flags:
         """Which of `peers` [n] the observer believes not to be there now.
 
-        Those that it believes to be down, and those that are no members, which it is told.
+        Those that it believes to be down, and those that are no members, which it is told. A reset
+        is no reason: whoever was reset may be back at once.
         """
         suspected = self._suspects(observer, peers)
         if self.network.is_restless:
@@ -91,6 +92,9 @@ class Detector(ABC):
             heard_s = self.network.heard_s(observer, peers)
             later_s = np.where(heard_s > self.network.clock.now, heard_s, np.inf)
             news_s = np.minimum(news_s, later_s.min(axis=0))
+        if self.network.resets:
+            reset_s = self.network.reset_s(observer, peers)
+            news_s = np.where(reset_s > self.network.clock.now, np.minimum(news_s, reset_s), news_s)
         return news_s
 
     @abstractmethod
@@ -100,10 +104,15 @@ class Detector(ABC):
     def lost(self, observer: int, peers: Ints, since_s: Floats | float) -> Flags:
         """Which of `peers` [n] don't have any longer what they were given at `since_s` [n].
 
-        As the observer believes: they are suspected, or known to have started anew.
+        As the observer believes: they are suspected, or known to have started anew, or their hosts
+        have reset the connection on which it waits for them.
         """
         times_s = np.broadcast_to(np.asarray(since_s, dtype=np.float64), len(peers))
-        return self.suspects(observer, peers) | self.restarted(observer, peers, times_s)
+        lost = self.suspects(observer, peers) | self.restarted(observer, peers, times_s)
+        if self.network.resets:
+            there = self.network.reset_s(observer, peers) <= self.network.clock.now
+            lost |= there & (self.network.ended_s[peers] > times_s)
+        return lost
 
     def watch(self, observer: int, peers: Iterable[int]) -> Watch:
         """Something to wait for; to be ended by who no longer does."""
@@ -151,10 +160,14 @@ class Detector(ABC):
         for watch in self._watchers(index):
             self._rearm(watch, one)
             # Where its word takes no time, that it joins or leaves is news at this instant.
-            if self.network.is_restless:
-                now = self.network.clock.now
-                if (self.network.heard_s(watch.observer, one) == now).any():
-                    watch.expect(one, np.array([now]))
+            if self._is_told_now(watch.observer, one):
+                watch.expect(one, np.array([self.network.clock.now]))
+
+    def _is_told_now(self, observer: int, one: Ints) -> bool:
+        """Whether a node's own word, or its host's, is with the observer at this instant."""
+        network, now = self.network, self.network.clock.now
+        told = network.is_restless and (network.heard_s(observer, one) == now).any()
+        return bool(told or (network.resets and (network.reset_s(observer, one) == now).any()))
 
     def split(self) -> None:
         """The network falls apart or is whole again."""

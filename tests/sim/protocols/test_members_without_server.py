@@ -485,3 +485,14 @@ def test_word_that_takes_no_time_is_heard_by_who_waits_for_it() -> None:
     world = TURNS | {"latency_s": 0.0, "failure_detection": NEVER}
     run = played("cyclic", 9.0, {"resend": True}, faults=away, **world)
     assert rows(run, "train", node="client_2") == [(5.0, 4.0, "client_2", "train", "")]
+
+
+def test_who_leaves_a_swarm_gets_no_answer_to_what_comes_late() -> None:
+    run = played("swarm", 20.0, round_s=[1.0] * 3, faults=leaves("client_2", "10 s"))
+    running, network, node = run.running, run.world.network, run.world.clients[0]
+    assert isinstance(running, Swarming)
+    old = running.turn(node)._replace(round=0)
+    for peer, answers in ((2, 0), (1, 1)):
+        before = network.tally.sent
+        running._hear(node, peer, old)
+        assert network.tally.sent == before + answers

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.world.clock import Tie
+from sim.world.detection import FailureDetection, Heartbeat, NoDetection
 from sim.world.links.flows import Sharing
 from sim.world.links.windows import Cut, Direction, Windows
 from sim.world.network import Transfer
@@ -221,6 +222,105 @@ def test_crash_of_the_receiver_of_a_frozen_transfer() -> None:
     at(network, 5.0, lambda: network.node_down(1))
     tiny.run(network.clock, 100.0)
     assert told.at_s == [31.0]
+
+
+@pytest.mark.parametrize("ended", [0, 1])
+@pytest.mark.parametrize(
+    ("end_s", "back_s", "told_s"),
+    [
+        (2.0, None, 2.25),
+        (2.0, 2.125, 2.25),  # The first of two resets.
+        (0.125, None, 0.375),
+    ],
+)
+def test_host_of_a_process_that_ends_resets_what_is_open(
+    ended: int, end_s: float, back_s: float | None, told_s: float
+) -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    told = Told(network, 64)
+    at(network, end_s, lambda: network.node_down(ended, resets=True))
+    if back_s is not None:
+        at(network, back_s, lambda: network.node_up(ended))
+    tiny.run(network.clock, 100.0)
+    assert told.at_s == [told_s] and told.transfer.settled.value is False
+
+
+def test_reset_of_a_process_waits_for_the_end_of_a_partition() -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    network.split("cut", Cut(Windows([(1.0, 12.0)]), np.array([0, 1])))
+    told = Told(network, 64)
+    at(network, 2.0, lambda: network.node_down(1, resets=True))
+    tiny.run(network.clock, 100.0)
+    assert told.at_s == [12.25]
+
+
+@pytest.mark.parametrize("size", [0, 64])
+@pytest.mark.parametrize(
+    ("latency_s", "begun_s", "told_s"),
+    [
+        (0.25, 1.875, 2.25),  # It ended on the way.
+        (0.25, 2.5, 3.5),  # Refused at 3, and once more after a time-out of 1 s.
+        (1.0, 2.5, 4.5),
+        (0.0, 2.0, 3.0),  # After its end at that instant: who tries again can't do so for ever.
+    ],
+)
+def test_message_that_finds_no_process_is_refused(
+    size: int, latency_s: float, begun_s: float, told_s: float
+) -> None:
+    network = tiny.network(latency_s, [16.0, 16.0])
+    at(network, 2.0, lambda: network.node_down(1, resets=True))
+    told = []
+    at(network, begun_s, lambda: told.append(Told(network, size)))
+    tiny.run(network.clock, 100.0)
+    assert told[0].at_s == [told_s]
+
+
+def test_host_that_crashes_after_its_process_did_resets_nothing() -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    at(network, 2.0, lambda: network.node_down(1, resets=True))
+    at(network, 3.0, lambda: network.node_up(1))
+    told = []
+    at(network, 4.0, lambda: told.append(Told(network, 64)))
+    at(network, 5.0, lambda: network.node_down(1))
+    tiny.run(network.clock, 100.0)
+    assert told[0].at_s == [35.0]
+
+
+@pytest.mark.parametrize("detection", [NoDetection(kind="none"), Heartbeat()])
+def test_reset_ends_waits_and_raises_no_suspicion(detection: FailureDetection) -> None:
+    network = tiny.network(0.25, [16.0, 16.0, 16.0], detection=detection)
+    watch, peers, seen = network.detector.watch(0, [1, 2]), np.array([1, 2]), []
+
+    def look(since_s: float) -> None:
+        lost = network.detector.lost(0, peers, since_s).tolist()
+        seen.append((network.clock.now, lost, watch.news.triggered))
+        assert not network.detector.suspects(0, peers).any()
+
+    at(network, 2.0, lambda: network.node_down(1, resets=True))
+    for time_s, since_s in ((2.125, 1.0), (2.25, 1.0), (2.25, 2.0)):
+        at(network, time_s, partial(look, since_s), Tie.OBSERVER)
+    tiny.run(network.clock, 3.0)
+    assert seen == [
+        (2.125, [False, False], False),
+        (2.25, [True, False], True),
+        (2.25, [False, False], True),  # What was asked for after its end.
+    ]
+
+
+@pytest.mark.parametrize("latency_s", [0.0, 0.25])
+def test_watch_that_begins_before_a_reset_is_there_hears_of_it(latency_s: float) -> None:
+    network = tiny.network(latency_s, [16.0, 16.0])
+    at(network, 2.0, lambda: network.node_down(1, resets=True))
+    heard: list[float] = []
+
+    def wait() -> None:
+        news = network.detector.watch(0, [1]).news
+        assert news.callbacks is not None
+        news.callbacks.append(lambda _: heard.append(network.clock.now))
+
+    at(network, 2.0 + latency_s / 2 if latency_s else 1.0, wait)
+    tiny.run(network.clock, 10.0)
+    assert heard == [2.0 + latency_s]
 
 
 @pytest.mark.parametrize(("size", "kind"), [(0, "message_lost"), (64, "transfer_lost")])
