@@ -6,7 +6,8 @@ time at each of its later events.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,8 @@ class Merges:
     """What became of the merges that both sides have.
 
     `real`, `predicted`: how many there were; `both`: how many are on both sides, as a node's k-th;
-    `in_order`: of these, how many come in the same order; `alike`: in how many the same took part.
+    `in_order`: of these, the most that come in the same order; `alike`: in how many the same took
+    part. `pairs`: of two of them; `pairs_in_order`: those that come in the same order.
     """
 
     real: int
@@ -33,18 +35,15 @@ class Merges:
     both: int
     in_order: int
     alike: int
+    pairs: int
+    pairs_in_order: int
 
     def __add__(self, other: "Merges") -> "Merges":
-        return Merges(
-            self.real + other.real,
-            self.predicted + other.predicted,
-            self.both + other.both,
-            self.in_order + other.in_order,
-            self.alike + other.alike,
-        )
+        ours, theirs = astuple(self), astuple(other)
+        return Merges(*(one + another for one, another in zip(ours, theirs, strict=True)))
 
 
-NO_MERGES = Merges(0, 0, 0, 0, 0)
+NO_MERGES = Merges(0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -139,10 +138,12 @@ def merged(real: Rows, predicted: Rows) -> Merges:
     """
     ours, theirs = _merges(real), _merges(predicted)
     both = [key for key in ours if key in theirs]
-    places = {key: place for place, key in enumerate(theirs)}
-    in_order = _longest_rise([places[key] for key in both])
+    place = {key: number for number, key in enumerate(theirs)}
+    order = [place[key] for key in both]
     alike = sum(ours[key] == theirs[key] for key in both)
-    return Merges(len(ours), len(theirs), len(both), in_order, alike)
+    pairs = [one < other for one, other in combinations(order, 2)]
+    in_order = _longest_rise(order)
+    return Merges(len(ours), len(theirs), len(both), in_order, alike, len(pairs), sum(pairs))
 
 
 def _merges(rows: Rows) -> dict[Key, Peers]:

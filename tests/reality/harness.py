@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sim.record.rows import TraceRow
 from tests.reality.network.hosts import Hosts, Link, Report
 from tests.reality.nodes.config import Config
-from tests.reality.plan import RECOVERS, Act
+from tests.reality.plan import Act
 from tests.reality.worlds import World
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +21,6 @@ QUEUE = 1.0
 """Round trips' worth of bytes that wait in front of a link; see `Hosts`."""
 HEAD_START_S = 6.0
 """What interpreters need to start, and nodes to connect, before time begins."""
-BOOT_S = 2.0
-"""So long before a host is back its process starts, in silence."""
 LATE_S, LATE_P99_S = 0.1, 0.005
 """A run in which a packet, or one of a hundred, came out later than that doesn't count."""
 TRIES = 4
@@ -87,6 +85,15 @@ class Nodes:
             for name in world.plan.names
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._does: Mapping[str, Callable[..., float | None]] = {
+            "crash": hosts.crash,
+            "boot": self._boot,
+            "speak": hosts.speak,
+            "cut": hosts.cut,
+            "heal": hosts.heal,
+            "degrade": hosts.degrade,
+            "restore": hosts.restore,
+        }
         for name in self._configs:
             self._start(name)
 
@@ -101,19 +108,17 @@ class Nodes:
         """Let all faults strike, each at its time; what they did, and when."""
         rows = []
         for act in acts:
-            if act.kind == RECOVERS:
-                self._sleep_until(act.at_s - BOOT_S)
-                self._boot(act)
             self._sleep_until(act.at_s)
-            at_s = getattr(self._hosts, act.method)(*act.arguments) - self._start_at
-            rows.append(_row(self._world, at_s, 0.0, act.host, act.kind))
+            at_s = self._does[act.does](*act.arguments)
+            if at_s is not None:
+                rows.append(_row(self._world, at_s - self._start_at, 0.0, act.node, act.kind))
         return rows
 
-    def _boot(self, act: Act) -> None:
-        """Switch a host on, and let its process wait for its beginning; nobody hears of it yet."""
-        self._hosts.switch_on(act.host)
-        self._hosts.silence(act.host)
-        self._start(act.host, begins_s=act.at_s)
+    def _boot(self, name: str, begins_s: float) -> None:
+        """Switch a host on in silence, and let its node's process wait for its beginning."""
+        self._hosts.switch_on(name)
+        self._hosts.silence(name)
+        self._start(name, begins_s)
 
     def _sleep_until(self, time_s: float) -> None:
         time.sleep(max(0.0, self._start_at + time_s - time.monotonic()))

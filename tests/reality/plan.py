@@ -29,20 +29,21 @@ from sim.world import Node
 
 Floats = npt.NDArray[np.float64]
 
-RECOVERS = "recover"
+BOOT_S = 2.0
+"""So long before a node is back its process starts, which nobody hears of yet."""
 
 
 class Act(NamedTuple):
-    """What happens to hosts at an instant, and how a trace calls that.
+    """What is done at an instant: `does`, with its `arguments`, as the harness knows it.
 
-    `method`: of `Hosts`, with its `arguments`. `host`: whom it strikes; empty: the network.
+    `kind`, `node`: how a trace calls that, and whom it strikes; empty: nothing, and the network.
     """
 
     at_s: float
+    does: str
+    arguments: tuple[Any, ...]
     kind: str
-    host: str
-    method: str
-    arguments: tuple[Any, ...] = ()
+    node: str = ""
 
 
 class Plan:
@@ -160,24 +161,30 @@ class Plan:
 
 
 def _crash(fault: Crash, names: tuple[str, ...]) -> list[Act]:
-    struck, (begins_s, ends_s) = fault.strikes(names), fault.window_s
-    down = [Act(begins_s, "crash", name, "crash", (name,)) for name in struck]
-    up = [Act(ends_s, RECOVERS, name, "speak", (name,)) for name in struck]
-    return down + (up if ends_s < math.inf else [])
+    begins_s, ends_s = fault.window_s
+    acts = []
+    for name in fault.strikes(names):
+        acts.append(Act(begins_s, "crash", (name,), "crash", name))
+        if ends_s < math.inf:
+            acts.append(Act(ends_s - BOOT_S, "boot", (name, ends_s), ""))
+            acts.append(Act(ends_s, "speak", (name,), "recover", name))
+    return acts
 
 
 def _partition(fault: Partition, names: tuple[str, ...]) -> list[Act]:
     begins_s, ends_s = fault.window_s
     groups = [[name for name in names if selects(group, name)] for group in fault.groups]
-    return [Act(begins_s, "partition", "", "cut", (groups,)), Act(ends_s, "heal", "", "heal")]
+    return [Act(begins_s, "cut", (groups,), "partition"), Act(ends_s, "heal", (), "heal")]
 
 
 def _degrade(fault: Degrade, names: tuple[str, ...]) -> list[Act]:
-    struck, (begins_s, ends_s) = fault.strikes(names), fault.window_s
-    slow = fault.bandwidth, fault.extra_latency
-    return [Act(begins_s, "degrade", name, "degrade", (name, *slow)) for name in struck] + [
-        Act(ends_s, "degrade", name, "restore", (name,)) for name in struck
-    ]
+    begins_s, ends_s = fault.window_s
+    acts = []
+    for name in fault.strikes(names):
+        slow = name, fault.bandwidth, fault.extra_latency
+        acts.append(Act(begins_s, "degrade", slow, "degrade", name))
+        acts.append(Act(ends_s, "restore", (name,), "degrade", name))
+    return acts
 
 
 _ACTS: Mapping[type[Fault], Callable[[Any, tuple[str, ...]], list[Act]]] = {

@@ -49,7 +49,14 @@ def goal(compared: Compared) -> list[Line]:
     asked: dict[str, tuple[str, Callable[[Comparison], str]]] = {
         "round times, median error": ("5 %", lambda one: _percent(_median(one.rounds))),
         "detection times within a heartbeat": ("all", lambda one: _within(one.detections_s)),
-        "merges in the same order": ("95 %", lambda one: _share(one.merges.in_order, one.merges)),
+        "merges in the same order": (
+            "95 %",
+            lambda one: _share(one.merges.in_order, one.merges.both),
+        ),
+        "pairs of merges in the same order": (
+            "",
+            lambda one: _share(one.merges.pairs_in_order, one.merges.pairs),
+        ),
     }
     return [
         {"": name, "goal": wanted} | {model: find(one) for model, one in whole.items()}
@@ -94,11 +101,11 @@ def events(runs: Mapping[str, Comparison]) -> Line:
         "on one side alone": str(one.undetected),
         "wrong": f"{one.wrong[0]} / {one.wrong[1]}",
         "merges": f"{one.merges.real} / {one.merges.predicted}",
+        **{f"{name}, in order": _order(each.merges) for name, each in runs.items()},
         **{
-            f"{name}, in the same order": _share(each.merges.in_order, each.merges)
+            f"{name}, alike": _share(each.merges.alike, each.merges.both)
             for name, each in runs.items()
         },
-        "fluid, of the same": _share(one.merges.alike, one.merges),
     }
 
 
@@ -123,8 +130,16 @@ def _largest(delays_s: Floats) -> str:
     return f"{_median(delays_s):.2f} / {np.abs(delays_s).max():.2f}" if len(delays_s) else "–"
 
 
-def _share(some: int, merges: Merges) -> str:
-    return f"{_percent(some / merges.both)} of {merges.both}" if merges.both else "–"
+def _order(merges: Merges) -> str:
+    """Of merges, and of pairs of them, in per cent."""
+    if not merges.pairs:
+        return "–"
+    shares = merges.in_order / merges.both, merges.pairs_in_order / merges.pairs
+    return " / ".join(f"{100 * share:.0f}" for share in shares)
+
+
+def _share(some: int, of: int) -> str:
+    return f"{_percent(some / of)} of {of}" if of else "–"
 
 
 def _percent(share: float) -> str:

@@ -78,14 +78,17 @@ def test_of_merges_both_order_and_company_count() -> None:
         row("merge", "a", 2.0, peers=("b",)),
         row("round", "server", 0.0, 3.0, updates=1),
     ]
-    assert merged(real, said) == Merges(real=4, predicted=3, both=3, in_order=2, alike=2)
+    assert merged(real, said) == Merges(
+        real=4, predicted=3, both=3, in_order=2, alike=2, pairs=3, pairs_in_order=2
+    )
 
 
 @given(st.permutations(range(6)))
 def test_an_order_agrees_with_itself_and_with_its_reverse_in_one(order: list[int]) -> None:
     rows = [row("merge", f"client_{number}", 0.0, peers=("x",)) for number in order]
-    assert merged(rows, rows).in_order == 6
-    assert merged(rows, rows[::-1]).in_order == 1
+    same, reverse = merged(rows, rows), merged(rows, rows[::-1])
+    assert (same.in_order, same.pairs_in_order, same.pairs) == (6, 15, 15)
+    assert (reverse.in_order, reverse.pairs_in_order, reverse.pairs) == (1, 0, 15)
 
 
 @pytest.mark.parametrize(("order", "most"), [("abcd", 4), ("bacd", 3), ("dabc", 3), ("badc", 2)])

@@ -54,9 +54,7 @@ def _real(world: World, folder: Path, name: str, tell: Tell) -> list[TraceRow]:
     return [TraceRow(**json.loads(line)) for line in lines]
 
 
-def _against(
-    world: World, rows: Sequence[TraceRow], *others: Sequence[TraceRow]
-) -> dict[str, Comparison]:
+def _against(world: World, rows: list[TraceRow], *others: list[TraceRow]) -> dict[str, Comparison]:
     said = {name: predicted(world, transport) for name, transport in TRANSPORTS.items()}
-    found = {name: compared(rows, each) for name, each in said.items()}
-    return found | {AGAIN: compared(rows, each) for each in others}
+    said |= zip([AGAIN], others, strict=False)
+    return {name: compared(rows, each) for name, each in said.items()}
