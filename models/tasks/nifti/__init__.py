@@ -1,6 +1,7 @@
 """The task `nifti`: a user's own scans. Files are judged before any is resampled.
 
-`tables` and `scans` read what the user wrote, `volumes` reads NIfTI files and resamples them.
+`tables` and `scans` read what the user wrote; `headers` and `reading` what is in a volume's file,
+`volumes` makes slices of it, and `doubts` says what may be wrong with what can be used.
 """
 
 from pathlib import Path
@@ -20,10 +21,11 @@ from sim.record.settings.files import AbsolutePath
 
 
 class NiftiSettings(FilesSettings, SegmentationSettings):
-    """Segmentation of your own scans (NIfTI), each client one site, in the sites' order by name.
+    """Segmentation of your own scans (NIfTI, or FreeSurfer's .mgz), each client one site, in the
+    sites' order by name.
 
     Needs the extra `brains`. Any orientation and voxel size; intensities are scaled so that the
-    1st and 99th percentile of a scan's voxels other than 0 become 0 and 1.
+    1st and 99th percentile of a scan's voxels other than its background become 0 and 1.
     """
 
     paths: ClassVar[tuple[str, ...]] = ("scans", "label_map")
