@@ -11,6 +11,7 @@ import argparse
 import gzip
 import json
 import resource
+import sys
 import tempfile
 import time
 import traceback
@@ -106,8 +107,8 @@ def odd(
     files: Sequence[tuple[bytes, np.dtype[Any]]], draws: np.random.Generator
 ) -> tuple[str, bytes]:
     """How a file was changed, and what it is then."""
-    original, fields = files[draws.integers(len(files))]
-    change = CHANGES[draws.integers(len(CHANGES))]
+    original, fields = files[int(draws.integers(len(files)))]
+    change = CHANGES[int(draws.integers(len(CHANGES)))]
     found = change(bytearray(original), fields, draws)
     if draws.random() < 0.5:
         found = gzip.compress(found, 1, mtime=0)
@@ -170,7 +171,7 @@ def main() -> None:
             found = read(scan)
             counts[f"{how}: {found}" if found.startswith("wrong") else found] += 1
             file.write_bytes(files[name][0][0])
-    print(json.dumps(counts))
+    sys.stdout.write(f"{json.dumps(counts)}\n")
 
 
 if __name__ == "__main__":
