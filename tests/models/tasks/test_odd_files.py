@@ -110,10 +110,12 @@ def test_odd_files_are_read_or_refused(kind: str, tmp_path: Path) -> None:
     name, good, read = KINDS[kind]
     draws = np.random.Generator(np.random.Philox([18, *kind.encode()]))
     refused = 0
+    (tmp_path / name).write_bytes(good)
+    read(tmp_path / name)
     for number in range(250):
         file = tmp_path / f"{number}{Path(name).suffix}"
         file.write_bytes(odd(good, draws))
-        begun_s = time.perf_counter()
+        begun_s = time.process_time()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
@@ -121,6 +123,6 @@ def test_odd_files_are_read_or_refused(kind: str, tmp_path: Path) -> None:
         except Refusal as refusal:
             refused += 1
             assert len(str(refusal)) < 600 and "\n" not in str(refusal), number
-        assert time.perf_counter() - begun_s < LONGEST_S, number
+        assert time.process_time() - begun_s < LONGEST_S, number
         file.unlink()
     assert 0 < refused < 250
