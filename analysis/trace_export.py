@@ -12,6 +12,7 @@ from analysis.results import Results
 from analysis.timeline import Timeline, layout
 from analysis.where import where
 from sim.record.errors import ResultError
+from sim.record.points import file_part
 from sim.record.rows import FINISHED
 
 # Called with (timeline, title, what the file is about); gives the lines of the file.
@@ -54,7 +55,7 @@ def export(
         " ".join([results.name, *named, protocol, f"seed {chosen_seed}"]),
         about | {"seed": str(chosen_seed), "clock": "virtual time"},
     )
-    name = "-".join([*named, protocol, f"seed{chosen_seed}"])
+    name = "-".join(map(file_part, [*named, protocol, f"seed{chosen_seed}"]))
     target = out or folder / f"{name}.{file_format}.json"
     with whole_file(target) as path, path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)

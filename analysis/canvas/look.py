@@ -22,12 +22,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from analysis.canvas.scale import held
 from analysis.canvas.several import Several, each, labels
 from sim.record.errors import ResultError
 from sim.record.points import ProtocolRecord
 from sim.record.rows import RECEIVED, TRAINED
+from sim.record.words import plain_text
 
 Line = Literal["-", "--", "-.", ":"] | tuple[float, tuple[int, ...]]
 Key = Line2D | Patch
@@ -87,6 +89,7 @@ _BELOW_IN = 0.4
 _FEW_SEEDS = 6
 _MOST_COLUMNS = 3
 _SETTINGS: dict[Any, Any] = {
+    "text.parse_math": False,  # Names are no formulas.
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -177,7 +180,10 @@ def looked(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with rc_context({**_SETTINGS, **page().sizes}):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+        for text in figure.findobj(Text):
+            text.set_text(plain_text(text.get_text()))
+        return figure
 
     return drawn
 

@@ -39,7 +39,10 @@ OPTIONS = {
     "until_s": "--to",
 }
 """The figures' keywords that the command line has an option for."""
-_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "braintorrent", "pdf.fonttype": 42, "ps.fonttype": 42}
+_SETTINGS: dict[Any, Any] = {
+    **{"svg.hashsalt": "braintorrent", "pdf.fonttype": 42, "ps.fonttype": 42},
+    "text.parse_math": False,
+}
 """Type 42, TrueType, is what publishers take; an SVG's letters are outlines, and need no font."""
 
 

@@ -13,6 +13,7 @@ from analysis.results import Names, Results, Seeds
 from sim.record.errors import ResultError
 from sim.record.metrics import OWN_SITE, validation_metric
 from sim.record.rows import RECEIVED
+from sim.record.words import plain_text
 
 _PREFIX = "dice_"
 _NO_STRUCTURES = (f"{_PREFIX}{OWN_SITE}", validation_metric("dice"))
@@ -79,7 +80,7 @@ def structures(
     names = [str(name) for name in found["structure"].cat.categories]
     figure, (axis,) = look.panels(1, height_in=_ROW_HEIGHT_IN * len(names) + _AXIS_HEIGHT_IN)
     _draw_rows(axis, results, found)
-    axis.set_yticks(np.arange(len(names)), [name.replace("_", " ") for name in names])
+    axis.set_yticks(np.arange(len(names)), [plain_text(name).replace("_", " ") for name in names])
     # The first row is the uppermost.
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set_xlabel("Dice at the end, mean client")

@@ -30,6 +30,7 @@ from analysis.report.lanes import lane_layout, lane_switches, lanes, lanes_said
 from analysis.results import Results
 from analysis.statistics import Interval, intervals_of
 from sim.record.rows import FINISHED
+from sim.record.words import plain_text
 
 MOST_POINTS = 40
 _APART = 0.006
@@ -110,7 +111,12 @@ def _end_trace(name: str, style: look.Style, rows: pd.DataFrame, texts: Sequence
     above = (rows["high"] - rows["mean"]).fillna(0.0)
     below = (rows["mean"] - rows["low"]).fillna(0.0)
     return {
-        **{"type": "scatter", "mode": "lines+markers", "name": escaped(name), "meta": name},
+        **{
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": escaped(name),
+            "meta": plain_text(name),
+        },
         **{"line": stroke(style), "marker": marker(style), "y": plain(rows["mean"])},
         "error_y": {
             **{"type": "data", "symmetric": False, "width": 4, "thickness": 1.2},
@@ -204,7 +210,7 @@ def _time_view(
 def _time_traces(name: str, style: look.Style, rows: pd.DataFrame, scale: Scale) -> Iterator[Trace]:
     """The interval as a band, or each of two seeds; the mean client, and the worst."""
     x = rows["cost"] * scale.factor
-    common = {"type": "scatter", "name": escaped(name), "meta": name}
+    common = {"type": "scatter", "name": escaped(name), "meta": plain_text(name)}
     known = rows["low"].notna()
     low, high = rows["low"][known], rows["high"][known]
     if known.any() and look.is_pair(rows):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.canvas import look
 from analysis.results import Results
+from sim.record.words import plain_text
 
 Trace = dict[str, Any]
 HEIGHT_PX = 420
@@ -74,7 +75,7 @@ class Figure:
 
 def escaped(text: object) -> str:
     """A text that plotly.js, which reads some tags in texts, shows as it is."""
-    return html.escape(str(text), quote=False)
+    return html.escape(plain_text(str(text)), quote=False)
 
 
 def plain(values: Iterable[float]) -> list[float | None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from analysis.canvas.choices import scores_of
@@ -24,7 +25,7 @@ from analysis.where import where
 from sim.record.errors import ResultError
 from sim.record.folder import RUN_FILE, read_record
 from sim.record.rows import FINISHED
-from sim.record.words import time_text
+from sim.record.words import plain_text, time_text
 
 FILE = "report.html"
 NOT_INSTALLED = "not installed"
@@ -72,6 +73,7 @@ def _page(results: Results, asked: _Asked) -> str:
     environment = Environment(
         loader=PackageLoader("analysis.report", "template"),
         autoescape=True,
+        finalize=_drawn,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -91,6 +93,13 @@ def _page(results: Results, asked: _Asked) -> str:
         data=[{"name": one.name, "views": [vars(view) for view in one.views]} for one in figures],
         plotly=get_plotlyjs(),
     )
+
+
+def _drawn(value: object) -> object:
+    """What a template shows; what is markup already stays."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return plain_text(value)
+    return value
 
 
 def _figures(results: Results, point: str | None) -> Iterator[Figure]:

@@ -1,5 +1,6 @@
 """Result folders' closing tables as CSV, LaTeX or Markdown."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -10,14 +11,37 @@ from analysis.report.tables import Table, tables_of
 from analysis.results import Results
 from analysis.tables.closing import closing_table
 from sim.record.errors import ResultError
+from sim.record.words import plain_text
 
-_LATEX = {"±": r"$\pm$", "−": r"$-$", NONE: "--"}
-"""What LaTeX has no letter for in every font."""
+_LATEX = {
+    **{"±": r"$\pm$", "−": r"$-$", NONE: "--"},
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
+}
+"""What LaTeX takes for more than a letter, or has no letter for in every font."""
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|$~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What Markdown could take for more than a letter; within a word _ is one."""
+_FORMULAS = ("=", "+", "-", "@", "\n")
+_QUANTITY = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)? *[A-Za-z%µ/ ]*", re.IGNORECASE)
+"""What begins with a sign and is no formula: a number, perhaps with a unit."""
 
 
 def csv(several: Sequence[Results]) -> str:
-    """One row per folder, point and protocol, numbers in full; see `closing_table`."""
-    return closing_table(several).to_csv(index=False, lineterminator="\n")
+    """One row per folder, point and protocol, numbers in full; see `closing_table`.
+
+    Text that a spreadsheet would take for a formula begins with an apostrophe, as OWASP advises
+    ("CSV Injection").
+    """
+    frame = closing_table(several).map(_no_formula).rename(columns=_no_formula)
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _no_formula(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = plain_text(cell)
+    return f"'{text}" if text[:1] in _FORMULAS and not _QUANTITY.fullmatch(text) else text
 
 
 def latex(tables: Iterable[Table]) -> str:
@@ -95,37 +119,33 @@ def _union(names: Iterable[Iterable[str]]) -> list[str]:
 
 def _latex(table: Table) -> str:
     frame = pd.DataFrame(list(table.rows), columns=list(table.columns))
-    style = frame.style.hide(axis="index").format(_for_latex, escape="latex")
-    style = style.format_index(_for_latex, escape="latex", axis="columns")
+    style = frame.style.hide(axis="index").format(_for_latex)
+    style = style.format_index(_for_latex, axis="columns")
     sides = "l" * table.heads + "r" * (len(table.columns) - table.heads)
     return str(
         style.to_latex(
-            hrules=True, column_format=sides, caption=_escaped(table.caption),
+            hrules=True, column_format=sides, caption=_for_latex(table.caption),
             position_float="centering",
         )
     )  # fmt: skip
 
 
 def _for_latex(cell: object) -> str:
-    text = str(cell)
-    for letter, command in _LATEX.items():
-        text = text.replace(letter, command)
-    return text
-
-
-def _escaped(text: str) -> str:
-    """A caption, which pandas takes as it is."""
-    for letter in "&%$#_{}":
-        text = text.replace(letter, f"\\{letter}")
-    return _for_latex(text)
+    text = plain_text(str(cell))
+    # At a row's beginning these would belong to the line break before it.
+    first = f"{{{text[0]}}}" if text[:1] in ("[", "*") else ""
+    return first + "".join(_LATEX.get(letter, letter) for letter in text[bool(first) :])
 
 
 def _markdown(table: Table) -> str:
     sides = [":--"] * table.heads + ["--:"] * (len(table.columns) - table.heads)
     lines = (_pipes(cells) for cells in (table.columns, sides, *table.rows))
-    return f"{table.caption}\n\n" + "".join(f"{line}\n" for line in lines)
+    return f"{_as_markdown(table.caption)}\n\n" + "".join(f"{line}\n" for line in lines)
 
 
 def _pipes(cells: Iterable[str]) -> str:
-    escaped = (cell.replace("|", "\\|").replace("*", "\\*") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return f"| {' | '.join(map(_as_markdown, cells))} |"
+
+
+def _as_markdown(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\g<0>", plain_text(" ".join(text.split("\n"))))

@@ -38,9 +38,14 @@ class TrackedRun:
         return found | {"point": self.point} if self.point else found
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """The same, one inside the other."""
+        return tuple(filter(None, (self.point, self.protocol, f"seed_{self.seed}")))
+
+    @property
     def name(self) -> str:
-        """The same, to be read; fit for a path."""
-        return "/".join(filter(None, (self.point, self.protocol, f"seed_{self.seed}")))
+        """The same, to be read."""
+        return "/".join(self.parts)
 
 
 def tracked_runs(results: Results) -> Iterator[TrackedRun]:

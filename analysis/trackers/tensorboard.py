@@ -16,6 +16,7 @@ from analysis.results import Results
 from analysis.trackers.runs import TrackedRun, tracked_runs
 from sim.record.errors import ResultError
 from sim.record.folder import RUN_FILE, SCENARIO_FILE
+from sim.record.points import file_part
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
@@ -35,7 +36,7 @@ def log(results: Results) -> str:
             _remove(unfinished)
             unfinished.mkdir()
             for run in tracked_runs(results):
-                _write(unfinished / run.name, _events(run))
+                _write(unfinished.joinpath(*map(file_part, run.parts)), _events(run))
             _remove(target)
             unfinished.rename(target)
         finally:

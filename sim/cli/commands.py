@@ -36,6 +36,7 @@ from sim.cli.terminal import (
     mistakes_reported,
     pipes_may_break,
     say,
+    show,
     use_code,
 )
 
@@ -260,7 +261,7 @@ def _check(name: str, overrides: Sequence[str], data: bool) -> None:
 
         check_data(points, say)
     size = f"{len(points)} points x " if is_sweep else ""
-    typer.echo(f"{name}: ok, {size}{_size_text(loaded)}")
+    show(f"{name}: ok, {size}{_size_text(loaded)}")
     for text in dict.fromkeys(text for one in points for text in one.idle()):
         say(f"{name}: caution: {text}")
 
@@ -282,7 +283,7 @@ def list_choices(
 
         use_code(code)
         for line in catalogue(name, console().width):
-            typer.echo(line)
+            show(line)
 
 
 @app.command()
@@ -299,7 +300,7 @@ def status(
             typer.echo(json.dumps(as_dict(found), indent=2))
             return
         for line in lines(found):
-            typer.echo(line)
+            show(line)
 
 
 app.command()(trace)
@@ -350,7 +351,7 @@ def _print_plan(sweep: "Sweep", workers: str, out: Path | None, as_json: bool) -
         return
     written = {point.name: point.written for point in sweep.points}
     for line in (*point_lines(written), *plan_lines(found)):
-        typer.echo(line)
+        show(line)
 
 
 def _size_text(scenario: "Scenario") -> str:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from sim.record.points import tails
-from sim.record.words import bytes_text, time_text
+from sim.record.words import bytes_text, plain_text, time_text
 from sim.runs.plan import Plan
 from sim.runs.session import Progress
 
@@ -108,7 +109,7 @@ def plain_lines(
         if not ends and clock() - printed_s < SECONDS_BETWEEN_LINES:
             return
         printed_s, ended = clock(), ended or ends
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(Text(line), soft_wrap=True)
 
     return show
 
@@ -151,7 +152,7 @@ def _clock_text(now: Progress) -> str:
     if (run := now.latest) is None:
         return "starting"
     return (
-        f"{run.run}: {time_text(run.virtual_s)} of {time_text(run.duration_s)}, "
+        f"{plain_text(run.run)}: {time_text(run.virtual_s)} of {time_text(run.duration_s)}, "
         f"{run.local_rounds:,} local rounds, {run.up} up {run.down} down"
     )
 

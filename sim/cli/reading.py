@@ -332,12 +332,12 @@ def show(results: "Results") -> None:
     from analysis.comparison import compared
     from analysis.tuning import tuned
     from sim.cli.cautions import caution_lines
-    from sim.cli.tables import closing_tables
+    from sim.cli.tables import as_text, closing_tables
 
     chosen = tuned(results)
     console().print(closing_tables(chosen, compared(chosen)))
     for line in caution_lines(chosen):
-        console().print(line, markup=False, highlight=False)
+        console().print(as_text(line))
 
 
 def check_trackers(names: list[str] | None) -> None:

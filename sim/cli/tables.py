@@ -48,7 +48,7 @@ from analysis.results import Results
 from analysis.statistics import Interval
 from analysis.tuning import END_NOTE, chosen_texts
 from sim.record.points import tails
-from sim.record.words import bytes_text, time_text
+from sim.record.words import bytes_text, plain_text, time_text
 
 _WIDEST_NAME, _WIDEST_PATH = 15, 18
 _NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, 0, 0)
@@ -86,13 +86,18 @@ def closing_tables(results: Results, found: Comparison) -> Group:
     return Group(*parts)
 
 
+def as_text(text: str) -> Text:
+    """What is shown as it is, without markup, emoji by name, or a terminal's commands."""
+    return Text(plain_text(text))
+
+
 def shown(table: TextTable) -> Group:
     """A table of texts, for a terminal of any width."""
     names, heads = table.columns[: table.heads], table.columns[table.heads :]
     labels = [_Column(_broken(name), "left", _WIDEST_PATH) for name in names]
     rows = [(row[: table.heads], row[table.heads :]) for row in table.rows]
     columns = [_Column(_broken(head), "right") for head in heads]
-    return Group(Text(table.caption), _Fitting(labels, columns, rows))
+    return Group(as_text(table.caption), _Fitting(labels, columns, rows))
 
 
 def _scores(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:
@@ -106,7 +111,7 @@ def _scores(results: Results, found: Comparison) -> Iterator["_Fitting | Text"]:
     complete = all(done[key] == runs for key, runs in expected.items())
     if results.paths or not complete:
         columns["runs"] = lambda key: f"{done[key]}/{expected[key]}"
-    yield Text(f"{results.name}: final {results.metric}, {over_text(results)}")
+    yield as_text(f"{results.name}: final {results.metric}, {over_text(results)}")
     yield _filled(results, columns)
     notes = _meanings(columns)
     if any(one.is_reference for one in results.about.values()) and len(found.stages) > 1:
@@ -134,7 +139,7 @@ def _differences(results: Results, found: Comparison) -> Iterator["_Fitting | Te
     cells = [[cell(*line, name) for name in heads.values()] for line in lines]
     told = [(*line[:2], equals[line[2]]) for line in lines]
     over = ", mean of two seeds" if len(results.seeds) == TWO else ""
-    yield Text(f"{results.metric} minus that of {found.baseline}, paired by seed{over}")
+    yield as_text(f"{results.metric} minus that of {found.baseline}, paired by seed{over}")
     yield _fitting(results, ("protocol", "at equal"), heads, told, cells)
     yield _note(_difference_notes(results, found, shown))
 
@@ -316,15 +321,17 @@ class _Fitting:
     def _table(self, places: Sequence[int]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, padding=0)
         for one in (*self.labels, *(self.columns[place] for place in places)):
-            table.add_column(Text(one.head), justify=one.side, overflow="fold", max_width=one.most)
+            head = as_text(one.head)
+            table.add_column(head, justify=one.side, overflow="fold", max_width=one.most)
         for labels, cells in self.rows:
-            table.add_row(*map(Text, (*labels, *(cells[place] for place in places))))
+            table.add_row(*map(as_text, (*labels, *(cells[place] for place in places))))
         return table
 
 
 def _width(column: _Column, texts: Iterable[str]) -> int:
     """What its longest line takes on a terminal."""
-    return max(map(cell_len, (*column.head.split("\n"), *texts)))
+    lines = (line for text in (column.head, *texts) for line in plain_text(text).split("\n"))
+    return max(map(cell_len, lines))
 
 
 def _broken(path: str) -> str:
@@ -348,7 +355,7 @@ def _labels(results: Results, lines: Iterable[tuple[str, ...]]) -> Iterator[list
 
 
 def _note(notes: Iterable[str]) -> Text:
-    return Text("\n".join(filter(None, notes)) + "\n")
+    return as_text("\n".join(filter(None, notes)) + "\n")
 
 
 def _meanings(heads: Iterable[str]) -> list[str]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.record.words import plain_text
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -69,7 +71,12 @@ def use_code(files: list[str] | None, scenario: str = "") -> None:
 
 def say(message: str) -> None:
     """A line on standard error, since standard output may be somebody's JSON."""
-    typer.echo(message, err=True)
+    typer.echo(plain_text(message), err=True)
+
+
+def show(line: str) -> None:
+    """A line on standard output."""
+    typer.echo(plain_text(line))
 
 
 def console(*, stderr: bool = False) -> "Console":

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from sim.record.errors import Refusal
 
-_CELL = re.compile(r'[ \t]*"((?:[^"]|"")*)"[ \t]*(?=,|$)|([^,]*)(?=,|$)')
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 
 
@@ -17,11 +16,13 @@ class Cell(NamedTuple):
     column: int
 
 
-def cells(line: str) -> Iterator[Cell]:
+def cells(line: str, separator: str = ",") -> Iterator[Cell]:
     """The cells of a line, by RFC 4180. Raises Refusal at a quotation mark that stands alone."""
-    position = 0
+    ends, position = rf"(?={re.escape(separator)}|$)", 0
+    blanks = r"[ \t]*" if separator != "\t" else " *"
+    cell = re.compile(rf'{blanks}"((?:[^"]|"")*)"{blanks}{ends}|([^{re.escape(separator)}]*){ends}')
     while position <= len(line):
-        match = _CELL.match(line, position)
+        match = cell.match(line, position)
         assert match is not None  # Any text is a cell, if no other.
         quoted, plain = match.groups()
         if plain is not None and plain.lstrip().startswith('"'):

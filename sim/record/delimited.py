@@ -1,6 +1,7 @@
 """How a user's text file writes its rows: spreadsheets keep to RFC 4180 each in their own way."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -101,6 +102,8 @@ def _separators(text: str) -> list[str]:
     first = next(StringIO(text, newline=""), "")
     # A name in quotes may go on in the next line.
     there = [one for one in _SEPARATORS if one in (text if first.count('"') % 2 else first)]
+    if ";" in there and not re.search(r"(?<![0-9]),|,(?![0-9])", text):
+        there = [one for one in there if one != ","]  # Each stands in a number.
     if len(there) < 2:
         return there or [","]
     counts = {one: _cells(text, one) for one in there}

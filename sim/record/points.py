@@ -172,6 +172,12 @@ def portable(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "_", joined).strip("._")
 
 
+def file_part(name: str) -> str:
+    """A name as a part of a file's name; one that isn't fit for it ends in digits of a hash."""
+    fit = re.sub(r"[^A-Za-z0-9_.,+-]", "_", name)[:_LONGEST]
+    return fit if fit == name and fit.strip(".") else f"{fit.lstrip('.')}-{_digits(name)}"
+
+
 def _hash(paths: Sequence[str], texts: Sequence[str]) -> str:
     meaning = "\n".join(f"{path}={text}" for path, text in zip(paths, texts, strict=True))
     return _digits(meaning)

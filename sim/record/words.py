@@ -1,5 +1,6 @@
-"""Times and sizes as people read them: the same on a terminal, in a table and on a page."""
+"""Times, sizes and names as people read them: the same on a terminal, in a table and on a page."""
 
+import unicodedata
 from decimal import ROUND_CEILING, Context, Decimal
 
 # Each unit with its size, and from where it is used. Minutes stay minutes up to two hours, because
@@ -17,6 +18,22 @@ _RATES = {
 }
 
 _DIGITS = 6
+_TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that let others be read from right to left, or left to right."""
+
+
+def plain_text(text: str) -> str:
+    """The text as signs alone: what commands a terminal, turns text round or is no character is
+    written by its number. Line ends stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(ascii(c)[1:-1] if _is_command(c) else c for c in text)
+
+
+def _is_command(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return character != "\n" and (kind in ("Cc", "Cs", "Zl", "Zp") or character in _TURNS)
 
 
 def time_text(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 import csv
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from sim.record.folder import (
     read_record,
     whole,
 )
-from sim.record.points import read_sweep
+from sim.record.points import file_part, read_sweep
 from sim.record.rows import AGGREGATE, CLIENT, POOLED, SERVER, STAGES, FinalModel
 from sim.results import kept
 from sim.results.folder import holds_sweep
@@ -148,7 +147,7 @@ def segmented(
         model, prediction = _prediction(scenario, path, cohort, subject)
         written = placed(prediction.labels, subject, cast(GridName, choice.grid))
         content = volume(written)
-    run = [model.protocol, f"seed{model.seed}", path.stem, _plain(subject.name)]
+    run = [model.protocol, f"seed{model.seed}", path.stem, file_part(subject.name)]
     target = out or folder / ("-".join([*point, *run]) + ENDING)
     stem = target.name.removesuffix(ENDING)
     done = Segmented(
@@ -164,11 +163,6 @@ def segmented(
     )
     _write(done, content)
     return done
-
-
-def _plain(name: str) -> str:
-    """A user's own name, fit for a file."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
 def _result(folder: Path, point: str | None) -> tuple[Scenario, Path, list[str]]:

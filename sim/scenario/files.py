@@ -10,6 +10,7 @@ from models.tasks import TASKS, TaskSettings
 from sim.faults import FAULTS, Fault
 from sim.record.cells import cells, number
 from sim.record.code import own
+from sim.record.delimited import dialect
 from sim.record.errors import (
     Mistakes,
     Path,
@@ -101,12 +102,17 @@ def _rows(file: FilePath, path: Path) -> Iterator[tuple[Place, list[tuple[str, P
     `path`: what names the file, for mistakes.
     """
     text = read_text(file, _LARGEST_TABLE_BYTES)
+    try:
+        how = dialect(file, "a CSV file", path)
+    except Refusal as refusal:
+        raise scenario_error(Place(str(file)), path, refusal.what, refusal.allowed) from None
     for line, written in enumerate(LINE_END.split(text), start=1):
-        if not written.strip():
+        if line <= how.skipped or not written.strip():
             continue
         try:
             row = [
-                (cell.strip(), Place(str(file), line, column)) for cell, column in cells(written)
+                (cell.strip(), Place(str(file), line, column))
+                for cell, column in cells(written, how.separator)
             ]
         except Refusal as refusal:
             place = Place(str(file), line, int(refusal.path[0]))

@@ -17,7 +17,7 @@ from models.tasks.alike import told_apart
 from models.tasks.cohort import SPLITS, Split, split_named
 from models.tasks.parts import Part
 from models.tasks.table.reading import Rows
-from sim.record.errors import Refusal, did_you_mean
+from sim.record.errors import Refusal, did_you_mean, shown
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
@@ -25,7 +25,7 @@ Names = npt.NDArray[np.str_]
 MOST_CATEGORIES = 1_000
 """Of a feature or label: more is a number, or a name that is everybody's own."""
 _LARGEST = float(np.finfo(np.float32).max)
-_SHOWN = 8
+_SHOWN, _LONGEST = 8, 60
 _GROUPED = r"[+-]?\d{1,3}(?:[ ,.'\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _OTHERWISE = rf"{_GROUPED}|[+-]?\d+,\d+|[+-]?\d+(?:[.,]\d+)?\s*%"
 """A number with marks between thousands, a decimal comma or a per cent sign."""
@@ -82,7 +82,7 @@ class Columns:
             (filter(self._tells_label, features), f"as good as the label {self._uses.label!r}"),
         ):
             if found := list(names):
-                yield f"{self._path}: {_listed(map(repr, found))}: {said}"
+                yield f"{self._path}: {_listed(map(shown, found))}: {said}"
         yield from self._many_classes()
 
     def _look_alikes(self) -> Iterator[str]:
@@ -92,7 +92,7 @@ class Columns:
         for name in (*label, *self._features()):
             column = self._frame[name]
             if _is_text(column):
-                kind = f"{'classes' if name in label else 'categories'} of {name!r}"
+                kind = f"{'classes' if name in label else 'categories'} of {shown(name)}"
                 values = sorted(map(str, column.dropna().unique()))
                 yield from told_apart(str(self._path), kind, values, of)
 
@@ -124,7 +124,7 @@ class Columns:
         if self._uses.target == "number" or not types.is_numeric_dtype(column):
             return
         if count >= _MANY and count * _FEW_ROWS > rows:
-            found = f"{name!r} has {count} classes in {rows} rows"
+            found = f"{shown(name)} has {count} classes in {rows} rows"
             yield f"{self._path}: {found}; a number? target: number"
 
     def _refusal(self, what: str, allowed: str, field: str = "path") -> Refusal:
@@ -133,7 +133,7 @@ class Columns:
     def _column(self, name: str, field: str) -> pd.Series[Any]:
         if name not in self._frame.columns:
             there = [str(one) for one in self._frame.columns]
-            what = f"has no column {name!r}{did_you_mean(name, there)}"
+            what = f"has no column {shown(name)}{did_you_mean(name, there)}"
             raise self._refusal(what, _listed(there), field)
         return self._frame[name]
 
@@ -141,7 +141,9 @@ class Columns:
         """A column without gaps."""
         column = self._column(name, field)
         if (missing := column.isna()).any():
-            what = f"{name!r} is missing in row {_first(missing)} and {_number(missing)} in all"
+            what = (
+                f"{shown(name)} is missing in row {_first(missing)} and {_number(missing)} in all"
+            )
             raise self._refusal(what, "a value in each row", field)
         return column
 
@@ -152,7 +154,7 @@ class Columns:
         if self._uses.target == "number":
             return self._numbers(column, "label").astype(np.float32), ()
         if types.is_float_dtype(column) and (column % 1 != 0).any():
-            what = f"{name!r} has fractions, as {column[column % 1 != 0].iloc[0]:g}"
+            what = f"{shown(name)} has fractions, as {column[column % 1 != 0].iloc[0]:g}"
             raise self._refusal(what, "classes, or target: number", "label")
         codes, names = self._codes(column, "label")
         return codes.astype(np.int64), names
@@ -162,7 +164,7 @@ class Columns:
         if types.is_float_dtype(column) and (column % 1 == 0).all():
             column = column.astype(np.int64)
         if types.is_float_dtype(column):
-            raise self._refusal(f"{name!r} has fractions", "names, or whole numbers", field)
+            raise self._refusal(f"{shown(name)} has fractions", "names, or whole numbers", field)
         return column.astype(str).to_numpy(dtype=np.str_)
 
     def _split(self, name: str, whole: Part) -> dict[Split, Part]:
@@ -170,7 +172,7 @@ class Columns:
         meant = np.array([split_named(word) or "" for word in words.tolist()])
         if "" in meant:
             row = int(np.flatnonzero(meant == "")[0])
-            what = f"{name!r} is {str(words[row])!r} in row {row + 1}"
+            what = f"{shown(name)} is {shown(str(words[row]))} in row {row + 1}"
             raise self._refusal(what, ", ".join(SPLITS), "split")
         places = {split: np.flatnonzero(meant == split) for split in SPLITS.values()}
         return {split: whole.chosen(each) for split, each in places.items() if len(each)}
@@ -187,7 +189,7 @@ class Columns:
             raise self._refusal("has no column to learn from", "one or more beside the label")
         for name in uses.categories or ():
             if name not in names:
-                what = f"{name!r} is no feature"
+                what = f"{shown(name)} is no feature"
                 raise self._refusal(what, "features", "categories")
         columns: list[Floats] = []
         categories: list[int] = []
@@ -203,12 +205,12 @@ class Columns:
     def _numbers(self, column: pd.Series[Any], field: str) -> Floats:
         """NaN where one is missing."""
         if not types.is_numeric_dtype(column) or types.is_complex_dtype(column):
-            what = f"{column.name!r} holds {_sort(column)}"
+            what = f"{shown(column.name)} holds {_sort(column)}"
             raise self._refusal(what, "numbers" if field == "label" else "numbers or text", field)
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         large = pd.Series(np.abs(numbers) > _LARGEST)
         if large.any():
-            what = f"{column.name!r} is {numbers[_first(large) - 1]:g} in row {_first(large)}"
+            what = f"{shown(column.name)} is {numbers[_first(large) - 1]:g} in row {_first(large)}"
             raise self._refusal(what, "finite numbers, and missing ones", field)
         return numbers
 
@@ -220,7 +222,8 @@ class Columns:
     def _codes(self, column: pd.Series[Any], field: str) -> tuple[Floats, tuple[str, ...]]:
         codes, found = pd.factorize(column, sort=True)
         if len(found) > MOST_CATEGORIES:
-            what = f"{column.name!r} has {len(found)} different values, as {found[0]}, {found[1]}"
+            examples = ", ".join(shown(str(one)) for one in found[:2])
+            what = f"{shown(column.name)} has {len(found)} different values, as {examples}"
             number = "target: number" if field == "label" else "features without it"
             raise self._refusal(what, f"at most {MOST_CATEGORIES} categories, or {number}", field)
         return np.where(codes < 0, np.nan, codes), tuple(map(str, found))
@@ -237,15 +240,19 @@ class Columns:
         for strange, is_what in ((words, "mostly numbers"), (otherwise, "likely a number")):
             if strange.any():
                 row = int(strange.index[strange.to_numpy()][0])
-                what = f"{column.name!r} is {values[row]!r} in row {row + 1}, and {is_what}"
+                cell = f"{shown(column.name)} is {shown(values[row])} in row {row + 1}"
                 allowed = "numbers as 1234.5, empty cells, or the column in categories"
-                raise self._refusal(what, allowed, "path")
+                raise self._refusal(f"{cell}, and {is_what}", allowed, "path")
 
 
 def _listed(names: Iterable[str]) -> str:
     known = list(names)
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-    return ", ".join(known[:_SHOWN]) + more
+    return ", ".join(map(_short, known[:_SHOWN])) + more
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
 
 
 def _is_text(column: pd.Series[Any]) -> bool:

@@ -17,7 +17,7 @@ from pandas.errors import ParserError, ParserWarning
 
 from models.tasks.alike import repeated
 from sim.record.delimited import Dialect, dialect, opened, readable
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, shown
 
 _SETTING = ("task", "path")
 _ALLOWED = "a .csv or .parquet file"
@@ -131,11 +131,11 @@ def _with_points(path: Path, how: Dialect, rows: Rows) -> Rows:
         return rows
     for name in frame.select_dtypes("float"):
         if (frame[name] % 1 > 0).any():
-            what = f"has decimal commas in {commas[0]!r} and points in {name!r}"
+            what = f"has decimal commas in {shown(commas[0])} and points in {shown(name)}"
             raise refusal(path, what, "one of both, and no points between thousands")
     for name in commas:
         frame[name] = pd.to_numeric(frame[name].str.replace(",", "."))
-    return Rows(frame, [*assumed, f"with decimal commas in {', '.join(map(repr, commas))}"])
+    return Rows(frame, [*assumed, f"with decimal commas in {', '.join(map(shown, commas))}"])
 
 
 def _has_commas(column: pd.Series[Any], how: Dialect) -> bool:
@@ -162,8 +162,8 @@ def _numbers_again(words: Collection[str], rows: Rows) -> Rows:
         elif numbers.notna().all():
             frame[name] = pd.to_numeric(frame[name])
             if several := repeated(numbers):
-                spelled = " and ".join(repr(texts[place]) for place in several[0])
-                assumed = [*assumed, f"with {spelled} in {name!r} as one"]
+                spelled = " and ".join(shown(texts[place]) for place in several[0])
+                assumed = [*assumed, f"with {spelled} in {shown(name)} as one"]
     return Rows(frame, assumed)
 
 
@@ -185,6 +185,6 @@ def _parquet(path: Path) -> pd.DataFrame:
 def _check_once(path: Path, names: list[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
-            raise refusal(path, f"has {count} columns called {name!r}", "each name once")
+            raise refusal(path, f"has {count} columns called {shown(name)}", "each name once")
         if not name.strip():
             raise refusal(path, "has a column without a name", "a name for each")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.record.cells import Cell, cells, number
+from sim.record.delimited import TEXT, Dialect, dialect, opened
 from sim.record.errors import Place, Refusal, shown
 from sim.record.settings import LONGEST_S, file_digest
 
@@ -95,8 +97,8 @@ def read(file: str, sha256: str, unit_s: float) -> Spans:
 def place_of(file: str, name: str) -> Place:
     """Where a node is first named in a file that has been read."""
     column = _header(file).index("node")
-    for line, text in _rows(file):
-        if (cell := _cells(file, line, text)[column]).text == name:
+    for line, row in _rows(file):
+        if (cell := row[column]).text == name:
             return Place(file, line, cell.column)
     return Place(file)
 
@@ -123,13 +125,18 @@ def _table(file: str, header: Sequence[str], unit_s: float) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    numbers = dict.fromkeys(COLUMNS[1:], pa.float64())
+    how, numbers = _how(file), dict.fromkeys(COLUMNS[1:], pa.float64())
     try:
         return arrow.read_csv(
             file,
             read_options=arrow.ReadOptions(
-                use_threads=False, column_names=header, skip_rows=1, block_size=1 << 20
+                use_threads=False,
+                column_names=header,
+                skip_rows=1 + how.skipped,
+                block_size=1 << 20,
+                encoding=how.encoding.removesuffix("-sig"),
             ),
+            parse_options=arrow.ParseOptions(delimiter=how.separator),
             convert_options=arrow.ConvertOptions(
                 include_columns=COLUMNS,
                 column_types={"node": pa.dictionary(pa.int32(), pa.string()), **numbers},
@@ -143,44 +150,50 @@ def _table(file: str, header: Sequence[str], unit_s: float) -> pa.Table:
 # -- where it is wrong: by its text, line by line, once it is known that something is -------------
 
 
-def _lines(file: str) -> Iterator[tuple[int, str]]:
-    """The lines that aren't empty, with their numbers."""
-    with Path(file).open(encoding="utf-8-sig", newline="") as stream:
+def _how(file: str) -> Dialect:
+    """How its rows are written."""
+    return dialect(Path(file), ALLOWED, _FILE)
+
+
+def _lines(file: str) -> Iterator[tuple[int, list[Cell]]]:
+    """The lines from the columns' names on that aren't empty, with their numbers."""
+    how = _how(file)
+    with opened(Path(file), how) as stream:
         try:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(stream, start=1 + how.skipped):
                 if text := line.rstrip("\r\n"):
-                    yield number, text
-        except UnicodeDecodeError:
-            raise Refusal(f"{file}: is not UTF-8", "text in UTF-8", _FILE) from None
+                    yield number, _cells(Place(file, number), text, how.separator)
+        except UnicodeError:
+            raise Refusal(f"{file}: is no text in UTF-8", TEXT, _FILE) from None
 
 
-def _rows(file: str) -> Iterator[tuple[int, str]]:
-    return ((number, text) for number, text in _lines(file) if number > 1)
-
-
-def _cells(file: str, line: int, text: str) -> list[Cell]:
+def _cells(place: Place, text: str, separator: str) -> list[Cell]:
     try:
-        return list(cells(text))
+        return list(cells(text, separator))
     except Refusal as refusal:
-        place = Place(file, line, int(refusal.path[0]))
-        raise Refusal(f"{place}: {refusal.what}", refusal.allowed, _FILE) from None
+        here = place._replace(column=int(refusal.path[0]))
+        raise Refusal(f"{here}: {refusal.what}", refusal.allowed, _FILE) from None
+
+
+def _rows(file: str) -> Iterator[tuple[int, list[Cell]]]:
+    return itertools.islice(_lines(file), 1, None)
 
 
 def _header(file: str) -> list[str]:
-    """The columns' names."""
-    line, text = next(_lines(file), (0, ""))
-    names = [cell.text.strip() for cell in _cells(file, line, text)] if line == 1 else []
+    """The columns' names, in small letters."""
+    line, row = next(_lines(file), (1, []))
+    names = [cell.text.strip().lower() for cell in row]
     for name in COLUMNS:
         if (count := names.count(name)) != 1:
             what = f"has {count or 'no'} column{'s' if count else ''} {name!r} in its first line"
-            raise Refusal(f"{Place(file)}: {what}", ", ".join(COLUMNS), _FILE)
+            raise Refusal(f"{Place(file, line)}: {what}", ", ".join(COLUMNS), _FILE)
     return names
 
 
 def _first_wrong(file: str, header: Sequence[str], unit_s: float, said: str = "") -> Refusal:
     """The first mistake in a row; if none is found, what the reader `said`."""
-    for line, text in _rows(file):
-        for column, what, allowed in _wrong(_cells(file, line, text), header, unit_s):
+    for line, row in _rows(file):
+        for column, what, allowed in _wrong(row, header, unit_s):
             return Refusal(f"{Place(file, line, column)}: {what}", allowed, _FILE)
     return Refusal(f"{file}: is no CSV file ({' '.join(said.split())})", ALLOWED, _FILE)
 
@@ -217,8 +230,7 @@ def _overlap(file: str, header: Sequence[str], pairs: Ints) -> Refusal:
     above, below = np.sort(pairs, axis=0)
     first = int(below.argmin())
     wanted = (int(above[first]), int(below[first]))
-    (other, _), (line, text) = (row for k, row in enumerate(_rows(file)) if k in wanted)
-    row = _cells(file, line, text)
+    (other, _), (line, row) = (each for k, each in enumerate(_rows(file)) if k in wanted)
     node, begin, _ = (row[header.index(name)] for name in COLUMNS)
     what = f"overlaps the span of {node.text} in line {other}"
     place = Place(file, line, begin.column)

@@ -8,11 +8,11 @@ import pytest
 
 from analysis.report.page import report
 from sim.record.rows import TraceRow
+from tests.analysis.evil import HTML, an_evil_run
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.figures.test_timeline_figure import lives
 from tests.analysis.folders import Run, trace
 from tests.analysis.report.browser import CHROMIUM, NO_CHROMIUM, Page, browser
-from tests.analysis.report.evil import NAMES, an_evil_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)]
 
@@ -240,9 +240,9 @@ def test_names_are_shown_as_they_are(window: Page, tmp_path: Path) -> None:
     assert (window.asked[asked:], window.complaints[complaints:]) == ([file.as_uri()], [])
     assert window.value("document.querySelectorAll('b, i, img, a').length") == 0
     names = "[...document.querySelectorAll('#time .switch')].map(one => one.textContent.trim())"
-    assert window.value(names) == list(NAMES)
+    assert window.value(names) == list(HTML)
     # What plotly.js says of a point when asked; the first protocol has one seed, hence no band.
     plot = PLOT.format("time")
     window.value(f"Plotly.Fx.hover({plot}, [{{curveNumber: 0, pointNumber: 0}}])")
     label = window.value("document.querySelector('#time .hoverlayer').textContent")
-    assert label.startswith(f"{NAMES[0]} 0.125 at 0 s")
+    assert label.startswith(f"{HTML[0]} 0.125 at 0 s")

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 from analysis.report.page import report
 from sim.cli import app
 from sim.record.errors import ResultError
+from sim.record.words import plain_text
 from sim.scenario import load as scenario_of
+from tests.analysis.evil import CAUSE, HTML, QUESTION, an_evil_run
 from tests.analysis.figures.looked_at import a_run, a_sweep
 from tests.analysis.folders import described, write_run
-from tests.analysis.report.evil import CAUSE, NAMES, QUESTION, an_evil_run
 
 
 class Read(HTMLParser):
@@ -106,9 +107,9 @@ def test_names_are_no_markup(tmp_path: Path) -> None:
     page = Read(report(an_evil_run(tmp_path)))
     assert {tag for tag, _ in page.tags}.isdisjoint({"b", "i", "img", "a"})
     assert len(page.all("script")) == 3
-    assert QUESTION in page.texts
-    assert f"{NAMES[0]} seed 1: {CAUSE}" in page.texts
-    for name in NAMES:
+    assert plain_text(QUESTION) in page.texts
+    assert f"{HTML[0]} seed 1: {plain_text(CAUSE)}" in page.texts
+    for name in HTML:
         assert name in page.texts
         assert any(one.get("data-name") == name for one in page.all("button"))
     # What plotly.js reads as markup is written so that it shows the names.

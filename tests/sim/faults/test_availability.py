@@ -253,11 +253,28 @@ def test_a_trace_of_another_time(tmp_path: Path, span: str, more: str, said: str
     assert text.startswith(said)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        TRACE.replace(",", ";").encode(),
+        TRACE.replace(",", "\t").upper().replace("CLIENT", "client").encode("utf-16"),
+        b"\n# who was away\n" + TRACE.replace("\n", "\r\n").encode("utf-8-sig"),
+    ],
+)
+def test_a_trace_as_others_write_it(tmp_path: Path, written: bytes) -> None:
+    file, plain = tmp_path / "trace.csv", tmp_path / "plain.csv"
+    file.write_bytes(written.replace(b"\xef\xbb\xbf", b""))
+    plain.write_text(TRACE)
+    found, wanted = (spans.read(str(one), spans.sha256_of(str(one)), 1.0) for one in (file, plain))
+    assert found.names == wanted.names and np.array_equal(found.rows, wanted.rows)
+    line = 4 if written.startswith(b"\n") else 2
+    assert spans.place_of(str(file), "client_1") == (str(file), line, 1)
+
+
 # -- mistakes ------------------------------------------------------------------------------------
 
 WRONG = [
     ("", "trace.csv:1:1: has no column 'node' in its first line; allowed: node, from, until"),
-    ("\n" + TRACE, "trace.csv:1:1: has no column 'node' in its first line; allowed: node,"),
     ("node,from,to\nclient_0,1,2\n", "trace.csv:1:1: has no column 'until' in its first line"),
     ("node,from,until,from\n", "trace.csv:1:1: has 2 columns 'from' in its first line; allowed"),
     (HEADER, "trace.csv: has no rows; allowed: one or more"),
@@ -288,7 +305,8 @@ WRONG = [
         "trace.csv:6:1: 'client_22' is no node here, did you mean client_2?; allowed: client_0 to "
         "server; or assign: in_order, or drawn",
     ),
-    ("node,from,until\nclient_0,1,\xff\n", "trace.csv: is not UTF-8; allowed: text in UTF-8"),
+    ("node,from,until\nclient_0,1,\xff\n", "trace.csv: is no text in UTF-8; allowed: text in UT"),
+    ("\n\nnode;from;until\nclient_0;1;0,5\n", "trace.csv:4:12: '0,5' is not a number; allowed: a"),
 ]
 
 

@@ -35,6 +35,8 @@ def found(folder: Path, content: str | bytes) -> tuple[Dialect, str]:
         # The most cells, where all rows have as many.
         ("weight, kg;ill;age\n70,5;no;3\n", ";", 0, "weight, kg;ill;age\n"),
         ("a;b,c\n1,2\n1;2;3\n", ",", 0, "a;b,c\n"),
+        # Commas that all stand in numbers, where there are semicolons.
+        ("0,5;1,25\n1,25;0,5\n", ";", 0, "0,5;1,25\n"),
         ("ill\nno\n", ",", 0, "ill\n"),
         ("", ",", 0, ""),
     ],

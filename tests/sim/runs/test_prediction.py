@@ -105,7 +105,7 @@ def test_by_default_it_is_the_aggregate_and_the_first_subject_that_is_held_out(
     folder: Path,
 ) -> None:
     said = predict(folder, "--protocol=braintorrent", "--seed=1").output
-    default = folder / "braintorrent-seed1-aggregate-cleo_2.nii.gz"
+    default = folder / "braintorrent-seed1-aggregate-cleo_2-c297cdeb.nii.gz"
     assert f"segmentation by aggregate in {default}" in said
     other = folder / "other.nii.gz"
     options = ("--node=aggregate", "--subject=cleo/2", f"--out={other}")
@@ -124,7 +124,7 @@ def test_of_a_client_s_two_models_it_is_the_received_one_unless_asked(folder: Pa
     said = predict(folder, *client).output
     assert f"by client_1 (received) in {folder}/braintorrent-seed1-client_1_received-" in said
     said = predict(folder, *client, "--stage=trained").output
-    trained = folder / "braintorrent-seed1-client_1_trained-cleo_2.nii.gz"
+    trained = folder / "braintorrent-seed1-client_1_trained-cleo_2-c297cdeb.nii.gz"
     assert f"by client_1 (trained) in {trained}" in said
     assert trained.is_file()
     choice = Choice(protocol="braintorrent", seed=1, stage="trained")
@@ -212,7 +212,7 @@ def test_a_sweep_s_point_is_chosen(tmp_path: Path) -> None:
     assert len(points) == 2
     assert all(point in said for point in points)
     predict(sweep, f"--point={points[0]}")
-    assert (sweep / f"{points[0]}-pooled-seed0-aggregate-cleo_2.png").is_file()
+    assert (sweep / f"{points[0]}-pooled-seed0-aggregate-cleo_2-c297cdeb.png").is_file()
 
 
 def test_the_subjects_are_those_of_the_model_s_run(

@@ -155,6 +155,18 @@ def test_a_latency_file_is_read_into_the_scenario(tmp_path: Path) -> None:
     assert same(reloaded(scenario, tmp_path), scenario)
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_latency_file_as_others_write_it(tmp_path: Path, separator: str) -> None:
+    rows = separator.join(("0", "1.5")) + "\n" + separator.join(("1.5", "0"))
+    (tmp_path / "pairs.csv").write_text(f"# in ms\n{rows}\n", encoding="utf-8")
+    path = tmp_path / "scenario.yaml"
+    path.write_text(dump(load("server_crash")), encoding="utf-8")
+    matrix = ["clients.count=1", "network.latency={matrix: pairs.csv, unit: ms}"]
+    latency = load(path, matrix).network.latency
+    assert isinstance(latency, LatencyMatrix)
+    assert latency.seconds().tolist() == [[0, 0.0015], [0.0015, 0]]
+
+
 def test_a_latency_file_is_read_to_the_place_of_its_mistake(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("0,1\n1,abc\n", encoding="utf-8")
     (tmp_path / "ragged.csv").write_text("0,1\n1\n", encoding="utf-8")

@@ -98,12 +98,19 @@ def test_a_file_of_edges_lies_beside_the_scenario_and_its_content_is_kept(tmp_pa
         assert load(stored) == scenario
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_file_of_edges_as_others_write_it(tmp_path: Path, separator: str) -> None:
+    path = file_of(tmp_path, "# a ring\n" + RING_OF_FIVE.replace(",", separator))
+    found = load(path, [FROM_FILE]).topology
+    assert found.model_dump()["pairs"] == ((0, 1), (1, 2), (2, 3), (3, 4), (4, 0))
+
+
 @pytest.mark.parametrize(
     ("pairs", "what"),
     [
         ("0,1\nfrom,to\n", ":2:1: topology.pairs.1.0: 'from' is no client; allowed: client_<numb"),
         ("0,1\n1,client_05\n", ":2:3: topology.pairs.1.1: 'client_05' is no client"),
-        ("0;1\n", ":1:1: topology.pairs.0: has 1 values, which is no pair; allowed: two clients"),
+        ("0:1\n", ":1:1: topology.pairs.0: has 1 values, which is no pair; allowed: two clients"),
         ("0,1\n\n1,2,0.5\n", ":3:1: topology.pairs.1: has 3 values, which is no pair"),
         ("0,1\n1,1\n", ":2:1: topology.pairs.1: joins client_1 to itself; allowed: two clients"),
         ("0,1\n1,2\n1,client_0\n", ":3:1: topology.pairs.2: joins client_0 and client_1 again"),

@@ -403,7 +403,7 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         text("id,ill\n" + "".join(f"p{k},{['no', 'yes'][k % 2]}\n" for k in range(1_200))),
         {},
-        "'id' has 1200 different values, as p0, p1; allowed: at most 1000 categories, or features",
+        "'id' has 1200 different values, as 'p0', 'p1'; allowed: at most 1000 categories, or ",
         "features",
     ),
     # its labels
@@ -433,7 +433,7 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         text("age,ill\n" + "".join(f"{k},{k}\n" for k in range(1_200))),
         {},
-        "'ill' has 1200 different values, as 0, 1; allowed: at most 1000 categories, or target",
+        "'ill' has 1200 different values, as '0', '1'; allowed: at most 1000 categories, or target",
         "label",
     ),
     # whose rows are, and what for
