@@ -36,6 +36,7 @@ from sim.cli.terminal import (
     mistakes_reported,
     pipes_may_break,
     say,
+    say_how_far,
     show,
     use_code,
 )
@@ -204,7 +205,15 @@ def sweep(
 
         check_trackers(track)
         use_code(code, scenario)
-        wanted = grid(scenario, overrides or (), vary or (), seeds, protocol or (), tune=tune or ())
+        wanted = grid(
+            scenario,
+            overrides or (),
+            vary or (),
+            seeds,
+            protocol or (),
+            tune=tune or (),
+            checked=say_how_far("points checked:"),
+        )
         if dry_run:
             _print_plan(wanted, workers, out, as_json)
             return
@@ -251,7 +260,9 @@ def _check(name: str, overrides: Sequence[str], data: bool) -> None:
 
     loaded = load(name, overrides)
     is_sweep = loaded.sweep or loaded.tune
-    points = [point.scenario for point in grid(name, overrides).points] if is_sweep else [loaded]
+    how_far = say_how_far("points checked:")
+    swept = grid(name, overrides, checked=how_far).points if is_sweep else ()
+    points = [point.scenario for point in swept] or [loaded]
     for one in points:
         check_topologies(one)
         check_fault_files(one)

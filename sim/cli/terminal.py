@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ EXIT_INTERRUPTED = 130
 PLAIN_WIDTH = 100
 STORE_LIMIT = "4 GB"
 """How much disk the models under way may take, unless somebody says otherwise."""
+SECONDS_BETWEEN_LINES = 1.0
 
 
 def scenarios(incomplete: str) -> list[str]:
@@ -77,6 +79,19 @@ def say(message: str) -> None:
 def show(line: str) -> None:
     """A line on standard output."""
     typer.echo(plain_text(line))
+
+
+def say_how_far(what: str) -> Callable[[int, int], None]:
+    """Something that is told again and again how many of all are done, and says so now and then."""
+    said_s = time.monotonic()
+
+    def told(done: int, of: int) -> None:
+        nonlocal said_s
+        if time.monotonic() - said_s > SECONDS_BETWEEN_LINES:
+            say(f"{what} {done:,} of {of:,}")
+            said_s = time.monotonic()
+
+    return told
 
 
 def console(*, stderr: bool = False) -> "Console":

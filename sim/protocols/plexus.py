@@ -17,7 +17,7 @@ from sim.compute import ModelRef
 from sim.protocols.protocol import KIND, Fastest, Protocol, Running
 from sim.protocols.shared.rounds import Rounds
 from sim.record.errors import Refusal, check_least
-from sim.record.settings import Count, PositiveSeconds, Share
+from sim.record.settings import Count, PositiveSeconds, Share, brief_waits
 from sim.world import Behaviour, Node, Transfer, World
 
 
@@ -53,6 +53,9 @@ class Plexus(Protocol):
     def check_times(self, fastest: Fastest) -> None:
         what = "is shorter than any round trip: no ping would ever be answered"
         check_least(self.ping_timeout, fastest.round_trip_s, what, "ping_timeout")
+
+    def events(self, duration_s: float) -> float:
+        return brief_waits(self.ping_timeout, duration_s)
 
     def run(self, world: World) -> Running:
         return Samples(self, world)

@@ -68,7 +68,7 @@ class Swarm(HandingOn):
         check_least(self.timeout, fastest.transfer_s, what, "timeout")
 
     def events(self, duration_s: float) -> float:
-        return duration_s / self.timeout
+        return super().events(duration_s) + duration_s / self.timeout
 
     def run(self, world: World) -> Running:
         return Swarming(self, world)

@@ -50,7 +50,7 @@ from sim.runs.playing import Played, RunProgress
 from sim.runs.worlds.once import Worlds
 from sim.runs.worlds.player import WorldFault
 from sim.runs.worlds.players import Cluster, Players, players_for
-from sim.scenario import Scenario, check_events
+from sim.scenario import MANY_EVENTS, Scenario, check_events, long_text
 
 RUNS_AHEAD = 64
 """Runs that wait for their clock; no point begins while there are more."""
@@ -153,7 +153,7 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
         # Most sweeps vary faults: what doesn't read them isn't checked at each of their points.
         world = scenario.model_dump_json(exclude=_UNCHECKED)
         if world not in sound:
-            _check_world(scenario, data)
+            _check_world(scenario, data, tell)
             sound.add(world)
         for protocol in scenario.protocols:
             for seed in scenario.seeds:
@@ -165,8 +165,9 @@ def check_data(scenarios: Iterable[Scenario], tell: Callable[[str], None]) -> Da
 _UNCHECKED = {"faults", "evaluation", "stop_when", "output", "costs", "sweep", "tune"}
 
 
-def _check_world(scenario: Scenario, data: Data) -> None:
+def _check_world(scenario: Scenario, data: Data, tell: Callable[[str], None]) -> None:
     """Check what nothing `_UNCHECKED` has a part in. Raises ScenarioError."""
+    most = 0.0
     check_topologies(scenario)
     check_timeouts(scenario)
     for protocol in scenario.protocols:
@@ -177,7 +178,11 @@ def _check_world(scenario: Scenario, data: Data) -> None:
                 scenario.clients.check_memory(4 * facts.vector_length)
                 path = ("clients", "step_time")
                 check_events(rounds, "local rounds", scenario.duration, path)
+            most = max(most, rounds)
     check_timeouts(scenario, data.facts)
+    if most > MANY_EVENTS:
+        text = long_text("clients.step_time", most, "local rounds", scenario.duration)
+        tell(f"caution: {text}")
 
 
 def prepared(scenarios: Sequence[Scenario], tell: Callable[[str], None]) -> Data:

@@ -2,7 +2,7 @@
 
 from sim.scenario.changes import Changes, changes
 from sim.scenario.loading import dump, load, schema, shipped
-from sim.scenario.mistakes.whole import check_events
+from sim.scenario.mistakes.whole import MANY_EVENTS, check_events, long_text
 from sim.scenario.points import (
     Point,
     Sweep,
@@ -16,6 +16,7 @@ from sim.scenario.points import (
 from sim.scenario.scenario import Scenario, validated
 
 __all__ = [
+    "MANY_EVENTS",
     "Changes",
     "Point",
     "Scenario",
@@ -27,6 +28,7 @@ __all__ = [
     "folder_record",
     "grid",
     "load",
+    "long_text",
     "restricted",
     "run_record",
     "schema",

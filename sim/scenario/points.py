@@ -6,9 +6,9 @@ What will be run, under which names, is known and checked before anything runs.
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from sim.record.errors import (
@@ -97,7 +97,7 @@ class _Axis:
 
         `faults` that are {} or {blow: {kind: crash, ...}} are called `none` and `blow`.
         """
-        names = {text: _names_in(parse(text, "value").value, text) for text in self.texts}
+        names = {text: _names_in(_read(text), text) for text in self.texts}
         return names if len(set(names.values())) == len(names) else {text: text for text in names}
 
     def mistake(self, what: str, allowed: str) -> ScenarioError:
@@ -112,6 +112,7 @@ def grid(
     protocols: Sequence[str] = (),
     only_seeds: Sequence[int] = (),
     tune: Sequence[str] = (),
+    checked: Callable[[int, int], object] = lambda points, of: None,
 ) -> Sweep:
     """The sweep of a scenario, or of a file or a shipped name, every point of it validated.
 
@@ -119,7 +120,8 @@ def grid(
     values by path, a list or such text; they replace the values that the scenario's ``sweep:``
     gives the same path, or cross them. ``seeds``: 0 to
     seeds - 1 in place of the scenario's. ``protocols`` and ``only_seeds`` choose some, () all.
-    ``tune`` are paths beside those of the file's ``tune:``.
+    ``tune`` are paths beside those of the file's ``tune:``. ``checked`` hears of each point how
+    many of all have been looked at.
 
     Raises ScenarioError with all mistakes of a sort, and for more than ``MOST_POINTS`` points.
     """
@@ -138,7 +140,7 @@ def grid(
         raise scenario_error(
             Place("sweep", 0), (), f"has {count} points", f"at most {MOST_POINTS} in one sweep"
         )
-    points, units = _points(base, axes)
+    points, units = _points(base, axes, checked)
     _check_distinct(axes, points)
     _check_told_alike(axes, points)
     return Sweep(base, {axis.name: axis.texts for axis in axes}, units, points)
@@ -331,14 +333,16 @@ def _check_told_alike(axes: Sequence[_Axis], points: Sequence[Point]) -> None:
                 raise scenario_error(axis.place, path, what, "the same at all points")
 
 
-def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], dict[str, str]]:
+def _points(
+    base: Scenario, axes: Sequence[_Axis], checked: Callable[[int, int], object]
+) -> tuple[tuple[Point, ...], dict[str, str]]:
     """The points, and by path what its numbers count."""
     paths = [axis.name for axis in axes]
     content = base.model_dump(mode="json", exclude_none=True)
     for axis in axes:
         leave_defaults_to_the_kind(content, base, axis.path)
     combinations = list(itertools.product(*(axis.texts for axis in axes)))
-    scenarios = _scenarios(content, axes, combinations)
+    scenarios = _scenarios(content, axes, combinations, checked)
     labels = [axis.labels for axis in axes]
     called = [
         tuple(own[text] for own, text in zip(labels, texts, strict=True)) for texts in combinations
@@ -361,7 +365,10 @@ def _points(base: Scenario, axes: Sequence[_Axis]) -> tuple[tuple[Point, ...], d
 
 
 def _scenarios(
-    content: dict[str, Any], axes: Sequence[_Axis], combinations: Sequence[tuple[str, ...]]
+    content: dict[str, Any],
+    axes: Sequence[_Axis],
+    combinations: Sequence[tuple[str, ...]],
+    checked: Callable[[int, int], object],
 ) -> list[Scenario]:
     scenarios: list[Scenario] = []
     mistakes = Mistakes()
@@ -370,6 +377,7 @@ def _scenarios(
             break
         with mistakes.collected():
             scenarios.append(_varied(content, axes, texts))
+        checked(looked_at + 1, len(combinations))
     mistakes.tell()
     return scenarios
 
@@ -396,11 +404,17 @@ def _number(value: Any, text: str) -> tuple[float, str] | None:
 
     A plain quantity is one, too, where the setting holds more, as a distribution.
     """
-    written = parse(text, "value").value
+    written = _read(text)
     found = quantity(written) if isinstance(written, str) else None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value, found[1] if found else ""
     return None if isinstance(value, str | bool) else found
+
+
+@lru_cache(maxsize=MOST_POINTS)  # Each point asks.
+def _read(text: str) -> Any:
+    """A value's text as YAML has it, to look at."""
+    return parse(text, "value").value
 
 
 def _varied(content: dict[str, Any], axes: Sequence[_Axis], texts: Sequence[str]) -> Scenario:

@@ -62,6 +62,7 @@ from sim.scenario.mistakes.idle import (
 )
 from sim.scenario.mistakes.translation import translated
 from sim.scenario.mistakes.whole import (
+    busy,
     goals,
     is_unreliable,
     mistakes,
@@ -329,6 +330,7 @@ class Scenario(Settings):
 
     def idle_settings(self) -> Iterator[str]:
         """Of all other settings, those that were chosen to no effect."""
+        yield from busy({name: getattr(self, name) for name in type(self).model_fields})
         yield from idle_looks(self.evaluation.every, self.duration)
         yield from idle_suspicions(self.evaluation, self.failure_detection)
         yield from idle_sample(self.evaluation, self.clients.count)

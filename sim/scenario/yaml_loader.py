@@ -155,7 +155,9 @@ def parse(text: str, source: str) -> Document:
     document, places = Document(source), _Places(source, text)
     _check_printable(text, source)
     try:
-        reader = _Reader(document, places, YAML(typ="safe", pure=True).parse(text))
+        # Plug-ins would be looked for in the file system, anew for each text.
+        yaml = YAML(typ="safe", pure=True, plug_ins=[])
+        reader = _Reader(document, places, yaml.parse(text))
         document.value = reader.document()
     except MarkedYAMLError as error:
         place = places.of(error.problem_mark or error.context_mark)

@@ -18,7 +18,7 @@ from sim.compute import ModelRef
 from sim.protocols.protocol import Fastest, Protocol, Running, Seen
 from sim.record.errors import Refusal, check_least
 from sim.record.rows import RECEIVED, SERVER
-from sim.record.settings import PositiveSeconds
+from sim.record.settings import PositiveSeconds, brief_waits
 from sim.world import Behaviour, LossCause, Node, Tie, Transfer, World
 
 Ints = npt.NDArray[np.int64]
@@ -64,7 +64,8 @@ class ServerProtocol(Protocol):
             check_least(self.transfer_timeout, fastest.transfer_s, what, "transfer_timeout")
 
     def events(self, duration_s: float) -> float:
-        return duration_s / self.deadline if self.deadline else 0.0
+        rounds = duration_s / self.deadline if self.deadline else 0.0
+        return rounds + brief_waits(self.retry_cap, duration_s)
 
 
 TERM = 1 << 32

@@ -12,7 +12,7 @@ from sim.compute import ModelRef
 from sim.protocols.protocol import Fastest, Protocol
 from sim.protocols.shared.peers import Ints, Peers
 from sim.record.errors import check_least
-from sim.record.settings import PositiveSeconds
+from sim.record.settings import PositiveSeconds, brief_waits
 from sim.world import Behaviour, LossCause, Node, Transfer, World
 
 
@@ -31,6 +31,9 @@ class HandingOn(Protocol):
     def check_times(self, fastest: Fastest) -> None:
         what = "is shorter than any round trip: nobody would ever be ready"
         check_least(self.ack_timeout, fastest.round_trip_s, what, "ack_timeout")
+
+    def events(self, duration_s: float) -> float:
+        return brief_waits(self.ack_timeout, duration_s)
 
 
 class Rounds(Peers):

@@ -52,6 +52,7 @@ from sim.record.settings.quantities import (
     Share,
     TimeOfDay,
     UtcOffset,
+    brief_waits,
 )
 from sim.record.settings.schema import Schema
 
@@ -97,6 +98,7 @@ __all__ = [
     "Uniform",
     "UtcOffset",
     "Weibull",
+    "brief_waits",
     "detail",
     "details",
     "file_digest",

@@ -106,8 +106,8 @@ def values(part: Any) -> Iterator[Any]:
         yield from values(value)
 
 
-Count = Annotated[int, Field(ge=1)]
-"""A whole number, one or more."""
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+"""A whole number, one or more; what counts beyond a billion can't be played, and may overflow."""
 Positive = Annotated[float, Field(gt=0)]
 """A number above zero, without a unit."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

@@ -6,19 +6,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, shown
 from sim.record.units import parse, pattern
 
 LONGEST_S = 1e12
 """Thirty thousand years: no time in a world overflows, whatever stretches such a duration."""
 SHORTEST_S = 1e-9
 """A shorter time, added to an hour, is none: the clock would stand still."""
+BRIEF_S = 1.0
+"""Who waits for so long again and again may do so for years; shorter waits are looked at."""
 DAY_S = 86_400.0
 _OFFSETS_S = (-12 * 3600.0, 14 * 3600.0)
 _LOWEST_RATE = 1e-12
 _BANDWIDTHS = (1e-3, 1e18)
 _SIZES = (1.0, 1e18)
 _PRICES = (1e-24, 1e9)
+
+
+def brief_waits(wait_s: float, duration_s: float) -> float:
+    """For how many waits there is time, if they are brief: a run may consist of nothing else."""
+    return duration_s / wait_s if wait_s < BRIEF_S else 0.0
 
 
 def _above_zero(value: float) -> float:
@@ -179,7 +186,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 def _all_or_count(data: Any) -> Any:
     if data == "all" or (isinstance(data, int) and not isinstance(data, bool) and data >= 1):
         return data
-    raise Refusal(f"{data!r} is no number of nodes", "all, or a whole number of at least 1")
+    raise Refusal(f"{shown(data)} is no number of nodes", "all, or a whole number of at least 1")
 
 
 AllOrCount = Annotated[

@@ -6,10 +6,10 @@ itself it is left out, so that all that can be told is told at once.
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from functools import partial
-from typing import Annotated, Any
+from functools import cache, partial, wraps
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -20,10 +20,10 @@ from models.tasks import TaskSettings
 from models.training import TrainingSettings
 from sim.faults import Fault
 from sim.protocols import Protocol
-from sim.record.errors import Path, Refusal, check_least, did_you_mean
+from sim.record.errors import Path, Refusal, check_least, did_you_mean, dotted
 from sim.record.metrics import limits
 from sim.record.rows import SERVER, STAGES, client_name
-from sim.record.settings import WORDS, CostsSettings, resolved, span
+from sim.record.settings import WORDS, CostsSettings, brief_waits, resolved, span
 from sim.record.words import time_text
 from sim.scenario.regions import RegionsSettings
 from sim.scenario.sections import (
@@ -40,6 +40,8 @@ from sim.world import FailureDetection, TopologySettings
 
 MOST_EVENTS = 100_000_000
 """So many take an hour of real time, and tens of gigabytes for the trace."""
+MANY_EVENTS = 1_000_000
+"""Of more it is said that they take long."""
 _MOST_EVALUATIONS = 100_000
 _BY_NAME = ("faults", "protocols")
 """Sections whose entries stand each for itself."""
@@ -50,9 +52,15 @@ Refusals = Iterator[Refusal]
 def mistakes(sections: Mapping[str, Any]) -> Refusals:
     """All that these sections of a scenario, by their names, have wrong together."""
     for check in CHECKS:
-        needed = inspect.signature(check).parameters
-        if needed.keys() <= sections.keys():
+        needed = _asks_for(check)
+        if needed <= sections.keys():
             yield from check(**{name: sections[name] for name in needed})
+
+
+@cache
+def _asks_for(check: Callable[..., object]) -> Set[str]:
+    """The names of the sections that a check needs."""
+    return inspect.signature(check).parameters.keys()
 
 
 def sound(
@@ -250,21 +258,14 @@ def _faults(
     clients: ClientsSettings,
     server: ServerSettings | None,
     protocols: Mapping[str, Protocol],
-    duration: float,
 ) -> Refusals:
-    """Faults of unknown nodes, or of none, and more than can be played."""
+    """Faults of unknown nodes, or of none."""
     nodes, groups = node_names(clients, server, protocols), clients.members()
-    events: dict[str, float] = {}
     for name, fault in faults.items():
         found = list(_unknown(fault, clients, nodes))
         if not found:
-            acting = resolved(fault, groups)
-            found = list(_by(partial(acting.check, nodes)))
-            events[name] = acting.events(duration, nodes)
+            found = list(_by(partial(resolved(fault, groups).check, nodes)))
         yield from (refusal.below("faults", name) for refusal in found)
-    if events:
-        path, what = ("faults", max(events, key=lambda name: events[name])), "failures and repairs"
-        yield from _by(partial(check_events, sum(events.values()), what, duration, path))
 
 
 def _members(faults: Mapping[str, Fault], clients: ClientsSettings) -> Refusals:
@@ -329,6 +330,73 @@ def _whole_tables(
         yield Refusal("none tells no suspicions", "all, rounds", ("output", "trace"))
 
 
+class Load(NamedTuple):
+    """About how much a part of a scenario makes happen in a run."""
+
+    path: Path
+    number: float
+    what: str
+
+
+def _failures(
+    faults: Mapping[str, Fault],
+    clients: ClientsSettings,
+    server: ServerSettings | None,
+    protocols: Mapping[str, Protocol],
+    duration: float,
+) -> Iterator[Load]:
+    nodes, groups = node_names(clients, server, protocols), clients.members()
+    events = {
+        name: resolved(fault, groups).events(duration, nodes) for name, fault in faults.items()
+    }
+    if events:
+        busiest = max(events, key=lambda name: events[name])
+        yield Load(("faults", busiest), sum(events.values()), "failures and repairs")
+
+
+def _rounds(protocols: Mapping[str, Protocol], duration: float) -> Iterator[Load]:
+    for name, protocol in protocols.items():
+        yield Load(("protocols", name), protocol.events(duration), "rounds and retries")
+
+
+def _waits(
+    network: NetworkSettings, failure_detection: FailureDetection, duration: float
+) -> Iterator[Load]:
+    """What the network and the detector do again and again, however the protocols go on."""
+    stalls = brief_waits(network.stall_timeout, duration)
+    yield Load(("network", "stall_timeout"), stalls, "time-outs")
+    beats = failure_detection.events(duration)
+    yield Load(("failure_detection",), beats, "heartbeats of a node")
+
+
+_LOADS: tuple[Callable[..., Iterator[Load]], ...] = (_failures, _rounds, _waits)
+
+
+def busy(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Say, in a sentence each, what of these sections makes a run long that can be played."""
+    for loads in _LOADS:
+        for path, number, what in loads(**{name: sections[name] for name in _asks_for(loads)}):
+            if number > MANY_EVENTS:
+                yield long_text(dotted(path), number, what, sections["duration"])
+
+
+def long_text(who: str, number: float, what: str, duration_s: float) -> str:
+    """What to say of so many events within `duration_s`."""
+    many = f"about {number:.1g} {what} in {time_text(duration_s)}"
+    return f"{who} makes {many}: a run may take minutes, or hours"
+
+
+def _bound(loads: Callable[..., Iterator[Load]]) -> Callable[..., Refusals]:
+    """The check that a load can be played."""
+
+    @wraps(loads)
+    def check(**sections: Any) -> Refusals:
+        for path, number, what in loads(**sections):
+            yield from _by(partial(check_events, number, what, sections["duration"], path))
+
+    return check
+
+
 def check_events(number: float, what: str, duration_s: float, path: Path) -> None:
     """Raise Refusal if so many of `what` within `duration_s` are more than can be played."""
     if number > MOST_EVENTS:
@@ -348,13 +416,6 @@ def _detection(protocols: Mapping[str, Protocol], failure_detection: FailureDete
         if protocol.needs_detection and not failure_detection.detects:
             what = "needs to find out who is down, and failure_detection is none"
             yield Refusal(what, "failure_detection: heartbeat, or perfect", ("protocols", name))
-
-
-def _rounds(protocols: Mapping[str, Protocol], duration: float) -> Refusals:
-    for name, protocol in protocols.items():
-        number = protocol.events(duration)
-        check = partial(check_events, number, "rounds", duration, ("protocols", name))
-        yield from _by(check)
 
 
 def _protocols(
@@ -442,7 +503,6 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _faults,
     _servers,
     _detection,
-    _rounds,
     _protocols,
     _topologies,
     _members,
@@ -454,4 +514,5 @@ CHECKS: tuple[Callable[..., Refusals], ...] = (
     _suspicions,
     _stages,
     _whole_tables,
+    *map(_bound, _LOADS),
 )

@@ -41,6 +41,10 @@ class FailureDetection(Settings):
     def check(self, slowest_s: float) -> None:
         """Raise Refusal if that can't work where a message takes up to `slowest_s` one way."""
 
+    def events(self, duration_s: float) -> float:
+        """About how many events of a node it looks at within `duration_s`."""
+        return 0.0
+
     @abstractmethod
     def detector(self, network: Medium) -> Detector:
         """The detector of all nodes of a network."""

@@ -8,16 +8,20 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from sim.record.errors import check_least
-from sim.record.settings import PositiveSeconds
+from sim.record.errors import Refusal, check_least
+from sim.record.settings import PositiveSeconds, brief_waits
+from sim.record.words import time_text
 from sim.world.detection.detector import KIND, Detector, FailureDetection
 from sim.world.medium import Medium
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+
+MOST_REMEMBERED = 1_000
+"""Heartbeats of a node that may come within a time-out."""
 
 
 class Heartbeat(FailureDetection):
@@ -32,6 +36,17 @@ class Heartbeat(FailureDetection):
     def check(self, slowest_s: float) -> None:
         what = "is shorter than interval + latency: it would suspect nodes that are up"
         check_least(self.timeout, self.interval + slowest_s, what, "timeout")
+
+    def events(self, duration_s: float) -> float:
+        return brief_waits(self.interval, duration_s)
+
+    @model_validator(mode="after")
+    def _is_remembered(self) -> Heartbeat:
+        if self.timeout > MOST_REMEMBERED * self.interval:
+            what = f"is longer than {MOST_REMEMBERED:,} intervals: each heartbeat is looked at"
+            allowed = f"at most {time_text(MOST_REMEMBERED * self.interval)}, or a longer interval"
+            raise Refusal(what, allowed, ("timeout",))
+        return self
 
     def detector(self, network: Medium) -> Detector:
         return Heartbeats(self, network)

@@ -3,9 +3,11 @@
 from io import StringIO
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from sim.cli.progress import NOT_YET, Remaining, plain_lines, progress_display
+from sim.cli.terminal import say_how_far
 from sim.runs.playing import RunProgress
 from sim.runs.session import Progress
 
@@ -76,3 +78,14 @@ def test_the_live_display_shows_the_world_and_the_real_work() -> None:
         report(progress())
         report(progress(run="fedavg seed 0", simulated_runs=1, virtual_s=60.0, down=1))
     assert "2 up 1 down" in screen.getvalue() and "1 of 2 trainings and 3 of 4" in screen.getvalue()
+
+
+def test_how_far_something_is_is_said_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times_s = iter((0.0, 0.5, 1.5, 1.5, 2.0, 3.0, 3.0))
+    monkeypatch.setattr("sim.cli.terminal.time.monotonic", lambda: next(times_s))
+    told = say_how_far("points checked:")
+    for done in (1, 2, 3, 2000):
+        told(done, 2000)
+    assert capsys.readouterr().err == "points checked: 2 of 2,000\npoints checked: 2,000 of 2,000\n"

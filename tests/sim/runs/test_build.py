@@ -51,6 +51,15 @@ def test_more_local_rounds_than_can_be_played_are_refused_before_the_clock_start
             start(tiny.scenario([[0.0]], [1e-8], {"local": {}}))
 
 
+def test_many_local_rounds_are_told_before_the_clock_starts() -> None:
+    told: list[str] = []
+    check_data([tiny.scenario([[0.0]], [1e-5], {"local": {}})], told.append)
+    assert told == [
+        "caution: clients.step_time makes about 2e+06 local rounds in 16.7 min: a run may take "
+        "minutes, or hours"
+    ]
+
+
 # Between clients 0.25 s one way, to and from the server 0.5 s. Client 1 is twice as fast.
 PAIRS = [[0.0 if i == j else 0.5 if 3 in (i, j) else 0.25 for j in range(4)] for i in range(4)]
 # A model of 1,024 B takes 1 s, from a client or to one; local rounds take 8, 4 and 8 s.

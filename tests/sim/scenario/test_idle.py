@@ -250,3 +250,12 @@ def test_a_momentum_that_nobody_chose_is_stored_only_where_it_is_used() -> None:
     assert momentum.training and momentum.training.momentum == 0.9
     varied = grid("no_faults", vary=["training.momentum=0.5,0.8"])
     assert varied.units == {"training.momentum": ""}
+
+
+def test_what_can_be_played_and_takes_long() -> None:
+    often = "failure_detection={kind: heartbeat, interval: 1 ms, timeout: 1 s}"
+    assert list(load("no_faults", [often, "duration=1 h"]).idle_settings()) == [
+        "failure_detection makes about 4e+06 heartbeats of a node in 60 min: a run may take "
+        "minutes, or hours"
+    ]
+    assert not list(load("no_faults", [often, "duration=15 min"]).idle_settings())

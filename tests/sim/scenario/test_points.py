@@ -401,3 +401,10 @@ def test_a_mistaken_option_to_tune_names_the_axes() -> None:
     )
     with pytest.raises(ScenarioError, match="tune: is not varied; allowed: duration"):
         grid("churn", vary=["tune=[a],[b]"])
+
+
+def test_who_asks_hears_how_many_points_have_been_looked_at() -> None:
+    heard: list[tuple[int, int]] = []
+    sweep = ["clients.count=2,3", "duration=1 min,2 min"]
+    grid("no_faults", vary=sweep, checked=lambda points, of: heard.append((points, of)))
+    assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
