@@ -1,4 +1,4 @@
-"""Draws what transfers take, by the fluid model and by TCP: `python -m docs.transport FILE.png`."""
+"""Draws what transfers take, by each model: `python -m docs.transport FILE.png`."""
 
 import sys
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.canvas import look
 from analysis.figures.saving import save
-from sim.world.transport import FLUID, Floats, Tcp, Transport
+from sim.world.transport import FLUID, Floats, SlowStart, Tcp, Transport
 
 LATENCIES_S = (0.005, 0.05, 0.15)
 NARROWER = 20e6 / 8
@@ -18,6 +18,7 @@ SIZES = np.geomspace(1e3, 1e9, 121)
 SHOWN: Mapping[str, Transport] = {
     "fluid: latency + size / bandwidth": FLUID,
     "tcp: SimGrid's LV08": Tcp(kind="tcp"),
+    "slow_start: as measured": SlowStart(kind="slow_start"),
 }
 
 

@@ -220,6 +220,14 @@ class Medium:
             shares[degraded.holds(nodes, self.clock.now) > 0] *= degraded.share
         return shares
 
+    def rates(self, source: int, target: int) -> tuple[float, float]:
+        """Bytes per second now of one's uplink and the other's downlink, whoever is on them."""
+        up, down = float(self.wiring.uplink[source]), float(self.wiring.downlink[target])
+        if not self._degraded:
+            return up, down
+        of_source, of_target = self.shares(np.array([source, target])).tolist()
+        return up * of_source, down * of_target
+
     def _free_s(self, source: int, target: int, from_s: float) -> float:
         """When two nodes can talk: at `from_s`, or when no partition stands between them again."""
         free_s = from_s

@@ -146,7 +146,7 @@ class Network(Medium):
             self._stall(transfer, "late")
         else:
             if size_bytes:
-                way_s = wiring.transport.first_byte_s(way_s)
+                way_s = self._first_byte_s(transfer, way_s)
             reach = partial(self._reach, transfer, sent_s > now)
             clock.call_at(sent_s + way_s, Tie.ARRIVAL, reach)
         return transfer
@@ -200,6 +200,14 @@ class Network(Medium):
                 partial(self._whole, transfer),
                 self._at_most(source, target),
             )
+
+    def _first_byte_s(self, transfer: Transfer, way_s: float) -> float:
+        """After how long its bytes begin to flow; `way_s`: its latency."""
+        source, target = transfer.source, transfer.target
+        back_s = self.one_way_s(target, source, self.clock.now)
+        narrower = min(self.rates(source, target))
+        begun_s = self.wiring.transport.first_byte_s(transfer.size_bytes, way_s, back_s, narrower)
+        return float(begun_s)
 
     def _at_most(self, source: int, target: int) -> float:
         """The bytes per second that a transfer between two nodes gets at most now."""

@@ -6,7 +6,8 @@ Towsley, Kurose, "Modeling TCP Throughput: A Simple Model and its Empirical Vali
 1998, equation 30 (how fast), which for little loss is Mathis, Semke, Mahdavi, Ott, "The Macroscopic
 Behavior of the TCP Congestion Avoidance Algorithm", 1997. `tcp`: Velho, Schnorr, Casanova, Legrand,
 "On the Validity of Flow-Level TCP Network Models for Grid and Cloud Simulations", ACM TOMACS 23(4),
-2013, as SimGrid's model LV08 has it.
+2013, as SimGrid's model LV08 has it. `slow_start`: Cardwell, Savage, Anderson, "Modeling TCP
+Latency", INFOCOM 2000, without loss.
 """
 
 import math
@@ -20,9 +21,15 @@ from sim.record.errors import Refusal
 from sim.record.settings import SHORTEST_S, Bytes, Settings
 
 Floats = npt.NDArray[np.float64]
+Each = Floats | float
+"""Of several pairs, or of one."""
 
 KIND = "the transport's kind"
 SEGMENT_BYTES = 1460.0
+PACKET_BYTES, DATA_BYTES = 1500.0, 1448.0
+"""Of a full packet on an Ethernet: all, and without the headers of IP and TCP with time stamps."""
+FIRST_WINDOW = 10
+"""Packets (RFC 6928)."""
 LEAST_DEVIATION_S, LONGEST_TIMEOUT_S = 0.2, 60.0
 """RFC 6298, 2.3 and 2.5. The first is Linux's; by 2.4 a time-out should also be a second at least,
 which no common system follows."""
@@ -81,8 +88,13 @@ class Transport(Settings):
 
     kind: str
 
-    def first_byte_s(self, latency_s: float) -> float:
-        """When the first byte of a transfer is there, `latency_s` away."""
+    def first_byte_s(
+        self, size_bytes: float, latency_s: Each, back_s: Each, bandwidth: Each
+    ) -> Each:
+        """When the bytes of a transfer begin to come as fast as links let them, all [n].
+
+        `back_s`: the latency back. `bandwidth`: of the slower of its two links, nobody else there.
+        """
         return latency_s
 
     def usable(self, bandwidth: Floats) -> Floats:
@@ -96,8 +108,9 @@ class Transport(Settings):
     def transfer_s(
         self, size_bytes: float, latency_s: Floats, back_s: Floats, bandwidth: Floats
     ) -> Floats:
-        """What a transfer takes on idle links without loss, all [n]; `back_s`: the latency back."""
-        seconds: Floats = latency_s + size_bytes / bandwidth
+        """What a transfer takes on idle links without loss; as `first_byte_s`."""
+        begun_s = self.first_byte_s(size_bytes, latency_s, back_s, bandwidth)
+        seconds: Floats = begun_s + size_bytes / self.usable(bandwidth)
         return seconds
 
 
@@ -126,7 +139,9 @@ class Tcp(Transport):
         default=4.0 * 1024**2, description="most bytes under way in a round trip, or endless"
     )
 
-    def first_byte_s(self, latency_s: float) -> float:
+    def first_byte_s(
+        self, size_bytes: float, latency_s: Each, back_s: Each, bandwidth: Each
+    ) -> Each:
         return self.latency_factor * latency_s
 
     def usable(self, bandwidth: Floats) -> Floats:
@@ -150,5 +165,52 @@ class Tcp(Transport):
         return math.inf if self.window == "endless" else self.window
 
 
+class SlowStart(Transport):
+    """Slow start and headers worked out, as the kernel's TCP was measured to have them.
+
+    A sender begins with ten segments in a round trip and doubles that with each, until a link is
+    never idle. The time for which it is idle until then comes before a transfer's bytes, which then
+    flow as if links had always been full.
+    """
+
+    kind: Literal["slow_start"] = Field(description=KIND)
+    connections: Literal["lasting", "new"] = Field(
+        default="lasting",
+        description="whether a transfer finds a connection that has long been idle, or makes one, "
+        "which takes a round trip",
+    )
+
+    def first_byte_s(
+        self, size_bytes: float, latency_s: Each, back_s: Each, bandwidth: Each
+    ) -> Each:
+        round_trip_s = latency_s + back_s
+        handshake_s = round_trip_s if self.connections == "new" else 0.0
+        return latency_s + handshake_s + idle_s(size_bytes, round_trip_s, bandwidth)
+
+    def usable(self, bandwidth: Floats) -> Floats:
+        return bandwidth * (DATA_BYTES / PACKET_BYTES)
+
+
+def idle_s(size_bytes: float, round_trip_s: Each, bandwidth: Each) -> Each:
+    """How long a link is idle because a transfer's window is still too small for it, all [n].
+
+    Window k has 10 x 2^k packets; the link sends them, then waits for the first acknowledgement.
+    """
+    packet_s = PACKET_BYTES / bandwidth
+    round_s = round_trip_s + packet_s
+    until_full = _doublings(round_s / (FIRST_WINDOW * packet_s))
+    until_sent = _doublings(size_bytes / DATA_BYTES / FIRST_WINDOW + 1) - 1
+    rounds = np.maximum(np.minimum(until_full, until_sent), 0)
+    seconds: Each = rounds * round_s - FIRST_WINDOW * (np.exp2(rounds) - 1) * packet_s
+    return seconds
+
+
+def _doublings(times: Each) -> npt.NDArray[np.intc]:
+    """How often one must be doubled to be `times` at least: a logarithm that is never rounded."""
+    fraction, exponent = np.frexp(times)
+    doublings: npt.NDArray[np.intc] = exponent - (fraction == 0.5)
+    return doublings
+
+
 FLUID = Fluid()
-TRANSPORTS: dict[str, type[Transport]] = {"fluid": Fluid, "tcp": Tcp}
+TRANSPORTS: dict[str, type[Transport]] = {"fluid": Fluid, "tcp": Tcp, "slow_start": SlowStart}

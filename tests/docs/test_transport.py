@@ -7,15 +7,16 @@ from sim.world.transport import FLUID, Tcp
 from tests.docs.examples import ROOT
 
 
-def test_tcp_is_above_the_fluid_model_in_each_panel_and_comes_near_it() -> None:
+def test_both_are_above_the_fluid_model_in_each_panel_and_come_near_it() -> None:
     panels = transport.figure().axes
     assert [panel.get_title() for panel in panels] == [
         "5 ms one way", "50 ms one way", "150 ms one way"
     ]  # fmt: skip
     for panel in panels:
-        fluid, tcp = (np.asarray(line.get_ydata(), dtype=np.float64) for line in panel.lines)
+        fluid, tcp, slow = (np.asarray(line.get_ydata(), dtype=np.float64) for line in panel.lines)
         ratio = tcp / fluid
         assert (ratio > 1).all() and ratio[0] > 10 and ratio[-1] < 1.04
+        assert (slow > fluid).all() and slow[0] / fluid[0] < 1.01 and slow[-1] / fluid[-1] < 1.04
 
 
 def test_the_pages_figures_are_those_of_the_closed_form() -> None:

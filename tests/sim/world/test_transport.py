@@ -11,7 +11,16 @@ from pydantic import ValidationError
 from sim.record.rows import TraceRow
 from sim.world.links.flows import Sharing
 from sim.world.network import Network
-from sim.world.transport import FLUID, SEGMENT_BYTES, Tcp, Transport, fastest, resent_s, timeout_s
+from sim.world.transport import (
+    FLUID,
+    SEGMENT_BYTES,
+    SlowStart,
+    Tcp,
+    Transport,
+    fastest,
+    resent_s,
+    timeout_s,
+)
 from tests.sim import tiny
 from tests.sim.world.messages import at
 
@@ -130,7 +139,7 @@ def test_what_fits_into_a_packet_pays_its_latency_alone() -> None:
 @pytest.mark.parametrize("size_bytes", [1_000, 1_000_000, 300_000_000])
 def test_the_closed_form_is_what_an_idle_world_takes(size_bytes: int) -> None:
     one_way_s, rate = np.array([0.05]), np.array([2000 * MEGABIT])
-    for transport in (FLUID, TCP):
+    for transport in (FLUID, TCP, SlowStart(kind="slow_start")):
         foreseen_s = transport.transfer_s(size_bytes, one_way_s, one_way_s, rate).item()
         network = tiny.network(0.05, [2000 * MEGABIT] * 2, transport=transport)
         network.send(0, 1, size_bytes)
