@@ -87,7 +87,9 @@ class Nodes:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._does: Mapping[str, Callable[..., float | None]] = {
             "crash": hosts.crash,
+            "kill": self._kill,
             "boot": self._boot,
+            "start": self._start,
             "speak": hosts.speak,
             "cut": hosts.cut,
             "heal": hosts.heal,
@@ -113,6 +115,13 @@ class Nodes:
             if at_s is not None:
                 rows.append(_row(self._world, at_s - self._start_at, 0.0, act.node, act.kind))
         return rows
+
+    def _kill(self, name: str) -> float:
+        """End a node's process, whose host resets its connections."""
+        self._processes[name].kill()
+        at_s = time.monotonic()
+        self._processes[name].wait()
+        return at_s
 
     def _boot(self, name: str, begins_s: float) -> None:
         """Switch a host on in silence, and let its node's process wait for its beginning."""

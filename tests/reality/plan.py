@@ -162,11 +162,12 @@ class Plan:
 
 def _crash(fault: Crash, names: tuple[str, ...]) -> list[Act]:
     begins_s, ends_s = fault.window_s
+    end, begin = ("crash", "boot") if fault.of == "host" else ("kill", "start")
     acts = []
     for name in fault.strikes(names):
-        acts.append(Act(begins_s, "crash", (name,), "crash", name))
+        acts.append(Act(begins_s, end, (name,), "crash", name))
         if ends_s < math.inf:
-            acts.append(Act(ends_s - BOOT_S, "boot", (name, ends_s), ""))
+            acts.append(Act(ends_s - BOOT_S, begin, (name, ends_s), ""))
             acts.append(Act(ends_s, "speak", (name,), "recover", name))
     return acts
 
