@@ -11,7 +11,7 @@ from collections.abc import Callable
 from tests.reality.nodes.config import Config
 
 Told = Callable[[str, str], None]
-"""Called with a peer and the word for what is new about it: suspect, trust or restart."""
+"""Called with a peer and the word for what is new about it: suspect, trust, restart or end."""
 
 
 class Detector:
@@ -25,6 +25,7 @@ class Detector:
         self._config, self._told = config, told
         self._suspected: set[str] = set()
         self._began_s: dict[str, float] = {}
+        self._ended_s: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def start(self) -> None:
@@ -51,6 +52,11 @@ class Detector:
             self._suspected.remove(peer)
             self._told(peer, "trust")
 
+    def ended(self, peer: str, now_s: float) -> None:
+        """A peer's process has ended, says its host, which is up; it may be back at once."""
+        self._ended_s[peer] = now_s
+        self._told(peer, "end")
+
     def _wait_for(self, peer: str) -> None:
         if peer in self._timers:
             self._timers[peer].cancel()
@@ -71,4 +77,5 @@ class Detector:
 
     def lost(self, peer: str, since_s: float) -> bool:
         """Whether a peer, as far as the node knows, has lost what it was given at that time."""
-        return self.suspects(peer) or self.began_s(peer) > since_s
+        ended_s = self._ended_s.get(peer, since_s)
+        return self.suspects(peer) or self.began_s(peer) > since_s or ended_s > since_s

@@ -130,20 +130,12 @@ class Late(Exception):
 
 
 def played(worlds: dict[str, World], folder: Path) -> dict[str, list[Line]]:
-    """The logs of all worlds, which are played side by side. Raises Late."""
+    """The logs of all worlds, which are played side by side. Raises Late if no try was in time."""
     for number in range(TRIES):
         (here := folder / str(number)).mkdir()
-        logs = _played(worlds, here)
-        if not any(_was_late(worlds[name], lines) for name, lines in logs.items()):
-            return logs
-    raise Late(f"in each of {TRIES} tries something took {LATE_S} s longer than it should")
-
-
-def _was_late(world: World, lines: list[Line]) -> bool:
-    silent = world.struck if world.strike == signal.SIGSTOP else ""
-    trained = (each for each in lines if each["kind"] == "train" and each["node"] != silent)
-    too_long = any(each["duration_s"] > TRAIN_S + LATE_S for each in trained)
-    return too_long or any(each["time_s"] > END_S + LATE_S for each in lines)
+        with contextlib.suppress(Late):
+            return _played(worlds, here)
+    raise Late(f"in each of {TRIES} tries something was late by {LATE_S} s")
 
 
 def _played(worlds: dict[str, World], folder: Path) -> dict[str, list[Line]]:
@@ -155,10 +147,28 @@ def _played(worlds: dict[str, World], folder: Path) -> dict[str, list[Line]]:
             (folder / name).mkdir()
             running[name] = Played(world, number, folder / name, start_at)
             stack.callback(running[name].kill)
-        time.sleep(max(0.0, start_at + KILLED_S - time.monotonic()))
+        _sleep_until(start_at + KILLED_S)
         for each in running.values():
             each.struck.send_signal(each.world.strike)
-        time.sleep(max(0.0, start_at + BACK_S - time.monotonic()))
+        _sleep_until(start_at + BACK_S)
         for each in running.values():
             each.struck.send_signal(signal.SIGCONT)
-        return {name: each.end() for name, each in running.items()}
+        logs = {name: each.end() for name, each in running.items()}
+    for name, lines in logs.items():
+        _check_in_time(worlds[name], lines)
+    return logs
+
+
+def _sleep_until(instant: float) -> None:
+    time.sleep(max(0.0, instant - time.monotonic()))
+    if time.monotonic() > instant + LATE_S:
+        raise Late
+
+
+def _check_in_time(world: World, lines: list[Line]) -> None:
+    silent = world.struck if world.strike == signal.SIGSTOP else ""
+    trained = (each for each in lines if each["kind"] == "train" and each["node"] != silent)
+    if any(each["duration_s"] > TRAIN_S + LATE_S for each in trained):
+        raise Late
+    if any(each["time_s"] > END_S + LATE_S for each in lines):
+        raise Late

@@ -37,7 +37,9 @@ class Node:
         self.config, self.name = config, config.name
         self.log, self.storage = Log(Path(config.log)), Storage(Path(config.storage))
         self.detector = Detector(config, self._told)
-        self._wire = Wire(config, self.now, self.spawn, self._answer, self._model_arrived)
+        self._wire = Wire(
+            config, self.now, self.spawn, self._answer, self._model_arrived, self._process_ended
+        )
         hear: dict[str, Hear] = {
             "heartbeat": self.detector.heard,
             "ping": self._pinged,
@@ -60,7 +62,7 @@ class Node:
         await self._wire.listen()
         await self._datagrams.listen()
         for peer in self.others:
-            self.spawn(self._wire.warm_up(peer))
+            self.spawn(self._wire.meet(peer))
         await self.sleep_until(self.config.begins_s)
         self.detector.start()
         self.spawn(self._send_heartbeats())
@@ -220,8 +222,11 @@ class Node:
     def _model_arrived(self, source: str, target: str, sent_s: float, model_bytes: int) -> None:
         self.log.write("transfer", source, sent_s, self.now(), peer=target, bytes=model_bytes)
 
+    def _process_ended(self, peer: str) -> None:
+        self.detector.ended(peer, self.now())
+
     def _told(self, peer: str, what: str) -> None:
-        if what == "restart":
+        if what in ("restart", "end"):
             self._wire.forget(peer)
         else:
             self.note(what, peer=peer)

@@ -21,18 +21,20 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs all of 12
 
 @dataclass
 class Pair:
-    """Two wires; `heard`: the calls that came to the second, `came`: its models."""
+    """Two wires; `heard`: calls that came to either, `came`: models, `ended`: who was there."""
 
     tasks: asyncio.TaskGroup
     heard: list[str] = field(default_factory=list)
     came: list[int] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.one, self.other = self.wire("client_0"), self.wire("client_1")
 
     def wire(self, name: str) -> Wire:
         config = replace(CONFIG, name=name)
-        return Wire(config, time.monotonic, self.tasks.create_task, self.answer, self.arrived)
+        spawn = self.tasks.create_task
+        return Wire(config, time.monotonic, spawn, self.answer, self.arrived, self.ended.append)
 
     def answer(self, peer: str, method: str, fields: Fields) -> Reply:
         self.heard.append(f"{method} {peer} {fields}")
@@ -99,6 +101,22 @@ def test_broken_off_call_delivers_nothing() -> None:
     asyncio.run(play())
 
 
+def test_end_of_a_process_is_told_and_that_of_a_call_is_not() -> None:
+    async def play() -> None:
+        async with pair() as both:
+            await both.one.meet("client_1")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await both.one.call("client_1", "push", 500_000_000)
+            assert await both.one.call("client_1", "next") is not None
+            assert both.ended == []
+            both.one.close()  # As its host does when it ends.
+            await asyncio.sleep(0.05)
+            assert both.ended == ["client_0"]
+
+    asyncio.run(play())
+
+
 def test_nobody_listens() -> None:
     async def play() -> None:
         async with pair() as both:
@@ -151,6 +169,19 @@ def test_silence_is_suspected_and_a_heartbeat_ends_that() -> None:
         detector.heard("client_1", 0.0)
         assert not detector.suspects("client_1")
         assert told == [("client_1", "suspect"), ("client_1", "trust")]
+
+    asyncio.run(play())
+
+
+def test_end_of_a_process_loses_what_it_was_given_and_is_no_suspicion() -> None:
+    async def play() -> None:
+        told: list[tuple[str, str]] = []
+        detector = Detector(CONFIG, lambda peer, what: told.append((peer, what)))
+        detector.ended("client_1", 5.0)
+        assert told == [("client_1", "end")]
+        assert detector.lost("client_1", 4.0)
+        assert not detector.lost("client_1", 6.0)
+        assert not detector.suspects("client_1")
 
     asyncio.run(play())
 

@@ -3,6 +3,9 @@
 As with HTTP/1.1 connections are kept alive, and each carries one call at a time: a call takes an
 idle one, or opens another. So no small message waits behind a model, and who breaks a call off
 closes its connection, which ends the transfer at once. Models are so many bytes of nothing.
+
+Beside these each node keeps one connection to each other on which it says who it is, and then
+nothing: its host resets that when the process ends, and so tells those at the other ends.
 """
 
 import asyncio
@@ -42,7 +45,9 @@ ABORT = struct.pack("ii", 1, 0)
 BROKEN = (OSError, EOFError, TimeoutError)
 """How the network says that a call has failed."""
 WARM = 2
-"""Connections to each peer that are open from the start."""
+"""Connections for calls to each peer that are open from the start."""
+PRESENCE = "presence"
+"""What a connection begins with that carries no calls."""
 
 
 class Connection:
@@ -99,7 +104,8 @@ class Connection:
 class Wire:
     """A node's connections, to its peers and from them.
 
-    `answer` is what it says when called, at once; `arrived` is told of models, either way.
+    `answer` is what it says when called, at once; `arrived` is told of models, either way, and
+    `ended` of who has been there and whose process has ended.
     """
 
     def __init__(
@@ -109,9 +115,11 @@ class Wire:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         answer: Answer,
         arrived: Arrived,
+        ended: Callable[[str], None],
     ) -> None:
         self._config, self._now, self._spawn = config, now, spawn
-        self._answer, self._arrived = answer, arrived
+        self._answer, self._arrived, self._ended = answer, arrived, ended
+        self._presence: dict[str, Connection] = {}
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
         self._server: asyncio.Server | None = None
 
@@ -124,13 +132,20 @@ class Wire:
 
         self._server = await asyncio.start_server(accept, own, self._config.port)
 
-    async def warm_up(self, peer: str) -> None:
-        """Have connections to a peer before time begins; it may not listen yet."""
-        while self._now() < 0 and len(self._idle[peer]) < WARM:
-            try:
+    async def meet(self, peer: str) -> None:
+        """Be present to a peer; and have connections before time begins, as soon as it listens."""
+        while not await self._met(peer) and self._now() < 0:
+            await asyncio.sleep(0.05)
+
+    async def _met(self, peer: str) -> bool:
+        try:
+            connection = self._presence[peer] = await self._opened(peer)
+            await connection.send({"method": PRESENCE, "sender": self._config.name, "sent_s": 0.0})
+            while self._now() < 0 and len(self._idle[peer]) < WARM:
                 self._idle[peer].append(await self._opened(peer))
-            except BROKEN:
-                await asyncio.sleep(0.05)
+        except BROKEN:
+            return False
+        return True
 
     def forget(self, peer: str) -> None:
         """A peer has started anew: it knows nothing of the connections that it had."""
@@ -143,6 +158,8 @@ class Wire:
             self._server.close()
         for peer in list(self._idle):
             self.forget(peer)
+        for connection in self._presence.values():
+            connection.abort()
 
     async def call(
         self, peer: str, method: str, model_bytes: int = 0, **fields: Any
@@ -190,9 +207,19 @@ class Wire:
         finally:
             connection.abort()
 
+    async def _attend(self, peer: str, connection: Connection) -> None:
+        """Nothing comes of it but that it ends."""
+        try:
+            await connection.receive(None)
+        except BROKEN:
+            self._ended(peer)
+            raise
+
     async def _serve_call(self, connection: Connection) -> None:
         fields, model_bytes = await connection.receive(None)
         method, peer, sent_s = (fields.pop(name) for name in ("method", "sender", "sent_s"))
+        if method == PRESENCE:
+            await self._attend(peer, connection)
         if model_bytes:
             self._arrived(peer, self._config.name, sent_s, model_bytes)
         reply = self._answer(peer, method, fields)
