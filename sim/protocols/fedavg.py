@@ -80,7 +80,8 @@ class FedAvg(RoundsProtocol):
 class Round:
     """One try of a server round: who still owes an update, and the updates that came.
 
-    `gone`: who no longer does, since the server last heard who may have failed.
+    `pushes`: the model's, by client. `gone`: who no longer owes, since the server last heard who may
+    have failed.
     """
 
     order: Order
@@ -88,7 +89,7 @@ class Round:
     pending: dict[int, None]
     asked: int
     updates: dict[int, Update] = field(default_factory=dict)
-    under_way: list[Transfer] = field(default_factory=list)
+    pushes: dict[int, Transfer] = field(default_factory=dict)
     gone: list[int] = field(default_factory=list)
 
     def let_go(self, client: int) -> None:
@@ -124,7 +125,7 @@ class ServerRounds(Participants):
                 yield from self.until_news(self.server, self.everyone.tolist())
                 continue
             yield from self._collect(current)
-            for push in current.under_way:
+            for push in current.pushes.values():
                 self.world.network.cancel(push)
             outcome = "round_failed"
             if len(current.updates) >= self._share(self.settings.minimum_fraction, current):
@@ -158,7 +159,7 @@ class ServerRounds(Participants):
             current.let_go(push.target)
             self.server.nudge()
 
-        current.under_way = [self.send_order(client, order, failed) for client in chosen]
+        current.pushes = {client: self.send_order(client, order, failed) for client in chosen}
         return current
 
     def _collect(self, current: Round) -> Behaviour:
@@ -184,7 +185,7 @@ class ServerRounds(Participants):
             watch.end()
 
     def _forget_lost(self, current: Round, changed: Ints) -> None:
-        """Who has crashed has lost the model that it was sent: nobody waits for it.
+        """Who has crashed has lost the model that it was sent: nobody waits for it, or sends it.
 
         `changed` [n]: of whom there was news.
         """
@@ -193,11 +194,12 @@ class ServerRounds(Participants):
         lost = self.world.detector.lost(self.server.index, pending, current.opened_s)
         for index in pending[lost].tolist():
             current.let_go(index)
+            self.world.network.cancel(current.pushes[index], "abandoned")
 
     def _cut_short(self, current: Round) -> None:
-        for push in current.under_way:
+        for client, push in current.pushes.items():
             if self.world.network.cancel(push, "timeout"):
-                current.let_go(push.target)
+                current.let_go(client)
         self.server.nudge()
 
     def _take(self, current: Round) -> None:
