@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, WithJsonSchema
 
 from sim.record.errors import Refusal, shown
+from sim.record.files import opened
 
 
 def _stands_alone(path: str) -> str:
@@ -40,7 +41,7 @@ Sha256 = Annotated[
 def file_digest(file: Path, allowed: str, setting: tuple[str, ...]) -> bytes:
     """The SHA-256 of a file. Raises Refusal at `setting` if it can't be read."""
     try:
-        with file.open("rb") as stream:
+        with opened(file) as stream:
             return hashlib.file_digest(stream, "sha256").digest()
     except FileNotFoundError:
         raise Refusal(f"{file}: no such file", allowed, setting) from None

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.analysis.folders import described, two_looks, write_run
+from tests.analysis.folders import described, edit_record, two_looks, write_run
 
 NAMES = ("<b>one</b>", "</script><script>alert(1)</script>", "&lt;'\"%{x}${y}")
 QUESTION = "<img src=http://127.0.0.1:9/a onerror=alert(2)> & why?"
@@ -17,8 +17,8 @@ def an_evil_run(folder: Path) -> Path:
     update = {"protocols": dict.fromkeys(NAMES, local), "question": QUESTION, "name": "<i>evil</i>"}
     scenario = scenario.model_copy(update=update)
     write_run(folder, scenario, two_looks, failed=[("base", NAMES[0], 1)])
-    record = json.loads((folder / "run.json").read_text())
-    for run in record["runs"]:
-        run["cause"] = CAUSE if run["status"] == "failed" else ""
-    (folder / "run.json").write_text(json.dumps(record))
+    runs = json.loads((folder / "run.json").read_text())["runs"]
+    causes = [CAUSE if run["status"] == "failed" else "" for run in runs]
+    told = [run | {"cause": cause} for run, cause in zip(runs, causes, strict=True)]
+    edit_record(folder / "run.json", runs=told)
     return folder
