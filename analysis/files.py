@@ -1,7 +1,8 @@
 """The files of a result folder that people write, too, and those that the analysis writes."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from sim.record.errors import ResultError
-from sim.record.folder import whole
+from sim.record.files import digest, read_bytes
+from sim.record.folder import damaged, whole
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """A scenario or sweep file. Raises ResultError if it can't be read or is no mapping."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ResultError(f"{path}: cannot be read: {error}") from None
     try:
@@ -35,6 +37,22 @@ def flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield from flat(part, f"{above}{name}.")
         else:
             yield f"{above}{name}", part
+
+
+def check_whole(path: Path, expected: str | None) -> None:
+    """Raise ResultError unless a file has that SHA-256, if one is known; what can't be read passes.
+
+    As long as a file isn't touched it is read only once for that.
+    """
+    with suppress(OSError):
+        status = path.stat()
+        if expected and _digest(path, status.st_size, status.st_mtime_ns) != expected:
+            raise damaged(path)
+
+
+@lru_cache(maxsize=100_000)
+def _digest(path: Path, size_bytes: int, changed_ns: int) -> str:
+    return digest(path)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from analysis.files import read_settings
 from analysis.frames import node_names, ordered, values_frame
 from analysis.results import Part, Results
 from sim.record.errors import ResultError
-from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, Record
+from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE, SWEEP_FILE, Record, again
 from sim.record.points import FolderRecord, PointRecord, read_points, read_sweep
 from sim.record.rows import FAILED, FINISHED, MISSING, STAGES
 
@@ -46,8 +46,8 @@ def load_run(folder: str | Path) -> Results:
     settings = _settings(place / SCENARIO_FILE)
     found = read_points(place / RUN_FILE)
     if found is None:
-        command = f"braintorrent run {place / SCENARIO_FILE} --out {place}"
-        raise ResultError(f"{place}: is {NOT_WRITTEN}; allowed: to continue it: {command}")
+        allowed = f"to continue it: {again(place)}"
+        raise ResultError(f"{place}: is {NOT_WRITTEN}; allowed: {allowed}")
     known, record = found
     return _results(place, settings, known, {known.points[0].name: (place, record)})
 
@@ -137,7 +137,7 @@ def _results(
         chosen_values=None,
         grid_ends={},
         _parts={
-            name: (Part(place, record["rows"]),)
+            name: (Part(place, record["rows"], record["sha256"]),)
             for name, (place, record) in found.items()
             if record is not None
         },

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.files import read_settings
+from analysis.files import check_whole, read_settings
 from analysis.frames import frame_of, listed
 from sim.record import tables
 from sim.record.errors import ResultError
@@ -43,6 +43,8 @@ class Part:
     folder: Path
     rows: Mapping[str, int]
     """By file, how many it has."""
+    digests: Mapping[str, str]
+    """By file, the SHA-256 that it was written with."""
     runs: Mapping[int, tuple[str, int]] | None = None
     """The protocols and seeds that count, by their place in the scenario's order; None: all."""
 
@@ -370,11 +372,12 @@ def _tables(
     """One point's rows, by protocol and seed as the scenario has them."""
     of_runs: dict[int, pa.Table] = {}
     for part in parts:
-        path, count = part.folder / file, part.rows.get(file)
+        path = part.folder / file
+        check_whole(path, part.digests.get(file))
         if part.runs is None:
-            yield tables.read(path, schema, wanted, count)
+            yield tables.read(path, schema, wanted)
             continue
-        whole = tables.read(path, tables.schema_of(row, [*schema.names, *_RUN]), wanted, count)
+        whole = tables.read(path, tables.schema_of(row, [*schema.names, *_RUN]), wanted)
         for place, run in part.runs.items():
             mask = pc.and_(
                 *(pc.equal(whole[name], one) for name, one in zip(_RUN, run, strict=True))

@@ -356,7 +356,7 @@ def tell_trackers(names: list[str] | None, folder: Path) -> None:
 
     try:
         # Some of them print, and standard output may be somebody's JSON.
-        with locked(folder), redirect_stdout(sys.stderr), pipes_may_break():
+        with locked(folder, say), redirect_stdout(sys.stderr), pipes_may_break():
             from analysis import trackers
 
             for place in trackers.log(names, folder):

@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from sim.record import files
 from sim.record.errors import Refusal
 
 TEXT = "text in UTF-8, or in UTF-16 with its byte order mark"
@@ -63,9 +64,7 @@ def dialect(file: Path, allowed: str, setting: Sequence[str | int]) -> Dialect:
     gives the most. Raises Refusal at `setting` if two give as many, or if there is no such text.
     """
     with readable(file, allowed, setting):
-        if file.exists() and not file.is_file():
-            raise Refusal(f"{file}: is no file", allowed, setting)
-        with file.open("rb") as raw:
+        with files.opened(file) as raw:
             how = Dialect("utf-16" if raw.read(2) in _MARKS else "utf-8-sig")
         with opened(file, how) as stream:
             before = list(takewhile(_is_before, iter(partial(stream.readline, _LOOKED_AT), "")))

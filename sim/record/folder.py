@@ -1,5 +1,6 @@
-"""What a result folder's files are called, which format they have, and how they are written."""
+"""What a result folder's files are called, which format they have, and how they are kept whole."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sim.record.errors import ResultError
+from sim.record.files import make_way, read_bytes
 
-FORMAT = 4
+FORMAT = 5
 """Raised whenever a file's content changes its meaning; a folder of another one is refused."""
 
 SCENARIO_FILE = "scenario.yaml"
@@ -31,23 +33,32 @@ RUNS_FILE = "runs.parquet"
 
 Record = dict[str, Any]
 """What `run.json` or `sweep.json` holds."""
+_OWN_DIGEST = "record_sha256"
+
+
+class DamagedError(ResultError):
+    """A file of a result folder is not what was written; the same command makes it anew."""
 
 
 def read_record(path: Path) -> Record | None:
     """The content of a folder's `run.json` or `sweep.json`; None if it is not there.
 
-    Raises ResultError if it can't be read or is of another format.
+    Raises DamagedError unless it is what was written, and ResultError if it is of another format.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_bytes(path))
         if not isinstance(record, dict):
             raise ValueError("is no record")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
-        allowed = "the same command, once this file is removed"
-        raise ResultError(f"{path}: cannot be read: {error}; allowed: {allowed}") from None
-    if (found := record.get("format")) != FORMAT:
+    except (OSError, ValueError, RecursionError) as error:
+        what = getattr(error, "strerror", None) or str(error)
+        raise damaged(path, f"cannot be read: {what}") from None
+    own, found = record.pop(_OWN_DIGEST, None), record.get("format")
+    # Records of earlier formats have no digest.
+    if own != _digest(record) and (own is not None or found == FORMAT):
+        raise damaged(path)
+    if found != FORMAT:
         sort, file = ("sweep", SWEEP_FILE) if path.name == POINTS_FILE else ("run", SCENARIO_FILE)
         raise ResultError(
             f"{path}: is of format {'1' if found is None else found}, not {FORMAT}; allowed: the "
@@ -57,20 +68,47 @@ def read_record(path: Path) -> Record | None:
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a `run.json` or a `sweep.json`. Raises OSError."""
-    with whole(path) as unfinished:
-        text = json.dumps({"format": FORMAT, **record}, indent=2, ensure_ascii=False)
+    """Write a `run.json` or a `sweep.json`, with a digest of itself. Raises OSError."""
+    content = json.loads(json.dumps({"format": FORMAT, **record}))  # As a reader will find it.
+    with whole(path, ours=True) as unfinished:
+        told = {**content, _OWN_DIGEST: _digest(content)}
+        text = json.dumps(told, indent=2, ensure_ascii=False)
         unfinished.write_text(text + "\n", encoding="utf-8")
 
 
+def _digest(record: Record) -> str:
+    """The SHA-256 of a record's JSON with sorted keys and without blanks, in hexadecimal digits."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def damaged(path: Path, what: str = "is not what was written") -> DamagedError:
+    """What a reader says of a file, and how it is made anew."""
+    return DamagedError(f"{path}: {what}; allowed: the same made anew: {again(path.parent)}")
+
+
+def again(folder: Path) -> str:
+    """The command that goes on in a result folder; of a sweep's point, in the sweep's."""
+    home = folder.parent.parent if folder.parent.name == RUNS_FOLDER else folder
+    if not (home / SWEEP_FILE).exists():
+        return f"braintorrent run {folder / SCENARIO_FILE} --out {folder}"
+    return f"braintorrent sweep {home / SWEEP_FILE} --out {home}"
+
+
 @contextmanager
-def whole(target: Path) -> Iterator[Path]:
-    """Lend a temporary path that becomes `target` when the block succeeds, and vanishes if not."""
+def whole(target: Path, *, ours: bool = False) -> Iterator[Path]:
+    """Lend a temporary path that becomes `target` when the block succeeds, and vanishes if not.
+
+    `ours`: whether it is in a result folder, where an empty folder in its place has to go.
+    """
     unfinished = target.with_name(f".{target.name}.unfinished")
+    make_way(unfinished)  # Or else what is written there might go through a link.
     try:
         yield unfinished
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
+        if ours and target.is_dir():
+            make_way(target)
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sim.record.errors import ResultError
-from sim.record.folder import POINTS_FILE, SWEEP_FILE, Record, read_record
+from sim.record.folder import POINTS_FILE, Record, again, read_record
 from sim.record.metrics import Better, Bounds
 
 BASE = "base"
@@ -122,10 +122,8 @@ def read_sweep(folder: Path) -> tuple[FolderRecord, Record]:
     """The same of a sweep's folder, which has it from the beginning. Raises ResultError."""
     found = read_points(folder / POINTS_FILE)
     if found is None:
-        raise ResultError(
-            f"{folder}: lacks {POINTS_FILE}; allowed: to continue it: "
-            f"braintorrent sweep {folder / SWEEP_FILE} --out {folder}"
-        )
+        allowed = f"to continue it: {again(folder)}"
+        raise ResultError(f"{folder}: lacks {POINTS_FILE}; allowed: {allowed}")
     return found
 
 

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sim.record.errors import ResultError
-from sim.record.folder import RUN_FILE, whole
+from sim.record.files import opened
+from sim.record.folder import whole
 from sim.record.rows import Column, ScoreRow, TraceRow
 
 # The row group size decides the bytes of a table, so it is never left to the library's default.
@@ -58,7 +59,7 @@ def write(target: Path, schema: pa.Schema, parts: Iterable[pa.Table], scenario: 
     decoded = pa.schema([one.with_type(plain(one.type)) for one in schema])
     written = 0
     with (
-        whole(target) as path,
+        whole(target, ours=True) as path,
         pq.ParquetWriter(
             path, schema.with_metadata({"scenario": scenario}), compression="zstd"
         ) as writer,
@@ -101,25 +102,20 @@ def batches(
     path: Path,
     names: Sequence[str],
     wanted: Mapping[str, Sequence[Any]] | None = None,
-    rows: int | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The columns `names` of a table, some rows at a time: those `wanted` in each of its columns.
 
-    `rows`: how many the file should hold, if that is known. Raises ResultError if it holds another
-    number, lacks a column or can't be read.
+    Raises ResultError if the file lacks a column or can't be read.
     """
     chosen = wanted or {}
     try:
         # A file handle, because pyarrow reads `name=value` folders on a path as extra columns.
-        with path.open("rb") as file:
+        with opened(path) as file:
             parquet = pq.ParquetFile(file)
             needed = list(dict.fromkeys([*names, *chosen]))
             for name in needed:
                 if name not in parquet.schema_arrow.names:
                     raise ResultError(f"{path}: lacks the column {name}")
-            found = parquet.metadata.num_rows
-            if rows is not None and found != rows:
-                raise ResultError(f"{path}: has {found} rows, but {RUN_FILE} says {rows}")
             # Arrow's threads may abort a program that ends just after they were needed (exit 134).
             for batch in parquet.iter_batches(ROWS_PER_GROUP, columns=needed, use_threads=False):
                 yield _only(batch, chosen).select(names)
@@ -145,7 +141,6 @@ def read(
     path: Path,
     schema: pa.Schema,
     wanted: Mapping[str, Sequence[Any]] | None = None,
-    rows: int | None = None,
 ) -> pa.Table:
     """The schema's columns of the rows that `batches` gives; a column of another type is refused.
 
@@ -154,7 +149,7 @@ def read(
     try:
         parts = [
             pa.Table.from_batches([batch]).cast(schema)
-            for batch in batches(path, schema.names, wanted, rows)
+            for batch in batches(path, schema.names, wanted)
         ]
     except pa.ArrowException as error:
         raise ResultError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None

@@ -1,36 +1,37 @@
 """The result folder: what a finished simulation leaves on disk, and what may be overwritten."""
 
-import hashlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from sim.record import tables
 from sim.record.errors import ResultError, ScenarioError
+from sim.record.files import read_bytes
 from sim.record.folder import (
-    MODEL_SUFFIX,
-    MODELS_FOLDER,
     POINTS_FILE,
     RUN_FILE,
     SCENARIO_FILE,
     SCORES_FILE,
     SWEEP_FILE,
     TRACE_FILE,
+    DamagedError,
     Record,
     read_record,
     whole,
     write_record,
 )
 from sim.record.rows import FAILED, Caution, Operations, RunRecord, ScoreRow, TraceRow
+from sim.results.digests import DIGESTS, damages, digests, is_copy, said_of
 from sim.scenario import Scenario, dump, run_record
 from sim.scenario.changes import MAY_GROW, Changes, changes
 
 RECORDED_VERSIONS = ("braintorrent", "numpy", "pyarrow", "simpy", "torch")
+Tell = Callable[[str], None]
+"""Takes what the user should know."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,61 @@ def holds_sweep(folder: Path) -> bool:
     raise ScenarioError(f"{folder}: {what}; allowed: {allowed}")
 
 
-def record_of(folder: Path, file: str, text: str, record_file: str) -> Record | None:
-    """The record of what `text` describes, in a folder that says so in `file`; None if none is.
+@dataclass(frozen=True)
+class Look:
+    """What a look into a folder has found of what should be there."""
 
-    Raises ScenarioError unless the folder is free, or holds this, or less of it, in this program's
-    format.
+    finished: bool
+    """Whether all runs are there, none has failed, and all that was made of them is whole."""
+    worn: bool
+    """Whether the copies of what they were made from aren't: these can be written again."""
+
+
+def look(folder: Path, file: str, text: str, tell: Tell) -> tuple[Record | None, Look]:
+    """The record of what `text` describes in a folder, None if there is none, and what is whole.
+
+    `file` is the copy of `text`. What is damaged is told; it is as if it weren't there. Raises
+    ScenarioError unless the folder is free, or holds this, or less of it, in this program's format.
     """
     # Read first: results of another format would only be told to be of a different scenario.
-    record = read_record(folder / record_file) if (folder / file).exists() else None
-    return record if growth(folder, file, text) is None else None
+    damaged: list[str] = []
+    record = record_of(folder, file, damaged.append)
+    grown = growth(folder, file, text)
+    for line in damaged:
+        tell(line)
+    if grown is not None or record is None:
+        return None, Look(finished=False, worn=False)
+    if not record.get("finished", True) or any(
+        run["status"] == FAILED for run in record.get("runs", ())
+    ):  # Where one failed, files may be newer than the record, by a later try.
+        return record, Look(finished=False, worn=False)
+    found = dict(damages(folder, record))
+    if found:
+        told = "; ".join(f"{name} {what}" for name, what in found.items())
+        tell(f"{folder} is damaged and is mended: {told}")
+    copies = sum(map(is_copy, found))
+    return record, Look(finished=copies == len(found), worn=copies > 0)
+
+
+def _silent(text: str) -> None:
+    """What nobody has to be told, or what has been told already."""
+
+
+def record_of(folder: Path, file: str, tell: Tell = _silent) -> Record | None:
+    """What a folder that has its description in `file` has come to; None if that isn't whole."""
+    try:
+        return read_record(folder / _RECORDS[file])
+    except DamagedError as damage:
+        tell(f"{str(damage).partition('; allowed')[0]}: made anew")
+        return None
+    except ResultError:
+        if (folder / file).exists():
+            raise
+        return None  # Somebody else's, by chance of that name.
+
+
+_RECORDS = {SCENARIO_FILE: RUN_FILE, SWEEP_FILE: POINTS_FILE}
+_OTHERS = {SCENARIO_FILE: (SWEEP_FILE, "sweep"), SWEEP_FILE: (SCENARIO_FILE, "run")}
 
 
 def growth(folder: Path, file: str, text: str) -> Changes | None:
@@ -68,21 +115,11 @@ def growth(folder: Path, file: str, text: str) -> Changes | None:
     Or less, as long as what it has begun to grow to isn't finished: the store has the scores of
     both. Raises ScenarioError if the folder holds anything else.
     """
-    if not folder.is_dir():
-        if folder.exists() or folder.is_symlink():
-            raise ScenarioError(f"--out {folder}: is a file; allowed: a new or an empty folder")
+    kept = _kept(folder, file)
+    if kept == text or said_of(text, file, record_of(folder, file)):
         return None
-    try:
-        kept = (folder / file).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise ScenarioError(
-                f"--out {folder}: holds other files; allowed: a new or an empty folder"
-            ) from None
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"--out {folder}: cannot read {file}: {error}") from None
-    if kept == text:
+    if kept is None:
+        _check_free(folder, file)
         return None
     found = changes(kept, text)
     if found.grown and not found.others:
@@ -97,35 +134,50 @@ def growth(folder: Path, file: str, text: str) -> Changes | None:
     )
 
 
+def _kept(folder: Path, file: str) -> str | None:
+    """What a folder's `file` says; None if there is none. What is no text is no scenario's."""
+    try:
+        return read_bytes(folder / file).decode("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        what = f"cannot read {file}: {error.strerror}"
+        raise ScenarioError(f"--out {folder}: {what}; allowed: another folder") from None
+    except OSError:
+        return ""  # A folder, a pipe: no scenario, either.
+
+
+def _check_free(folder: Path, file: str) -> None:
+    """Raise ScenarioError for a place, without `file`, that holds something or is no folder."""
+    if not folder.is_dir():
+        if folder.exists() or folder.is_symlink():
+            what = "is a file" if folder.exists() else "is a link that leads nowhere"
+            raise ScenarioError(f"--out {folder}: {what}; allowed: a new or an empty folder")
+        return
+    if all(path.name.startswith(".") for path in folder.iterdir()):
+        return
+    other, command = _OTHERS[file]
+    what = "holds other files"
+    if (folder / other).exists():
+        what = f"holds a {command}, which `braintorrent {command}` continues"
+    raise ScenarioError(f"--out {folder}: {what}; allowed: a new or an empty folder")
+
+
 def _is_whole(folder: Path) -> bool:
     """Whether a run's, or a sweep's, folder has all that it is to have."""
-    sweep = read_record(folder / POINTS_FILE)
+    sweep = record_of(folder, SWEEP_FILE)
     return bool(sweep["finished"]) if sweep else (folder / RUN_FILE).exists()
 
 
 def holds(folder: Path, scenario_text: str) -> bool:
     """Whether a folder is that of this very scenario, finished or not."""
-    file = folder / SCENARIO_FILE
-    return file.is_file() and file.read_text(encoding="utf-8") == scenario_text
-
-
-def is_finished(folder: Path, scenario_text: str) -> bool:
-    """Whether all runs of `scenario_text` are in `folder`, and none has failed.
-
-    Raises ScenarioError where it holds anything but this very scenario's results, or files that
-    differ from the digests recorded with them.
-    """
-    record = record_of(folder, SCENARIO_FILE, scenario_text, RUN_FILE)
-    if record is None or any(run["status"] == FAILED for run in record["runs"]):
-        return False  # Where one failed, files may be newer than the record, by a later try.
-    _verify_digests(folder, record)
-    return True
+    return _kept(folder, SCENARIO_FILE) == scenario_text
 
 
 def claim(folder: Path, file: str, text: str) -> None:
     """Make `folder` the place of what `text` describes. Raises OSError if it can't be."""
     folder.mkdir(parents=True, exist_ok=True)
-    with whole(folder / file) as path:
+    with whole(folder / file, ours=True) as path:
         path.write_text(text, encoding="utf-8")
 
 
@@ -173,7 +225,7 @@ def write(
         **run_record(scenario).as_dict(),
         "versions": _versions(scenario),
         "rows": rows,
-        "sha256": _digests(folder),
+        DIGESTS: digests(folder, (SCENARIO_FILE, SCORES_FILE, TRACE_FILE)),
         "virtual_s": sum(run.record.virtual_s for run in ordered),
         "wall_s": round(wall_s, 3),
         "workers": workers,
@@ -190,29 +242,6 @@ def finished_record(folder: Path) -> Record:
     if record is None:
         raise ResultError(f"{folder}: lacks {RUN_FILE}; allowed: a finished run")
     return record
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    digests = {}
-    models = (folder / MODELS_FOLDER).rglob(f"*{MODEL_SUFFIX}")
-    kept = sorted(path.relative_to(folder).as_posix() for path in models)
-    for name in (SCORES_FILE, TRACE_FILE, *kept):
-        with (folder / name).open("rb") as file:
-            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
-
-
-def _verify_digests(folder: Path, record: Mapping[str, Any]) -> None:
-    recorded = record.get("sha256")
-    try:
-        found = _digests(folder)
-    except OSError as error:
-        raise ScenarioError(f"--out {folder}: cannot read the tables or models: {error}") from None
-    if recorded != found:
-        raise ScenarioError(
-            f"--out {folder}: tables or models differ from the digests in {RUN_FILE}; "
-            "remove the folder, or choose another (--out DIR)"
-        )
 
 
 def _versions(scenario: Scenario) -> dict[str, str]:

@@ -3,8 +3,9 @@
 The operating system holds the lock, so it ends with its holder, however that one ends.
 """
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,13 +16,18 @@ from sim.record.errors import ScenarioError
 LOCK_FILE = ".lock"
 
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold ``folder``, which is made if need be; ScenarioError if another process holds it.
 
+    Where the file system has no locks, as some over networks, that is told, and nobody is kept out.
     The lock's file stays behind: to remove it would part those who wait from those who come.
     """
-    lock = FileLock(folder / LOCK_FILE)
+    # A soft lock would outlive a holder that is killed.
+    lock = FileLock(folder / LOCK_FILE, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -31,10 +37,14 @@ def locked(folder: Path) -> Iterator[None]:
             "wait for it, or choose another folder (--out DIR)"
         ) from None
     except OSError as error:
-        raise ScenarioError(f"--out {folder}: cannot write there: {error.strerror}") from None
+        if error.errno not in _NO_LOCKS:
+            what = f"cannot write there: {error.strerror}"
+            raise ScenarioError(f"--out {folder}: {what}") from None
+        tell(f"{folder}: its file system has no locks: nobody else may work there meanwhile")
     try:
-        # In the file itself, so that it can't outlive the lock and be believed.
-        (folder / LOCK_FILE).write_text(f"{os.getpid()}\n", encoding="ascii")
+        if lock.is_locked:
+            # In the file itself, so that it can't outlive the lock and be believed.
+            (folder / LOCK_FILE).write_text(f"{os.getpid()}\n", encoding="ascii")
         yield
     finally:
         lock.release()
@@ -45,7 +55,7 @@ def holder(folder: Path) -> str | None:
     path = folder / LOCK_FILE
     if not path.is_file():
         return None
-    lock = FileLock(path)
+    lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:

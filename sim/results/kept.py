@@ -12,6 +12,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from sim.record.files import check_regular
 from sim.record.folder import MODEL_SUFFIX, MODELS_FOLDER, whole
 from sim.record.rows import CLIENT, FinalModel
 
@@ -37,7 +38,7 @@ def write(folder: Path, model: FinalModel, tensors: Tensors) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     metadata = {name: str(value) for name, value in model._asdict().items()}
     content = _in_order(save(dict(tensors), metadata | {_CHECKSUM: _checksum(tensors)}))
-    with whole(target) as path:
+    with whole(target, ours=True) as path:
         path.write_bytes(content)
 
 
@@ -69,6 +70,7 @@ def described(path: Path) -> FinalModel:
 def _opened(path: Path) -> Iterator[Any]:
     """The library's reader of a file, whose complaints become Damaged."""
     try:
+        check_regular(path.stat().st_mode, path)
         with safe_open(path, framework="np") as file:
             yield file
     except FileNotFoundError:

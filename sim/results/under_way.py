@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sim.record.files import make_way, opened, read_bytes
 from sim.record.folder import STORE_FOLDER
 
 _FILE = "progress.json"
@@ -46,6 +47,7 @@ def tell(home: Path, work: Work) -> None:
     target = home / STORE_FOLDER / _FILE
     unfinished = target.with_name(f".{_FILE}")
     with suppress(OSError):
+        make_way(unfinished)  # It may be a link to elsewhere.
         unfinished.write_text(json.dumps(asdict(work)), encoding="utf-8")
         unfinished.replace(target)
 
@@ -59,7 +61,7 @@ def forget(home: Path) -> None:
 def told(home: Path) -> Work | None:
     """The last word of the program that works there, or of the last that did; None if none did."""
     with suppress(OSError, ValueError, TypeError):
-        return Work(**json.loads((home / STORE_FOLDER / _FILE).read_text(encoding="utf-8")))
+        return Work(**json.loads(read_bytes(home / STORE_FOLDER / _FILE)))
     return None
 
 
@@ -74,7 +76,7 @@ def stored(home: Path) -> Stored:
 
 def _lines(path: Path) -> int:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return sum(part.count(b"\n") for part in iter(lambda: file.read(_CHUNK_BYTES), b""))
     except OSError:
         return 0

@@ -28,6 +28,7 @@ from ruamel.yaml.events import (
 )
 
 from sim.record.errors import Path, Place, ScenarioError, scenario_error
+from sim.record.files import opened
 
 LARGEST_BYTES = 1_000_000
 LINE_END = re.compile("\r\n|\r|\n")
@@ -126,7 +127,7 @@ def read_text(path: FilePath, largest_bytes: int = LARGEST_BYTES) -> str:
     """The text of a user's file; ScenarioError if it is missing, too large or no UTF-8 text."""
     what, allowed = "", "a readable text file"
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             raw = file.read(largest_bytes + 1)
         if len(raw) > largest_bytes:
             what, allowed = "file is too large", f"up to {largest_bytes} bytes"

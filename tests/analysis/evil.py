@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sim.record.rows import ScoreRow, TraceRow
-from tests.analysis.folders import Run, described, score, two_looks, write_run
+from tests.analysis.folders import Run, described, edit_record, score, two_looks, write_run
 
 HTML = ("<b>one</b>", "</script><script>alert(1)</script>", "&lt;'\"%{x}${y}")
 NAMES = (
@@ -48,12 +48,13 @@ def an_evil_run(folder: Path, names: Sequence[str] = HTML) -> Path:
     scenario = described("question=what?").model_copy(update=update)
     write_run(folder, scenario, _looks, failed=[("base", names[0], 1)])
     record = json.loads((folder / "run.json").read_text())
-    for run in record["runs"]:
-        run["cause"] = CAUSE if run["status"] == "failed" else ""
-    told = {"kind": "data", "protocol": None, "text": CAUTION, "seeds": [0, 1]}
-    record["cautions"] = [told]
-    record["directions"]["dice"] = "higher"
-    (folder / "run.json").write_text(json.dumps(record))
+    causes = [CAUSE if run["status"] == "failed" else "" for run in record["runs"]]
+    edit_record(
+        folder / "run.json",
+        runs=[run | {"cause": cause} for run, cause in zip(record["runs"], causes, strict=True)],
+        cautions=[{"kind": "data", "protocol": None, "text": CAUTION, "seeds": [0, 1]}],
+        directions=record["directions"] | {"dice": "higher"},
+    )
     return folder
 
 

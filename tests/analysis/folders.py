@@ -99,10 +99,15 @@ def write_run(
 
 def tuned_by(path: str, folder: Path) -> Path:
     """The sweep's folder, of which one varied setting is tuned."""
-    record = read_record(folder / POINTS_FILE)
-    assert record is not None
-    write_record(folder / POINTS_FILE, record | {"tune": [path]})
+    edit_record(folder / POINTS_FILE, tune=[path])
     return folder
+
+
+def edit_record(path: Path, **told: Any) -> None:
+    """Let a `run.json` or a `sweep.json` tell something else, as if it had been written so."""
+    record = read_record(path)
+    assert record is not None
+    write_record(path, record | told)
 
 
 def write_sweep(

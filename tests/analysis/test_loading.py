@@ -14,7 +14,7 @@ from sim.record.errors import ResultError
 from sim.record.folder import RUNS_FILE
 from sim.record.points import ProtocolRecord, TargetRecord
 from sim.results.sweep_tables import write_tables
-from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
+from tests.analysis.folders import RATE, described, edit_record, swept, write_run, write_sweep
 from tests.analysis.made import plain
 
 RATES = f"{RATE}=0 / h,3600 / h"
@@ -119,10 +119,7 @@ def test_a_quantity_in_place_of_a_distribution_is_a_number_as_in_the_tables(tmp_
 
 def test_which_way_a_metric_points_is_read(tmp_path: Path) -> None:
     write_run(tmp_path, described())
-    path = tmp_path / "run.json"
-    path.write_text(
-        json.dumps(json.loads(path.read_text()) | {"directions": {"accuracy": "lower"}})
-    )
+    edit_record(tmp_path / "run.json", directions={"accuracy": "lower"})
     found = load(tmp_path)
     curves = over_clients(found.scores(metric="accuracy"))
     assert (curves["worst"] >= curves["best"]).all() and (curves["worst"] > curves["best"]).any()
@@ -132,9 +129,8 @@ def test_which_way_a_metric_points_is_read(tmp_path: Path) -> None:
 
 def test_a_run_that_run_json_does_not_list_is_missing(tmp_path: Path) -> None:
     write_run(tmp_path, described())
-    record = json.loads((tmp_path / "run.json").read_text())
-    del record["runs"][0]
-    (tmp_path / "run.json").write_text(json.dumps(record))
+    runs = json.loads((tmp_path / "run.json").read_text())["runs"]
+    edit_record(tmp_path / "run.json", runs=runs[1:])
     (row,) = plain(load(tmp_path).missing[["protocol", "seed", "cause"]])
     assert row == ("local", 0, NOT_LISTED)
 
@@ -233,14 +229,15 @@ def test_a_folder_that_holds_no_results_is_one_line(tmp_path: Path) -> None:
             {"runs": [RUN | {"status": "odd"}]},
             "run.json: local seed 0 has the status 'odd'; allowed: finished, failed",
         ),
-        ("scores.parquet", "no table", "scores.parquet: cannot be read"),
+        ("scores.parquet", "no table", "scores.parquet: is not what was written; allowed: the s"),
     ],
 )
 def test_a_broken_file_is_one_line(tmp_path: Path, file: str, content: Any, message: str) -> None:
     write_run(tmp_path, described())
     if isinstance(content, dict):
-        content = json.dumps(json.loads((tmp_path / file).read_text()) | content)
-    (tmp_path / file).write_text(content)
+        edit_record(tmp_path / file, **content)
+    else:
+        (tmp_path / file).write_text(content)
     with pytest.raises(ResultError) as error:
         load(tmp_path).scores()
     assert str(error.value).startswith(f"{tmp_path}/{message}")

@@ -8,12 +8,15 @@ that stands before its comma. NaN and the infinities are spelled as Python's jso
 from __future__ import annotations
 
 import os
+import stat
 from binascii import unhexlify
 from pathlib import Path
 from zlib import crc32
 
 from sim.compute.store.places import Places
+from sim.record.files import make_way
 
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL_BYTES = len(b',"01234567"]\n')
 _READ_BYTES = 1024
 """Most lines are shorter."""
@@ -24,19 +27,24 @@ class ScoreFile:
 
     Without a path, in memory. In memory are otherwise only the places of lines, 16 bytes each.
     `damaged`: the numbers of the lines that were not what was written when the file was opened.
-    Raises OSError at construction if the file cannot be written.
+    `replaced`: whether something stood there that was no file, such as a link to elsewhere. Raises
+    OSError at construction if the file cannot be written.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.damaged: list[int] = []
+        self.replaced = False
         self._places = Places()
         self._end = 0
         # What comes after the end: all that the system has refused so far.
         self._unwritten = bytearray()
         self._file: int | None = None
         if path is not None:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            self.replaced = os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode)
+            if self.replaced:
+                make_way(path)
+            self._file = os.open(path, _FLAGS, 0o666)
             self._load(self._file)
 
     def _load(self, file: int) -> None:

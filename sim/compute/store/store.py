@@ -106,6 +106,8 @@ class Store:
         for name, size_bytes in self.vectors.sizes().items():
             self._models.put(name, size_bytes)
             self._unverified.add(name)
+        if self._scores.replaced:
+            self._tell(f"store: {self._scores.path} was no file; its scores are computed again")
         if damaged := self._scores.damaged:
             which = ", ".join(map(str, damaged[:3])) + (", ..." if len(damaged) > 3 else "")
             self._tell(

@@ -12,6 +12,7 @@ finds all damage within 32 neighbouring bits, and of any other one in 2^32 escap
 """
 
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -21,10 +22,12 @@ from zlib import crc32
 import numpy as np
 
 from sim.compute.refs import Vector
+from sim.record.files import make_way
 
 _HEADER_BYTES = 128
 _CHECKSUM_BYTES = 4
 _SUFFIX, _UNFINISHED = ".npy", ".tmp"
+_SUBFOLDER = re.compile("[0-9a-f]{2}")
 
 
 class DamagedVector(RuntimeError):
@@ -73,7 +76,9 @@ class VectorFolder:
         try:
             _write_whole(path, parts)
         except FileNotFoundError:  # The first of its subfolder, or `sizes` came in between.
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            # Nothing above it: a result folder that was moved isn't begun again where it was.
+            with suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path))
             _write_whole(path, parts)
         return _HEADER_BYTES + data.nbytes + _CHECKSUM_BYTES
 
@@ -113,6 +118,9 @@ class VectorFolder:
                         if suffix == _UNFINISHED:
                             os.unlink(entry.path)
                         elif entry.path == self._path(name):
+                            if not entry.is_file(follow_symlinks=False):
+                                make_way(Path(entry.path))
+                                continue
                             status = entry.stat()
                             found.append((status.st_mtime_ns, name, status.st_size))
         return {name: size_bytes for _, name, size_bytes in sorted(found)}
@@ -132,7 +140,7 @@ class VectorFolder:
             return []
         with os.scandir(self._folder) as entries:
             # Joined as `_path` does it, so that the two compare equal.
-            return [f"{self._folder}/{entry.name}" for entry in entries if entry.is_dir()]
+            return [f"{self._folder}/{entry.name}" for entry in entries if _is_folder(entry)]
 
 
 class VectorMemory:
@@ -162,6 +170,13 @@ class VectorMemory:
 
     def clear(self) -> None:
         self._vectors.clear()
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder; what else stands in the place of one goes."""
+    if not (is_folder := entry.is_dir()) and _SUBFOLDER.fullmatch(entry.name):
+        make_way(Path(entry.path))
+    return is_folder
 
 
 def _header(length: int) -> bytes:

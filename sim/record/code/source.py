@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sim.record.errors import ScenarioError
+from sim.record.files import read_bytes
 
 CODE_FOLDER = "code"
 """Of a result folder: the user's code that made it."""
@@ -269,7 +270,7 @@ def _imported_as(path: Path) -> str:
 def _module(name: str, path: Path, *, is_package: bool = False) -> Module:
     try:
         # Python's own rule for a file's encoding.
-        text = importlib.util.decode_source(path.read_bytes())
+        text = importlib.util.decode_source(read_bytes(path))
     except OSError as error:
         raise ScenarioError(f"--code {path}: cannot be read ({error.strerror})") from None
     except (SyntaxError, UnicodeDecodeError):

@@ -3,13 +3,13 @@
 import hashlib
 import os
 import re
-import stat
 from io import BufferedReader
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from sim.record import files
 from sim.record.errors import Refusal, shown
 
 
@@ -54,9 +54,7 @@ def opened(file: Path, allowed: str, setting: tuple[str, ...]) -> BufferedReader
     device may have no end, or keep whoever opens it waiting.
     """
     try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise Refusal(f"{file}: is no file", allowed, setting)
-        return file.open("rb")
+        return files.opened(file)
     except FileNotFoundError:
         raise Refusal(f"{file}: no such file", allowed, setting) from None
     except OSError as error:

@@ -1,6 +1,5 @@
 """Each warning, where it is due and only there."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from analysis.report.cautions import Caution, cautions
 from analysis.results import Results
 from analysis.statistics import seeds_needed
 from tests.analysis.figures.looked_at import a_run, a_sweep, linear
-from tests.analysis.folders import RATE, Run, described, swept, write_run, write_sweep
+from tests.analysis.folders import RATE, Run, described, edit_record, swept, write_run, write_sweep
 
 
 def said(results: Results) -> tuple[Caution, ...]:
@@ -47,8 +46,7 @@ def test_one_seed_is_told_of_by_its_record(tmp_path: Path) -> None:
 
 def told(folder: Path, *cautions: Mapping[str, Any]) -> None:
     """Write cautions into a run's record."""
-    record = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**record, "cautions": cautions}))
+    edit_record(folder / "run.json", cautions=cautions)
 
 
 LATE = {"kind": "late updates", "protocol": "fedavg", "text": "fedavg: 3 came late", "seeds": [1]}

@@ -437,7 +437,7 @@ def test_models_that_cannot_be_removed_do_not_stop_the_work(
 def test_a_folder_that_cannot_be_one_is_an_error_at_once(tmp_path: Path, obstacle: str) -> None:
     folder = tmp_path / "store"
     if obstacle == "scores.jsonl":
-        (folder / obstacle).mkdir(parents=True)
+        (folder / obstacle / "others").mkdir(parents=True)
     else:
         (folder / obstacle).parent.mkdir(exist_ok=True)
         (folder / obstacle).write_text("a file")

@@ -25,7 +25,7 @@ def file_of(folder: Path, name: str) -> Path:
 
 @pytest.fixture(params=["folder", "memory"])
 def vectors(request: pytest.FixtureRequest, tmp_path: Path) -> Vectors:
-    return VectorFolder(tmp_path / "models") if request.param == "folder" else VectorMemory()
+    return VectorFolder(tmp_path) if request.param == "folder" else VectorMemory()
 
 
 @pytest.mark.parametrize("vector", [SPECIAL, SPECIAL[:0], SPECIAL[::2]], ids=str)
@@ -38,7 +38,7 @@ def test_what_is_read_is_what_was_written_bit_for_bit(vectors: Vectors, vector: 
 
 @given(bits=arrays(np.uint32, st.integers(0, 40)))
 def test_any_bits_come_back(tmp_path_factory: pytest.TempPathFactory, bits: np.ndarray) -> None:
-    folder = VectorFolder(tmp_path_factory.getbasetemp() / "any bits")
+    folder = VectorFolder(tmp_path_factory.getbasetemp())
     folder.write(NAME, bits.view(np.float32))
     assert folder.read(NAME).tobytes() == bits.tobytes()
 

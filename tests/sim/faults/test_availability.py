@@ -358,11 +358,13 @@ def test_results_are_of_the_content_of_a_file(tmp_path: Path) -> None:
     assert pinned.faults["away"].window_s == (0.0, 11.0)
     home = tmp_path / "out"
     results.claim(home, SCENARIO_FILE, dump(pinned))
-    assert not results.is_finished(home, dump(pinned)) and not (home / RUN_FILE).exists()
+    assert (
+        results.growth(home, SCENARIO_FILE, dump(pinned)) is None and not (home / RUN_FILE).exists()
+    )
     (tmp_path / "trace.csv").write_text(TRACE + "client_2,1,2\n")
     (changed,) = with_pinned_files([written])
     with pytest.raises(ScenarioError, match=r"different scenario \(faults\.away\.file_sha256: "):
-        results.is_finished(home, dump(changed))
+        results.growth(home, SCENARIO_FILE, dump(changed))
     spans.read.cache_clear()
     with pytest.raises(ScenarioError, match=r"faults\.away\.file_sha256: .* has changed since; al"):
         check_fault_files(load(home / SCENARIO_FILE))

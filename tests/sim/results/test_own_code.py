@@ -55,11 +55,11 @@ def test_the_same_code_is_not_written_again(tmp_path: Path) -> None:
 
 def test_what_changed_is_refused_or_accepted_and_words_change_nothing(tmp_path: Path) -> None:
     keep(tmp_path, ONE)
-    assert changed(tmp_path, ONE, made=True, accept=False) == ()
-    assert changed(tmp_path, COMMENT, made=True, accept=False) == ()
-    assert changed(tmp_path, OTHER, made=True, accept=True) == ("helper.y has changed",)
+    assert changed(tmp_path, ONE, None, made=True, accept=False) == ()
+    assert changed(tmp_path, COMMENT, None, made=True, accept=False) == ()
+    assert changed(tmp_path, OTHER, None, made=True, accept=True) == ("helper.y has changed",)
     with pytest.raises(ScenarioError) as refusal:
-        changed(tmp_path, OTHER, made=True, accept=False)
+        changed(tmp_path, OTHER, None, made=True, accept=False)
     assert str(refusal.value) == (
         f"--out {tmp_path}: was made with other code: helper.y has changed; allowed: "
         "--accept-code, which makes its tables anew, or another folder (--out DIR)"
@@ -67,18 +67,18 @@ def test_what_changed_is_refused_or_accepted_and_words_change_nothing(tmp_path: 
 
 
 def test_where_no_tables_are_nothing_has_to_be_made_anew(tmp_path: Path) -> None:
-    assert changed(tmp_path, ONE, made=False, accept=False) == ()
+    assert changed(tmp_path, ONE, None, made=False, accept=False) == ()
     keep(tmp_path, ONE)
-    assert changed(tmp_path, OTHER, made=False, accept=False) == ()
+    assert changed(tmp_path, OTHER, None, made=False, accept=False) == ()
 
 
 def test_a_definition_that_came_or_went_is_told(tmp_path: Path) -> None:
     keep(tmp_path, ONE)
     inside = used("mine.Net", mine="class Net:\n    x = 1\n")
-    found = changed(tmp_path, inside, made=True, accept=True)
+    found = changed(tmp_path, inside, None, made=True, accept=True)
     assert found == ("mine.Net has changed", "helper.y is gone", "mine.helper is gone")
     moved = used("yours.Net", yours="class Net: ...\n")
-    assert changed(tmp_path, moved, made=True, accept=True) == ("yours.Net is new",)
+    assert changed(tmp_path, moved, None, made=True, accept=True) == ("yours.Net is new",)
 
 
 def test_of_many_changes_the_first_are_told() -> None:
@@ -93,16 +93,16 @@ def test_whoever_was_stopped_while_copying_goes_on(
     with monkeypatch.context() as stopped:
         written: list[Path] = []
 
-        def one_only(target: Path) -> object:
+        def one_only(target: Path, *, ours: bool) -> object:
             if written:
                 raise KeyboardInterrupt
             written.append(target)
-            return whole(target)
+            return whole(target, ours=ours)
 
         stopped.setattr("sim.results.own_code.whole", one_only)
         with pytest.raises(KeyboardInterrupt):
             keep(tmp_path, ONE)
     assert 0 < len(texts(tmp_path)) < len(of(ONE))
-    assert changed(tmp_path, ONE, made=False, accept=False) == ()
+    assert changed(tmp_path, ONE, None, made=False, accept=False) == ()
     keep(tmp_path, ONE)
     assert texts(tmp_path) == of(ONE)

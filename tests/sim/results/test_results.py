@@ -1,6 +1,8 @@
 """The result folder: same rows, same bytes; whole files or none; nobody's results overwritten."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -48,6 +50,12 @@ def written(folder: Path, done: list[RunTables], wall_s: float = 1.0, workers: i
     operations = Operations(5, 3, 1, 1, 50, 30, 30)
     results.write(folder, WORLD, done, wall_s=wall_s, workers=workers, operations=operations)
     return folder
+
+
+def is_finished(folder: Path, text: str, told: list[str] | None = None) -> bool:
+    """Whether all is there, and whole; what isn't is told."""
+    tell = (told if told is not None else []).append
+    return results.look(folder, SCENARIO_FILE, text, tell)[1].finished
 
 
 def test_rows_come_back_sorted_by_protocol_of_scenario_seed_and_time(tmp_path: Path) -> None:
@@ -128,14 +136,14 @@ def test_a_folder_of_another_format_is_refused(tmp_path: Path, text: str, found:
     (folder / "run.json").write_text(text)
     again = f"braintorrent run {folder}/scenario.yaml --out FOLDER"
     for reads in (
-        lambda: results.is_finished(folder, "name: other\n"),
+        lambda: is_finished(folder, "name: other\n"),
         lambda: results.finished_record(folder),
         lambda: load_results(folder),
     ):
         with pytest.raises(ScenarioError) as error:
             reads()
         assert str(error.value) == (
-            f"{folder}/run.json: is of format {found}, not 4; "
+            f"{folder}/run.json: is of format {found}, not 5; "
             f"allowed: the same results made anew: {again}"
         )
 
@@ -164,11 +172,11 @@ def test_run_json_records_counts_digests_and_operations(tmp_path: Path) -> None:
 
 def test_a_folder_goes_from_free_to_unfinished_to_finished(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
-    assert not results.is_finished(folder, SCENARIO)
+    assert not is_finished(folder, SCENARIO)
     results.claim(folder, SCENARIO_FILE, SCENARIO)
-    assert not results.is_finished(folder, SCENARIO)
+    assert not is_finished(folder, SCENARIO)
     written(folder, runs([], []))
-    assert results.is_finished(folder, SCENARIO)
+    assert is_finished(folder, SCENARIO)
     assert sorted(path.name for path in folder.iterdir()) == [
         *("run.json", "scenario.yaml", "scores.parquet", "trace.parquet")
     ]
@@ -181,45 +189,92 @@ def test_a_folder_of_another_scenario_is_refused(tmp_path: Path, finished: bool)
     if finished:
         written(folder, runs([], []))
     with pytest.raises(ScenarioError, match=r"\(name: other was tiny\); allowed: .*--out DIR"):
-        results.is_finished(folder, "name: other\n")
+        is_finished(folder, "name: other\n")
 
 
 def test_a_folder_with_other_files_and_a_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ScenarioError, match="holds other files"):
-        results.is_finished(tmp_path, SCENARIO)
+        is_finished(tmp_path, SCENARIO)
     with pytest.raises(ScenarioError, match="is a file"):
-        results.is_finished(tmp_path / "thesis.txt", SCENARIO)
+        is_finished(tmp_path / "thesis.txt", SCENARIO)
     with pytest.raises(OSError, match="Not a directory"):
         results.claim(tmp_path / "thesis.txt" / "out", SCENARIO_FILE, SCENARIO)
 
 
 def test_an_empty_folder_and_a_killed_run_s_remains_are_free(tmp_path: Path) -> None:
-    assert not results.is_finished(tmp_path, SCENARIO)
+    assert not is_finished(tmp_path, SCENARIO)
     (tmp_path / ".scenario.yaml.unfinished").write_text("na")
-    assert not results.is_finished(tmp_path, SCENARIO)
+    assert not is_finished(tmp_path, SCENARIO)
 
 
 @pytest.mark.parametrize("name", ["scores.parquet", "trace.parquet"])
-def test_tables_that_differ_from_their_digest_are_refused(tmp_path: Path, name: str) -> None:
+def test_tables_that_differ_from_their_digest_are_told_and_not_taken_for_finished(
+    tmp_path: Path, name: str
+) -> None:
     folder = written(tmp_path / "out", runs([], []))
     content = (folder / name).read_bytes()
+    told: list[str] = []
     (folder / name).write_bytes(content[:-1] + b"?")
-    with pytest.raises(ScenarioError, match="differ from the digests"):
-        results.is_finished(folder, SCENARIO)
+    assert not is_finished(folder, SCENARIO, told)
     (folder / name).unlink()
-    with pytest.raises(ScenarioError, match="cannot read the tables"):
-        results.is_finished(folder, SCENARIO)
+    assert not is_finished(folder, SCENARIO, told)
+    os.mkfifo(folder / name)
+    assert not is_finished(folder, SCENARIO, told)
+    assert told == [
+        f"{folder} is damaged and is mended: {name} {what}"
+        for what in ("has changed", "is missing", "is a pipe")
+    ]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{"])
-def test_a_broken_run_json_is_refused(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("", "cannot be read: Expecting value: line 1 column 1 (char 0)"),
+        ("[]", "cannot be read: is no record"),
+        ('{"format": 5}', "is not what was written"),
+    ],
+)
+def test_a_broken_run_json_is_told_and_marks_nothing_as_finished(
+    tmp_path: Path, content: str, what: str
+) -> None:
     folder = written(tmp_path / "out", runs([], []))
     (folder / "run.json").write_text(content)
-    told = r"run\.json: cannot be read: .*; allowed: the same command, once this file is removed"
-    with pytest.raises(ScenarioError, match=told):
-        results.is_finished(folder, SCENARIO)
+    told: list[str] = []
+    assert not is_finished(folder, SCENARIO, told)
+    assert told == [f"{folder}/run.json: {what}: made anew"]
+
+
+def test_a_counter_that_was_edited_is_noticed_by_whoever_reads_it(tmp_path: Path) -> None:
+    folder = written(tmp_path / "out", runs([score("fedavg", 0, 0.0)], []))
+    text = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(text.replace('"sent": 3', '"sent": 4'))
+    again = f"braintorrent run {folder}/scenario.yaml --out {folder}"
+    for reads in (lambda: results.finished_record(folder), lambda: load_results(folder)):
+        with pytest.raises(ScenarioError) as error:
+            reads()
+        what = "is not what was written; allowed: the same made anew"
+        assert str(error.value) == f"{folder}/run.json: {what}: {again}"
+    (folder / "run.json").write_text(json.dumps(json.loads(text)))  # The same, in one line.
+    assert is_finished(folder, SCENARIO)
+
+
+def test_the_copy_of_the_scenario_may_be_written_again(tmp_path: Path) -> None:
+    folder = written(tmp_path / "out", runs([], []))
+    damages: list[Callable[[Path], object]] = [
+        lambda path: path.write_text(""),
+        lambda path: path.write_text("name: other\n"),
+        Path.unlink,
+        Path.mkdir,
+    ]
+    for damage in damages:
+        damage(folder / SCENARIO_FILE)
+        _, look = results.look(folder, SCENARIO_FILE, SCENARIO, lambda _: None)
+        assert look.finished and look.worn
+    results.claim(folder, SCENARIO_FILE, SCENARIO)
+    _, look = results.look(folder, SCENARIO_FILE, SCENARIO, lambda _: None)
+    assert look.finished and not look.worn
 
 
 def test_an_interrupted_write_leaves_neither_a_table_nor_a_temporary_file(
@@ -244,7 +299,7 @@ def test_a_rerun_that_fails_keeps_the_folder_unfinished(
     monkeypatch.setattr(json, "dumps", full)
     with pytest.raises(OSError, match="No space"):
         written(tmp_path / "out", runs([], []))
-    assert not results.is_finished(tmp_path / "out", SCENARIO)
+    assert not is_finished(tmp_path / "out", SCENARIO)
 
 
 def test_a_failed_run_has_no_rows_and_leaves_the_folder_unfinished(tmp_path: Path) -> None:
@@ -255,7 +310,7 @@ def test_a_failed_run_has_no_rows_and_leaves_the_folder_unfinished(tmp_path: Pat
     assert [row.protocol for row in read_scores(folder)] == ["fedavg"]
     states = [(run["status"], run["cause"]) for run in results.finished_record(folder)["runs"]]
     assert states == [("finished", ""), ("failed", "no data")]
-    assert not results.is_finished(folder, SCENARIO)
+    assert not is_finished(folder, SCENARIO)
 
 
 def test_the_bytes_do_not_tell_in_which_order_runs_were_done(tmp_path: Path) -> None:

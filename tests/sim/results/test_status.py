@@ -59,7 +59,7 @@ def test_a_sweep_under_way_with_failures(tmp_path: Path) -> None:
     folder = swept(tmp_path)
     finished(folder / "runs" / "clients.count-2")
     finished(folder / "runs" / "clients.count-4", ("fedavg", 1))
-    with locked(folder):
+    with locked(folder, print):
         assert text(folder) == (
             "DIR: sweep of churn\n"
             f"another braintorrent (process {os.getpid()}) is working there\n"
@@ -88,7 +88,7 @@ def test_work_under_way_and_stopped(tmp_path: Path) -> None:
     (folder / "store" / "models" / "0a" / "0a1b.npy").write_bytes(bytes(1500))
     (folder / "store" / "scores.jsonl").write_text("[1]\n[2]\n[half", encoding="utf-8")
     tell(folder, Work(1200, 3400, 5, 60, simulated_runs=7, total_runs=12))
-    with locked(folder):
+    with locked(folder, print):
         assert text(folder).splitlines()[-2:] == [
             "stored: 2 evaluations, 1 models (1.5 kB)",
             "under way: 1,200 of at least 3,400 trainings and 5 of at least 60 evaluations done; "

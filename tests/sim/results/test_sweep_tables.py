@@ -15,6 +15,7 @@ from sim.record.rows import RunRecord, ScoreRow
 from sim.results import folder as results
 from sim.results.sweep_tables import write_tables
 from sim.scenario import Sweep, dump_sweep, grid
+from tests.analysis.folders import edit_record
 from tests.tables import read_scores
 
 RATE = "faults.churn.failure_rate"
@@ -87,10 +88,8 @@ def test_one_row_per_run_with_all_counters(tmp_path: Path) -> None:
     swept = sweep("clients.count=2,3")
     finish(tmp_path, swept)
     place = tmp_path / "runs" / "clients.count-3" / "run.json"
-    record = json.loads(place.read_text())
-    record["runs"].reverse()
-    record["runs"][0] |= {"status": "failed", "cause": "no memory"}
-    place.write_text(json.dumps(record), encoding="utf-8")
+    last, *others = reversed(json.loads(place.read_text())["runs"])
+    edit_record(place, runs=[last | {"status": "failed", "cause": "no memory"}, *others])
     write_tables(tmp_path, swept)
     assert list(types(tmp_path / RUNS_FILE).items()) == [
         ("point", TEXT),

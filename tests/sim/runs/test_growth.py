@@ -55,11 +55,14 @@ def results(folder: Path) -> dict[str, object]:
     }
 
 
+UNLIKE = ("wall_s", "operations", "record_sha256")
+
+
 def _content(path: Path) -> object:
     if path.suffix != ".json":
         return path.read_bytes()
     record = json.loads(path.read_text())
-    return {name: value for name, value in record.items() if name not in ("wall_s", "operations")}
+    return {name: value for name, value in record.items() if name not in UNLIKE}
 
 
 def times(folder: Path) -> dict[str, int]:

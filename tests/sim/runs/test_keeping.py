@@ -88,7 +88,7 @@ def test_every_node_s_models_are_kept_and_covered_by_the_digests(expected: Path)
     ]
     assert [name for name in content(expected) if name.startswith("models/")] == models
     digests = results.finished_record(expected)["sha256"]
-    assert list(digests) == ["scores.parquet", "trace.parquet", *models]
+    assert list(digests) == ["scenario.yaml", "scores.parquet", "trace.parquet", *models]
 
 
 def test_each_kept_model_is_the_one_that_was_scored_last(expected: Path) -> None:
@@ -167,14 +167,17 @@ def test_a_continued_run_makes_those_models_only_that_are_not_there(
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"other")])
-def test_a_finished_folder_with_a_changed_or_missing_model_is_refused(
+def test_a_changed_or_missing_model_of_a_finished_folder_is_made_anew(
     spoil: Callable[[Path], object], expected: Path, tmp_path: Path
 ) -> None:
     folder = unfinished_copy(expected, tmp_path / "copy")
     (folder / RUN_FILE).write_bytes((expected / RUN_FILE).read_bytes())
     assert "finished already" in run(folder).output
     spoil(kept.path_of(folder, "local", 1, "client_2"))
-    assert "models differ from the digests" in run(folder, code=2).output
+    said = run(folder).output
+    assert f"{folder} is damaged and is mended: models/local/1/client_2.safetensors " in said
+    assert "finished already" not in said
+    assert content(folder) == content(expected)
 
 
 def test_keeping_models_or_not_makes_another_scenario(expected: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_sweep_leaves_its_scenario_its_points_and_two_tables(expected: Path) -
         wanted |= {f"runs/{point}/{file}" for file in files}
     assert wanted <= names
     record = json.loads((expected / "sweep.json").read_text())
-    assert (record["format"], record["finished"], record["failed_runs"]) == (4, True, 0)
+    assert (record["format"], record["finished"], record["failed_runs"]) == (5, True, 0)
     assert [point["name"] for point in record["points"]] == list(POINTS)
     assert [point["values"] for point in record["points"]] == [
         {"faults.server_crash.at": at} for at in (60.0, 120.0)
@@ -134,7 +134,7 @@ def test_a_changed_sweep_is_refused_with_what_has_changed(expected: Path, tmp_pa
 
 
 def test_a_second_sweep_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with locked(tmp_path / "busy"):
+    with locked(tmp_path / "busy", print):
         refused = sweep(tmp_path / "busy", code=2)
     assert f"another braintorrent (process {os.getpid()}) is working there" in refused.output
 

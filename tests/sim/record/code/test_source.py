@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.record.code import Code, Module, kept, read
+from sim.record.code import Code, Module, kept, read, source
 from sim.record.errors import ScenarioError
 
 
@@ -194,13 +194,13 @@ def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_vanishes_while_it_is_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     write(mine="")
-    read_bytes = Path.read_bytes
+    read_bytes = source.read_bytes
 
     def vanishing(path: Path) -> bytes:
         path.unlink()
         return read_bytes(path)
 
-    monkeypatch.setattr(Path, "read_bytes", vanishing)
+    monkeypatch.setattr(source, "read_bytes", vanishing)
     assert refusal("mine.py") == "--code mine.py: cannot be read (No such file or directory)"
 
 
