@@ -33,11 +33,13 @@ from sim.cli.terminal import (
     choices,
     console,
     end_with_the_reader,
+    have_streams,
     mistakes_reported,
     pipes_may_break,
     say,
     say_how_far,
     show,
+    signals_interrupt,
     use_code,
 )
 
@@ -56,6 +58,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; the entry point of `braintorrent`."""
+    have_streams()
     end_with_the_reader()
     app(prog_name="braintorrent")
 
@@ -159,7 +162,7 @@ def run(
         from sim.cli import work
 
         means = work.Means(workers, store_limit, scheduler, accept_code=accept_code)
-        with pipes_may_break():
+        with signals_interrupt(), pipes_may_break():
             finished = work.run(wanted, out, means, protocol or (), seed or ())
         _tell(finished, track, as_json)
 
@@ -220,7 +223,7 @@ def sweep(
         from sim.cli import work
 
         means = work.Means(workers, store_limit, scheduler, accept_code=accept_code)
-        with pipes_may_break():
+        with signals_interrupt(), pipes_may_break():
             finished = work.sweep(wanted, out, means)
         _tell(finished, track, as_json)
 

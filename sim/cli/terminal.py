@@ -1,11 +1,13 @@
 """What commands share: arguments, where they print, and the exit codes."""
 
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 1
 EXIT_MISTAKE = 2
-EXIT_INTERRUPTED = 130
+EXIT_SIGNAL = 128
+"""And the number of the signal that has ended it, as shells have it."""
+EXIT_INTERRUPTED = EXIT_SIGNAL + signal.SIGINT
 # What a log file or a pipe gets, which have no width of their own.
 PLAIN_WIDTH = 100
 STORE_LIMIT = "4 GB"
@@ -72,8 +76,12 @@ def use_code(files: list[str] | None, scenario: str = "") -> None:
 
 
 def say(message: str) -> None:
-    """A line on standard error, since standard output may be somebody's JSON."""
-    typer.echo(plain_text(message), err=True)
+    """A line on standard error, since standard output may be somebody's JSON.
+
+    Where its reader has gone while there is work, the work goes on.
+    """
+    with suppress(OSError):
+        typer.echo(plain_text(message), err=True)
 
 
 def show(line: str) -> None:
@@ -95,18 +103,22 @@ def say_how_far(what: str) -> Callable[[int, int], None]:
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Standard output or standard error, to draw on."""
+    """Standard output or standard error, to draw on as long as anybody reads it."""
     from rich.console import Console
 
+    class Drawn(Console):
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if terminal else PLAIN_WIDTH)
+    return Drawn(stderr=stderr, width=None if terminal else PLAIN_WIDTH)
 
 
 @contextmanager
 def mistakes_reported() -> Iterator[None]:
     """Turn a user's mistake into one line and exit code 2, and Ctrl-C into 130.
 
-    What is kept of interrupted work, a note of the interruption says.
+    An interruption's argument is the signal, if it was another one; a note of it says what is kept.
     """
     from sim.record.code import whose_fault
     from sim.record.errors import ScenarioError
@@ -123,14 +135,55 @@ def mistakes_reported() -> Iterator[None]:
         say(cause)
         raise typer.Exit(EXIT_MISTAKE) from None
     except KeyboardInterrupt as interruption:
+        number = signal.Signals(*(interruption.args or (signal.SIGINT,)))
+        how = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
         kept = getattr(interruption, "__notes__", [])
-        say(f"interrupted: {kept[0]}" if kept else "interrupted before anything was written")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        say(f"{how}: {kept[0]}" if kept else f"{how} before anything was written")
+        raise typer.Exit(EXIT_SIGNAL + number) from None
 
 
 def end_with_the_reader() -> None:
     """Let a closed pipe end this program, as others: `braintorrent list | head` says nothing."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def have_streams() -> None:
+    """Let standard streams that were closed lead nowhere.
+
+    Or else the next file that is opened, such as a store's, would get the number of one, and what
+    others write there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does, unless they are ignored, as by nohup."""
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        # An event loop's own, which lets everybody clean up, or Python's.
+        handler = signal.getsignal(signal.SIGINT)
+        (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+    ours = [
+        each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_DFL
+    ]
+    try:
+        for each in ours:
+            signal.signal(each, interrupt)
+        yield
+    except KeyboardInterrupt as interruption:
+        interruption.args = tuple(received[:1])
+        raise
+    finally:
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
 
 
 @contextmanager

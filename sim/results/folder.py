@@ -151,7 +151,8 @@ def _check_free(folder: Path, file: str) -> None:
     """Raise ScenarioError for a place, without `file`, that holds something or is no folder."""
     if not folder.is_dir():
         if folder.exists() or folder.is_symlink():
-            what = "is a file" if folder.exists() else "is a link that leads nowhere"
+            leads = "is no folder" if folder.exists() else "is a link that leads nowhere"
+            what = "is a file" if folder.is_file() else leads
             raise ScenarioError(f"--out {folder}: {what}; allowed: a new or an empty folder")
         return
     if all(path.name.startswith(".") for path in folder.iterdir()):

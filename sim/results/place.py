@@ -12,11 +12,12 @@ _LONGEST_BELOW = f"{'x' * 200}/{'x' * 200}"
 def check_name(folder: Path) -> None:
     """Raise ScenarioError for what no folder can be called, and where none can be looked for."""
     try:
+        str(folder).encode()  # Tables and records are written by libraries that need it.
         os.lstat(folder / _LONGEST_BELOW)
     except (FileNotFoundError, NotADirectoryError):
         return
     except ValueError:
-        raise _refusal(folder, "is no folder's name") from None
+        raise _refusal(folder, "is no name in UTF-8") from None
     except OSError as error:
         raise _refusal(folder, f"cannot be looked into: {error.strerror}") from None
 

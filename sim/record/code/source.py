@@ -269,6 +269,8 @@ def _imported_as(path: Path) -> str:
 
 def _module(name: str, path: Path, *, is_package: bool = False) -> Module:
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise _refusal(str(path), f"code of more than {_MOST_BYTES} characters")
         # Python's own rule for a file's encoding.
         text = importlib.util.decode_source(read_bytes(path))
     except OSError as error:
