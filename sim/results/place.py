@@ -16,10 +16,12 @@ def check_name(folder: Path) -> None:
         os.lstat(folder / _LONGEST_BELOW)
     except (FileNotFoundError, NotADirectoryError):
         return
+    except UnicodeEncodeError:
+        raise _refusal(shown(str(folder)), "is no name in UTF-8") from None
     except ValueError:
-        raise _refusal(folder, "is no name in UTF-8") from None
+        raise _refusal(shown(str(folder)), "is no name of a file") from None
     except OSError as error:
-        raise _refusal(folder, f"cannot be looked into: {error.strerror}") from None
+        raise _refusal(shown(str(folder)), f"cannot be looked into: {error.strerror}") from None
 
 
 def check_writable(folder: Path) -> None:
@@ -38,6 +40,6 @@ def _why(place: Path) -> str:
     return "the file system is read-only" if read_only else f"no permission in {place}"
 
 
-def _refusal(folder: Path, what: str) -> ScenarioError:
+def _refusal(folder: object, what: str) -> ScenarioError:
     allowed = "a folder that is there, or can be made (--out DIR)"
-    return ScenarioError(f"--out {shown(str(folder))}: {what}; allowed: {allowed}")
+    return ScenarioError(f"--out {folder}: {what}; allowed: {allowed}")

@@ -445,6 +445,44 @@ def test_a_folder_that_cannot_be_one_is_an_error_at_once(tmp_path: Path, obstacl
         Store(folder, 0, Needs(), pytest.fail)
 
 
+def put_in_place(path: Path, kind: str) -> None:
+    """What is no file where one was."""
+    path.unlink(missing_ok=True)
+    if kind == "link":
+        path.symlink_to(path.parents[3] / "elsewhere")
+    else:
+        {"folder": os.mkdir, "pipe": os.mkfifo}[kind](path)
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_what_is_no_file_is_replaced_and_nothing_is_written_elsewhere(
+    tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "elsewhere").write_text("years of work")
+    kept = Kept(tmp_path / "home" / "out" / "store")
+    add(kept.store, 0, 1)
+    kept.store.keep_scores(named(2), {"accuracy": 0.5})
+    scores = tmp_path / "home" / "out" / "store" / "scores.jsonl"
+    put_in_place(scores, kind)
+    put_in_place(kept.model(0), kind)
+    store = kept.reopened()
+    assert store.scores(named(2)) is None and not store.holds(named(0)) and store.holds(named(1))
+    assert kept.reports == [f"store: {scores} was no file; its scores are computed again"]
+    store.keep_scores(named(2), {"accuracy": 0.5})
+    add(store, 0)
+    assert store.holds(named(0)) and kept.model(0).is_file()
+    assert kept.reopened().scores(named(2)) == {"accuracy": 0.5}
+    assert not scores.is_symlink() and (tmp_path / "elsewhere").read_text() == "years of work"
+
+
+def test_a_file_in_a_subfolder_s_place_is_replaced(kept: Kept) -> None:
+    kept.model(0).parent.mkdir(exist_ok=True)
+    kept.model(0).parent.rmdir()
+    kept.model(0).parent.touch()
+    add(kept.reopened(), 0)
+    assert kept.store.holds(named(0))
+
+
 # -- kill -9 -----------------------------------------------------------------------------------
 
 BUSY = """
