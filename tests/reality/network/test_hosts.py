@@ -11,6 +11,8 @@ import pytest
 from tests.reality.network.hosts import Hosts, Link
 from tests.reality.network.lines import PORT, connection, datagrams
 
+pytestmark = pytest.mark.usefixtures("punctual")
+
 LINKS = {"a": Link(1e7, 1e7), "b": Link(1e7, 1e7)}
 ROOT = Path(__file__).parents[3]
 

@@ -10,6 +10,8 @@ from pytest import approx
 from tests.reality.network.hosts import Hosts, Link
 from tests.reality.network.lines import Came, connection, datagrams
 
+pytestmark = pytest.mark.usefixtures("punctual")
+
 FAST = Link(1e8, 1e8)
 FULL = 1500
 NEAR_S = 0.002

@@ -11,7 +11,9 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
+from tests.reality.network.hosts import PRIORITY
 from tests.reality.network.namespace import missing
+from tests.reality.network.switch import served_first
 from tests.reality.transfers.cases import CASES
 from tests.reality.transfers.comparison import compared
 from tests.reality.transfers.crashes import crashed
@@ -27,9 +29,8 @@ TABLES: Mapping[str, Callable[[Executor], Lines]] = {
 
 
 def markdown(lines: Iterator[Sequence[str]]) -> str:
-    """A table; the first line is the head. A column that is empty everywhere is left out."""
-    columns = [column for column in zip(*lines, strict=True) if any(column[1:])]
-    head, *others = zip(*columns, strict=True)
+    """A table; the first line is the head."""
+    head, *others = lines
     rule = ["---"] + ["--:"] * (len(head) - 1)
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *others))
 
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str]) -> None:
         parser.error(f"no table {', '.join(sorted(unknown))}; allowed: {', '.join(TABLES)}")
     if reason := missing():
         parser.error(f"no hosts in namespaces here: {reason}")
-    with ProcessPoolExecutor(chosen.jobs, get_context("forkserver")) as pool:
+    here = get_context("forkserver")
+    with ProcessPoolExecutor(chosen.jobs, here, served_first, (0, PRIORITY)) as pool:
         for name in chosen.tables or TABLES:
             sys.stdout.write(f"### {name}\n\n{markdown(TABLES[name](pool))}\n\n")
             sys.stdout.flush()

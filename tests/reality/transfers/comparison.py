@@ -6,11 +6,13 @@ from concurrent.futures import Executor
 from itertools import repeat
 from typing import NamedTuple
 
-from sim.world.transport import FLUID, Tcp
+from sim.world.transport import FLUID, SlowStart, Tcp
 from tests.reality.transfers.flows import Case, measured_s, narrowest, round_trip_s
-from tests.reality.transfers.predicted import simulated_s, slow_start_s
+from tests.reality.transfers.predicted import simulated_s
 
-MODELS = FLUID, Tcp(kind="tcp")
+FITTED = Tcp(kind="tcp")
+LASTING = SlowStart(kind="slow_start")
+NEW = SlowStart(kind="slow_start", connections="new")
 
 
 class Compared(NamedTuple):
@@ -26,7 +28,7 @@ def compared(cases: Sequence[Case], tries: int, pool: Executor) -> Iterator[Sequ
     """A head, a line for each kind of flow, and at last the models' median errors."""
     yield (
         *("", "one way", "size", "size / (rate × round trip)", "measured", "from", "to"),
-        *("fluid", "off by", "tcp", "off by", "slow start", "off by"),
+        *("fluid", "off by", "tcp", "off by", "slow_start", "off by"),
     )
     runs = [pool.map(measured_s, repeat(case, tries), range(tries)) for case in cases]
     errors: list[list[float]] = [[], [], []]
@@ -34,10 +36,10 @@ def compared(cases: Sequence[Case], tries: int, pool: Executor) -> Iterator[Sequ
         for line in lines(case, list(run)):
             middle_s = statistics.median(line.measured_s)
             off = [seconds / middle_s - 1 for seconds in line.said_s]
-            for model, error in zip(errors, off, strict=False):
+            for model, error in zip(errors, off, strict=True):
                 model.append(abs(error))
             yield [*_measured(case, line), *_said(line.said_s, off)]
-    medians = [f"{statistics.median(model):.0%}" if model else "" for model in errors]
+    medians = [f"{statistics.median(model):.0%}" for model in errors]
     yield [
         "median size of the error",
         *[""] * 6,
@@ -47,15 +49,14 @@ def compared(cases: Sequence[Case], tries: int, pool: Executor) -> Iterator[Sequ
 
 def lines(case: Case, tries: Sequence[Sequence[float]]) -> Iterator[Compared]:
     """Of flows that are alike, all, and if there are several the last; `tries` [tries, flows]."""
-    said = [simulated_s(case, model) for model in MODELS]
+    slow_start = NEW if case.carried_bytes is None else LASTING
+    said = [simulated_s(case, model) for model in (FLUID, FITTED, slow_start)]
     alike: dict[tuple[float, int], list[int]] = {}
     for number, flow in enumerate(case.flows):
         alike.setdefault((round_trip_s(case.world, flow), flow.size_bytes), []).append(number)
     for numbers in alike.values():
         taken_s = [seconds[number] for seconds in tries for number in numbers]
         said_s = [seconds[numbers[0]] for seconds in said]
-        if len(case.flows) == 1 and case.is_plain:
-            said_s.append(slow_start_s(case.world, case.flows[0]))
         yield Compared(case.name, numbers[0], taken_s, said_s)
     if len(case.flows) > 1:
         last_s = [max(seconds) for seconds in tries]
@@ -73,10 +74,6 @@ def _measured(case: Case, line: Compared) -> list[str]:
     ]
 
 
-def _said(said_s: Sequence[float], off: Sequence[float]) -> list[str]:
-    cells = [
-        cell
-        for seconds, error in zip(said_s, off, strict=True)
-        for cell in (f"{seconds:.2f} s", f"{error:+.1%}")
-    ]
-    return cells + [""] * (6 - len(cells))
+def _said(said_s: Sequence[float], off: Sequence[float]) -> Iterator[str]:
+    for seconds, error in zip(said_s, off, strict=True):
+        yield from (f"{seconds:.2f} s", f"{error:+.1%}")

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tests.reality.network.hosts import PRIORITY, Hosts, Link
-from tests.reality.network.switch import served_first
+from tests.reality.network.hosts import Hosts, Link
 
 PORT = 5000
 LATEST_S = 0.005
@@ -35,7 +34,6 @@ class World:
 
         Raises TooBusy if they never do.
         """
-        served_first(0, PRIORITY)
         links = {f"host_{number}": link for number, link in enumerate(self.links)}
         for _ in range(MOST_TRIES):
             with Hosts(links, self.delays_s, self.loss, seed=seed) as hosts:
@@ -68,11 +66,6 @@ class Case:
     flows: tuple[Flow, ...]
     carried_bytes: int | None = None
     idle_s: float = 0.0
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether its connections are new, and lose nothing by chance."""
-        return self.carried_bytes is None and not self.world.loss
 
 
 def round_trip_s(world: World, flow: Flow) -> float:

@@ -1,4 +1,4 @@
-"""These need root on Linux; elsewhere they are skipped with a word."""
+"""What tests ask for that have hosts: root on Linux. Elsewhere they are skipped with a word."""
 
 import os
 from collections.abc import Iterator
@@ -10,14 +10,15 @@ from tests.reality.network.namespace import missing
 from tests.reality.network.switch import served_first
 
 
-@pytest.fixture(scope="session", autouse=True)
-def network_namespaces() -> None:
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """There are network namespaces here."""
     if reason := missing():
         pytest.skip(f"no hosts in namespaces here: {reason}")
 
 
-@pytest.fixture(autouse=True)
-def punctual() -> Iterator[None]:
+@pytest.fixture
+def punctual(namespaces: None) -> Iterator[None]:
     """The test isn't kept waiting by what else runs on the machine, as hosts' processes aren't."""
     served_first(0, PRIORITY)
     yield
