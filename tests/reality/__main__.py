@@ -16,9 +16,10 @@ from tests.reality.worlds import every_world
 
 def main(arguments: Sequence[str] | None = None) -> None:
     asked = _parsed(arguments)
-    worlds = [
-        world for name, world in every_world(asked.seeds).items() if _is_meant(name, asked.only)
-    ]
+    every = every_world(asked.seeds)
+    worlds = [world for name, world in every.items() if _is_meant(name, asked.only)]
+    if not worlds:
+        sys.exit(f"no world is called {' or '.join(asked.only)}; allowed: {', '.join(every)}")
     found = tried(worlds, asked.out / "real", asked.jobs, sys.stderr.write, again=asked.again)
     tables = tables_of(found)
     write(tables, asked.out)

@@ -17,9 +17,9 @@ INTERVAL_S = 1.0
 
 
 def tables_of(compared: Compared) -> dict[str, list[Line]]:
-    """All tables, by name."""
-    return {
-        "goal": goal(compared),
+    """All tables, by name; the goal's only if there is a world in its scope."""
+    whole = {"goal": goal(compared)} if any(world.is_in_scope for world in compared) else {}
+    return whole | {
         "times_by_world": _by(compared, _world, times),
         "events_by_world": _by(compared, _world, events),
         "times": _by(compared, _protocol_and_world, times),
