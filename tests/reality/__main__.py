@@ -9,18 +9,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.reality.report import write
+from tests.reality.report import fill, markdown, tables_of, write
 from tests.reality.trial import tried
 from tests.reality.worlds import every_world
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     asked = _parsed(arguments)
-    worlds = [
-        world for name, world in every_world(asked.seeds).items() if _is_meant(name, asked.only)
-    ]
+    every = every_world(asked.seeds)
+    worlds = [world for name, world in every.items() if _is_meant(name, asked.only)]
+    if not worlds:
+        sys.exit(f"no world is called {' or '.join(asked.only)}; allowed: {', '.join(every)}")
     found = tried(worlds, asked.out / "real", asked.jobs, sys.stderr.write, again=asked.again)
-    sys.stdout.write(write(found, asked.out))
+    tables = tables_of(found)
+    write(tables, asked.out)
+    for name, lines in tables.items():
+        print(f"\n{name}\n\n{markdown(lines)}")
+    if asked.page:
+        fill(asked.page, tables)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -45,6 +51,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--again", action="store_true", help="twice, to see how far two real runs are apart"
+    )
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="whose tables are to be these: docs/reality.md"
     )
     parser.add_argument(
         "--jobs",

@@ -16,23 +16,35 @@ INTERVAL_S = 1.0
 """Between two heartbeats, in all worlds."""
 
 
-def write(compared: Compared, folder: Path) -> str:
-    """Write each table to the folder, as CSV; all of them as Markdown."""
-    tables = {
-        "goal": goal(compared),
+def tables_of(compared: Compared) -> dict[str, list[Line]]:
+    """All tables, by name; the goal's only if there is a world in its scope."""
+    whole = {"goal": goal(compared)} if any(world.is_in_scope for world in compared) else {}
+    return whole | {
         "times_by_world": _by(compared, _world, times),
-        "times": _by(compared, _protocol_and_world, times),
         "events_by_world": _by(compared, _world, events),
+        "times": _by(compared, _protocol_and_world, times),
         "events": _by(compared, _protocol_and_world, events),
     }
+
+
+def write(tables: Mapping[str, list[Line]], folder: Path) -> None:
+    """Write each table to the folder, as CSV."""
     for name, lines in tables.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(lines[0]))
             writer.writeheader()
             writer.writerows(lines)
-    text = "\n".join(f"{name}\n\n{markdown(lines)}" for name, lines in tables.items())
-    (folder / "tables.md").write_text(text, encoding="utf-8")
-    return text
+
+
+def fill(page: Path, tables: Mapping[str, list[Line]]) -> None:
+    """Let a page's tables, which stand between comments with their names, be these."""
+    text = page.read_text(encoding="utf-8")
+    for name, lines in tables.items():
+        begin, end = f"<!-- table {name} -->\n\n", f"\n<!-- end of {name} -->"
+        before, found, rest = text.partition(begin)
+        if found:
+            text = before + found + markdown(lines) + end + rest.partition(end)[2]
+    page.write_text(text, encoding="utf-8")
 
 
 def _world(world: World) -> str:

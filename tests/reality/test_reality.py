@@ -9,7 +9,6 @@ import pytest
 
 from tests.reality.compare import Comparison, together
 from tests.reality.harness import Late
-from tests.reality.network.namespace import missing
 from tests.reality.trial import tried
 from tests.reality.worlds import World, every_world
 
@@ -19,8 +18,6 @@ HEARTBEAT_S = 1.0
 
 def played(folder: Path, worlds: Sequence[World], jobs: int) -> Comparison:
     """These worlds, beside what `fluid` says of them."""
-    if reason := missing():
-        pytest.skip(f"no hosts in namespaces here: {reason}")
     try:
         found = tried(worlds, folder, jobs, sys.stderr.write)
     except Late as late:
@@ -29,6 +26,7 @@ def played(folder: Path, worlds: Sequence[World], jobs: int) -> Comparison:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("namespaces")
 def test_a_sample_does_as_the_simulator_says(tmp_path: Path) -> None:
     worlds = every_world()
     found = played(tmp_path, [worlds[name] for name in SAMPLE], len(SAMPLE))
@@ -40,6 +38,7 @@ def test_a_sample_does_as_the_simulator_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("namespaces")
 def test_all_worlds_in_scope_do_as_the_simulator_says(tmp_path: Path) -> None:
     worlds = [world for world in every_world().values() if world.is_in_scope]
     found = played(tmp_path, worlds, 4)

@@ -14,10 +14,10 @@ from tests.reality.worlds import World
 
 TRANSPORTS: Mapping[str, str] = {
     "fluid": "fluid",
+    "slow_start": "{kind: slow_start}",
     "tcp": "tcp",
-    "kept": "{kind: tcp, latency_factor: 2, bandwidth_factor: 0.965, window: endless}",
 }
-"""What predicts. `kept`: for connections that are kept open, as docs/reality.md works it out."""
+"""What predicts; the nodes' connections are kept open."""
 
 Tell = Callable[[str], object]
 
