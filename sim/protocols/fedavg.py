@@ -80,8 +80,8 @@ class FedAvg(RoundsProtocol):
 class Round:
     """One try of a server round: who still owes an update, and the updates that came.
 
-    `pushes`: the model's, by client. `gone`: who no longer owes, since the server last heard who may
-    have failed.
+    `pushes`: of the model, by client. `gone`: who no longer owes one, since the server last heard
+    who may have failed.
     """
 
     order: Order

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sim.record import files
 from sim.record.code import Code, Module, kept, read, source
 from sim.record.errors import ScenarioError
 
@@ -194,7 +195,7 @@ def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_vanishes_while_it_is_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     write(mine="")
-    read_bytes = source.read_bytes
+    read_bytes = files.read_bytes
 
     def vanishing(path: Path) -> bytes:
         path.unlink()
