@@ -14,7 +14,7 @@ from tests.reality.nodes.config import Config
 from tests.reality.nodes.detector import Detector
 from tests.reality.nodes.loopback import CONFIG
 from tests.reality.nodes.storage import Storage
-from tests.reality.nodes.wire import Fields, Reply, Wire
+from tests.reality.nodes.wire import REFUSED_S, Fields, Reply, Wire
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")
 
@@ -117,10 +117,12 @@ def test_end_of_a_process_is_told_and_that_of_a_call_is_not() -> None:
     asyncio.run(play())
 
 
-def test_nobody_listens() -> None:
+def test_who_is_refused_waits_a_little() -> None:
     async def play() -> None:
         async with pair() as both:
+            asked_s = time.monotonic()
             assert await both.other.call("client_0", "hello") is None
+            assert time.monotonic() - asked_s >= REFUSED_S
 
     asyncio.run(play())
 

@@ -46,6 +46,8 @@ BROKEN = (OSError, EOFError, TimeoutError)
 """How the network says that a call has failed."""
 WARM = 2
 """Connections for calls to each peer that are open from the start."""
+REFUSED_S = 0.2
+"""How long who is refused a connection waits; else who calls again at once would without end."""
 PRESENCE = "presence"
 """What a connection begins with that carries no calls."""
 
@@ -195,7 +197,11 @@ class Wire:
 
     async def _opened(self, peer: str) -> Connection:
         address = self._config.addresses[peer]
-        return await Connection.open(address, self._config.port, self._config.stall_s)
+        try:
+            return await Connection.open(address, self._config.port, self._config.stall_s)
+        except ConnectionRefusedError:
+            await asyncio.sleep(REFUSED_S)
+            raise
 
     async def _serve(self, connection: Connection) -> None:
         """Answer the calls of one connection, one after the other."""
