@@ -616,7 +616,17 @@ def test_words_for_splits_are_in_letters_of_any_case(tmp_path: Path) -> None:
     assert [len(each.labels) for each in (task, task.test, task.validation)] == [40, 12, 8]
 
 
-def test_missing_words_are_missing_and_true_is_true(tmp_path: Path) -> None:
+@pytest.mark.parametrize("off", [1e-9, -9e-4])
+def test_classes_and_sites_may_be_a_rounding_error_off(tmp_path: Path, off: float) -> None:
+    numbers = [1.0 + off, 2.0, 2.0 - off, 1.0] * 15
+    path = written(tmp_path, patients(ill=numbers, hospital=numbers))
+    made = settings(path, site="hospital", partition=None)
+    task = made.load(2, lambda line: None)
+    assert task.outputs == 2 and task.sites is not None
+    assert task.sites.tolist() == task.labels.tolist()
+
+
+def test_true_is_true_in_any_letters(tmp_path: Path) -> None:
     truths = ["TRUE", "false", "True"] * 20
     assert loaded(written(tmp_path, patients(ill=truths))).outputs == 2
 
