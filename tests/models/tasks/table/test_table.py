@@ -216,7 +216,7 @@ def test_what_pandas_notes_beside_the_columns_does_not_matter(tmp_path: Path) ->
 # -- what is refused -------------------------------------------------------------------------------
 
 P = patients()
-FILE = "a .csv or .parquet file"
+FILE = "a .csv, .tsv or .parquet file"
 
 
 def text(content: str | bytes, name: str = "patients.csv") -> Callable[[Path], Path]:
@@ -269,7 +269,7 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         text("age,ill\n", "patients.txt"),
         {},
-        f"is neither .csv nor .parquet; allowed: {FILE}",
+        f"is none of .csv, .tsv and .parquet; allowed: {FILE}",
         "path",
     ),
     (text(""), {}, "is empty; allowed: the columns' names, and rows", "path"),
@@ -601,6 +601,11 @@ def test_a_table_as_others_write_it_is_the_same_table(
     task, plain = loaded(path), loaded(written(tmp_path, patients(), "plain.csv"))
     assert task.digest == plain.digest
     assert task.notes == ((f"{path}: read {assumed}",) if assumed else ())
+
+
+def test_tabs_may_be_named_by_the_file(tmp_path: Path) -> None:
+    path = text(PLAIN.replace(",", "\t"), "patients.TSV")(tmp_path)
+    assert loaded(path).digest == loaded(written(tmp_path, patients())).digest
 
 
 def test_a_cell_in_quotes_may_have_lines_and_separators(tmp_path: Path) -> None:
