@@ -59,7 +59,7 @@ def doubts(source: Path, findings: Sequence[Finding]) -> list[str]:
 
 def unseen(source: Path, subjects: Sequence[Subject], structures: Sequence[str]) -> list[str]:
     """A line for structures that no subject has, and one for those that nobody trains on."""
-    has = [set(np.unique(subject.labels).tolist()) for subject in subjects]
+    has = [set(np.flatnonzero(np.bincount(one.labels.ravel())).tolist()) for one in subjects]
     known = set[int]().union(*has)
     trained_on = set[int]().union(
         *(own for own, one in zip(has, subjects, strict=True) if not one.held_out)
