@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import posixpath
 import re
 import time
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ RESULTS = "braintorrent.results"
 _AT_ONCE = {"metrics": 1000, "params": 100}
 """How many of each MLflow takes in one request."""
 _MILLISECONDS = 1000
+_NO_KEY = re.compile(r"[^/\w.\- :]")
+_LONGEST_KEY = 200
 
 
 def log(results: Results) -> str:
@@ -141,10 +144,10 @@ def _log(
     )
     run_id = made.info.run_id
     params = [
-        Param(path, str(value)[:MAX_PARAM_VAL_LENGTH]) for path, value in run.settings.items()
+        Param(_key(path), str(value)[:MAX_PARAM_VAL_LENGTH]) for path, value in run.settings.items()
     ]
     metrics = [
-        Metric(name, value, start_ms + round(time_s * _MILLISECONDS), round(time_s))
+        Metric(_key(name), value, start_ms + round(time_s * _MILLISECONDS), round(time_s))
         for time_s, name, value in run.curves.itertuples(index=False, name=None)
     ]
     for what, values in {"params": params, "metrics": metrics}.items():
@@ -152,6 +155,14 @@ def _log(
             client.log_batch(run_id, **{what: values[begin : begin + _AT_ONCE[what]]})
     _log_files(client, run_id, results, run)
     client.set_terminated(run_id, "FINISHED", end_ms)
+
+
+def _key(name: str) -> str:
+    """A name as MLflow takes it; one that it wouldn't ends in digits of a hash."""
+    fit = _NO_KEY.sub("_", name)[:_LONGEST_KEY]
+    if posixpath.normpath(fit) != fit or fit.startswith(("/", "..")):
+        fit = fit.replace("/", "_")
+    return name if fit == name else f"{fit}-{_digest(name.encode())[:8]}"
 
 
 def _log_files(client: MlflowClient, run_id: str, results: Results, run: TrackedRun) -> None:

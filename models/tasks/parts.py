@@ -22,6 +22,8 @@ from sim.record.errors import Refusal
 
 Ints = npt.NDArray[np.int64]
 _SHOWN = 3
+TOLERANCE = 1e-3
+"""How far from a whole number a label may be stored: as a float, it may be a rounding error off."""
 
 
 @dataclass(frozen=True)

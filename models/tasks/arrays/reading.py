@@ -18,7 +18,7 @@ import numpy.typing as npt
 from models.metrics import Target
 from models.tasks.cohort import Split
 from models.tasks.files import check_fits
-from models.tasks.parts import Part
+from models.tasks.parts import TOLERANCE, Part
 from sim.record.errors import Refusal
 
 Array = npt.NDArray[Any]
@@ -33,8 +33,6 @@ _DAMAGE = (
 _CHECKED_AT_ONCE = 1 << 24
 _MOST_PACKED = 1_100
 """Bytes that one packed byte may hold: of deflate 1,032."""
-TOLERANCE = 1e-3
-"""How far from a whole number a label may be stored: as a float, it may be a rounding error off."""
 _GLANCE = 1_000
 """Samples that most often tell that a feature isn't the label."""
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")

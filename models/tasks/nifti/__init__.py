@@ -81,7 +81,7 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         """
         for library in ("nibabel", "torchio"):
             required(library, "brains", "the task nifti", ("task", "name"))
-        from models.tasks.nifti.doubts import doubts
+        from models.tasks.nifti.doubts import doubts, unseen
         from models.tasks.nifti.volumes import subjects  # stands on them
 
         path = Path(self.scans)
@@ -101,4 +101,5 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         shape = self.plane, self.voxel_size_mm, self.image_size
         found, findings = subjects(scans, sites, label_map, *shape, tell)
         notes += doubts(path, findings)
+        notes += unseen(path, found, label_map.structures)
         return Cohort(found, label_map.structures, tuple(notes))

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from models.tasks.alike import repeated, visible
+from models.tasks.cohort import Subject
 from models.tasks.nifti.scans import Scan
 
 _SHOWN = 3
@@ -52,6 +55,23 @@ def doubts(source: Path, findings: Sequence[Finding]) -> list[str]:
         ],
     }
     return [f"{source}: {_line(text, names)}" for text, names in said.items() if names]
+
+
+def unseen(source: Path, subjects: Sequence[Subject], structures: Sequence[str]) -> list[str]:
+    """A line for structures that no subject has, and one for those that nobody trains on."""
+    has = [set(np.flatnonzero(np.bincount(one.labels.ravel())).tolist()) for one in subjects]
+    known = set[int]().union(*has)
+    trained_on = set[int]().union(
+        *(own for own, one in zip(has, subjects, strict=True) if not one.held_out)
+    )
+    numbered = list(enumerate(structures, start=1))
+    said = {
+        "no scan's slices hold": [name for number, name in numbered if number not in known],
+        "no scan to train on holds": [
+            name for number, name in numbered if number in known - trained_on
+        ],
+    }
+    return [f"{source}: {text} {', '.join(names)}" for text, names in said.items() if names]
 
 
 def _pairs(findings: Sequence[Finding], digests: Sequence[bytes]) -> list[tuple[Finding, Finding]]:

@@ -46,7 +46,7 @@ def scans_at(path: Path) -> tuple[Scan, ...]:
     """
     if not os.path.exists(path):
         raise Refusal(f"{path}: no such file or folder", _LAYOUT, SCANS)
-    scans = _in_folder(path) if path.is_dir() else _in_table(path)
+    scans = _in_folder(path) if os.path.isdir(path) else _in_table(path)
     scans.sort(key=lambda scan: (scan.site, scan.subject))
     _check_once(path, scans)
     return tuple(scans)
@@ -90,12 +90,14 @@ def _folders(folder: Path) -> list[Path]:
         inside = list(folder.iterdir())
     except OSError as error:
         raise Refusal(f"{folder}: can't be read ({error.strerror})", _LAYOUT, SCANS) from None
-    return [one for one in inside if one.is_dir() and not one.name.startswith(".")]
+    return [one for one in inside if os.path.isdir(one) and not one.name.startswith(".")]
 
 
 def _volume(subject: Path, name: str) -> Path:
     """The one file called `name`, in whatever format."""
-    found = [file for end in _ENDINGS if (file := subject / f"{name}{end}").exists()]
+    files = [subject / f"{name}{end}" for end in _ENDINGS]
+    # Path.exists raises an error for what nobody may look at.
+    found = [file for file in files if os.path.exists(file)]
     if len(found) != 1:
         what = " and ".join(file.name for file in found) or f"no {name}{_ENDINGS[1]}"
         allowed = f"one of {', '.join(name + end for end in _ENDINGS)}"

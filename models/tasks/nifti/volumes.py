@@ -301,7 +301,8 @@ def background(image: npt.NDArray[np.float32]) -> np.float32:
 
     What most voxels of the six outer faces share, if they do; else the lowest of all.
     """
-    faces = np.concatenate([np.take(image, (0, -1), axis).ravel() for axis in range(3)])
+    sides = (np.moveaxis(image, axis, 0)[end] for axis in range(3) for end in (0, -1))
+    faces = np.concatenate([side.ravel() for side in sides])
     values, counts = np.unique(faces, return_counts=True)
     if 2 * counts.max() > len(faces):
         return np.float32(values[counts.argmax()])

@@ -32,7 +32,7 @@ class TableSettings(TargetSettings):
 
     name: Literal["table"] = Field(description="the task's name")
     path: AbsolutePath = Field(
-        description="a .csv file, with the columns' names first, or a .parquet file"
+        description="a .csv or .tsv file, with the columns' names first, or a .parquet file"
     )
     label: str = Field(description="the column that is learned")
     features: _Columns | None = Field(

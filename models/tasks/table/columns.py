@@ -15,7 +15,7 @@ from pandas.api import types
 from models.metrics import Target
 from models.tasks.alike import told_apart
 from models.tasks.cohort import SPLITS, Split, split_named
-from models.tasks.parts import Part
+from models.tasks.parts import TOLERANCE, Part
 from models.tasks.table.reading import Rows
 from sim.record.errors import Refusal, did_you_mean, shown
 
@@ -24,6 +24,8 @@ Names = npt.NDArray[np.str_]
 
 MOST_CATEGORIES = 1_000
 """Of a feature or label: more is a number, or a name that is everybody's own."""
+_LARGEST_WHOLE = 2**53
+"""Below it floats tell all whole numbers apart."""
 _LARGEST = float(np.finfo(np.float32).max)
 _SHOWN, _LONGEST = 8, 60
 _GROUPED = r"[+-]?\d{1,3}(?:[ ,.'\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
@@ -153,19 +155,17 @@ class Columns:
         column = self._filled(name, "label")
         if self._uses.target == "number":
             return self._numbers(column, "label").astype(np.float32), ()
-        if types.is_float_dtype(column) and (column % 1 != 0).any():
-            what = f"{shown(name)} has fractions, as {column[column % 1 != 0].iloc[0]:g}"
+        if (fractions := _fractions(column)).any():
+            what = f"{shown(name)} has fractions, as {column[fractions].iloc[0]:g}"
             raise self._refusal(what, "classes, or target: number", "label")
-        codes, names = self._codes(column, "label")
+        codes, names = self._codes(_whole(column), "label")
         return codes.astype(np.int64), names
 
     def _names(self, name: str, field: str) -> Names:
         column = self._filled(name, field)
-        if types.is_float_dtype(column) and (column % 1 == 0).all():
-            column = column.astype(np.int64)
-        if types.is_float_dtype(column):
+        if _fractions(column).any():
             raise self._refusal(f"{shown(name)} has fractions", "names, or whole numbers", field)
-        return column.astype(str).to_numpy(dtype=np.str_)
+        return _whole(column).astype(str).to_numpy(dtype=np.str_)
 
     def _split(self, name: str, whole: Part) -> dict[Split, Part]:
         words = self._names(name, "split")
@@ -243,6 +243,17 @@ class Columns:
                 cell = f"{shown(column.name)} is {shown(values[row])} in row {row + 1}"
                 allowed = "numbers as 1234.5, empty cells, or the column in categories"
                 raise self._refusal(f"{cell}, and {is_what}", allowed, "path")
+
+
+def _fractions(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Which are floats, and no whole numbers but for an error of rounding, or too large for one."""
+    if not types.is_float_dtype(column):
+        return pd.Series(False, column.index)
+    return ~(((column - column.round()).abs() <= TOLERANCE) & (column.abs() < _LARGEST_WHOLE))
+
+
+def _whole(column: pd.Series[Any]) -> pd.Series[Any]:
+    return column.round().astype(np.int64) if types.is_float_dtype(column) else column
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from sim.record.delimited import Dialect, dialect, opened, readable
 from sim.record.errors import Refusal, shown
 
 _SETTING = ("task", "path")
-_ALLOWED = "a .csv or .parquet file"
+_ALLOWED = "a .csv, .tsv or .parquet file"
 _WITH_COMMA = r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?"
 """A number that has a comma where others have a point, or neither."""
 
@@ -38,15 +38,15 @@ def refusal(path: Path, what: str, allowed: str) -> Refusal:
 
 
 def table_at(path: Path, words: Collection[str] = ()) -> Rows:
-    """The rows of the file, in its order; of a CSV file the columns `words` are text.
+    """The rows of the file, in its order; of a text file the columns `words` are text.
 
     Raises Refusal if it can't be read, or has no rows.
     """
     kind = path.suffix.lower()
-    if kind not in (".csv", ".parquet"):
-        raise refusal(path, "is neither .csv nor .parquet", _ALLOWED)
+    if kind not in (".csv", ".tsv", ".parquet"):
+        raise refusal(path, "is none of .csv, .tsv and .parquet", _ALLOWED)
     with readable(path, _ALLOWED, _SETTING):
-        found = _csv(path, words) if kind == ".csv" else Rows(_parquet(path))
+        found = Rows(_parquet(path)) if kind == ".parquet" else _csv(path, words)
     if not len(found.frame):
         raise refusal(path, "has no rows", "one or more")
     return found

@@ -1,5 +1,7 @@
 """MLflow: what was logged is read back with MLflow's own client."""
 
+import posixpath
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from mlflow.entities import Run
 from analysis.loading import load
 from analysis.trackers import mlflow
 from sim.record.errors import ResultError
+from tests.analysis.evil import NAMES, STRUCTURES, an_evil_run
 from tests.analysis.folders import RATE, described, swept, write_run, write_sweep
 
 # MLflow's own tables use a strategy that SQLAlchemy 2.1 deprecates.
@@ -197,3 +200,24 @@ def test_a_disk_that_refuses_is_one_line(tmp_path: Path) -> None:
     (folder / "mlruns").write_text("a file of the user's")
     with pytest.raises(ResultError, match=r"^--track mlflow: cannot log to mlruns: .*File exists"):
         mlflow.log(load(folder))
+
+
+@pytest.mark.slow
+def test_names_that_mlflow_does_not_take_are_logged_all_the_same(tmp_path: Path) -> None:
+    """A structure's name may have brackets, a dollar or two slashes."""
+    folder = an_evil_run(tmp_path / "evil", NAMES[2:4])
+    mlflow.log(load(folder))
+    (run, *_) = runs(address(folder), "<i>evil</i>").values()
+    of_structures = [name for name in run.data.metrics if name.startswith("dice_")]
+    assert len(of_structures) == 2 * len(STRUCTURES)
+    assert run.data.tags["protocol"] in NAMES[2:4]
+
+
+def test_a_key_that_mlflow_takes_is_kept_and_others_are_told_apart() -> None:
+    for name in ("dice_Left hippo/mean_client", "dice_größe: a-b.c/x", "accuracy/server"):
+        assert mlflow._key(name) == name
+    odd = ["a (b)/c", "a [b]/c", "a//b", "/a", "../a", "a/./b", "a" * 300, "a" * 301, "é$"]
+    keys = list(map(mlflow._key, odd))
+    assert len(set(keys)) == len(odd)
+    for key in keys:
+        assert re.fullmatch(r"[\w.\- :][/\w.\- :]{0,249}", key) and posixpath.normpath(key) == key

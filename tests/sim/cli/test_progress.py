@@ -89,3 +89,12 @@ def test_how_far_something_is_is_said_now_and_then(
     for done in (1, 2, 3, 2000):
         told(done, 2000)
     assert capsys.readouterr().err == "points checked: 2 of 2,000\npoints checked: 2,000 of 2,000\n"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_are_shown_as_they_are(terminal: bool) -> None:
+    console = Console(width=200, file=StringIO(), force_terminal=terminal)
+    with console.capture() as capture, progress_display(console) as show:
+        show(progress("[red]a[/] :100: \x1b]0;b\x07", finished_runs=2, simulated_runs=1))
+    assert r"[red]a[/] :100: \x1b]0;b\x07: 30 s" in capture.get()
+    assert "\x1b]0" not in capture.get()

@@ -193,3 +193,16 @@ def test_what_was_assumed_of_tables_is_said(scans: Path) -> None:
         f"{label_map}: read separated by semicolons",
     )
     assert len(loaded(scans).subjects) == len(before)
+
+
+def test_structures_that_nobody_can_learn(scans: Path) -> None:
+    write_table(scans.parent / "map.csv", [*MAP, (9, "nose", ""), (10, "ear", ""), (11, "eye", "")])
+    for name in "bc":
+        file = scans.parent / f"{name}_labels.nii.gz"
+        ids = np.asarray(nibabel.load(file).dataobj).copy()
+        ids[10, 12, 3] = 10
+        write(file, ids, AFFINE)
+    assert said(scans) == [
+        "no scan's slices hold nose, eye",
+        "no scan to train on holds ear",
+    ]

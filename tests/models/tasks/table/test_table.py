@@ -216,7 +216,7 @@ def test_what_pandas_notes_beside_the_columns_does_not_matter(tmp_path: Path) ->
 # -- what is refused -------------------------------------------------------------------------------
 
 P = patients()
-FILE = "a .csv or .parquet file"
+FILE = "a .csv, .tsv or .parquet file"
 
 
 def text(content: str | bytes, name: str = "patients.csv") -> Callable[[Path], Path]:
@@ -269,7 +269,7 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         text("age,ill\n", "patients.txt"),
         {},
-        f"is neither .csv nor .parquet; allowed: {FILE}",
+        f"is none of .csv, .tsv and .parquet; allowed: {FILE}",
         "path",
     ),
     (text(""), {}, "is empty; allowed: the columns' names, and rows", "path"),
@@ -603,6 +603,11 @@ def test_a_table_as_others_write_it_is_the_same_table(
     assert task.notes == ((f"{path}: read {assumed}",) if assumed else ())
 
 
+def test_tabs_may_be_named_by_the_file(tmp_path: Path) -> None:
+    path = text(PLAIN.replace(",", "\t"), "patients.TSV")(tmp_path)
+    assert loaded(path).digest == loaded(written(tmp_path, patients())).digest
+
+
 def test_a_cell_in_quotes_may_have_lines_and_separators(tmp_path: Path) -> None:
     words = ["a\nb", 'c "d"; e', "f, g"] * 20
     path = written(tmp_path, patients(smoker=words))
@@ -616,7 +621,17 @@ def test_words_for_splits_are_in_letters_of_any_case(tmp_path: Path) -> None:
     assert [len(each.labels) for each in (task, task.test, task.validation)] == [40, 12, 8]
 
 
-def test_missing_words_are_missing_and_true_is_true(tmp_path: Path) -> None:
+@pytest.mark.parametrize("off", [1e-9, -9e-4])
+def test_classes_and_sites_may_be_a_rounding_error_off(tmp_path: Path, off: float) -> None:
+    numbers = [1.0 + off, 2.0, 2.0 - off, 1.0] * 15
+    path = written(tmp_path, patients(ill=numbers, hospital=numbers))
+    made = settings(path, site="hospital", partition=None)
+    task = made.load(2, lambda line: None)
+    assert task.outputs == 2 and task.sites is not None
+    assert task.sites.tolist() == task.labels.tolist()
+
+
+def test_true_is_true_in_any_letters(tmp_path: Path) -> None:
     truths = ["TRUE", "false", "True"] * 20
     assert loaded(written(tmp_path, patients(ill=truths))).outputs == 2
 
