@@ -201,7 +201,7 @@ def idle_s(size_bytes: float, round_trip_s: Each, bandwidth: Each) -> Each:
     until_full = _doublings(round_s / (FIRST_WINDOW * packet_s))
     until_sent = _doublings(size_bytes / DATA_BYTES / FIRST_WINDOW + 1) - 1
     rounds = np.maximum(np.minimum(until_full, until_sent), 0)
-    seconds: Each = rounds * round_s - FIRST_WINDOW * (np.exp2(rounds) - 1) * packet_s
+    seconds: Each = rounds * round_s - FIRST_WINDOW * (np.ldexp(1.0, rounds) - 1) * packet_s
     return seconds
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from tests.reality.network.hosts import PRIORITY
 from tests.reality.network.namespace import missing
-from tests.reality.network.switch import served_first
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +19,9 @@ def namespaces() -> None:
 @pytest.fixture
 def punctual(namespaces: None) -> Iterator[None]:
     """The test isn't kept waiting by what else runs on the machine, as hosts' processes aren't."""
-    served_first(0, PRIORITY)
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
+    except PermissionError:
+        pytest.skip("times are not to be relied on where nobody may be served first")
     yield
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

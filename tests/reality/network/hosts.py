@@ -93,10 +93,11 @@ class Hosts:
                 process = subprocess.Popen(
                     [sys.executable, "-P", switch.__file__, str(end)], pass_fds=[end]
                 )
+            # The switch goes first: it must not meet devices whose namespaces have gone.
+            opened.callback(self._leave)
             opened.callback(process.wait)
             opened.callback(self._control.close)  # Which it takes for the end.
             self._control.send(json.dumps(self._shape).encode())
-            opened.callback(self._leave)
             for name in self.names:
                 self.switch_on(name)
             self._opened = opened.pop_all()
@@ -185,7 +186,7 @@ class Hosts:
         return self.degrade(name, 1.0)
 
     def report(self) -> Report:
-        """What became of packets until now. Ask before the end."""
+        """What became of packets until now. Ask before the end, and not while times count."""
         return Report(**self._ask("report")[1])
 
     def _number(self, name: str) -> int:

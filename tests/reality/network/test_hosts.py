@@ -11,7 +11,7 @@ import pytest
 from tests.reality.network.hosts import Hosts, Link
 from tests.reality.network.lines import PORT, connection, datagrams
 
-pytestmark = pytest.mark.usefixtures("punctual")
+pytestmark = pytest.mark.usefixtures("namespaces")
 
 LINKS = {"a": Link(1e7, 1e7), "b": Link(1e7, 1e7)}
 ROOT = Path(__file__).parents[3]
@@ -112,6 +112,7 @@ def connected(
     return process, peer
 
 
+@pytest.mark.usefixtures("punctual")
 def test_the_crash_of_a_process_is_heard_one_latency_later() -> None:
     with Hosts(LINKS, 0.02) as hosts, hosts.socket_on("b", socket.SOCK_STREAM) as listener:
         process, peer = connected(hosts, listener)
@@ -126,6 +127,7 @@ def test_the_crash_of_a_process_is_heard_one_latency_later() -> None:
                 peer.send(b"?")
 
 
+@pytest.mark.usefixtures("punctual")
 def test_the_crash_of_a_host_is_not_heard_until_it_is_back() -> None:
     with Hosts(LINKS, 0.02) as hosts, hosts.socket_on("b", socket.SOCK_STREAM) as listener:
         process, peer = connected(hosts, listener)

@@ -1,23 +1,25 @@
 """Small messages: behind a full queue, and where packets are lost."""
 
 import asyncio
-import socket
 import statistics
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
 from sim.world.transport import timeout_s
 from tests.reality.network.hosts import Hosts, Link
+from tests.reality.network.lines import Datagrams
 from tests.reality.transfers.flows import PORT, Flow, Pipe, World
 
 RATE, WIDE = 5e5, 1e8
 MESSAGE_BYTES = 200
 BULK = Flow(0, 1, 3_500_000)
-FILLED_S, EVERY_S = 1.5, 0.06
+"""What fills a line: for 7 s."""
+FILLED_S, EVERY_S, LONGEST_S = 1.5, 0.06, 0.5
+"""Until its queue is full; between messages; and no datagram is waited for any longer."""
 MANY = 20
 CONNECTIONS, EACH = 50, 6
+"""Messages, where packets are lost."""
 LOSS, LATE_S = 0.05, 0.05
 
 
@@ -54,12 +56,14 @@ def behind_s(case: Behind) -> tuple[list[float], list[float]]:
 async def _behind(hosts: Hosts, case: Behind) -> tuple[list[float], list[float]]:
     bulk = Pipe(hosts, BULK, PORT)
     pipe = Pipe(hosts, Flow(case.source, case.target, MESSAGE_BYTES), PORT + 1)
-    line = _Datagrams(hosts, hosts.names[case.source], hosts.names[case.target])
+    line = Datagrams(hosts, hosts.names[case.source], hosts.names[case.target])
     try:
         await pipe.carry(1)
         carrying = asyncio.ensure_future(bulk.carry(BULK.size_bytes))
         await asyncio.sleep(FILLED_S)
-        messages, datagrams = await asyncio.gather(_one_by_one(pipe, MANY, EVERY_S), line.carry())
+        messages, datagrams = await asyncio.gather(
+            _one_by_one(pipe, MANY, EVERY_S), _datagrams(line)
+        )
         assert not carrying.done()
         await carrying
         return messages, datagrams
@@ -76,36 +80,13 @@ async def _one_by_one(pipe: Pipe, many: int, every_s: float) -> list[float]:
     return taken_s
 
 
-class _Datagrams:
-    """From one host to another."""
-
-    def __init__(self, hosts: Hosts, source: str, target: str) -> None:
-        self._to = (hosts.address[target], PORT)
-        self._sender = hosts.socket_on(source, socket.SOCK_DGRAM)
-        self._receiver = hosts.socket_on(target, socket.SOCK_DGRAM)
-        self._receiver.bind(self._to)
-        self._receiver.setblocking(False)
-
-    async def carry(self) -> list[float]:
-        """The seconds of each that comes, of `MANY`."""
-        taken_s: list[float] = []
-        receiving = asyncio.ensure_future(self._receive(taken_s))
-        for _ in range(MANY):
-            self._sender.sendto(str(time.monotonic()).encode(), self._to)
-            await asyncio.sleep(EVERY_S)
-        await asyncio.sleep(0.3)
-        receiving.cancel()
-        return taken_s
-
-    async def _receive(self, taken_s: list[float]) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            sent_s = float(await loop.sock_recv(self._receiver, 100))
-            taken_s.append(time.monotonic() - sent_s)
-
-    def close(self) -> None:
-        self._sender.close()
-        self._receiver.close()
+async def _datagrams(line: Datagrams) -> list[float]:
+    """The seconds of each that comes, of `MANY`."""
+    coming = asyncio.create_task(asyncio.to_thread(line.come, LONGEST_S))
+    for _ in range(MANY):
+        line.send()
+        await asyncio.sleep(EVERY_S)
+    return [each.came_s - each.sent_s for each in await coming]
 
 
 def lost_s(one_way_s: float) -> list[float]:
