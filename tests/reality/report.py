@@ -37,13 +37,17 @@ def write(tables: Mapping[str, list[Line]], folder: Path) -> None:
 
 
 def fill(page: Path, tables: Mapping[str, list[Line]]) -> None:
-    """Let a page's tables, which stand between comments with their names, be these."""
+    """Let a page's tables, which stand between comments with their names, be these.
+
+    Raises ValueError if the second of two comments is missing.
+    """
     text = page.read_text(encoding="utf-8")
     for name, lines in tables.items():
-        begin, end = f"<!-- table {name} -->\n\n", f"\n<!-- end of {name} -->"
-        before, found, rest = text.partition(begin)
-        if found:
-            text = before + found + markdown(lines) + end + rest.partition(end)[2]
+        begin, end = f"<!-- table {name} -->", f"<!-- end of {name} -->"
+        if begin in text:
+            start = text.index(begin)
+            rest = text[text.index(end, start) :]
+            text = f"{text[:start]}{begin}\n\n{markdown(lines)}\n{rest}"
     page.write_text(text, encoding="utf-8")
 
 

@@ -54,7 +54,7 @@ def test_the_goal_is_about_worlds_in_its_scope() -> None:
 
 def test_a_pages_tables_are_renewed_in_place(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("a\n<!-- table t -->\n\nold\n\n<!-- end of t -->\nb\n", encoding="utf-8")
+    page.write_text("a\n<!-- table t -->\n<!-- end of t -->\nb\n", encoding="utf-8")
     for value in ("1", "2"):
         fill(page, {"t": [{"x": value}], "not there": []})
         table = markdown([{"x": value}])
