@@ -51,7 +51,7 @@ def drawn(number: int, *, server: bool) -> Described:
         cuts,
         dice.choice([0.0, 0.125]),
         1.0,
-        dice.choice([3.0, 5.0]),
+        dice.choice([3.25, 5.25]),  # No multiple of the interval: who is heard again then is a tie.
         dice.choice([4.0, 30.0]),
     )
 

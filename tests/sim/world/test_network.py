@@ -412,7 +412,7 @@ DIRECTIONS: list[Direction] = ["both", "out", "in"]
 @given(
     sends=st.lists(st.tuples(INSTANTS, NODES, NODES, st.sampled_from([0, 16, 200])), max_size=15),
     pings=st.lists(st.tuples(INSTANTS, NODES), max_size=5),
-    toggles=st.lists(st.tuples(INSTANTS, NODES), max_size=8),
+    toggles=st.lists(st.tuples(INSTANTS, NODES, st.booleans()), max_size=8),
     splits=st.lists(
         st.tuples(INSTANTS, INSTANTS, st.sampled_from([1, 2, 4]), st.sampled_from(DIRECTIONS)),
         max_size=3,
@@ -427,7 +427,7 @@ DIRECTIONS: list[Direction] = ["both", "out", "in"]
 def test_every_message_ends_once_and_who_waits_is_told(
     sends: list[tuple[float, int, int, int]],
     pings: list[tuple[float, int]],
-    toggles: list[tuple[float, int]],
+    toggles: list[tuple[float, int, bool]],
     splits: list[tuple[float, float, int, Direction]],
     slow: list[tuple[float, float, int, float, float]],
     sharing: Sharing,
@@ -455,16 +455,19 @@ def test_every_message_ends_once_and_who_waits_is_told(
                 acknowledge=True,
             )
 
-    def toggle(node: int) -> None:
-        (network.node_down if network.up.current[node] else network.node_up)(node)
+    def toggle(node: int, resets: bool) -> None:
+        if network.up.current[node]:
+            network.node_down(node, resets=resets)
+        else:
+            network.node_up(node)
 
     for time_s, source, target, size_bytes in sends:
         at(network, time_s, partial(offer, source, target, size_bytes), Tie.COMPUTED)
     for time_s, source in pings:
         peers = np.array([node for node in range(3) if node != source])
         at(network, time_s, partial(network.ping, source, peers), Tie.COMPUTED)
-    for time_s, node in toggles:
-        at(network, time_s, partial(toggle, node))
+    for time_s, node, resets in toggles:
+        at(network, time_s, partial(toggle, node, resets))
     for from_s, lasts_s, alone, direction in splits:
         groups = np.array([alone >> node & 1 for node in range(3)])
         network.split("cut", Cut(Windows([(from_s, from_s + lasts_s)]), groups, direction))
