@@ -17,9 +17,14 @@ INTERVAL_S = 1.0
 
 
 def tables_of(compared: Compared) -> dict[str, list[Line]]:
-    """All tables, by name; the goal's only if there is a world in its scope."""
-    whole = {"goal": goal(compared)} if any(world.is_in_scope for world in compared) else {}
-    return whole | {
+    """All tables, by name; the goal's are of the worlds in its scope, if there are any."""
+    ours = {world: each for world, each in compared.items() if world.is_in_scope}
+    goals = {
+        "goal": goal(ours),
+        "times_by_protocol": _by(ours, _protocol, times),
+        "events_by_protocol": _by(ours, _protocol, events),
+    }
+    return (goals if ours else {}) | {
         "times_by_world": _by(compared, _world, times),
         "events_by_world": _by(compared, _world, events),
         "times": _by(compared, _protocol_and_world, times),
@@ -51,6 +56,10 @@ def fill(page: Path, tables: Mapping[str, list[Line]]) -> None:
     page.write_text(text, encoding="utf-8")
 
 
+def _protocol(world: World) -> str:
+    return world.protocol
+
+
 def _world(world: World) -> str:
     return world.name
 
@@ -60,8 +69,8 @@ def _protocol_and_world(world: World) -> str:
 
 
 def goal(compared: Compared) -> list[Line]:
-    """What the goal asks for, of all worlds in its scope together."""
-    whole = _whole([each for world, each in compared.items() if world.is_in_scope])
+    """What the goal asks for, of all worlds together."""
+    whole = _whole(list(compared.values()))
     asked: dict[str, tuple[str, Callable[[Comparison], str]]] = {
         "round times, median error": ("5 %", lambda one: _percent(_median(one.rounds))),
         "detection times within a heartbeat": ("all", lambda one: _within(one.detections_s)),
@@ -82,7 +91,7 @@ def goal(compared: Compared) -> list[Line]:
 
 def _whole(runs: Sequence[Mapping[str, Comparison]]) -> dict[str, Comparison]:
     """Of several worlds, by transport."""
-    return {name: together([run[name] for run in runs]) for name in runs[0]}
+    return {name: together([run[name] for run in runs]) for name in (runs[0] if runs else ())}
 
 
 def _by(
@@ -94,7 +103,7 @@ def _by(
     groups: dict[str, list[Mapping[str, Comparison]]] = {}
     for world, each in compared.items():
         groups.setdefault(key(world), []).append(each)
-    return [{"world": name} | line(_whole(runs)) for name, runs in groups.items()]
+    return [{"": name} | line(_whole(runs)) for name, runs in groups.items()]
 
 
 def times(runs: Mapping[str, Comparison]) -> Line:

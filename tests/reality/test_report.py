@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.reality.compare import Comparison, Merges
-from tests.reality.report import events, fill, goal, markdown, times
+from tests.reality.report import events, fill, markdown, tables_of, times
 from tests.reality.worlds import every_world
 
 ONE = Comparison(
@@ -44,12 +44,12 @@ def test_what_was_suspected_and_merged_is_counted() -> None:
 def test_the_goal_is_about_worlds_in_its_scope() -> None:
     worlds = every_world()
     found = {worlds["gossip:none:0"]: {"fluid": ONE}, worlds["gossip:loss:0"]: {"fluid": ONE}}
-    assert [line["fluid"] for line in goal(found)] == [
-        "2.0 %",
-        "2 of 3",
-        "75.0 % of 4",
-        "83.3 % of 6",
-    ]
+    tables = tables_of(found)
+    told = [line["fluid"] for line in tables["goal"]]
+    assert told == ["2.0 %", "2 of 3", "75.0 % of 4", "83.3 % of 6"]
+    assert [line["transfers"] for line in tables["times_by_protocol"]] == ["3"]
+    assert [line[""] for line in tables["times"]] == ["gossip:none", "gossip:loss"]
+    assert "goal" not in tables_of({worlds["gossip:loss:0"]: {"fluid": ONE}})
 
 
 def test_a_pages_tables_are_renewed_in_place(tmp_path: Path) -> None:
