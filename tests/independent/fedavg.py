@@ -8,7 +8,6 @@ its deadline, and fails with fewer than half of the updates.
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from tests.independent.naive import TIMEOUT, Described, Message, Naive, Process, Row
 
@@ -43,9 +42,9 @@ class FedAvg:
                 yield world.news(self.server, clients)
                 continue
             self.attempt, self.pending, self.updates = attempt, dict.fromkeys(asked), []
-            orders = [self._order(client, attempt) for client in asked]
-            yield from self._collect(start_s)
-            for order in orders:
+            orders = {client: self._order(client, attempt) for client in asked}
+            yield from self._collect(orders, start_s)
+            for order in orders.values():
                 world.cancel(order)
             number, kind = len(self.updates), "round_failed"
             self.attempt = -1
@@ -65,7 +64,7 @@ class FedAvg:
 
         return world.send(self.server, client, world.of.size, attempt, arrive, fail)
 
-    def _collect(self, start_s: float) -> Process:
+    def _collect(self, orders: dict[int, Message], start_s: float) -> Process:
         over = self.world.after(self.deadline_s, TIMEOUT)
 
         def lost() -> list[int]:
@@ -75,6 +74,7 @@ class FedAvg:
             yield lambda: not self.pending or over() or bool(lost())
             for client in lost():
                 del self.pending[client]
+                self.world.cancel(orders[client])
 
     def _update_arrives(self, update: Message) -> None:
         client, attempt = update.source, update.payload
@@ -128,10 +128,8 @@ class FedAvg:
         world, start_s, server = self.world, self.world.now, self.server
         if world.suspects(client, server):
             return
-        update: Any = self.unreported[client]
-        upload = world.send(
-            client, server, world.of.size, update, self._update_arrives, acknowledged=True
-        )
+        update, size = self.unreported[client], world.of.size
+        upload = world.send(client, server, size, update, self._update_arrives, acknowledged=True)
 
         def hopeless() -> bool:
             return world.lost(client, server, start_s) or self._is_pointless(client)
