@@ -4,6 +4,8 @@
 `volumes` makes slices of it, and `doubts` says what may be wrong with what can be used.
 """
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +15,7 @@ from models.bits.code import required
 from models.tasks.alike import told_apart
 from models.tasks.cohort import Cohort
 from models.tasks.files import FilesSettings
-from models.tasks.nifti.scans import content, scans_at, site_names, split
+from models.tasks.nifti.scans import Scan, content, scans_at, site_names, split
 from models.tasks.nifti.tables import LABEL_MAP, SCANS, assumed, read_label_map
 from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.settings.base import Positive
@@ -88,13 +90,7 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         label_map = read_label_map(Path(self.label_map))
         listed = scans_at(path)
         self.check_unchanged()
-        notes = [
-            *([] if path.is_dir() else assumed(path, SCANS)),
-            *assumed(Path(self.label_map), LABEL_MAP),
-            *told_apart(self.label_map, "structures", label_map.structures, LABEL_MAP),
-            *told_apart(self.scans, "sites", (scan.site for scan in listed), SCANS),
-            *told_apart(self.scans, "subjects", (scan.subject for scan in listed), SCANS),
-        ]
+        notes = self._notes(listed, label_map.structures)
         sites = site_names(listed, clients)
         shares = self.test_fraction, self.validation_fraction
         scans = split(path, listed, *shares, self.drawn_by)
@@ -103,3 +99,14 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         notes += doubts(path, findings)
         notes += unseen(path, found, label_map.structures)
         return Cohort(found, label_map.structures, tuple(notes))
+
+    def _notes(self, listed: Sequence[Scan], structures: Sequence[str]) -> list[str]:
+        """What is to be said of the tables. Raises Refusal if names in them look the same."""
+        scans, label_map = Path(self.scans), Path(self.label_map)
+        return [
+            *([] if os.path.isdir(scans) else assumed(scans, SCANS)),
+            *assumed(label_map, LABEL_MAP),
+            *told_apart(self.label_map, "structures", structures, LABEL_MAP),
+            *told_apart(self.scans, "sites", (scan.site for scan in listed), SCANS),
+            *told_apart(self.scans, "subjects", (scan.subject for scan in listed), SCANS),
+        ]

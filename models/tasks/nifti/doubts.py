@@ -71,7 +71,7 @@ def unseen(source: Path, subjects: Sequence[Subject], structures: Sequence[str])
             name for number, name in numbered if number in known - trained_on
         ],
     }
-    return [f"{source}: {text} {', '.join(names)}" for text, names in said.items() if names]
+    return [f"{source}: {text} {_some(names)}" for text, names in said.items() if names]
 
 
 def _pairs(findings: Sequence[Finding], digests: Sequence[bytes]) -> list[tuple[Finding, Finding]]:
@@ -80,8 +80,12 @@ def _pairs(findings: Sequence[Finding], digests: Sequence[bytes]) -> list[tuple[
 
 def _line(text: str, names: Sequence[str]) -> str:
     number = "one scan is" if len(names) == 1 else f"{len(names)} scans are"
+    return f"{text.format(number)}: {_some(names)}"
+
+
+def _some(names: Sequence[str]) -> str:
     more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return f"{text.format(number)}: {', '.join([*names[:_SHOWN], *more])}"
+    return ", ".join([*names[:_SHOWN], *more])
 
 
 def _named(scan: Scan) -> str:

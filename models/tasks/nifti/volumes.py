@@ -94,10 +94,7 @@ def subjects(
         volume = turned(one.volume(label_map), plane)
         findings.append(_finding(one, volume))
         grid = grid_of(volume, voxel_size_mm, image_size)
-        if grid.shape[0] > _MOST_SLICES:
-            what = f"{one.labels.file}: {grid.shape[0]:,} slices hold structures"
-            allowed = f"voxels so large that {_MOST_SLICES:,} do"
-            raise Refusal(what, allowed, ("task", "voxel_size_mm"))
+        _check_slices(one.labels.file, grid.shape[0])
         if grid.side > largest:
             largest, widest = grid.side, one
         if largest <= image_size:
@@ -109,6 +106,14 @@ def subjects(
         allowed = f"an image_size of {needed}, or larger voxels"
         raise Refusal(what, allowed, ("task", "image_size"))
     return tuple(done), tuple(findings)
+
+
+def _check_slices(file: Path, slices: int) -> None:
+    """Before there are any: memory is had for all of them."""
+    if slices > _MOST_SLICES:
+        what = f"{file}: {slices:,} slices hold structures"
+        allowed = f"voxels so large that {_MOST_SLICES:,} do"
+        raise Refusal(what, allowed, ("task", "voxel_size_mm"))
 
 
 def _subject(one: Opened, slices: Volume, site: int) -> Scanned:
