@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from abc import abstractmethod
 from typing import Self
 
@@ -12,6 +13,11 @@ from models.tasks.settings import TaskSettings
 from sim.record.errors import Refusal
 from sim.record.settings.files import Sha256
 from sim.record.words import bytes_text
+
+
+def reason(error: Exception) -> str:
+    """What a library says of a file, which may quote its bytes, in a short line."""
+    return textwrap.shorten(str(error), 250, placeholder="...") or "damaged"
 
 
 def check_fits(what: str, size_bytes: int, path: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from models.metrics import Target
 from models.tasks.cohort import Split
-from models.tasks.files import check_fits
+from models.tasks.files import check_fits, reason
 from models.tasks.parts import TOLERANCE, Part
 from sim.record.errors import Refusal
 
@@ -90,7 +90,7 @@ def arrays_at(path: Path) -> dict[str, Array]:
     except Refusal:
         raise
     except _DAMAGE as error:
-        raise _refusal(path, f"can't be read ({str(error) or 'damaged'})", _FILE) from None
+        raise _refusal(path, f"can't be read ({reason(error)})", _FILE) from None
     return found
 
 

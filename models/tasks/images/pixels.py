@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from models.tasks.files import check_fits
+from models.tasks.files import check_fits, reason
 from models.tasks.images.files import FOLDER
 from sim.record.errors import Refusal
 
@@ -57,8 +57,8 @@ def _opened(file: Path) -> Image.Image:
         what, allowed = "claims to be huge", f"at most {Image.MAX_IMAGE_PIXELS:,} pixels"
     except _DAMAGE as error:
         # That one says no more than the file's name.
-        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
-        what, allowed = f"can't be read as PNG or JPEG{reason}", "a whole file"
+        why = "" if isinstance(error, UnidentifiedImageError) else f" ({reason(error)})"
+        what, allowed = f"can't be read as PNG or JPEG{why}", "a whole file"
     raise Refusal(f"{file}: {what}", allowed, FOLDER)
 
 

@@ -29,8 +29,9 @@ _LARGEST_WHOLE = 2**53
 _LARGEST = float(np.finfo(np.float32).max)
 _SHOWN, _LONGEST = 8, 60
 _GROUPED = r"[+-]?\d{1,3}(?:[ ,.'\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
-_OTHERWISE = rf"{_GROUPED}|[+-]?\d+,\d+|[+-]?\d+(?:[.,]\d+)?\s*%"
-"""A number with marks between thousands, a decimal comma or a per cent sign."""
+_MARKED = r"[+-]?[$€£]\s?\d[\d.,]*|[+-]?\d[\d.,]*\s?[%$€£]"
+_OTHERWISE = rf"{_GROUPED}|[+-]?\d+,\d+|{_MARKED}"
+"""A number with marks between thousands, a decimal comma, a per cent sign or a currency's."""
 _GLANCE = 1_000
 """Rows that most often tell that a column is none that is looked for."""
 
@@ -81,6 +82,7 @@ class Columns:
         for names, said in (
             (filter(self._is_constant, features), "the same in all rows"),
             (filter(self._numbers_rows, features), "the row's number: features without it?"),
+            (filter(self._is_own, features), "text, another in most rows"),
             (filter(self._tells_label, features), f"as good as the label {self._uses.label!r}"),
         ):
             if found := list(names):
@@ -107,6 +109,10 @@ class Columns:
     def _numbers_rows(self, name: str) -> bool:
         column = self._frame[name]
         return types.is_integer_dtype(column) and bool((column.diff().iloc[1:] == 1).all())
+
+    def _is_own(self, name: str) -> bool:
+        column = self._frame[name]
+        return _is_text(column) and max(_MANY, len(column) // 2) < column.nunique()
 
     def _tells_label(self, name: str) -> bool:
         """Whether who knows it knows the label, and the other way round."""
@@ -204,6 +210,8 @@ class Columns:
 
     def _numbers(self, column: pd.Series[Any], field: str) -> Floats:
         """NaN where one is missing."""
+        if column.dtype == object and _sort(column) == "numbers":
+            column = column.astype(np.float64)  # Whole ones that 64 bits don't hold.
         if not types.is_numeric_dtype(column) or types.is_complex_dtype(column):
             what = f"{shown(column.name)} holds {_sort(column)}"
             raise self._refusal(what, "numbers" if field == "label" else "numbers or text", field)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pandas.errors import ParserError, ParserWarning
 
 from models.tasks.alike import repeated
+from models.tasks.files import reason
 from sim.record.delimited import Dialect, dialect, opened, readable
 from sim.record.errors import Refusal, shown
 
@@ -69,7 +70,7 @@ def _csv(path: Path, words: Collection[str]) -> Rows:
                 low_memory=False,  # else a column's type may change on its way
             )
     except (ParserError, ParserWarning) as error:
-        said = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
+        said = reason(error).removeprefix("Error tokenizing data. C error: ")
         raise refusal(path, f"is no CSV file ({said})", "as many cells in each row") from None
     if len(frame) and frame.iloc[:, -1].isna().any():
         _check_whole(path, how, len(names))
@@ -175,7 +176,7 @@ def _parquet(path: Path) -> pd.DataFrame:
         table.validate(full=True)
         names = table.column_names
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        said = str(error).partition(".")[0]
+        said = reason(error).partition(".")[0]
         raise refusal(path, f"is no Parquet file ({said})", "a whole Parquet file") from None
     _check_once(path, names)
     frame: pd.DataFrame = table.to_pandas(use_threads=False)

@@ -118,6 +118,11 @@ def test_features_are_chosen_and_numbers_may_be_categories(tmp_path: Path) -> No
     assert loaded(path).input_shape == (8,)
 
 
+def test_a_whole_number_may_be_larger_than_64_bits(tmp_path: Path) -> None:
+    path = written(tmp_path, patients(age=replaced(P["age"], 4, 10**23)))
+    assert 2 < loaded(path, features=["age"], test_fraction=0.1).inputs.max() < 10
+
+
 def test_a_constant_or_empty_column_is_no_mistake(tmp_path: Path) -> None:
     path = written(tmp_path, patients(constant=[7] * ROWS, empty=[None] * ROWS))
     task = loaded(path, features=["constant", "empty", "age"])
@@ -336,7 +341,7 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
             f"'cost' is {cost!r} in row 1, and likely a number; allowed: numbers as 1234.5, empty",
             "path",
         )
-        for cost in ("1,234", "1 234.5", "1.234.567,8", "1'234", "12,5", "7 %", "7.5%")
+        for cost in ("1,234", "1 234.5", "1.234.567,8", "1'234", "12,5", "7 %", "7.5%", "€ 5.50")
     ),
     (
         text("age\tcost\till\n1\t1,234\tno\n2\t5,678\tyes\n"),
@@ -663,6 +668,7 @@ def test_true_is_true_in_any_letters(tmp_path: Path) -> None:
             {"label": "age", "target": "number", "metrics": ["mae"]},
             "'years': as good as the label 'age'",
         ),
+        ({"born": [f"{k}.5.1950" for k in range(ROWS)]}, {}, "'born': text, another in most rows"),
         ({"AGE": P["marker"]}, {}, "the columns 'age' and 'AGE' differ in case or width alone, "),
         (
             {"smoker": replaced(P["smoker"], 0, "Never")},
