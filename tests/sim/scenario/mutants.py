@@ -100,7 +100,7 @@ TABLES = {
 }
 """What lies beside the scenarios."""
 
-_LETTERS = (
+_LETTERS: Sequence[str] = (
     *"\"'[]{}:,#&*!|>%@`-?.\\_ \t\r\n0e",
     *("\0", "\x1b", "\x7f", "\x85", "\xa0", "\xad", "\u200b", "\u202e", "\u2028", "\ufeff"),
     *("\N{MINUS SIGN}", "\N{FULLWIDTH DIGIT ONE}", "\N{DEVANAGARI DIGIT ONE}", "e\u0301", "\u5bbd"),
@@ -205,8 +205,8 @@ def _parts(pattern: str, change: Change) -> Change:
         found = list(re.finditer(pattern, text))
         if not found:
             return text
-        start, end = dice.choice(found).span(1)
-        return text[:start] + change(text[start:end], dice) + text[end:]
+        match = dice.choice(found)
+        return text[: match.start(1)] + change(match[1], dice) + text[match.end(1) :]
 
     return changed
 
