@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -128,3 +129,41 @@ def test_streams_that_are_closed_lose_no_result(
     for name in ("scores.parquet", "trace.parquet"):
         assert (tmp_path / "out" / name).read_bytes() == (calm / name).read_bytes()
     assert (tmp_path / "out" / "store" / "scores.jsonl").read_bytes() == b""
+
+
+LEARNS = [
+    *("--set=duration=1 min", "--set=clients.count=3", "--seeds=1"),
+    *("--protocol=braintorrent", "--protocol=fedavg", "--workers=2"),
+]
+ROUNDS = 34
+
+
+@pytest.mark.long
+def test_two_hundred_commands_on_a_busy_machine_end_as_they_should(tmp_path: Path) -> None:
+    """One was once seen to abort when all its work was done: six commands, 34 times."""
+    codes: Counter[tuple[str, int]] = Counter()
+    told: list[str] = []
+
+    def done(*arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "braintorrent", *arguments],
+            env=environment() | {"PYTHONFAULTHANDLER": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    for number in range(ROUNDS):
+        one, several = tmp_path / f"run {number}", tmp_path / f"sweep {number}"
+        vary = "--vary=faults.churn.failure_rate=0 / h,4 / h"
+        for at_once in (
+            [["run", "no_faults", *LEARNS, f"--out={one}"], ["check", "no_faults", "--data"]],
+            [["sweep", "churn", vary, *LEARNS, f"--out={several}"]],
+            [["plot", f"{one}"], ["report", f"{several}"], ["table", f"{several}"]],
+        ):
+            for (name, *_), process in [(each, done(*each)) for each in at_once]:
+                _, said = process.communicate()
+                codes[name, process.returncode] += 1
+                told += [f"{name} {process.returncode}: {said}"] if process.returncode else []
+    assert codes == dict.fromkeys(((name, 0) for name, _ in codes), ROUNDS), "\n".join(told)
+    assert len(codes) == 6

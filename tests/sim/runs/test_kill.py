@@ -1,7 +1,10 @@
 """A sweep that is killed again and again, or its processes are, ends with the bytes, and little
 more than the work, of one that nobody disturbed, and leaves no process behind.
+
+Ten kills in the slow tests, fifty in the long ones.
 """
 
+import itertools
 import os
 import random
 import signal
@@ -16,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from sim.cli.terminal import EXIT_FAILED
+from tests.sim.compute.clusters import Cluster
 from tests.sim.compute.left import children, lives
 from tests.sim.counting import JOURNAL, steps
 
-KILLS = 20
 ROOT = Path(__file__).parents[3]
 # The command line, with workers that note each training.
 PROGRAM = """
@@ -30,6 +33,7 @@ if __name__ == "__main__":
     sim.runs.training.Training = CountingTraining
     sim.cli.main()
 """
+CLUSTER_KILLS = 11
 SWEEP = [
     *("sweep", "churn", "--vary=faults.churn.failure_rate=0 / h,4 / h", "--seeds=2"),
     *("--protocol=braintorrent", "--protocol=fedavg", "--workers=2"),
@@ -37,9 +41,18 @@ SWEEP = [
 ]
 
 
-def started(script: Path, out: Path, journal: Path) -> subprocess.Popen[bytes]:
+def few_or_many(few: int, many: int) -> pytest.MarkDecorator:
+    """How often something is killed."""
+    several = [
+        pytest.param(few, marks=pytest.mark.slow),
+        pytest.param(many, marks=pytest.mark.long),
+    ]
+    return pytest.mark.parametrize("kills", several)
+
+
+def started(script: Path, out: Path, journal: Path, *options: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, str(script), *SWEEP, f"--out={out}"],
+        [sys.executable, str(script), *SWEEP, f"--out={out}", *options],
         env={**os.environ, "PYTHONPATH": str(ROOT), JOURNAL: str(journal)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -97,19 +110,19 @@ def end(program: subprocess.Popen[bytes]) -> None:
     assert program.returncode == 0, said.decode()
 
 
-@pytest.mark.slow
-def test_twenty_kills_cost_little_work_and_change_no_byte(calm: Calm, tmp_path: Path) -> None:
+@few_or_many(4, 15)
+def test_kills_cost_little_work_and_change_no_byte(calm: Calm, tmp_path: Path, kills: int) -> None:
     killed, journal = tmp_path / "killed", tmp_path / "killed.txt"
     draws = random.Random(20)
     finished = 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         program = started(calm.script, killed, journal)
         wait(draws, program, journal)
         finished += program.poll() is not None
         program.send_signal(signal.SIGKILL)
         program.communicate()
         assert left_behind(journal) == []
-    assert finished < KILLS // 2, "the sweep is too short to be killed"
+    assert finished <= kills // 2, "the sweep is too short to be killed"
     end(started(calm.script, killed, journal))
 
     assert tables(killed) == tables(calm.folder)
@@ -127,14 +140,14 @@ def workers(program: int) -> list[int]:
     return [worker for each in server(program) for worker in children(each)]
 
 
-@pytest.mark.slow
+@few_or_many(3, 12)
 @pytest.mark.parametrize("victims", [server, workers])
-def test_twenty_kills_of_its_processes_change_no_byte_either(
-    victims: Callable[[int], list[int]], calm: Calm, tmp_path: Path
+def test_kills_of_its_processes_change_no_byte_either(
+    victims: Callable[[int], list[int]], calm: Calm, tmp_path: Path, kills: int
 ) -> None:
     draws = random.Random(21)
-    kills = number = 0
-    while kills < KILLS:
+    killed = number = 0
+    while killed < kills:
         folder, journal = tmp_path / f"{number}", tmp_path / f"{number}.txt"
         code = None
         # It fails where one operation was hit three times: the same command continues.
@@ -142,13 +155,41 @@ def test_twenty_kills_of_its_processes_change_no_byte_either(
             program = started(calm.script, folder, journal)
             while program.poll() is None:
                 wait(draws, program, journal)
-                kills += kills < KILLS and is_killed(victims(program.pid), draws)
+                killed += killed < kills and is_killed(victims(program.pid), draws)
             _, said = program.communicate()
             code = program.returncode
             assert code in (0, EXIT_FAILED), said.decode()
             assert left_behind(journal) == []
         assert tables(folder) == tables(calm.folder)
         number += 1
+
+
+@pytest.mark.long
+def test_kills_of_a_cluster_s_workers_change_no_byte_either(calm: Calm, tmp_path: Path) -> None:
+    draws, journal = random.Random(22), tmp_path / "journal"
+    cluster = Cluster(tmp_path / "cluster", **{JOURNAL: str(journal)})
+    names = map(str, itertools.count())
+    try:
+        for _ in range(2):
+            cluster.add_worker(next(names))
+        killed = number = 0
+        while killed < CLUSTER_KILLS:
+            folder, code = tmp_path / f"{number}", None
+            while code != 0:
+                program = started(calm.script, folder, journal, f"--scheduler={cluster.address}")
+                while program.poll() is None:
+                    wait(draws, program, journal)
+                    alive = [each.pid for each in cluster.workers.values() if each.poll() is None]
+                    if killed < CLUSTER_KILLS and steps(journal) and is_killed(alive, draws):
+                        killed += 1
+                        cluster.add_worker(next(names))
+                _, said = program.communicate()
+                code = program.returncode
+                assert code in (0, EXIT_FAILED), said.decode()
+            assert tables(folder) == tables(calm.folder)
+            number += 1
+    finally:
+        cluster.end()
 
 
 def wait(draws: random.Random, program: subprocess.Popen[bytes], journal: Path) -> None:
