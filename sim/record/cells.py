@@ -10,7 +10,10 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,
 
 
 class Cell(NamedTuple):
-    """The text of a cell without the quotation marks around it, and its column from 1."""
+    """The text of a cell without the quotation marks around it, and its column from 1.
+
+    That of an empty cell at a line's end is the separator's before it, the last that there is.
+    """
 
     text: str
     column: int
@@ -28,7 +31,8 @@ def cells(line: str, separator: str = ",") -> Iterator[Cell]:
         if plain is not None and plain.lstrip().startswith('"'):
             what = "has a quotation mark that is not closed, or not at the cell's end"
             raise Refusal(what, 'a cell as "a, ""b""", in one line', (position + 1,))
-        yield Cell(quoted.replace('""', '"') if plain is None else plain, position + 1)
+        column = max(1, min(position + 1, len(line)))
+        yield Cell(quoted.replace('""', '"') if plain is None else plain, column)
         position = match.end() + 1
 
 

@@ -191,6 +191,13 @@ def mutant(text: str, dice: Dice) -> str:
     return text
 
 
+def mutant_table(text: str, dice: Dice) -> str:
+    """The same of a table."""
+    for _ in range(dice.choice((1, 1, 2))):
+        text = dice.choice((_letters, _lines, _CELL))(text, dice)
+    return text
+
+
 def extreme(text: str, dice: Dice) -> str:
     """A text with one to three of its numbers at a bound."""
     for _ in range(dice.choice((1, 1, 2, 3))):
@@ -266,6 +273,7 @@ def _at_a_bound(text: str, dice: Dice) -> str:
 
 
 _VALUE = r": +([^\s:{}\[\],#][^:{}\[\],#\n]*)"
+_CELL = _parts(r"([^,\n]+)", _word)
 _NUMBER = _parts(r"[:\[,] *('?[-+.\deE]+(?: ?[A-Za-z/ ]+)?'?)(?=[,\]}\n])", _at_a_bound)
 _WAYS: Sequence[Change] = (
     _letters,
