@@ -85,7 +85,10 @@ def test_what_can_not_be_read(tmp_path: Path, content: str | bytes, line: str) -
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    for file, what in ((tmp_path, "is a folder"), (tmp_path / "rows.csv", "no such file")):
+    for file, what in (
+        (tmp_path, "can.t be read .is a folder."),
+        (tmp_path / "rows.csv", "no such file"),
+    ):
         with pytest.raises(Refusal, match=f"{file}: {what}; allowed: a CSV file"):
             dialect(file, "a CSV file", SETTING)
 
