@@ -21,10 +21,10 @@ test: $(READY) ## the quick tests
 	$(RUN) pytest $(TEST_ARGS)
 
 slow: $(READY) ## the tests that take longer
-	$(RUN) pytest -m slow
+	$(RUN) pytest -m slow $(TEST_ARGS)
 
 slow-all: $(READY) ## those, and the ones that take minutes each (hours)
-	$(RUN) pytest -m "slow or long"
+	$(RUN) pytest -m "slow or long" $(TEST_ARGS)
 
 notebooks: $(READY) ## run the notebooks of analysis/, and what they need
 	$(RUN) pytest --nbmake --nbmake-timeout 900 --durations 3 analysis

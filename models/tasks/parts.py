@@ -129,7 +129,8 @@ def site_names(source: str, parts: Parts, clients: int, note: Tell) -> tuple[str
     sites = {split: np.unique(_sites_of(part)).tolist() for split, part in parts.items()}
     for line in told_apart(source, "sites", itertools.chain(*sites.values()), ("task", "path")):
         note(line)
-    are_numbers = all(name.isdecimal() for name in sites["training"])
+    # Python reads no number of thousands of digits; no site is called so.
+    are_numbers = all(name.isdecimal() and len(name) < 20 for name in sites["training"])
     names = sorted(sites["training"], key=int) if are_numbers else sites["training"]
     for split in ("test", "validation"):
         if unknown := [name for name in sites[split] if name not in names]:
