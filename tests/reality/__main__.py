@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.reality.recorded import keep
 from tests.reality.report import fill, markdown, tables_of, write
-from tests.reality.trial import tried
+from tests.reality.trial import real, tried
 from tests.reality.worlds import every_world
 
 
@@ -20,13 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     worlds = [world for name, world in every.items() if _is_meant(name, asked.only)]
     if not worlds:
         sys.exit(f"no world is called {' or '.join(asked.only)}; allowed: {', '.join(every)}")
-    found = tried(worlds, asked.out / "real", asked.jobs, sys.stderr.write, again=asked.again)
+    folder, tell = asked.out / "real", sys.stderr.write
+    found = tried(worlds, folder, asked.jobs, tell, again=asked.again)
     tables = tables_of(found)
     write(tables, asked.out)
     for name, lines in tables.items():
         print(f"\n{name}\n\n{markdown(lines)}")
     if asked.page:
         fill(asked.page, tables)
+    if asked.keep:
+        keep({str(world): real(world, folder, tell) for world in worlds}, asked.keep)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -54,6 +58,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--page", type=Path, metavar="FILE", help="whose tables are to be these: docs/reality.md"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="for what real processes did, in short"
     )
     parser.add_argument(
         "--jobs",

@@ -36,12 +36,12 @@ def tried(
     folder.mkdir(parents=True, exist_ok=True)
     names = ("", AGAIN) if again else ("",)
     with ThreadPoolExecutor(jobs) as pool:
-        runs = [[pool.submit(_real, each, folder, name, tell) for name in names] for each in worlds]
-        real = [[run.result() for run in each] for each in runs]
-    return {each: _against(each, *rows) for each, rows in zip(worlds, real, strict=True)}
+        runs = [[pool.submit(real, each, folder, tell, name) for name in names] for each in worlds]
+        found = [[run.result() for run in each] for each in runs]
+    return {each: _against(each, *rows) for each, rows in zip(worlds, found, strict=True)}
 
 
-def _real(world: World, folder: Path, name: str, tell: Tell) -> list[TraceRow]:
+def real(world: World, folder: Path, tell: Tell, name: str = "") -> list[TraceRow]:
     """What real processes did, now or in an earlier call; the run of that name."""
     path = folder / f"{str(world).replace(':', '-')}{name and '-'}{name}.jsonl"
     if not path.exists():
