@@ -35,6 +35,7 @@ from sim.cli.terminal import (
     end_with_the_reader,
     have_streams,
     mistakes_reported,
+    output_has_room,
     pipes_may_break,
     say,
     say_how_far,
@@ -60,7 +61,8 @@ def main() -> None:
     """Run the command line; the entry point of `braintorrent`."""
     have_streams()
     end_with_the_reader()
-    app(prog_name="braintorrent")
+    with output_has_room():
+        app(prog_name="braintorrent")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,5 +1,6 @@
 """What commands share: arguments, where they print, and the exit codes."""
 
+import errno
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from sim.record.words import plain_text
 if TYPE_CHECKING:
     from rich.console import Console
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 EXIT_FAILED = 1
 EXIT_MISTAKE = 2
 EXIT_SIGNAL = 128
@@ -158,6 +160,21 @@ def have_streams() -> None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
+
+
+@contextmanager
+def output_has_room() -> Iterator[None]:
+    """Say in a line that standard output can't be written: `braintorrent table FOLDER > /full/x`.
+
+    An error of any other file has its name, or has been told before.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename or error.errno not in _NO_ROOM:
+            raise
+        say(f"standard output cannot be written: {error.strerror}")
+        sys.exit(EXIT_MISTAKE)
 
 
 @contextmanager

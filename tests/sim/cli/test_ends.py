@@ -119,6 +119,7 @@ PIPE = 128 + signal.SIGPIPE
         (">&-", [0]),
         ("2>&-", [0]),
         ("<&- >&- 2>&-", [0]),
+        (">/dev/full", [2]),
     ],
 )
 def test_streams_that_are_closed_lose_no_result(

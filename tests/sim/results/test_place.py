@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.record.errors import ScenarioError
+from sim.record.errors import ScenarioError, shown
 from sim.results import folder as results
 from sim.results.place import check_name, check_writable
 
@@ -15,16 +15,16 @@ ALLOWED = "a folder that is there, or can be made (--out DIR)"
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("x" * 300, f"'{'x' * 56}...: cannot be looked into: File name too long"),
-        ("x/" * 2000, f"'{'x/' * 28}...: cannot be looked into: File name too long"),
-        ("a\0b", r"'a\x00b': is no name of a file"),
-        ("a\udcff", r"'a\udcff': is no name in UTF-8"),
+        ("x" * 300, "cannot be looked into: File name too long"),
+        ("x/" * 2000, "cannot be looked into: File name too long"),
+        ("a\0b", "is no name of a file"),
+        ("a\udcff", "is no name in UTF-8"),
     ],
 )
 def test_a_name_that_no_folder_can_have(name: str, what: str) -> None:
     with pytest.raises(ScenarioError) as error:
         check_name(Path(name))
-    assert str(error.value) == f"--out {what}; allowed: {ALLOWED}"
+    assert str(error.value) == f"--out {shown(str(Path(name)))}: {what}; allowed: {ALLOWED}"
 
 
 def test_what_is_there_or_may_be_is_no_mistake(tmp_path: Path) -> None:
