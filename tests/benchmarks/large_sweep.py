@@ -46,6 +46,7 @@ def scores(protocol: str, seed: int) -> pa.Table:
         texts(["accuracy", "loss"], metric),
         values,
         values > 0.1,
+        values >= 0,
     ]
     return pa.Table.from_arrays(list(map(pa.array, columns)), schema=tables.schema_of(ScoreRow))
 
