@@ -6,6 +6,7 @@ Names that look the same, and the same contents under two names.
 import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from decimal import Decimal
 
 from sim.record.errors import Refusal
 
@@ -70,9 +71,9 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", _seen(name)).casefold()
 
 
-def _number(name: str) -> float | str:
-    """The number that a name is written as, or else the name."""
-    return float(name) if _NUMBER.fullmatch(name) else name
+def _number(name: str) -> Decimal | str:
+    """The number that a name is written as, however long, or else the name."""
+    return Decimal(name) if _NUMBER.fullmatch(name) else name
 
 
 def _is_invisible(character: str) -> bool:

@@ -21,6 +21,8 @@ def opened(path: str | os.PathLike[str]) -> BufferedReader:
 
     Raises OSError, for folders, pipes, sockets and devices as well: `strerror` says what it is.
     """
+    if "\0" in os.fspath(path):  # No file's name holds it, and Python raises ValueError.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
     # Asked first, since to open a device may do something; and without waiting for a pipe's writer.
     check_regular(os.stat(path).st_mode, path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 import tokenize
 import zipfile
@@ -60,9 +61,10 @@ def _refusal(path: Path, what: str, allowed: str) -> Refusal:
 
 def files_at(path: Path) -> list[Path]:
     """The file, or the .npy files of a folder, by name. Raises Refusal if there are none."""
-    if not path.exists():
+    # Path.exists raises an error for a name that is too long, or what nobody may look at.
+    if not os.path.exists(path):
         raise _refusal(path, "no such file or folder", _FILE)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [path]
     try:
         found = sorted(file for file in path.iterdir() if file.suffix == ".npy")
@@ -80,7 +82,7 @@ def arrays_at(path: Path) -> dict[str, Array]:
     an array of Python objects, which would have to be unpickled.
     """
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             found = {
                 file.stem: _mapped(file, 0, file.stat().st_size, file.stem)
                 for file in files_at(path)

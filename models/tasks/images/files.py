@@ -1,6 +1,7 @@
 """Which images a folder holds, as its folders are called, before any of them is opened."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,9 @@ def images_at(folder: Path) -> tuple[Image, ...]:
 
     Raises Refusal for what is no image, and unless all lie as one layout says.
     """
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "no such folder"
+    # Path.is_dir raises an error for a name that is too long, or what nobody may look at.
+    if not os.path.isdir(folder):
+        what = "is a file" if os.path.exists(folder) else "no such folder"
         raise Refusal(f"{folder}: {what}", f"a folder: {_LAYOUT}", FOLDER)
     ends = list(_ends(folder, ()))
     is_split = _tells_splits(folder, ends)
@@ -62,7 +64,7 @@ def _ends(folder: Path, above: _Parts) -> Iterator[tuple[_Parts, bool]]:
         yield above, False
     for entry in entries:
         parts = (*above, entry.name)
-        if not entry.is_dir():
+        if not os.path.isdir(entry):
             _check_file(entry)
             yield parts, True
         elif len(parts) > _DEEPEST:
@@ -84,7 +86,7 @@ def _entries(folder: Path) -> list[Path]:
 def _check_file(file: Path) -> None:
     if file.suffix.lower() not in _ENDINGS:
         raise Refusal(f"{file}: is no image", f"files that end in {', '.join(_ENDINGS)}", FOLDER)
-    if not file.is_file():
+    if not os.path.isfile(file):
         what = "leads nowhere" if file.is_symlink() else "is no file"
         raise Refusal(f"{file}: {what}", "a PNG or JPEG file", FOLDER)
 

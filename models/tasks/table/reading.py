@@ -17,6 +17,7 @@ from pandas.errors import ParserError, ParserWarning
 
 from models.tasks.alike import repeated
 from models.tasks.files import reason
+from sim.record import files
 from sim.record.delimited import Dialect, dialect, opened, readable
 from sim.record.errors import Refusal, shown
 
@@ -162,7 +163,7 @@ def _numbers_again(words: Collection[str], rows: Rows) -> Rows:
             frame[name] = frame[name].map({text: text.lower() == "true" for text in texts})
         elif numbers.notna().all():
             frame[name] = pd.to_numeric(frame[name])
-            if several := repeated(numbers):
+            if several := repeated(pd.to_numeric(texts)):  # exact, however long
                 spelled = " and ".join(shown(texts[place]) for place in several[0])
                 assumed = [*assumed, f"with {spelled} in {shown(name)} as one"]
     return Rows(frame, assumed)
@@ -170,8 +171,10 @@ def _numbers_again(words: Collection[str], rows: Rows) -> Rows:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
+        with files.opened(path) as file:
+            table = pq.ParquetFile(file).read(use_threads=False)
         # Without what pandas may have noted beside the columns: what they are they say themselves.
-        table = pq.ParquetFile(path).read(use_threads=False).replace_schema_metadata()
+        table = table.replace_schema_metadata()
         # Else text that is no UTF-8 shows only where it is used.
         table.validate(full=True)
         names = table.column_names

@@ -55,7 +55,7 @@ def opened(file: Path, allowed: str, setting: tuple[str, ...]) -> BufferedReader
     """
     try:
         return files.opened(file)
-    except (FileNotFoundError, ValueError):  # No file's name holds a null character.
+    except FileNotFoundError:
         raise Refusal(f"{file}: no such file", allowed, setting) from None
     except OSError as error:
         raise Refusal(f"{file}: can't be read ({error.strerror})", allowed, setting) from None

@@ -440,6 +440,8 @@ def labels(place: int, value: float, kind: Any = np.float64) -> npt.NDArray[Any]
 
 MALFORMED: tuple[tuple[Callable[[Path], Path], str, str], ...] = (
     (no_file, "no such file or folder", FILE),
+    (lambda folder: folder / f"{'x' * 300}.npz", "no such file or folder", FILE),
+    (lambda folder: folder / "null\0.npz", "no such file or folder", FILE),
     (text_file, "is no .npz file", FILE),
     (empty_folder, "holds no .npy file", FILE),
     (no_array, r"can't be read \(.*\)", FILE),

@@ -255,3 +255,10 @@ def test_a_name_that_is_no_text_is_a_name(tmp_path: Path) -> None:
     (tmp_path / "cat" / "1.png").rename(tmp_path / "cat" / odd)
     assert found(tmp_path)[0] == (None, None, "cat", odd)
     assert len(content(images_at(tmp_path))) == 64
+
+
+def test_a_name_that_no_folder_can_have_is_that_of_none(tmp_path: Path) -> None:
+    for name in ("x" * 300, "null\0"):
+        with pytest.raises(Refusal) as error:
+            images_at(tmp_path / name)
+        assert error.value.what == f"{tmp_path / name}: no such folder"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,14 @@ def of_bytes(folder: Path) -> Path:
     return folder / "patients.parquet"
 
 
+def odd(make: Callable[[Path], None], name: str) -> Callable[[Path], Path]:
+    def made(folder: Path) -> Path:
+        make(folder / name)
+        return folder / name
+
+    return made
+
+
 MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] = (
     # the file
     (lambda folder: folder / "patients.csv", {}, "no such file", "path"),
@@ -323,6 +332,14 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
         "path",
     ),
     (text("nothing", "patients.parquet"), {}, r"is no Parquet file \(.*\)", "path"),
+    *(
+        (in_its_place, {}, rf"can't be read \(is a {kind}\)", "path")
+        for name in ("patients.csv", "patients.parquet")
+        for kind, make in (("folder", os.mkdir), ("pipe", os.mkfifo))
+        for in_its_place in (odd(make, name),)
+    ),
+    (lambda folder: folder / "null\0.csv", {}, "no such file", "path"),
+    (lambda folder: folder / "null\0.parquet", {}, "no such file", "path"),
     (cut_off, {}, r"is no Parquet file \(.*\); allowed: a whole Parquet file", "path"),
     (edited(b"smoker", b"smok\xffr"), {}, r"is no Parquet file \(.*\)", "path"),
     (of_bytes, {}, r"is no Parquet file \(.*UTF8.*\)", "path"),
@@ -698,6 +715,16 @@ def test_what_is_doubtful_is_said(
     path, said = written(tmp_path, patients(**changes)), list[str]()
     settings(path, **more).read(lambda line: None, said.append)
     assert len(said) == 1 and said[0].startswith(f"{path}: {note}")
+
+
+@pytest.mark.parametrize("digits", [17, 22, 400])
+def test_long_numbers_are_told_apart(tmp_path: Path, digits: int) -> None:
+    sites = [f"{10 ** (digits - 1) + row % 2}" for row in range(ROWS)]
+    path, said = written(tmp_path, patients(hospital=sites)), list[str]()
+    parts = settings(path, site="hospital", partition=None).read(lambda line: None, said.append)
+    found = parts["training"].sites
+    assert found is not None and found.tolist() == sites
+    assert said == []
 
 
 def test_a_plain_table_has_nothing_doubtful(tmp_path: Path) -> None:
