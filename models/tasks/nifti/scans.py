@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.bits import generator
-from models.tasks.cohort import Split
+from models.tasks.cohort import SPLITS, Split, split_named
 from models.tasks.nifti.tables import LABEL_MAP, SCANS, Columns, Row, table
-from sim.record.errors import Refusal
+from sim.record.errors import Refusal, shown
 from sim.record.settings.files import file_digest
 
 # Ages are for the user's own records; nothing here depends on them.
 _COLUMNS = Columns(("site", "subject", "image", "labels"), optional=("age", "split"))
-_SPLITS: dict[str, Split] = {"train": "training", "validation": "validation", "test": "test"}
-"""What a table may write."""
 _LAYOUT = "a CSV file, or a folder SITE/SUBJECT with an image.nii.gz and a labels.nii.gz each"
 _ENDINGS = (".nii", ".nii.gz", ".mgh", ".mgz")
 
@@ -66,12 +64,12 @@ def _in_table(file: Path) -> list[Scan]:
 
 
 def _split(row: Row) -> Split | None:
-    split = row.cells.get("split")
-    if split is None:
+    word = row.cells.get("split")
+    if word is None:
         return None
-    if split not in _SPLITS:
-        raise Refusal(f"{row.place}: split is {split!r}", ", ".join(_SPLITS), SCANS)
-    return _SPLITS[split]
+    if (split := split_named(word)) is None:
+        raise Refusal(f"{row.place}: split is {shown(word)}", ", ".join(SPLITS), SCANS)
+    return split
 
 
 def _in_folder(folder: Path) -> list[Scan]:

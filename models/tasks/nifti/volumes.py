@@ -140,7 +140,9 @@ def _finding(one: Opened, volume: Volume) -> Finding:
 
 
 def _digest(voxels: npt.NDArray[Any]) -> bytes:
-    return hashlib.sha256(repr(voxels.shape).encode() + voxels.data).digest()
+    found = hashlib.sha256(repr(voxels.shape).encode())
+    found.update(voxels.data)
+    return found.digest()
 
 
 @dataclass(frozen=True)

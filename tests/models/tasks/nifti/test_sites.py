@@ -93,7 +93,7 @@ def test_a_folder_becomes_subjects_with_all_their_slices(tmp_path: Path) -> None
     assert all(len(subject.labels) == slices for subject in cohort.subjects)
 
 
-@pytest.mark.parametrize("named", ["train", "validation"])
+@pytest.mark.parametrize("named", ["train", "validation", "Training", "val"])
 def test_a_table_says_who_is_held_out_whatever_its_order(tmp_path: Path, named: str) -> None:
     write_sites(tmp_path, {"alpha": 2, "beta": 2})
     splits = {"beta-0": "train", "alpha-1": "train", "beta-1": named, "alpha-0": "test"}
@@ -107,7 +107,7 @@ def test_a_table_says_who_is_held_out_whatever_its_order(tmp_path: Path, named: 
     subjects = loaded(tmp_path / "scans.csv", clients=2).subjects
     assert [subject.name for subject in subjects] == ["alpha-0", "alpha-1", "beta-0", "beta-1"]
     found = [subject.split for subject in subjects]
-    if named == "validation":
+    if named.startswith("val"):
         assert found == ["test", "training", "training", "validation"]
     else:  # One of beta's is drawn; alpha has none to spare.
         assert found[:2] == ["test", "training"] and sorted(found[2:]) == ["training", "validation"]
