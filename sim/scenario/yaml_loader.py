@@ -183,7 +183,7 @@ def _check_printable(text: str, source: str) -> None:
     before = LINE_END.split(text[: found.start()])
     place = Place(source, len(before), len(before[-1]) + 1)
     what = f"unprintable character U+{ord(found[0]):04X}"
-    raise scenario_error(place, (), what, "printable text") from None
+    raise scenario_error(place, (), what, "printable text")
 
 
 class _Places:
