@@ -188,9 +188,11 @@ def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sim.record.code.source._MOST_FILES", 3)
     assert refusal("pkg").startswith("--code pkg: holds more than 3 Python files")
     monkeypatch.setattr("sim.record.code.source._MOST_FILES", 10)
-    monkeypatch.setattr("sim.record.code.source._MOST_BYTES", 3)
-    write(pkg__m0="x = 1")
-    assert refusal("pkg").startswith("--code pkg: code of more than 3 characters")
+    monkeypatch.setattr("sim.record.code.source._MOST_BYTES", 5)
+    write(pkg__m0="x = 12")
+    assert refusal("pkg").startswith("--code pkg/m0.py: code of more than 5 characters")
+    write(pkg__m0="x=1", pkg__m1="y=2")
+    assert refusal("pkg").startswith("--code pkg: code of more than 5 characters")
 
 
 def test_what_vanishes_while_it_is_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
