@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,11 +89,15 @@ def damaged(path: Path, what: str = "is not what was written") -> DamagedError:
 
 
 def again(folder: Path) -> str:
-    """The command that goes on in a result folder; of a sweep's point, in the sweep's."""
+    """The shell command that goes on in a result folder; of a sweep's point, in the sweep's."""
     home = folder.parent.parent if folder.parent.name == RUNS_FOLDER else folder
     if not (home / SWEEP_FILE).exists():
-        return f"braintorrent run {folder / SCENARIO_FILE} --out {folder}"
-    return f"braintorrent sweep {home / SWEEP_FILE} --out {home}"
+        return _command("run", folder / SCENARIO_FILE, folder)
+    return _command("sweep", home / SWEEP_FILE, home)
+
+
+def _command(name: str, scenario: Path, folder: Path) -> str:
+    return shlex.join(["braintorrent", name, str(scenario), "--out", str(folder)])
 
 
 @contextmanager

@@ -98,12 +98,13 @@ def test_a_sweep_stopped_while_it_claimed_its_folders_loads(tmp_path: Path) -> N
 
 
 def test_a_run_that_has_not_finished_is_refused(tmp_path: Path) -> None:
-    (write_run(tmp_path, described()) / "run.json").unlink()
+    folder = write_run(tmp_path / "my runs", described())
+    (folder / "run.json").unlink()
     with pytest.raises(ResultError) as error:
-        load(tmp_path)
+        load(folder)
     assert str(error.value) == (
-        f"{tmp_path}: is not finished: its folder has no run.json; allowed: to continue it: "
-        f"braintorrent run {tmp_path / 'scenario.yaml'} --out {tmp_path}"
+        f"{folder}: is not finished: its folder has no run.json; allowed: to continue it: "
+        f"braintorrent run '{folder / 'scenario.yaml'}' --out '{folder}'"
     )
 
 
