@@ -154,7 +154,7 @@ def _meant(unit: str, base: str) -> str | None:
     """The unit of `base` that is likely meant by another one, or by one that is none."""
     plain = re.sub(r"\s*(\bper\b|/)\s*", "/", unit)
     plain = re.sub(r"(?<=[A-Za-z])ps$", "/s", plain)  # Mbps
-    plain = re.sub(r"^([kKmMgG]?)b(?=/|$)", r"\1bit", plain)
+    plain = re.sub(r"^([kKmMgGtT]?)b(?=/|$)", r"\1bit", plain)
     per = f"{plain}/s" if base == "B/s" else f"/ {plain}" if base.startswith("1/") else plain
     candidates = [plain, per, *(_ABBREVIATED.get(one.casefold(), one) for one in (plain, per))]
     spelt = {_folded(one): one for one in _USUAL[base]}

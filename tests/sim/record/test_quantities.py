@@ -142,6 +142,7 @@ def test_what_is_no_duration_is_refused(value: object, complaint: str) -> None:
         (RATE, "2", "'2' needs a unit; allowed: / s, / min, / h, / d, e.g. '2 / h'"),
         (SIZE, "1 mB", "did you mean '1 MB'"),
         (SIZE, "1 Mb", "did you mean '1 Mbit'"),
+        (SIZE, "1 Tb", "did you mean '1 Tbit'"),
         (SIZE, "1 Bs", "not a unit"),
         (SIZE, 14, "14 needs a unit; allowed: B, kB, MB, GB, TB, e.g. '14 MB'"),
     ],
