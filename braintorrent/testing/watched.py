@@ -27,7 +27,7 @@ from sim.world import Clock, Network, Node, Transfer, World
 
 MOST_AT_ONCE = 20_000
 """Events at one instant: far above what any of these worlds needs."""
-SECRETS = ("up", "starts", "started_s", "ended_s", "_open", "_cuts", "_degraded")
+SECRETS = ("up", "starts", "started_s", "ended_s", "_silent", "_open", "_cuts", "_degraded")
 """What the network knows of the nodes' lives, and of what stands between them."""
 _WORLD = ("sim.world.", "sim.faults.", "sim.runs.", "sim.compute.", "braintorrent.testing.")
 Ints = npt.NDArray[np.int64]

@@ -29,7 +29,7 @@ from sim.world.clock import Clock, Tie
 from sim.world.detection import Detector, FailureDetection, NoDetection
 from sim.world.links.flows import Flow, flows_on
 from sim.world.links.windows import Cut, Degraded, Windows
-from sim.world.medium import Ints, LossCause, Medium, Wiring
+from sim.world.medium import Flags, Ints, LossCause, Medium, Wiring
 from sim.world.pings import Ping
 from sim.world.random_streams import Streams
 from sim.world.trace import Trace
@@ -99,6 +99,7 @@ class Network(Medium):
         self._open: list[dict[Transfer, None]] = [{} for _ in wiring.names]
         self._under_way = 0
         self._unheard: list[dict[Transfer, None]] = [{} for _ in wiring.names]
+        self._silent: Flags = np.zeros(len(wiring.names), dtype=np.bool_)
         self._pings: dict[Ping, None] = {}
         self.detector: Detector = (detection or NoDetection(kind="none")).detector(self)
 
@@ -272,11 +273,13 @@ class Network(Medium):
         """When the host of a process that has ended has told the other end.
 
         Of what begins after that the sender tries again: else who sends anew when it is refused
-        would do so without end where messages take no time.
+        would do so without end where messages take no time. Never if the host has crashed since.
         """
         ended_s = float(self.ended_s[gone])
         if transfer.start_s < ended_s:
             return self._there_s(gone, other, ended_s)
+        if self._silent[gone]:
+            return math.inf
         there_s = self._there_s(gone, other, self.clock.now)
         return max(there_s, transfer.start_s + timeout_s(self._round_trip_s(gone, other)))
 
@@ -359,6 +362,10 @@ class Network(Medium):
             ping.end("receiver_down")
         self.detector.node_down(index)
 
+    def host_down(self, index: int) -> None:
+        """The host of a node that is down crashes, too, and refuses nothing until that is back."""
+        self._silent[index] = True
+
     def node_absent(self, index: int) -> None:
         """The node has not joined: nobody has heard of it, and it wasn't up before the start."""
         self.up.begin(index, 0)
@@ -376,7 +383,7 @@ class Network(Medium):
         self.joined_s[index] = min(self.joined_s[index], now)
         self.up.change(index, now, 1)
         self.starts.change(index, now, int(self.starts.current[index]) + 1)
-        self.started_s[index] = now
+        self.started_s[index], self._silent[index] = now, False
         unheard, self._unheard[index] = self._unheard[index], {}
         for transfer in unheard:
             there_s = self._there_s(index, transfer.other_end(index), now)

@@ -145,6 +145,8 @@ class Node:
         """
         if self.up:
             self.trace.record(self.clock.now, self.name, "crash", cause=fault)
+        elif not resets:
+            self.network.host_down(self.index)
         self._go_down(fault, resets=resets)
         if loses_storage and self.is_member:
             initial, lost = self.lineage.initial(), self.storage

@@ -57,6 +57,19 @@ def test_gossip_pushes_again_to_a_process_that_ended(of: str, tries: list[float]
     assert lost[: len(tries)] == pytest.approx(tries) and len(lost) - len(tries) in (0, 1)
 
 
+def test_a_host_that_crashes_after_its_process_falls_silent() -> None:
+    # The push at 8 s is refused by the next period as long as the host is up; else it is under way.
+    crash = {"kind": "crash", "node": "client_1", "at": "6 s"}
+    for faults, tries in (({}, 2), ({"blow": crash}, 1), ({"blow": crash | {"of": "process"}}, 2)):
+        kill = crash | {"at": "4.75 s", "of": "process"}
+        played = play(
+            "gossip", {"period": "4 s"}, until_s=16.0, latency_s=0.25, round_s=[2.0, 4.0],
+            faults={"kill": kill, **faults},
+        )  # fmt: skip
+        lost = [time_s for time_s, node, _ in played.of("transfer_lost") if node == "client_0"]
+        assert len([time_s for time_s in lost if time_s > 6.0]) == tries
+
+
 @pytest.mark.parametrize("of", ["process", "host"])
 def test_standby_leads_when_the_detector_says_so(of: str) -> None:
     # A reset is no suspicion: a leader whose process has ended may be back at once.

@@ -286,6 +286,22 @@ def test_host_that_crashes_after_its_process_did_resets_nothing() -> None:
     assert told[0].at_s == [35.0]
 
 
+@pytest.mark.parametrize("size", [0, 64])
+def test_host_that_crashes_while_its_process_is_down_refuses_nothing(size: int) -> None:
+    network = tiny.network(0.25, [16.0, 16.0])
+    told = []
+    at(network, 2.0, lambda: network.node_down(1, resets=True))
+    at(network, 3.0, lambda: told.append(Told(network, size)))
+    at(network, 4.0, lambda: network.host_down(1))
+    at(network, 5.0, lambda: told.append(Told(network, size)))
+    # Once it is back its process may end alone again.
+    at(network, 40.0, lambda: network.node_up(1))
+    at(network, 41.0, lambda: network.node_down(1, resets=True))
+    at(network, 42.0, lambda: told.append(Told(network, size)))
+    tiny.run(network.clock, 100.0)
+    assert [one.at_s for one in told] == [[3.7], [35.0], [42.7]]
+
+
 @pytest.mark.parametrize("detection", [NoDetection(kind="none"), Heartbeat()])
 def test_reset_ends_waits_and_raises_no_suspicion(detection: FailureDetection) -> None:
     network = tiny.network(0.25, [16.0, 16.0, 16.0], detection=detection)
