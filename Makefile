@@ -1,7 +1,7 @@
 # Relative paths only, and modules rather than scripts where a module can be run: a path with a
 # space in it must work.
 PYTHON ?= python3
-TEST_ARGS ?= -n auto
+TEST_ARGS ?= -n auto -rs
 
 VENV := .venv
 RUN := $(VENV)/bin/python -m

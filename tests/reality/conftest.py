@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.reality.alone import alone
 from tests.reality.network.hosts import PRIORITY
 from tests.reality.network.namespace import missing
 
@@ -17,7 +18,14 @@ def namespaces() -> None:
 
 
 @pytest.fixture
-def punctual(namespaces: None) -> Iterator[None]:
+def undisturbed(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No other test of times runs meanwhile."""
+    with alone(tmp_path_factory):
+        yield
+
+
+@pytest.fixture
+def punctual(undisturbed: None) -> Iterator[None]:
     """The test isn't kept waiting by what else runs on the machine, as hosts' processes aren't."""
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))

@@ -42,7 +42,7 @@ def test_runs_of_before_are_as_the_simulator_says(transport: str, off: float) ->
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("namespaces")
+@pytest.mark.usefixtures("undisturbed")
 def test_a_sample_does_as_the_simulator_says(tmp_path: Path) -> None:
     worlds = every_world()
     found = played(tmp_path, [worlds[name] for name in SAMPLE], len(SAMPLE))
@@ -54,7 +54,7 @@ def test_a_sample_does_as_the_simulator_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("namespaces")
+@pytest.mark.usefixtures("undisturbed")
 def test_all_worlds_in_scope_do_as_the_simulator_says(tmp_path: Path) -> None:
     worlds = [world for world in every_world().values() if world.is_in_scope]
     found = played(tmp_path, worlds, 4)

@@ -2,15 +2,35 @@
 
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import NamedTuple, ParamSpec
+
+import pytest
 
 from tests.reality.network.hosts import Hosts
 
 PORT = 5000
+TRIES = 3
 HEADERS_BYTES = 28
 """Of IP and UDP."""
+
+
+Arguments = ParamSpec("Arguments")
+
+
+def in_time(test: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Try it again: what is wrong is so each time, what the machine is late with isn't."""
+
+    @wraps(test)
+    def tried(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        for _ in range(1, TRIES):
+            with suppress(AssertionError, pytest.fail.Exception):
+                return test(*args, **kwargs)
+        test(*args, **kwargs)
+
+    return tried
 
 
 class Came(NamedTuple):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -76,10 +77,14 @@ def namespace(address: str, everyone: str) -> Namespace:
         for name, value in SYSCTLS.items():
             Path("/proc/sys/net", name).write_text(value)
         tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        device = struct.pack("16sH22x", DEVICE.encode(), _IFF_TUN | _IFF_NO_PI)
-        fcntl.ioctl(tun, _TUNSETIFF, device)
-        _configure(address, everyone)
-        return Namespace(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC), tun)
+        with ExitStack() as failed:
+            failed.callback(os.close, tun)
+            device = struct.pack("16sH22x", DEVICE.encode(), _IFF_TUN | _IFF_NO_PI)
+            fcntl.ioctl(tun, _TUNSETIFF, device)
+            _configure(address, everyone)
+            network = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            failed.pop_all()
+        return Namespace(network, tun)
 
     return _apart(make)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.reality.network.hosts import Hosts, Link
-from tests.reality.network.lines import PORT, connection, datagrams
+from tests.reality.network.lines import PORT, connection, datagrams, in_time
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
@@ -79,8 +79,8 @@ def test_nothing_is_left_behind(fails: bool) -> None:
     except LookupError:
         assert fails
     assert process is not None and process.returncode == -signal.SIGKILL
-    assert open_files() == before
-    assert children(os.getpid()) == ours
+    assert not set(open_files()) - set(before)
+    assert not set(children(os.getpid())) - set(ours)
 
 
 def test_nothing_outlives_an_owner_that_was_killed() -> None:
@@ -113,6 +113,7 @@ def connected(
 
 
 @pytest.mark.usefixtures("punctual")
+@in_time
 def test_the_crash_of_a_process_is_heard_one_latency_later() -> None:
     with Hosts(LINKS, 0.02) as hosts, hosts.socket_on("b", socket.SOCK_STREAM) as listener:
         process, peer = connected(hosts, listener)
@@ -122,12 +123,13 @@ def test_the_crash_of_a_process_is_heard_one_latency_later() -> None:
             assert peer.recv(1) == b""  # The kernel says that it is closed.
             assert 0.02 <= time.monotonic() - at_s < 0.05
             peer.send(b"who is there")
-            time.sleep(0.05)
+            time.sleep(0.1)
             with pytest.raises(ConnectionError):  # Nobody: a reset.
                 peer.send(b"?")
 
 
 @pytest.mark.usefixtures("punctual")
+@in_time
 def test_the_crash_of_a_host_is_not_heard_until_it_is_back() -> None:
     with Hosts(LINKS, 0.02) as hosts, hosts.socket_on("b", socket.SOCK_STREAM) as listener:
         process, peer = connected(hosts, listener)
@@ -148,8 +150,9 @@ def test_the_crash_of_a_host_is_not_heard_until_it_is_back() -> None:
 
 
 def test_a_switch_that_has_ended_is_said() -> None:
+    others = children(os.getpid())
     with Hosts(LINKS, 0.01) as hosts:
-        (switch,) = children(os.getpid())
+        (switch,) = set(children(os.getpid())) - set(others)
         os.kill(switch, signal.SIGKILL)
         with pytest.raises((RuntimeError, BrokenPipeError, ConnectionResetError)):
             hosts.report()

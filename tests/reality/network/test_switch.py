@@ -8,7 +8,7 @@ import pytest
 from pytest import approx
 
 from tests.reality.network.hosts import Hosts, Link
-from tests.reality.network.lines import Came, connection, datagrams
+from tests.reality.network.lines import Came, connection, datagrams, in_time
 
 pytestmark = pytest.mark.usefixtures("punctual")
 
@@ -26,6 +26,7 @@ def numbers(came: list[Came]) -> list[int]:
     return [each.number for each in came]
 
 
+@in_time
 def test_a_packet_takes_its_pairs_delay_and_its_time_on_both_lines() -> None:
     links = {"a": Link(5e5, 1e8), "b": Link(1e8, 2.5e5)}
     with Hosts(links, [[0, 0.03], [0.01, 0]]) as hosts:
@@ -43,6 +44,7 @@ def test_a_packet_takes_its_pairs_delay_and_its_time_on_both_lines() -> None:
 
 
 @pytest.mark.parametrize("link", [Link(2.5e5, 1e8), Link(1e8, 2.5e5)])
+@in_time
 def test_a_burst_comes_at_the_rate_of_the_slower_line(link: Link) -> None:
     with Hosts({"a": link, "b": link}, 0.001) as hosts:
         with datagrams(hosts, "a", "b") as line:
@@ -61,6 +63,7 @@ def test_a_burst_comes_at_the_rate_of_the_slower_line(link: Link) -> None:
     assert delays_s(slow)[0] - delays_s(came)[0] == approx(0.02 + FULL / 2.5e5, abs=NEAR_S)
 
 
+@in_time
 def test_tcp_gets_what_its_headers_leave_of_a_line() -> None:
     marks = {}
     there = 0
@@ -98,6 +101,7 @@ def test_a_seed_decides_which_packets_are_lost_at_the_rate_that_was_asked_for() 
     assert lost(1) == first != lost(2)
 
 
+@in_time
 def test_a_cut_parts_groups_and_lets_through_what_is_on_its_way() -> None:
     with Hosts({"a": FAST, "b": FAST, "c": FAST}, 0.02) as hosts:
         with datagrams(hosts, "a", "b") as apart, datagrams(hosts, "a", "c") as together:
@@ -114,6 +118,7 @@ def test_a_cut_parts_groups_and_lets_through_what_is_on_its_way() -> None:
         assert hosts.report().dropped == {"cut": 1}
 
 
+@in_time
 def test_silence_drops_what_waits_and_what_comes_and_keeps_what_has_left() -> None:
     # A packet takes 0.1 s on a's uplink.
     with Hosts({"a": Link(15e3, 1e8), "b": FAST}, 0.02) as hosts:
@@ -140,6 +145,7 @@ def test_silence_drops_what_waits_and_what_comes_and_keeps_what_has_left() -> No
         ({"a": FAST, "b": Link(1e8, 2e5)}, "downlink full"),
     ],
 )
+@in_time
 def test_a_full_queue_drops_what_comes_last(links: dict[str, Link], where: str) -> None:
     with Hosts(links, 0.001) as hosts, datagrams(hosts, "a", "b") as line:
         for _ in range(30):
@@ -148,6 +154,7 @@ def test_a_full_queue_drops_what_comes_last(links: dict[str, Link], where: str) 
         assert hosts.report().dropped == {where: 10}
 
 
+@in_time
 def test_a_queue_is_as_long_as_bandwidth_times_the_longest_round_trip() -> None:
     # 1e6 B/s x 0.06 s are 40 packets.
     delays = [[0, 0.01, 0.04], [0.01, 0, 0.01], [0.02, 0.01, 0]]
@@ -160,6 +167,7 @@ def test_a_queue_is_as_long_as_bandwidth_times_the_longest_round_trip() -> None:
     assert 40 <= len(came) <= 45
 
 
+@in_time
 def test_the_report_says_how_late_packets_came_out() -> None:
     with Hosts({"a": FAST, "b": FAST}, 0.01) as hosts, datagrams(hosts, "a", "b") as line:
         assert hosts.report().delivered == 0

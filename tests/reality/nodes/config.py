@@ -60,6 +60,11 @@ class Config:
     `ask_of`: by number of attempts so far, whom a node that is back prefers to ask, in order.
     """
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the node's process has started, in this life or an earlier one."""
+        return Path(self.storage).exists()
+
     def save(self, path: Path) -> None:
         """Write it where a node reads it: `python -m tests.reality.nodes PATH`."""
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")

@@ -147,6 +147,9 @@ def _played(worlds: dict[str, World], folder: Path) -> dict[str, list[Line]]:
             (folder / name).mkdir()
             running[name] = Played(world, number, folder / name, start_at)
             stack.callback(running[name].kill)
+        _sleep_until(start_at)
+        if not all(config.is_there for each in running.values() for config in each.configs):
+            raise Late
         _sleep_until(start_at + KILLED_S)
         for each in running.values():
             each.struck.send_signal(each.world.strike)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.reality.alone import alone
 from tests.reality.nodes.loopback import BACK_S, CONFIG, END_S, KILLED_S, Late, Line, World, played
 from tests.reality.nodes.node import Node
 from tests.reality.nodes.protocols import protocol
@@ -47,7 +48,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Line]]:
     try:
-        return played(WORLDS, tmp_path_factory.mktemp("nodes"))
+        with alone(tmp_path_factory):
+            return played(WORLDS, tmp_path_factory.mktemp("nodes"))
     except Late as late:
         pytest.skip(str(late))
 

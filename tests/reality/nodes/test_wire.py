@@ -111,7 +111,9 @@ def test_end_of_a_process_is_told_and_that_of_a_call_is_not() -> None:
             assert await both.one.call("client_1", "next") is not None
             assert both.ended == []
             both.one.close()  # As its host does when it ends.
-            await asyncio.sleep(0.05)
+            async with asyncio.timeout(5):
+                while not both.ended:
+                    await asyncio.sleep(0.01)
             assert both.ended == ["client_0"]
 
     asyncio.run(play())

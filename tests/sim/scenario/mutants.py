@@ -1,7 +1,7 @@
 """Scenarios with something wrong in them, by chance, and others with numbers at their bounds.
 
 Their text is hurt as by a hand that slips (letters, words, lines), or a value is replaced by one of
-another sort or size. A dice's seed gives the same ones for ever.
+another sort or size. A dice's seed gives the same ones, while the texts are the same.
 """
 
 import random

@@ -13,6 +13,7 @@ from tests.models.tasks.nifti import fuzz
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="bounds memory as Linux does")
 def test_nothing_but_a_message_comes_of_odd_files() -> None:
     # In a process of its own, which may be had no more memory, and says nothing besides.
     command = [sys.executable, "-W", "error", "-m", fuzz.__name__, "--number=5000", "--seed=18"]
