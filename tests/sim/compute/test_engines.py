@@ -255,6 +255,7 @@ def test_a_worker_reads_no_operation_before_the_plane_has_entered_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "brought.py").write_text("from enum import Enum\nSpec = Enum('Spec', 'ONLY')\n")
+    (tmp_path / "s").mkdir()
 
     async def scene() -> None:
         store = memory()

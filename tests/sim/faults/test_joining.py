@@ -200,12 +200,12 @@ def test_who_leaves_while_it_is_down_cannot_say_so() -> None:
 
 def test_what_is_sent_before_the_word_is_there_is_lost_with_it() -> None:
     # The server opens its round at 4.5, of which client 1 leaves at 4.375; the order would arrive
-    # at 4.75, and that nobody will ever answer it is known at 4.625.
+    # at 4.75, and is broken off at 4.625, when it is known that nobody will ever answer it.
     faults = {"new": late("2 s"), "end": gone("4.375 s")}
     played = served(9.5, faults, failure_detection=NONE)
     assert rounds(played) == [(0.0, 4.5, 1, 1), (4.5, 9.0, 2, 1)]
-    lost = [(row.time_s, row.peer, row.cause) for row in rows(played, "transfer_lost")]
-    assert lost == [(4.5, "client_1", "receiver_down")]
+    lost = [(row.time_s, row.duration_s, row.cause) for row in rows(played, "transfer_lost")]
+    assert lost == [(4.5, 0.125, "abandoned")]
 
 
 def test_who_has_left_keeps_what_it_has_stored() -> None:
