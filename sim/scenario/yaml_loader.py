@@ -143,8 +143,6 @@ def read_text(path: FilePath, largest_bytes: int = LARGEST_BYTES) -> str:
         what = "is a folder"
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-    except ValueError:
-        what = "is no file name"
     raise scenario_error(Place(str(path)), (), what, allowed)
 
 
