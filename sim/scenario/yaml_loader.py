@@ -125,7 +125,7 @@ def scalar(text: str) -> bool | int | float | str | None:
 
 def read_text(path: FilePath, largest_bytes: int = LARGEST_BYTES) -> str:
     """The text of a user's file; ScenarioError if it is missing, too large or no UTF-8 text."""
-    what, allowed = "", "a readable text file"
+    what, allowed, place = "", "a readable text file", Place(str(path))
     try:
         with opened(path) as file:
             raw = file.read(largest_bytes + 1)
@@ -135,15 +135,17 @@ def read_text(path: FilePath, largest_bytes: int = LARGEST_BYTES) -> str:
             what = "is a binary file"
         else:
             return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        what = "is a binary file"
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8-sig").split("\n")
+        place = Place(str(path), len(before), 1 + len(before[-1]))
+        what, allowed = f"is no text in UTF-8, by byte 0x{error.object[error.start]:02x}", "UTF-8"
     except FileNotFoundError:
         what = "no such file"
     except IsADirectoryError:
         what = "is a folder"
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-    raise scenario_error(Place(str(path)), (), what, allowed)
+    raise scenario_error(place, (), what, allowed)
 
 
 def parse(text: str, source: str) -> Document:

@@ -76,7 +76,7 @@ FILES = [
     (b"", "1:1: (top): file is empty"),
     (b"# only a comment\n", "2:1: (top): file is empty"),
     (b"\x89PNG\r\n\x00\x1a", "1:1: (top): is a binary file"),
-    (b"name: \xff\xfe", "1:1: (top): is a binary file"),
+    (b"name: a\n# \xc3\xa4: M\xfcnchen", "2:7: (top): is no text in UTF-8, by byte 0xfc; allowed"),
     (b"# " + b"x" * 10_000_000, "1:1: (top): file is too large; allowed: up to 1000000 bytes"),
     (b"just text\n", "1:1: (top): is not a scenario; allowed: a mapping"),
     (b"- a\n- b\n", "1:1: (top): is not a scenario; allowed: a mapping"),
