@@ -190,12 +190,14 @@ def _called(label: int, classes: Sequence[str]) -> str:
 
 
 def doubts(source: str, parts: Parts) -> Iterator[str]:
-    """Say, with examples, how many held-out samples are trained on as well, and how many images
-    are of two classes at once.
+    """Say, with examples, which classes have one sample alone, how many held-out samples are
+    trained on as well, and how many images are of two classes at once.
     """
     digests = {split: _digests(part) for split, part in parts.items()}
     trained_on = {digest: place for place, digest in enumerate(digests["training"])}
     training = parts["training"]
+    if training.labels.dtype.kind == "i":
+        yield from _alone(source, parts)
     for split in ("test", "validation"):
         found = [
             (place, trained_on[digest])
@@ -212,6 +214,15 @@ def doubts(source: str, parts: Parts) -> Iterator[str]:
     # Of rows it may well be that another person like this one was another's.
     if training.inputs.ndim > 2 and training.labels.dtype.kind == "i":
         yield from _contradictions(source, training, digests["training"])
+
+
+def _alone(source: str, parts: Parts) -> Iterator[str]:
+    labels = parts["training"].labels
+    counts = np.bincount(np.concatenate([part.labels for part in parts.values()]))
+    for label in np.flatnonzero(counts == 1).tolist():
+        name = _called(label, parts["training"].classes)
+        place = parts["training"].name(int(np.flatnonzero(labels == label)[0]))
+        yield f"{source}: class {name} has one sample alone, {place}: no score on it; a typo?"
 
 
 def _contradictions(source: str, part: Part, digests: Sequence[bytes]) -> Iterator[str]:
