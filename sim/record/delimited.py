@@ -13,7 +13,7 @@ from typing import NamedTuple, TextIO
 from sim.record import files
 from sim.record.errors import Refusal
 
-TEXT = "text in UTF-8, or in UTF-16 with its byte order mark"
+TEXT = "text in UTF-8 (Excel: save as CSV UTF-8), or in UTF-16 with its byte order mark"
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """The plainest first."""
 _LOOKED_AT = 1 << 20
@@ -84,6 +84,26 @@ def opened(file: Path, how: Dialect) -> Iterator[TextIO]:
         for _ in range(how.skipped):
             stream.readline(_LOOKED_AT)
         yield stream
+
+
+def rows(file: Path, how: Dialect, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each row that isn't blank, the columns' names first, as they are written.
+
+    With the number that an editor gives the line where the row begins. Raises csv.Error; if
+    `strict`, for quotes out of place, too.
+    """
+    with opened(file, how) as stream:
+        reader = csv.reader(stream, strict=strict, delimiter=how.separator)
+        before = 0
+        for cells in reader:
+            if len(cells) > 1 or "".join(cells).strip():
+                yield how.skipped + before + 1, cells
+            before = reader.line_num
+
+
+def named(names: Sequence[str]) -> int:
+    """How many columns there are, but for the last ones that have no name."""
+    return max((place for place, name in enumerate(names, start=1) if name.strip()), default=0)
 
 
 def _is_before(line: str) -> bool:

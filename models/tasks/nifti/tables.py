@@ -3,7 +3,6 @@
 One of them says what the numbers in label files mean, and which of them are one structure.
 """
 
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.record.delimited import dialect, opened, readable
+from sim.record.delimited import dialect, named, readable, rows
 from sim.record.errors import Refusal
 from sim.record.metrics import OWN_SITE, VALIDATION
 
@@ -57,7 +56,7 @@ class Row:
 def table(file: Path, columns: Columns, setting: tuple[str, ...]) -> list[Row]:
     """All rows of a table whose first line names its columns, in letters of any case.
 
-    A first column without a name numbers the rows, and an empty last one is none: they are passed
+    A first column without a name numbers the rows, and empty last ones are none: they are passed
     over, as are lines that begin with # and aren't rows. Raises Refusal, at `setting`, at the first
     line that does not fit `columns`.
     """
@@ -65,7 +64,7 @@ def table(file: Path, columns: Columns, setting: tuple[str, ...]) -> list[Row]:
     allowed = f"the columns {', '.join(known)}, separated by commas"
     lines = _lines(file, setting)
     _, written = next(lines, (0, []))
-    header = [_meant(name, known) for name in (written if any(written[-1:]) else written[:-1])]
+    header = [_meant(name, known) for name in written[: named(written)]]
     for name in (*columns.filled, *columns.present):
         if name not in header:
             raise Refusal(f"{file}: no column {name!r}", allowed, setting)
@@ -74,14 +73,14 @@ def table(file: Path, columns: Columns, setting: tuple[str, ...]) -> list[Row]:
             raise Refusal(f"{file}: unknown column {name!r}", allowed, setting)
         if name in known and header.count(name) > 1:
             raise Refusal(f"{file}: two columns {name!r}", "each column once", setting)
-    rows = [
+    found = [
         _row(f"{file}, line {number}", header, cells, columns, setting)
         for number, cells in lines
         if len(cells) == len(header) or not cells[0].startswith("#")
     ]
-    if not rows:
+    if not found:
         raise Refusal(f"{file}: no rows", "one row or more below the columns' names", setting)
-    return rows
+    return found
 
 
 def assumed(file: Path, setting: tuple[str, ...]) -> list[str]:
@@ -100,8 +99,8 @@ def _row(
     place: str, header: list[str], cells: list[str], columns: Columns, setting: tuple[str, ...]
 ) -> Row:
     """Raises Refusal if the cells don't fit the header, or if one is empty that is to be filled."""
-    if len(cells) == len(header) + 1 and not cells[-1]:
-        cells = cells[:-1]
+    if not any(cells[len(header) :]):
+        cells = cells[: len(header)]
     if len(cells) != len(header):
         what = f"{place}: {len(cells)} cells under {len(header)} columns"
         raise Refusal(what, "a cell for each column", setting)
@@ -115,11 +114,10 @@ def _row(
 def _lines(file: Path, setting: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
     """The cells of each line that isn't empty, with the line's number."""
     how = dialect(file, _CSV, setting)
-    with readable(file, _CSV, setting), opened(file, how) as stream:
-        reader = csv.reader(stream, strict=True, delimiter=how.separator)
-        for cells in reader:
+    with readable(file, _CSV, setting):
+        for number, cells in rows(file, how, strict=True):
             if any(cell.strip() for cell in cells):
-                yield how.skipped + reader.line_num, [cell.strip() for cell in cells]
+                yield number, [cell.strip() for cell in cells]
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class TableSettings(TargetSettings):
         chosen = self.label, self.target, self.features, self.categories, self.site, self.split
         labels = [self.label] if self.target == "class" else []
         words = [*labels, *filter(None, (self.site, self.split)), *(self.categories or ())]
-        columns = Columns(path, table_at(path, words), Uses(*chosen))
+        columns = Columns(table_at(path, words), Uses(*chosen))
         parts = columns.parts()
         for line in columns.notes():
             note(line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,11 @@ _GROUPED = r"[+-]?\d{1,3}(?:[ ,.'\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _MARKED = r"[+-]?[$€£]\s?\d[\d.,]*|[+-]?\d[\d.,]*\s?[%$€£]"
 _OTHERWISE = rf"{_GROUPED}|[+-]?\d+,\d+|{_MARKED}"
 """A number with marks between thousands, a decimal comma, a per cent sign or a currency's."""
+_NOT_AVAILABLE = "N/A|N/A N/A|NA|NV|N/D|N/B|I/T|YOK|HI\u00c1NYZIK|\u041d/\u0414"
+_ERROR = rf"#[^\sa-z]+[!?]|#({_NOT_AVAILABLE})|###+|Err:\d+"
+"""What spreadsheets write for a formula's error: Excel in many languages, in capitals from # to a
+mark, but for what is not available; # where a column was too narrow; LibreOffice by number.
+"""
 _GLANCE = 1_000
 """Rows that most often tell that a column is none that is looked for."""
 
@@ -55,10 +59,9 @@ _MANY, _FEW_ROWS = 20, 10
 class Columns:
     """The columns of one table, and what they are used for."""
 
-    def __init__(self, path: Path, rows: Rows, uses: Uses) -> None:
-        self._path = path
-        self._frame, self._assumed = rows
-        self._uses = uses
+    def __init__(self, rows: Rows, uses: Uses) -> None:
+        self._path, self._frame = rows.path, rows.frame
+        self._rows, self._uses = rows, uses
 
     def parts(self) -> dict[Split, Part]:
         """The rows by what they are for. Raises Refusal at the first thing that can't be used."""
@@ -66,7 +69,7 @@ class Columns:
         site, split = self._uses.site, self._uses.split
         sites = None if site is None else self._names(site, "site")
         inputs, categories = self._inputs()
-        whole = Part(inputs, labels, sites, lambda k: f"row {k + 1}", classes, categories)
+        whole = Part(inputs, labels, sites, self._rows.place, classes, categories)
         return {"training": whole} if split is None else self._split(split, whole)
 
     def notes(self) -> Iterator[str]:
@@ -75,8 +78,8 @@ class Columns:
         Raises Refusal for two columns whose names look the same, and for such classes and
         categories.
         """
-        if self._assumed:
-            yield f"{self._path}: read {', '.join(self._assumed)}"
+        if assumed := self._rows.assumed:
+            yield f"{self._path}: read {', '.join(assumed)}"
         yield from self._look_alikes()
         features = self._features()
         for names, said in (
@@ -143,15 +146,29 @@ class Columns:
             there = [str(one) for one in self._frame.columns]
             what = f"has no column {shown(name)}{did_you_mean(name, there)}"
             raise self._refusal(what, _listed(there), field)
+        self._check_formulas(self._frame[name])
         return self._frame[name]
+
+    def _check_formulas(self, column: pd.Series[Any]) -> None:
+        """Raise Refusal for what a spreadsheet writes where a formula has no value."""
+        if _is_text(column):
+            texts = column.dropna().astype(str)
+            if (errors := texts[texts.str.fullmatch(_ERROR)]).size:
+                cell = self._cell(errors, 0)
+                allowed = "values, and empty cells for missing ones"
+                raise self._refusal(f"{cell}, a spreadsheet's error", allowed, "path")
+
+    def _cell(self, values: pd.Series[Any], place: int) -> str:
+        """What some of a column's values hold at a place among them, and in which row."""
+        row = self._rows.place(int(values.index[place]))
+        return f"{shown(values.name)} is {shown(str(values.iloc[place]))} in {row}"
 
     def _filled(self, name: str, field: str) -> pd.Series[Any]:
         """A column without gaps."""
         column = self._column(name, field)
         if (missing := column.isna()).any():
-            what = (
-                f"{shown(name)} is missing in row {_first(missing)} and {_number(missing)} in all"
-            )
+            row = self._rows.place(_first(missing))
+            what = f"{shown(name)} is missing in {row} and {missing.sum()} in all"
             raise self._refusal(what, "a value in each row", field)
         return column
 
@@ -178,7 +195,7 @@ class Columns:
         meant = np.array([split_named(word) or "" for word in words.tolist()])
         if "" in meant:
             row = int(np.flatnonzero(meant == "")[0])
-            what = f"{shown(name)} is {shown(str(words[row]))} in row {row + 1}"
+            what = f"{shown(name)} is {shown(str(words[row]))} in {self._rows.place(row)}"
             raise self._refusal(what, ", ".join(SPLITS), "split")
         places = {split: np.flatnonzero(meant == split) for split in SPLITS.values()}
         return {split: whole.chosen(each) for split, each in places.items() if len(each)}
@@ -213,12 +230,14 @@ class Columns:
         if column.dtype == object and _sort(column) == "numbers":
             column = column.astype(np.float64)  # Whole ones that 64 bits don't hold.
         if not types.is_numeric_dtype(column) or types.is_complex_dtype(column):
+            self._check_text(column)
             what = f"{shown(column.name)} holds {_sort(column)}"
             raise self._refusal(what, "numbers" if field == "label" else "numbers or text", field)
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         large = pd.Series(np.abs(numbers) > _LARGEST)
         if large.any():
-            what = f"{shown(column.name)} is {numbers[_first(large) - 1]:g} in row {_first(large)}"
+            row = _first(large)
+            what = f"{shown(column.name)} is {numbers[row]:g} in {self._rows.place(row)}"
             raise self._refusal(what, "finite numbers, and missing ones", field)
         return numbers
 
@@ -245,12 +264,23 @@ class Columns:
         words = pd.to_numeric(values, errors="coerce").isna() & ~otherwise
         if 2 * words.sum() >= len(values):
             return
+        self._check_commas(values)
         for strange, is_what in ((words, "mostly numbers"), (otherwise, "likely a number")):
             if strange.any():
-                row = int(strange.index[strange.to_numpy()][0])
-                cell = f"{shown(column.name)} is {shown(values[row])} in row {row + 1}"
+                cell = self._cell(values[strange], 0)
                 allowed = "numbers as 1234.5, empty cells, or the column in categories"
                 raise self._refusal(f"{cell}, and {is_what}", allowed, "path")
+
+    def _check_commas(self, values: pd.Series[Any]) -> None:
+        """Raise Refusal for the odd one among numbers with decimal commas and such with points."""
+        commas = values[values.str.fullmatch(r"[+-]?\d+,\d+")]
+        points = values[values.str.fullmatch(r"[+-]?\d[\d,]*\.[\d.,]*")]
+        if not len(points) or commas.str.fullmatch(_GROUPED).all():
+            return
+        odd, most = sorted((commas, points), key=len)
+        what = f"{self._cell(odd, 0)}, and others are as {shown(most.iloc[0])}"
+        allowed = "decimal commas or points, and none between thousands"
+        raise self._refusal(f"{what}: decimal commas and points mixed", allowed, "path")
 
 
 def _fractions(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -286,9 +316,5 @@ def _sort(column: pd.Series[Any]) -> str:
 
 
 def _first(rows: pd.Series[Any]) -> int:
-    """The first row, counted from 1 below the columns' names, that is true."""
-    return 1 + int(np.flatnonzero(rows.to_numpy())[0])
-
-
-def _number(rows: pd.Series[Any]) -> int:
-    return int(rows.sum())
+    """The first row, counted from 0, that is true."""
+    return int(np.flatnonzero(rows.to_numpy())[0])

@@ -91,6 +91,8 @@ PLAIN = "site,subject,image,labels\nb,1,i.nii,l.nii\n"
         (PLAIN.replace(",", "\t"), "separated by tabs"),
         ("site,subject,image,labels,\nb,1,i.nii,l.nii,\n", None),
         ("site,subject,image,labels\nb,1,i.nii,l.nii,\n", None),
+        ("site,subject,image,labels,,,\nb,1,i.nii,l.nii,,,\n", None),
+        ("site;subject;image;labels\nb;1;i.nii;l.nii;;\n", "separated by semicolons"),
         (
             ',site,subject,image,labels\n0,b,1,i.nii,"l.nii"\n',
             "without its first column, which has no name",

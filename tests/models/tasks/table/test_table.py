@@ -199,7 +199,7 @@ def test_equal_rows_are_told_of(tmp_path: Path) -> None:
         columns[name] = replaced(columns[name], 45, columns[name][3])
     path = written(tmp_path, columns)
     assert loaded(path, split="split").notes == (
-        f"{path}: 1 of 12 test samples are in the training data too, as row 46, which is row 4: "
+        f"{path}: 1 of 12 test samples are in the training data too, as line 47, which is line 5: "
         "scores on them may be too good",
     )
 
@@ -291,7 +291,7 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         text("age,ill\n1,größer\n".encode("latin-1")),
         {},
-        "is no text in UTF-8; allowed: text in UTF-8, or in UTF-16 with its byte order mark",
+        r"is no text in UTF-8; allowed: text in UTF-8 \(Excel: save as CSV UTF-8\), or in UTF-16",
         "path",
     ),
     (
@@ -303,13 +303,25 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         text("age,ill,sex\n1,no,f\n2,yes\n"),
         {},
-        r"is no CSV file \(row 2 has 2 of 3 cells\); allowed: as many cells in each row",
+        r"is no CSV file \(line 3 has 2 cells under 3 columns\); allowed: as many cells",
         "path",
     ),
     (
         text("age,ill,\n1,no,\n2,yes,3\n"),
         {},
-        "has a column without a name; allowed: a name for each",
+        "'3' in line 3 is in column 3, which has no name; allowed: a name for each column",
+        "path",
+    ),
+    (
+        text("# from the ward\n\nage;ill;;;\n1;no;;;\n\n2;yes;;call her;\n"),
+        {},
+        "'call her' in line 6 is in column 4, which has no name; allowed: a name for each column",
+        "path",
+    ),
+    (
+        text("# from the ward\nage,ill\n1,no\n2,yes,3\n"),
+        {},
+        r"is no CSV file \(line 4 has 3 cells under 2 columns\); allowed: as many cells",
         "path",
     ),
     (
@@ -355,15 +367,56 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
         (
             table(cost=[cost] * 40 + ["900"] * 20),
             {},
-            f"'cost' is {cost!r} in row 1, and likely a number; allowed: numbers as 1234.5, empty",
+            f"'cost' is {cost!r} in line 2, and likely a number; allowed: numbers as 1234.5, empty",
             "path",
         )
         for cost in ("1,234", "1 234.5", "1.234.567,8", "1'234", "12,5", "7 %", "7.5%", "€ 5.50")
     ),
+    *(
+        (
+            text(
+                "age;cost;ill\n" + "".join(f"{k};{cost};{k % 2}\n" for k, cost in enumerate(costs))
+            ),
+            {},
+            rf"'cost' is '{odd}' in line {line}, and others are as '{most}': decimal commas and "
+            "points mixed; allowed: decimal commas or points, and none between thousands",
+            "path",
+        )
+        for costs, odd, most, line in (
+            (replaced(["58,7"] * ROWS, 40, "78.7"), "78.7", "58,7", 42),
+            (replaced(["58,7"] * ROWS, 40, "1.234,5"), "1.234,5", "58,7", 42),
+            (replaced(["58.7"] * ROWS, 40, "78,7"), "78,7", "58.7", 42),
+        )
+    ),
+    *(
+        (
+            table(**{column: replaced(P[column], 6, error)}),
+            {"partition": None, "site": "hospital"},
+            f"'{column}' is {error!r} in line 8, a spreadsheet's error; allowed: values, and empty",
+            "path",
+        )
+        for column, error in (
+            ("ill", "#NV"),
+            ("ill", "#N/A"),
+            ("age", "#DIV/0!"),
+            ("age", "Err:502"),
+            ("marker", "#WERT!"),
+            ("hospital", "#BEZUG!"),
+            ("smoker", "#ÜBERLAUF!"),
+            ("smoker", "#ЗНАЧ!"),
+            ("smoker", "#####"),
+        )
+    ),
+    (
+        table("patients.parquet", smoker=replaced(P["smoker"], 6, "#VALUE!")),
+        {},
+        "'smoker' is '#VALUE!' in row 7, a spreadsheet's error",
+        "path",
+    ),
     (
         text("age\tcost\till\n1\t1,234\tno\n2\t5,678\tyes\n"),
         {},
-        "'cost' is '1,234' in row 1, and likely a number",
+        "'cost' is '1,234' in line 2, and likely a number",
         "path",
     ),
     (
@@ -407,19 +460,19 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         table(age=replaced(P["age"], 9, "fifty")),
         {},
-        "'age' is 'fifty' in row 10, and mostly numbers; allowed: numbers as 1234.5, empty cells",
+        "'age' is 'fifty' in line 11, and mostly numbers; allowed: numbers as 1234.5, empty cells",
         "path",
     ),
     (
         table(marker=replaced(P["marker"], 6, "inf")),
         {},
-        "'marker' is inf in row 7; allowed: finite numbers, and missing ones",
+        "'marker' is inf in line 8; allowed: finite numbers, and missing ones",
         "features",
     ),
     (
         table(marker=replaced(P["marker"], 6, 1e60)),
         {},
-        "'marker' is 1e.60 in row 7; allowed: finite numbers, and missing ones",
+        "'marker' is 1e.60 in line 8; allowed: finite numbers, and missing ones",
         "features",
     ),
     (
@@ -432,7 +485,7 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         table(ill=replaced(P["ill"], 4, None)),
         {},
-        "'ill' is missing in row 5 and 1 in all; allowed: a value in each row",
+        "'ill' is missing in line 6 and 1 in all; allowed: a value in each row",
         "label",
     ),
     (
@@ -462,14 +515,14 @@ MALFORMED: tuple[tuple[Callable[[Path], Path], dict[str, Any], str, str], ...] =
     (
         table(hospital=replaced(P["hospital"], 0, None)),
         {"partition": None, "site": "hospital"},
-        "'hospital' is missing in row 1 and 1 in all; allowed: a value in each row",
+        "'hospital' is missing in line 2 and 1 in all; allowed: a value in each row",
         "site",
     ),
     (table(), {"partition": None, "site": "marker"}, "'marker' has fractions", "site"),
     (
         table(split=["train"] * 58 + ["test", "tset"]),
         {"split": "split"},
-        "'split' is 'tset' in row 60; allowed: train, validation, test",
+        "'split' is 'tset' in line 61; allowed: train, validation, test",
         "split",
     ),
     (
@@ -598,6 +651,8 @@ PLAIN = pd.DataFrame(P).to_csv(index=False)
         (PLAIN.replace(",", ",  ").replace("\n", "  \n"), None),
         (PLAIN.replace("\n", ",\n"), None),
         (PLAIN.replace("\n", ",\n").replace("ill,", "ill", 1), None),
+        (PLAIN.replace("\n", ",,,,\n"), None),
+        (PLAIN.replace("\n", ";;;\n").replace(",", ";"), "separated by semicolons"),
         (pd.DataFrame(P).to_csv(index=False, quoting=1), None),
         ("# exported\n\n# twice\n" + PLAIN, "without the 3 lines before the columns' names"),
         (PLAIN.replace(",", ";"), "separated by semicolons"),
@@ -651,6 +706,28 @@ def test_classes_and_sites_may_be_a_rounding_error_off(tmp_path: Path, off: floa
     task = made.load(2, lambda line: None)
     assert task.outputs == 2 and task.sites is not None
     assert task.sites.tolist() == task.labels.tolist()
+
+
+def test_a_class_of_one_sample_is_told_of(tmp_path: Path) -> None:
+    path = written(tmp_path, patients(ill=replaced(P["ill"], 7, "nope")))
+    told = "class 'nope' has one sample alone, line 9: no score on it; a typo?"
+    assert loaded(path).notes == (f"{path}: {told}",)
+
+
+def test_a_row_is_where_an_editor_shows_it(tmp_path: Path) -> None:
+    """Cells of two lines, blank lines and those before the names count."""
+    rows = PLAIN.replace("east", '"ea\nst"').splitlines(keepends=True)
+    head, body = rows[0], "".join(rows[1:])
+    content = f"# two\n# lines\n{head}\n{body}".replace("yes", "#NV", 1)
+    line = 1 + content[: content.index("#NV")].count("\n")
+    begins = line - (content.splitlines()[line - 1].startswith("st"))
+    with pytest.raises(Refusal, match=f"'ill' is '#NV' in line {begins}, a"):
+        loaded(text(content)(tmp_path))
+
+
+def test_hashes_in_words_are_no_errors(tmp_path: Path) -> None:
+    words = ["#1", "#north", "# N/A"] * 20
+    assert loaded(written(tmp_path, patients(smoker=words))).input_shape == (7,)
 
 
 def test_true_is_true_in_any_letters(tmp_path: Path) -> None:
