@@ -164,6 +164,11 @@ class Learner:
         return self._task.notes
 
     @property
+    def site_names(self) -> tuple[str, ...]:
+        """What the data call each client's site; see `Task`."""
+        return self._task.site_names
+
+    @property
     def label_shares(self) -> LabelShares | None:
         """How each client's training samples fall to the classes; None if there are none."""
         if not self._task.by_class:

@@ -62,9 +62,11 @@ class Cohort:
     """All subjects of all sites, and the names of the structures that were labelled.
 
     Every subject has the same height, width and voxel size; every site has at least one subject
-    to train on, and the cohort one to validate and one to test on. `notes` as a Task's.
+    to train on, and the cohort one to validate and one to test on. `notes` and `site_names` as a
+    Task's.
     """
 
     subjects: tuple[Subject, ...]
     structures: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    site_names: tuple[str, ...] = ()

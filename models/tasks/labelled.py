@@ -93,7 +93,7 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         Raises Refusal at the first mistake in them, if they are not those that `files_sha256`
         names, or if there isn't one client for each site. What else is wrong is in its notes.
         """
-        from models.tasks.parts import Shares, check_classes, completed, doubts
+        from models.tasks.parts import Shares, check_classes, completed, doubts, site_names
         from models.tasks.supervised import supervised
 
         self.check_unchanged()
@@ -104,9 +104,11 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
         parts = completed(self.path, read, shares)
         classes = check_classes(self.path, parts) if self.predicted == "class" else None
         notes += doubts(self.path, parts)
-        samples = self._samples(self.prepared(parts), clients, notes.append)
+        names = () if self.partition else site_names(self.path, parts, clients, notes.append)
+        samples = self._samples(self.prepared(parts), names)
         task = supervised(self, *samples, classes=classes)
-        return replace(task, held_out_batch=_HELD_OUT_BATCH, notes=tuple(notes))
+        task = replace(task, held_out_batch=_HELD_OUT_BATCH, site_names=names)
+        return replace(task, notes=tuple(notes))
 
     def _check_whose(self, parts: Parts) -> None:
         lacking = [split for split, part in parts.items() if part.sites is None]
@@ -120,15 +122,14 @@ class LabelledSettings(FilesSettings, SupervisedSettings):
             what = f"is missing: {self.path} doesn't say whose a sample is"
             raise Refusal(what, ", ".join(PARTITIONS), ("task", "partition"))
 
-    def _samples(self, parts: Parts, clients: int, note: Tell) -> tuple[Samples, Samples, Samples]:
-        """Of training, testing and validation, their sites by number."""
+    def _samples(self, parts: Parts, names: Sequence[str]) -> tuple[Samples, Samples, Samples]:
+        """Of training, testing and validation, their sites by their places in `names`."""
         import torch
 
-        from models.tasks.parts import numbers_of, site_names
+        from models.tasks.parts import numbers_of
         from models.tasks.supervised import Samples
 
         training = parts["training"]
-        names = () if self.partition else site_names(self.path, parts, clients, note)
 
         def samples(part: Part) -> Samples:
             sites = None if part.sites is None else numbers_of(part.sites, names)

@@ -58,6 +58,7 @@ def segmentation(cohort: Cohort) -> Task:
         sites=sites,
         held_out_batch=HELD_OUT_BATCH,
         notes=cohort.notes,
+        site_names=cohort.site_names,
     )
 
 

@@ -55,7 +55,8 @@ class Task:
     `class_metric`. A task with neither can't judge a model on one client's kind of data, unless its
     settings can (`tested`). `held_out_batch`: how many held-out samples a network sees at once;
     None: all. `notes`: what was assumed of the user's files, or makes scores on them doubtful, in a
-    line each; a run's cautions have them.
+    line each; a run's cautions have them. `site_names` [clients]: what the user's files call the
+    site that each client is; empty where no file does.
     """
 
     inputs: torch.Tensor
@@ -70,6 +71,7 @@ class Task:
     by_class: bool = False
     held_out_batch: int | None = None
     notes: tuple[str, ...] = ()
+    site_names: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:

@@ -204,6 +204,7 @@ def write(
     workers: int | str,
     operations: Operations | None = None,
     cautions: Sequence[Caution] = (),
+    site_names: Sequence[str] = (),
 ) -> None:
     """Write both tables and then `run.json`, whose existence means: done.
 
@@ -211,6 +212,7 @@ def write(
     time. `wall_s` is the real time taken, in seconds; like the rest it goes to
     `run.json` only, never to a table. `workers`: as they were asked for. A failed run has no rows;
     `run.json` says why. `cautions`: what a reader should know first, the gravest at the top.
+    `site_names` [clients]: what the user's data call the site that each client is, if they do.
     """
     order = {name: position for position, name in enumerate(scenario.protocols)}
     ordered = sorted(runs, key=lambda run: (order[run.record.protocol], run.record.seed))
@@ -232,6 +234,7 @@ def write(
         "workers": workers,
         **({"operations": asdict(operations)} if operations else {}),
         "cautions": [asdict(caution) for caution in cautions],
+        **({"sites": list(site_names)} if site_names else {}),
         "runs": [{**asdict(run.record), "counters": dict(run.record.counters)} for run in ordered],
     }
     write_record(folder / RUN_FILE, record)

@@ -52,7 +52,8 @@ class Facts:
     `samples`, `steps` [clients]: training samples, and optimiser steps in a local round;
     `pooled_*`: the same of all data together; `vector_length`: float32 numbers in a model.
     `label_shares` [clients][classes]: of a client's samples the share of each class; None if the
-    task has no classes. `notes`: what is doubtful about the data, a line each.
+    task has no classes. `notes`: what is doubtful about the data, a line each. `site_names`
+    [clients]: what the user's files call the site that each client is, if they do.
     """
 
     samples: tuple[int, ...]
@@ -62,6 +63,7 @@ class Facts:
     vector_length: int
     label_shares: LabelShares | None = None
     notes: tuple[str, ...] = ()
+    site_names: tuple[str, ...] = ()
 
     @property
     def steps_by_client(self) -> dict[int, int]:

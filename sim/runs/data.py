@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from models.tasks.settings import Sizes, TaskSettings, Tell
 from sim.compute import Graph, Lineage, one_thread
 from sim.faults import Fault
+from sim.record.errors import shown
 from sim.runs.build import Facts, mistakes_placed
 from sim.runs.playing import unlearned
 from sim.scenario import Scenario
@@ -20,6 +21,9 @@ from sim.scenario import Scenario
 if TYPE_CHECKING:
     from models.learner import Learner, LearnerSpec
     from models.parameters import Layout, Tensor, Vector
+
+_SHOWN = 20
+"""Sites in a line: as many as can be taken in."""
 
 
 class Data:
@@ -50,16 +54,17 @@ class Data:
                 load_data(spec, self._tell)
                 learner = Learner(spec)
             facts = self._facts[spec] = _facts(learner)
-            self._tell_once(facts.notes)
+            self._tell_once(*_sites(facts.site_names))
+            self._tell_once(*(f"caution: {note}" for note in facts.notes))
             self._layouts[spec] = learner.layout
             self._names[spec] = _models_name(spec, learner.data_digest), _judges_name(spec)
         return facts
 
-    def _tell_once(self, notes: Sequence[str]) -> None:
-        for note in notes:
-            if note not in self._told:
-                self._told.add(note)
-                self._tell(f"caution: {note}")
+    def _tell_once(self, *lines: str) -> None:
+        for line in lines:
+            if line not in self._told:
+                self._told.add(line)
+                self._tell(line)
 
     def tensors(
         self, scenario: Scenario, protocol: str, seed: int, vector: Vector
@@ -156,6 +161,14 @@ def _facts_without(sizes: Sizes, clients: int) -> Facts:
     return Facts(samples, steps, clients, clients * sizes.steps, sizes.vector_length)
 
 
+def _sites(names: Sequence[str]) -> Iterator[str]:
+    """Which client is which site, in a line."""
+    if names:
+        pairs = [f"client_{k} is {shown(name)}" for k, name in enumerate(names[:_SHOWN])]
+        more = len(names) - len(pairs)
+        yield f"sites: {', '.join(pairs)}" + (f" and {more} more, in run.json" if more else "")
+
+
 def _facts(learner: Learner) -> Facts:
     return Facts(
         learner.samples,
@@ -165,6 +178,7 @@ def _facts(learner: Learner) -> Facts:
         learner.vector_length,
         learner.label_shares,
         learner.notes,
+        learner.site_names,
     )
 
 

@@ -395,6 +395,7 @@ class _Runs:
             # Of several points that share their work, none can say which part was its own.
             operations=self.operations() if len(self._points) == 1 else None,
             cautions=list(cautions(evidence(scenario, done, facts))),
+            site_names=next(iter(facts.values())).site_names,
         )
         self._held.written(done)
 

@@ -98,7 +98,7 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         found, findings = subjects(scans, sites, label_map, *shape, tell)
         notes += doubts(path, findings)
         notes += unseen(path, found, label_map.structures)
-        return Cohort(found, label_map.structures, tuple(notes))
+        return Cohort(found, label_map.structures, tuple(notes), sites)
 
     def _notes(self, listed: Sequence[Scan], structures: Sequence[str]) -> list[str]:
         """What is to be said of the tables. Raises Refusal if names in them look the same."""

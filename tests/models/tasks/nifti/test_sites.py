@@ -83,6 +83,7 @@ def test_a_folder_becomes_subjects_with_all_their_slices(tmp_path: Path) -> None
     cohort = loaded(write_sites(tmp_path, {"beta": 2, "alpha": 3}), clients=2)
     found = [(subject.site, subject.name) for subject in cohort.subjects]
     assert found == [(0, "alpha-0"), (0, "alpha-1"), (0, "alpha-2"), (1, "beta-0"), (1, "beta-1")]
+    assert cohort.site_names == ("alpha", "beta")
     tested, validated = (
         [subject.name for subject in cohort.subjects if subject.split == wanted]
         for wanted in ("test", "validation")

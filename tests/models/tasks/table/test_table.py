@@ -148,6 +148,7 @@ def test_a_site_s_rows_are_its_client_s(tmp_path: Path) -> None:
     task = made.load(2, lambda line: None)
     # Whose a row is, is no feature.
     assert task.input_shape == (2 + 3,)
+    assert task.site_names == ("east", "west")
     learner = Learner(LearnerSpec(made, MlpSettings(name="mlp"), TRAINING, 2, 0))
     assert sum(learner.samples) == len(task.labels)
     assert {"accuracy@0", "accuracy@1"} < set(learner.scores(learner.initial()))
@@ -676,7 +677,7 @@ def test_a_table_as_others_write_it_is_the_same_table(
     path = tmp_path / "patients.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     task, plain = loaded(path), loaded(written(tmp_path, patients(), "plain.csv"))
-    assert task.digest == plain.digest
+    assert task.digest == plain.digest and task.site_names == ()
     assert task.notes == ((f"{path}: read {assumed}",) if assumed else ())
 
 

@@ -95,6 +95,21 @@ def test_what_is_undefined_at_a_site_is_absent_and_nothing_else(home: Path) -> N
     assert shown.exit_code == 0, shown.output
 
 
+def test_which_client_is_which_site_is_said(home: Path) -> None:
+    file = home / "patients.csv"
+    file.write_text(file.read_text().replace("east", "München"))
+    wanted = "sites: client_0 is 'München', client_1 is 'north', client_2 is 'west'"
+    words = ["check", str(home / "patients.yaml"), f"--code={home / 'my_code.py'}"]
+    done = CliRunner().invoke(app, [*words, "--data"])
+    assert done.stderr.splitlines().count(wanted) == 1
+    few = ("--workers=0", "--set=duration=1 s", "--set=protocols={local: {}}")
+    more = ("--set=evaluation.every=1 s", "--set=task.metrics=[f1]")
+    done = command(home, "run", "out", *few, *more, "--set=evaluation.target=null")
+    assert wanted in done.stderr.splitlines()
+    record = json.loads((home / "out" / "run.json").read_text())
+    assert record["sites"] == ["München", "north", "west"]
+
+
 def test_another_metric_trains_nothing_anew(home: Path) -> None:
     vary = "--vary=task.metrics=[auc],[my_code.missed, auc]"
     options = ("--set=evaluation.target=null", "--protocol=local", "--workers=0")
@@ -116,7 +131,7 @@ def test_a_mistake_in_the_data_is_one_line_and_leaves_nothing(home: Path) -> Non
     file.write_text(file.read_text().replace("yes", "", 1))
     said = command(home, "run", "out", code=2).stderr
     assert said.startswith(f"{home / 'patients.yaml'}:5:")
-    assert f"task.label: {file}: 'ill' is missing in row " in said and said.count("\n") == 1
+    assert f"task.label: {file}: 'ill' is missing in line " in said and said.count("\n") == 1
     said = command(home, "run", "out", "--set=task.path=other.csv", code=2).stderr
     assert "task.path: " in said and "other.csv: no such file" in said and said.count("\n") == 1
     said = command(home, "run", "out", "--set=task.metrics=[f1, my_code.mised]", code=2).stderr
