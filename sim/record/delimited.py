@@ -18,6 +18,11 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """The plainest first."""
 _LOOKED_AT = 1 << 20
 """Characters: so wide a header may be, and rows enough to tell."""
+_NOT_AVAILABLE = "N/A|N/A N/A|NA|NV|N/D|N/B|I/T|YOK|HI\u00c1NYZIK|\u041d/\u0414"
+FORMULA_ERROR = rf"#[^\sa-z]+[!?]|#({_NOT_AVAILABLE})|###+|Err:\d+"
+"""What spreadsheets write for a formula's error: Excel in many languages, in capitals from # to a
+mark, but for what is not available; # where a column was too narrow; LibreOffice by number.
+"""
 _MARKS = (b"\xff\xfe", b"\xfe\xff")
 """What UTF-16 begins with."""
 

@@ -3,6 +3,7 @@
 One of them says what the numbers in label files mean, and which of them are one structure.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.record.delimited import dialect, named, readable, rows
+from sim.record.delimited import FORMULA_ERROR, dialect, named, readable, rows
 from sim.record.errors import Refusal
 from sim.record.metrics import OWN_SITE, VALIDATION
 
@@ -104,6 +105,9 @@ def _row(
     if len(cells) != len(header):
         what = f"{place}: {len(cells)} cells under {len(header)} columns"
         raise Refusal(what, "a cell for each column", setting)
+    for cell in cells:
+        if re.fullmatch(FORMULA_ERROR, cell):
+            raise Refusal(f"{place}: {cell!r} is a spreadsheet's error", "values", setting)
     row = Row(place, dict(zip(header, cells, strict=True)))
     for name in columns.filled:
         if not row.cells[name]:

@@ -16,6 +16,7 @@ from models.tasks.alike import told_apart
 from models.tasks.cohort import SPLITS, Split, split_named
 from models.tasks.parts import TOLERANCE, Part
 from models.tasks.table.reading import Rows
+from sim.record.delimited import FORMULA_ERROR
 from sim.record.errors import Refusal, did_you_mean, shown
 
 Floats = npt.NDArray[np.float64]
@@ -31,11 +32,6 @@ _GROUPED = r"[+-]?\d{1,3}(?:[ ,.'\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _MARKED = r"[+-]?[$€£]\s?\d[\d.,]*|[+-]?\d[\d.,]*\s?[%$€£]"
 _OTHERWISE = rf"{_GROUPED}|[+-]?\d+,\d+|{_MARKED}"
 """A number with marks between thousands, a decimal comma, a per cent sign or a currency's."""
-_NOT_AVAILABLE = "N/A|N/A N/A|NA|NV|N/D|N/B|I/T|YOK|HI\u00c1NYZIK|\u041d/\u0414"
-_ERROR = rf"#[^\sa-z]+[!?]|#({_NOT_AVAILABLE})|###+|Err:\d+"
-"""What spreadsheets write for a formula's error: Excel in many languages, in capitals from # to a
-mark, but for what is not available; # where a column was too narrow; LibreOffice by number.
-"""
 _GLANCE = 1_000
 """Rows that most often tell that a column is none that is looked for."""
 
@@ -153,7 +149,7 @@ class Columns:
         """Raise Refusal for what a spreadsheet writes where a formula has no value."""
         if _is_text(column):
             texts = column.dropna().astype(str)
-            if (errors := texts[texts.str.fullmatch(_ERROR)]).size:
+            if (errors := texts[texts.str.fullmatch(FORMULA_ERROR)]).size:
                 cell = self._cell(errors, 0)
                 allowed = "values, and empty cells for missing ones"
                 raise self._refusal(f"{cell}, a spreadsheet's error", allowed, "path")

@@ -43,6 +43,7 @@ def scans(tmp_path: Path) -> Path:
             ", line 2: 3 cells under 4 columns",
             "a cell for each column",
         ),
+        ([HEADER, ("#NV", "1", "i", "l")], ", line 2: '#NV' is a spreadsheet's error", "values"),
         ([HEADER, (), ("a", " ", "i.nii", "l.nii")], ", line 3: no subject", "a value for subject"),
         (
             [(*HEADER, "split"), ("a", "1", "i.nii", "l.nii", "")],
