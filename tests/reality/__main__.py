@@ -9,10 +9,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from analysis.figures.saving import save
 from sim.record.errors import ResultError
+from tests.reality.asking import Parser, count
 from tests.reality.harness import Late, Lost
 from tests.reality.picture import figure
 from tests.reality.recorded import keep
@@ -22,13 +22,6 @@ from tests.reality.worlds import World, every_world
 
 INTERRUPTED = 130
 """As shells have it: 128, and SIGINT's number."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what it doesn't understand."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -94,7 +87,7 @@ def _parser() -> Parser:
     )
     add(
         "--seeds",
-        type=_count,
+        type=count,
         default=1,
         metavar="N",
         help="under each seed from 0 on (default: 1)",
@@ -111,18 +104,12 @@ def _parser() -> Parser:
     add("--keep", type=Path, metavar="FILE", help="for what real processes did, in short")
     add(
         "--jobs",
-        type=_count,
+        type=count,
         default=max(1, (os.cpu_count() or 2) // 2),
         metavar="N",
         help="worlds at once (default: half as many as processors)",
     )
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not (number := int(text)):
-        raise argparse.ArgumentTypeError(f"is {text!r}; allowed: 1, 2, 3, ...")
-    return number
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tests.reality.__main__ import main
 from tests.reality.harness import Played, Stopped
 from tests.reality.network.hosts import Report
 from tests.reality.predict import predicted
+from tests.reality.transfers.__main__ import main as transfers
 from tests.reality.worlds import World
 
 NAME = "swarm:client_crash:0"
@@ -62,6 +63,14 @@ def test_what_cannot_be_done_is_said_in_one_line(
     told = capsys.readouterr().err
     assert exit.value.code == 2
     assert said in told and told.count("\n") == 1 and len(told) < 320
+
+
+def test_transfers_are_asked_for_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--jobs", "0"], ["none"]):
+        with pytest.raises(SystemExit) as exit:
+            transfers(arguments)
+        assert exit.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_what_is_played_is_told_and_kept(
