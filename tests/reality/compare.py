@@ -50,13 +50,15 @@ NO_MERGES = Merges(0, 0, 0, 0, 0, 0, 0)
 class Comparison:
     """One real run beside one prediction of it.
 
-    `transfers`, `rounds` [n]: relative errors, (predicted - real) / real. `detections_s` [n]:
-    predicted - real. `undetected`: crashes and cuts of which an observer learned on one side alone.
-    `wrong`: suspicions, in reality and as predicted, that no crash and no cut explains.
+    `transfers`, `rounds` [n]: relative errors, (predicted - real) / real; `rounds_s` [n]: how long
+    the same rounds took in reality. `detections_s` [n]: predicted - real. `undetected`: crashes and
+    cuts of which an observer learned on one side alone. `wrong`: suspicions, in reality and as
+    predicted, that no crash and no cut explains.
     """
 
     transfers: Floats
     rounds: Floats
+    rounds_s: Floats
     detections_s: Floats
     undetected: int
     wrong: tuple[int, int]
@@ -66,10 +68,12 @@ class Comparison:
 def compared(real: Rows, predicted: Rows) -> Comparison:
     """All that is compared of one run."""
     found, expected = detections(real), detections(predicted)
+    took_s, to_take_s = rounds(real), rounds(predicted)
     delays_s = np.array([expected[key] - found[key] for key in found if key in expected])
     return Comparison(
         _relative(transfers(real), transfers(predicted)),
-        _relative(rounds(real), rounds(predicted)),
+        _relative(took_s, to_take_s),
+        np.array([seconds for key, seconds in took_s.items() if key in to_take_s]),
         delays_s,
         len(found.keys() ^ expected.keys()),
         (_suspicions(real) - len(found), _suspicions(predicted) - len(expected)),
@@ -82,6 +86,7 @@ def together(parts: Sequence[Comparison]) -> Comparison:
     return Comparison(
         np.concatenate([part.transfers for part in parts]),
         np.concatenate([part.rounds for part in parts]),
+        np.concatenate([part.rounds_s for part in parts]),
         np.concatenate([part.detections_s for part in parts]),
         sum(part.undetected for part in parts),
         (sum(part.wrong[0] for part in parts), sum(part.wrong[1] for part in parts)),

@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -35,6 +36,10 @@ class Lost(Exception):
     """A node's process ended in a way that no fault explains."""
 
 
+class Stopped(Exception):
+    """Nobody wants the run any longer."""
+
+
 @dataclass(frozen=True)
 class Played:
     """What happened, as rows of a trace in the order of their ends, and how well packets went."""
@@ -43,22 +48,22 @@ class Played:
     report: Report
 
 
-def steadily_played(world: World, folder: Path) -> Played:
-    """A run that wasn't late. Raises Lost, and Late if each of `TRIES` was."""
+def steadily_played(world: World, folder: Path, stop: threading.Event) -> Played:
+    """A run that wasn't late. Raises Lost, Stopped, and Late if each of `TRIES` was."""
     for number in range(1, TRIES):
         with contextlib.suppress(Late):
-            return play(world, folder / f"try_{number}")
-    return play(world, folder / f"try_{TRIES}")
+            return play(world, folder / f"try_{number}", stop)
+    return play(world, folder / f"try_{TRIES}", stop)
 
 
-def play(world: World, folder: Path) -> Played:
-    """One run, in real time. `folder` is made, for the nodes' files. Raises Late, Lost."""
+def play(world: World, folder: Path, stop: threading.Event) -> Played:
+    """One run, in real time. `folder` is made, for the nodes' files. Raises Late, Lost, Stopped."""
     folder.mkdir(parents=True)
     plan = world.plan
     links = {name: Link(*rates) for name, rates in plan.rates.items()}
     loss = plan.scenario.network.packet_loss
     with Hosts(links, plan.delays_s.tolist(), loss, seed=plan.run.seed, queue=QUEUE) as hosts:
-        nodes = Nodes(world, hosts, folder)
+        nodes = Nodes(world, hosts, folder, stop)
         nodes.begin()
         rows = nodes.struck(plan.acts())
         nodes.wait()
@@ -70,10 +75,13 @@ def play(world: World, folder: Path) -> Played:
 
 
 class Nodes:
-    """The nodes' processes of one run; they start at once, and time a little later."""
+    """The nodes' processes of one run; they start at once, and time a little later.
 
-    def __init__(self, world: World, hosts: Hosts, folder: Path) -> None:
-        self._world, self._hosts = world, hosts
+    Whatever waits here raises Stopped once `stop` is set.
+    """
+
+    def __init__(self, world: World, hosts: Hosts, folder: Path, stop: threading.Event) -> None:
+        self._world, self._hosts, self._stop = world, hosts, stop
         self._start_at = time.monotonic() + HEAD_START_S
         self._configs = {
             name: Config(
@@ -138,13 +146,15 @@ class Nodes:
         self._start(name, begins_s)
 
     def _sleep_until(self, time_s: float) -> None:
-        time.sleep(max(0.0, self._start_at + time_s - time.monotonic()))
+        if self._stop.wait(max(0.0, self._start_at + time_s - time.monotonic())):
+            raise Stopped(f"{self._world}: stopped")
 
     def wait(self) -> None:
         """Until all have ended whom no fault has. Raises Lost."""
+        self._sleep_until(self._world.plan.scenario.duration)
         down = [name for name, process in self._processes.items() if process.poll() == -9]
         for name, process in self._processes.items():
-            if name not in down and process.wait(self._world.plan.scenario.duration + 60):
+            if name not in down and process.wait(60):
                 raise Lost(f"{self._world}: the process of {name} ended with {process.returncode}")
 
 

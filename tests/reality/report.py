@@ -89,6 +89,12 @@ def goal(compared: Compared) -> list[Line]:
     ]
 
 
+def by_protocol(compared: Compared) -> dict[str, Mapping[str, Comparison]]:
+    """Of the worlds in the goal's scope, all of a protocol's as one."""
+    ours = {world: each for world, each in compared.items() if world.is_in_scope}
+    return {name: _whole(runs) for name, runs in _grouped(ours, _protocol).items()}
+
+
 def _whole(runs: Sequence[Mapping[str, Comparison]]) -> dict[str, Comparison]:
     """Of several worlds, by transport."""
     return {name: together([run[name] for run in runs]) for name in (runs[0] if runs else ())}
@@ -100,10 +106,17 @@ def _by(
     line: Callable[[Mapping[str, Comparison]], Line],
 ) -> list[Line]:
     """A line for all worlds that have the same key."""
+    groups = _grouped(compared, key)
+    return [{"": name} | line(_whole(runs)) for name, runs in groups.items()]
+
+
+def _grouped(
+    compared: Compared, key: Callable[[World], str]
+) -> dict[str, list[Mapping[str, Comparison]]]:
     groups: dict[str, list[Mapping[str, Comparison]]] = {}
     for world, each in compared.items():
         groups.setdefault(key(world), []).append(each)
-    return [{"": name} | line(_whole(runs)) for name, runs in groups.items()]
+    return groups
 
 
 def times(runs: Mapping[str, Comparison]) -> Line:

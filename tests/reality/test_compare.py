@@ -64,6 +64,7 @@ def test_errors_are_relative_to_what_happened() -> None:
     said = [row("transfer", "a", 0.0, 1.0, peer="b"), row("train", "client_0", 0.0, 5.0)]
     found = compared(real, said)
     assert (found.transfers.tolist(), found.rounds.tolist()) == ([-0.5], [0.25])
+    assert found.rounds_s.tolist() == [4.0]
 
 
 def test_of_merges_both_order_and_company_count() -> None:

@@ -11,6 +11,7 @@ from tests.reality.worlds import every_world
 ONE = Comparison(
     np.array([-0.1, -0.3, 0.2]),
     np.array([0.02]),
+    np.array([10.0]),
     np.array([-0.5, 0.25, 1.5]),
     2,
     (1, 0),

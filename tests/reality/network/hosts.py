@@ -54,7 +54,8 @@ class Hosts:
     the chance of each packet. `queue`: how many longest round trips' worth of bytes wait at each
     end of a link before packets are dropped; 20 full packets find room in any case.
 
-    Processes are started from the thread that has entered: they end with it.
+    Processes are started from the thread that has entered: they end with it, and Ctrl-C in a
+    terminal is for it alone.
     """
 
     def __init__(
@@ -91,7 +92,9 @@ class Hosts:
             with theirs:
                 end = theirs.fileno()
                 process = subprocess.Popen(
-                    [sys.executable, "-P", switch.__file__, str(end)], pass_fds=[end]
+                    [sys.executable, "-P", switch.__file__, str(end)],
+                    pass_fds=[end],
+                    process_group=0,
                 )
             # The switch goes first: it must not meet devices whose namespaces have gone.
             opened.callback(self._leave)
@@ -124,7 +127,7 @@ class Hosts:
             *("setpriv", "--pdeathsig", "KILL"),
             *("nsenter", f"--net=/proc/{os.getpid()}/fd/{self._namespaces[name]}"),
         ]
-        process = subprocess.Popen([*inside, *command], **popen)
+        process = subprocess.Popen([*inside, *command], process_group=0, **popen)
         switch.served_first(process.pid, PRIORITY)
         self._processes[name].append(process)
         return process

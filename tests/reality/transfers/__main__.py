@@ -4,13 +4,13 @@
 No protocol and no node: sockets on hosts, and the simulator's network alone.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
+from tests.reality.asking import Parser, count
 from tests.reality.network.hosts import PRIORITY
 from tests.reality.network.namespace import missing
 from tests.reality.network.switch import served_first
@@ -37,9 +37,9 @@ def markdown(lines: Iterator[Sequence[str]]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Measure, then print; raises SystemExit where there are no namespaces."""
-    parser = argparse.ArgumentParser(prog="python -m tests.reality.transfers")
+    parser = Parser(prog="python -m tests.reality.transfers")
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(TABLES))
-    parser.add_argument("--jobs", type=int, default=4, help="worlds at a time")
+    parser.add_argument("--jobs", type=count, default=4, help="worlds at a time")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.tables) - set(TABLES):
         parser.error(f"no table {', '.join(sorted(unknown))}; allowed: {', '.join(TABLES)}")
