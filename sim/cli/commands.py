@@ -30,6 +30,7 @@ from sim.cli.terminal import (
     CodeFiles,
     Overrides,
     ScenarioName,
+    at_home,
     choices,
     console,
     end_with_the_reader,
@@ -39,6 +40,7 @@ from sim.cli.terminal import (
     pipes_may_break,
     say,
     say_how_far,
+    say_mistakes,
     show,
     signals_interrupt,
     use_code,
@@ -149,7 +151,10 @@ def run(
     store_limit: _StoreLimit = STORE_LIMIT,
     scheduler: _Scheduler = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Result folder. Default: results/<name>.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Result folder. Default: results/<name>.", callback=at_home
+        ),
     ] = None,
     track: _Track = None,
     as_json: _Json = False,
@@ -199,7 +204,9 @@ def sweep(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Result folder. Default: results/<name>_sweep."),
+        typer.Option(
+            metavar="DIR", help="Result folder. Default: results/<name>_sweep.", callback=at_home
+        ),
     ] = None,
     track: _Track = None,
     as_json: _Json = False,
@@ -253,7 +260,7 @@ def check(
                 _check(name, overrides or (), data)
             except ScenarioError as mistake:
                 mistakes += 1
-                say(str(mistake))
+                say_mistakes(mistake)
     if mistakes:
         raise typer.Exit(EXIT_MISTAKE)
 
@@ -345,7 +352,8 @@ def _tell(finished: "Finished", track: list[str] | None, as_json: bool) -> None:
     if finished.done is None:
         say("finished already; --seeds N, more values or a longer duration go on from there")
     if failures := list(finished.failures()):
-        say("\n".join(failures))
+        for line in failures:
+            say(line)
         raise typer.Exit(EXIT_FAILED)
 
 

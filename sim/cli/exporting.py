@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.reading import Folders, Where
-from sim.cli.terminal import PLAIN_WIDTH, console, mistakes_reported, say
+from sim.cli.terminal import PLAIN_WIDTH, at_home, console, mistakes_reported, say
 from sim.record.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def table(
         str, typer.Option("--format", metavar="NAME", help="text, csv, latex or markdown.")
     ] = TEXT,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Default: standard output.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Default: standard output.", callback=at_home),
     ] = None,
 ) -> None:
     """Write what runs and sweeps came to: as printed at their end, for a paper, or as numbers."""

@@ -14,6 +14,7 @@ from sim.cli.terminal import (
     CodeFiles,
     Overrides,
     ScenarioName,
+    at_home,
     console,
     mistakes_reported,
     pipes_may_break,
@@ -82,7 +83,10 @@ def trace(
         str, typer.Option("--format", metavar="NAME", help="For ui.perfetto.dev: perfetto.")
     ] = "perfetto",
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Default: in DIR, named after the run.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Default: in DIR, named after the run.", callback=at_home
+        ),
     ] = None,
 ) -> None:
     """Write one run's timeline as a file for a viewer: who did what, when, on virtual time."""
@@ -186,6 +190,7 @@ def plot(
             metavar="FILE",
             help="A .png, .svg or .pdf. Default: a .png in the folder, named after the figure and "
             "what was chosen; of several folders, here.",
+            callback=at_home,
         ),
     ] = None,
 ) -> None:
@@ -211,7 +216,8 @@ def report(
     ] = None,
     where: Where = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A .html. Default: DIR/report.html.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A .html. Default: DIR/report.html.", callback=at_home),
     ] = None,
 ) -> None:
     """Write one HTML page about the results, with figures to switch and zoom."""
@@ -250,7 +256,11 @@ def predict(
     code: CodeFiles = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A .nii.gz. Default: in DIR, named after the model."),
+        typer.Option(
+            metavar="FILE",
+            help="A .nii.gz. Default: in DIR, named after the model.",
+            callback=at_home,
+        ),
     ] = None,
 ) -> None:
     """Let a kept model segment a subject: a NIfTI file, what its numbers mean, and a picture."""
@@ -281,7 +291,11 @@ def subjects(
     code: CodeFiles = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A .png, .svg or .pdf. Default: <name>_subjects.png."),
+        typer.Option(
+            metavar="FILE",
+            help="A .png, .svg or .pdf. Default: <name>_subjects.png.",
+            callback=at_home,
+        ),
     ] = None,
 ) -> None:
     """Draw a training subject of each site, of four at most, beside what is labelled in it."""

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.record.words import plain_text
+from sim.record.words import plain_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from sim.record.errors import ScenarioError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 EXIT_FAILED = 1
@@ -67,6 +69,14 @@ CodeFiles = Annotated[
 ]
 
 
+def at_home(out: Path | None) -> Path | None:
+    """What `--out` names: bash leaves the ~ of `--out=~/x` to us, and expands that of `--out ~/x`.
+
+    The ~ of somebody who isn't known stays.
+    """
+    return out and Path(os.path.expanduser(out))  # Path's own raises.
+
+
 def use_code(files: list[str] | None, scenario: str = "") -> None:
     """Let scenarios name what is in the user's code. Raises ScenarioError if it can't be read."""
     from sim.record.code import CODE_FOLDER, activate, read, suggest
@@ -78,17 +88,23 @@ def use_code(files: list[str] | None, scenario: str = "") -> None:
 
 
 def say(message: str) -> None:
-    """A line on standard error, since standard output may be somebody's JSON.
+    """One line on standard error, since standard output may be somebody's JSON.
 
     Where its reader has gone while there is work, the work goes on.
     """
     with suppress(OSError):
-        typer.echo(plain_text(message), err=True)
+        typer.echo(plain_line(message), err=True)
+
+
+def say_mistakes(error: "ScenarioError") -> None:
+    """A line on standard error for each mistake."""
+    for line in str(error).splitlines():
+        say(line)
 
 
 def show(line: str) -> None:
-    """A line on standard output."""
-    typer.echo(plain_text(line))
+    """One line on standard output."""
+    typer.echo(plain_line(line))
 
 
 def say_how_far(what: str) -> Callable[[int, int], None]:
@@ -128,7 +144,7 @@ def mistakes_reported() -> Iterator[None]:
     try:
         yield
     except ScenarioError as mistake:
-        say(str(mistake))
+        say_mistakes(mistake)
         raise typer.Exit(EXIT_MISTAKE) from None
     except Exception as error:
         # Wherever a user's code is called: it is their line that is to be mended, not ours.

@@ -88,15 +88,20 @@ def damaged(path: Path, what: str = "is not what was written") -> DamagedError:
     return DamagedError(f"{path}: {what}; allowed: the same made anew: {again(path.parent)}")
 
 
-def again(folder: Path) -> str:
-    """The shell command that goes on in a result folder; of a sweep's point, in the sweep's."""
+def again(folder: Path, scenario: str | None = None) -> str:
+    """The shell command that goes on in a result folder; of a sweep's point, in the sweep's.
+
+    `scenario`: what it is given, by default the folder's own copy.
+    """
     home = folder.parent.parent if folder.parent.name == RUNS_FOLDER else folder
     if not (home / SWEEP_FILE).exists():
-        return _command("run", folder / SCENARIO_FILE, folder)
-    return _command("sweep", home / SWEEP_FILE, home)
+        return _command("run", scenario or folder / SCENARIO_FILE, folder)
+    return _command("sweep", scenario or home / SWEEP_FILE, home)
 
 
-def _command(name: str, scenario: Path, folder: Path) -> str:
+def _command(name: str, scenario: str | Path, folder: Path) -> str:
+    if str(folder).startswith("~"):  # `--out` would take it for the user's home.
+        folder = folder.absolute()
     return shlex.join(["braintorrent", name, str(scenario), "--out", str(folder)])
 
 

@@ -60,8 +60,8 @@ def write(target: Path, schema: pa.Schema, parts: Iterable[pa.Table], scenario: 
     written = 0
     with (
         whole(target, ours=True) as path,
-        pq.ParquetWriter(
-            path, schema.with_metadata({"scenario": scenario}), compression="zstd"
+        pq.ParquetWriter(  # Of a path that begins with ~ Arrow would make another one.
+            path.absolute(), schema.with_metadata({"scenario": scenario}), compression="zstd"
         ) as writer,
     ):
         waiting = decoded.empty_table()

@@ -31,6 +31,11 @@ def plain_text(text: str) -> str:
     return "".join(ascii(c)[1:-1] if _is_command(c) else c for c in text)
 
 
+def plain_line(text: str) -> str:
+    """`plain_text` in one line: a line end within is written out, too."""
+    return plain_text(text).replace("\n", r"\n")
+
+
 def _is_command(character: str) -> bool:
     kind = unicodedata.category(character)
     return character != "\n" and (kind in ("Cc", "Cs", "Zl", "Zp") or character in _TURNS)

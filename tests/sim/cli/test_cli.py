@@ -148,6 +148,29 @@ def test_the_kept_scenario_gives_the_same_tables(scenario: str, simulation: Fake
         assert (kept / name).read_bytes() == Path("copy", name).read_bytes()
 
 
+def test_out_may_begin_with_the_home(
+    scenario: str, simulation: FakeWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    assert f"results in {home / 'x'}\n" in invoke("run", scenario, "--out=~/x").stderr
+    assert f"table in {home / 't.csv'}\n" in (
+        invoke("table", str(home / "x"), "--format=csv", "--out=~/t.csv").stderr
+    )
+    assert not Path("~").exists()
+    # Nobody's home: a folder of that name, and nothing beside it.
+    assert "results in ~nobody-here/x\n" in invoke("run", scenario, "--out=~nobody-here/x").stderr
+    assert len(list(Path("~nobody-here/x").glob("*.parquet"))) == 2
+
+
+def test_where_results_are_is_told_in_one_line(scenario: str, simulation: FakeWork) -> None:
+    told = invoke("run", scenario, "--out", "n\n\x1bl")
+    assert "results in n\\n\\x1bl\n" in told.stderr
+    assert invoke("status", "n\n\x1bl").stdout.startswith("n\\n\\x1bl: run of tiny\n")
+    assert Path("n\n\x1bl", "run.json").exists()
+
+
 def test_json_is_all_that_standard_output_holds(scenario: str, simulation: FakeWork) -> None:
     summary = json.loads(invoke("run", scenario, "--json").stdout)
     target = {"metric": "accuracy", "value": 0.6, "of": "mean", "stage": "received"}

@@ -11,7 +11,7 @@ import pytest
 from analysis import load as load_results
 from sim.record import tables
 from sim.record.errors import ScenarioError
-from sim.record.folder import SCENARIO_FILE, SCORES_FILE, TRACE_FILE
+from sim.record.folder import SCENARIO_FILE, SCORES_FILE, TRACE_FILE, again
 from sim.record.rows import FAILED, Operations, RunRecord, ScoreRow, TraceRow
 from sim.results import folder as results
 from sim.results.folder import RunTables
@@ -50,6 +50,19 @@ def written(folder: Path, done: list[RunTables], wall_s: float = 1.0, workers: i
     operations = Operations(5, 3, 1, 1, 50, 30, 30)
     results.write(folder, WORLD, done, wall_s=wall_s, workers=workers, operations=operations)
     return folder
+
+
+def test_a_folder_called_as_the_home_is_no_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    folder = written(Path("~/x"), runs([score("fedavg", 0, 1.0)], []))
+    assert {path.name for path in folder.iterdir()} >= {SCORES_FILE, TRACE_FILE}
+    assert not list(home.iterdir())
+    assert again(folder).endswith(f" --out '{tmp_path}/~/x'")
 
 
 def is_finished(folder: Path, text: str, told: list[str] | None = None) -> bool:
