@@ -1,15 +1,24 @@
 """How far a sweep or a run has come, from nothing but its folder, while another works there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sim.record.errors import ScenarioError
-from sim.record.folder import RUN_FILE, RUNS_FOLDER, SCENARIO_FILE
+from sim.record.folder import (
+    POINTS_FILE,
+    RUN_FILE,
+    RUNS_FOLDER,
+    SCENARIO_FILE,
+    Record,
+    again,
+    read_record,
+)
 from sim.record.points import read_sweep, tails
 from sim.record.rows import FAILED
 from sim.record.words import bytes_text
+from sim.results.digests import damages, is_copy
 from sim.results.folder import finished_record, holds_sweep
 from sim.results.folder_lock import holder
 from sim.results.under_way import Stored, Work, stored, told
@@ -30,6 +39,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """A file of what is finished that is not what was written."""
+
+    file: str
+    """Its path in the folder."""
+    what: str
+
+
+@dataclass(frozen=True)
 class Status:
     """What is done and what is not; a single scenario is one point."""
 
@@ -44,6 +62,11 @@ class Status:
     """One protocol, one seed, one point."""
     runs_finished: int
     failures: tuple[Failure, ...]
+    damages: tuple[Damage, ...]
+    """Of what is finished, where no process works."""
+    mended_by: str | None
+    """The command that makes it anew; in it stands SCENARIO for the file that was given at first,
+    if the folder's copy of it, or of its code, is damaged. None if nothing is."""
     stored: Stored
     work: Work | None
     """Of the session under way, or of the last one, if it was stopped."""
@@ -60,7 +83,10 @@ class Status:
 
 
 def status(folder: Path) -> Status:
-    """Look into a folder that ``sweep`` or ``run`` writes; ScenarioError if it is none."""
+    """Look into a folder that ``sweep`` or ``run`` writes; ScenarioError if it is none.
+
+    What is finished is read, to find what of it is damaged.
+    """
     is_sweep = holds_sweep(folder)
     if is_sweep:
         known = read_sweep(folder)[0]
@@ -72,10 +98,20 @@ def status(folder: Path) -> Status:
         runs, folders, values = {"": number}, {"": folder}, {"": {}}
     # Asked first: a process that ends while we look has then finished what we find.
     process = holder(folder)
-    done = {name: place for name, place in folders.items() if (place / RUN_FILE).is_file()}
+    done = {
+        name: finished_record(place)
+        for name, place in folders.items()
+        if (place / RUN_FILE).is_file()
+    }
     failures = tuple(
-        failure for name, place in done.items() for failure in _failures(name, values[name], place)
+        failure
+        for name, record in done.items()
+        for failure in _failures(name, values[name], record)
     )
+    whole = {folder: read_record(folder / POINTS_FILE)} if is_sweep else {}
+    records = {**whole, **{folders[name]: record for name, record in done.items()}}
+    # Who works there mends what is damaged, and may be writing it.
+    damaged = tuple(_damages(folder, records)) if process is None else ()
     return Status(
         folder=str(folder),
         scenario=scenario,
@@ -86,9 +122,22 @@ def status(folder: Path) -> Status:
         runs=sum(runs.values()),
         runs_finished=sum(runs[name] for name in done) - len(failures),
         failures=failures,
+        damages=damaged,
+        mended_by=_mended_by(folder, damaged) if damaged else None,
         stored=stored(folder),
         work=told(folder),
     )
+
+
+def _damages(folder: Path, records: Mapping[Path, Record | None]) -> Iterator[Damage]:
+    for home, record in records.items():
+        for name, what in damages(home, record or {}):
+            yield Damage((home / name).relative_to(folder).as_posix(), what)
+
+
+def _mended_by(folder: Path, damaged: Sequence[Damage]) -> str:
+    """Where the copy of what the command was given is damaged, it has to be given again."""
+    return again(folder, "SCENARIO" if any(is_copy(one.file) for one in damaged) else None)
 
 
 def _described(path: Path) -> tuple[str, int]:
@@ -129,6 +178,10 @@ def lines(found: Status) -> Iterator[str]:
         ends = zip(tails(list(failure.values)), failure.values.values(), strict=True)
         point = "".join(f"{end} {text}, " for end, text in ends)
         yield f"failed: {point}{failure.protocol} seed {failure.seed}: {failure.cause}"
+    for damage in found.damages:
+        yield f"damaged: {damage.file} {damage.what}"
+    if found.damages:
+        yield f"to mend it: {found.mended_by}"
 
 
 def _work_lines(found: Status) -> Iterator[str]:
@@ -146,8 +199,8 @@ def _work_lines(found: Status) -> Iterator[str]:
         )
 
 
-def _failures(point: str, values: Mapping[str, str], folder: Path) -> Iterator[Failure]:
-    for run in finished_record(folder)["runs"]:
+def _failures(point: str, values: Mapping[str, str], record: Record) -> Iterator[Failure]:
+    for run in record["runs"]:
         if run["status"] == FAILED:
             cause = run.get("cause") or "no cause recorded"
             yield Failure(point, run["protocol"], run["seed"], cause, values)

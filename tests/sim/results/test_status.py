@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sim.record.errors import ScenarioError
-from sim.record.folder import write_record
+from sim.record.folder import read_record, write_record
+from sim.results.digests import DIGESTS, digests
 from sim.results.folder_lock import locked
 from sim.results.status import Failure, as_dict, lines, status
 from sim.results.under_way import Work, forget, tell
@@ -80,6 +81,39 @@ def test_a_sweep_under_way_with_failures(tmp_path: Path) -> None:
             "values": {"clients.count": "4"},
         }
     ]
+
+
+def test_what_is_damaged_is_named_with_what_mends_it(tmp_path: Path) -> None:
+    folder = swept(tmp_path)
+    point, names = "clients.count-2", ["a.parquet", "b.parquet", "scenario.yaml"]
+    finished(folder / "runs" / point)
+    for name in names:
+        (folder / "runs" / point / name).write_bytes(b"123")
+    known = {DIGESTS: digests(folder / "runs" / point, names)}
+    record = read_record(folder / "runs" / point / "run.json")
+    assert record is not None
+    write_record(folder / "runs" / point / "run.json", record | known)
+    whole = text(folder)
+    assert "damaged" not in whole and status(folder).mended_by is None
+    (folder / "runs" / point / "a.parquet").write_bytes(b"124")
+    (folder / "runs" / point / "b.parquet").unlink()
+    assert text(folder) == (
+        f"{whole}\n"
+        f"damaged: runs/{point}/a.parquet has changed\n"
+        f"damaged: runs/{point}/b.parquet is missing\n"
+        "to mend it: braintorrent sweep DIR/sweep.yaml --out DIR"
+    )
+    with locked(folder, print):
+        assert "damaged" not in text(folder)  # It is mended right now.
+    # A point's copy comes from the sweep's; the sweep's own has to be given again.
+    copy = {DIGESTS: digests(folder, ["sweep.yaml"])}
+    write_record(folder / "sweep.json", (read_record(folder / "sweep.json") or {}) | copy)
+    (folder / "runs" / point / "scenario.yaml").unlink()
+    assert status(folder).mended_by == f"braintorrent sweep {folder}/sweep.yaml --out {folder}"
+    (folder / "sweep.yaml").write_text("name: other")
+    found = as_dict(status(folder))
+    assert found["damages"][0] == {"file": "sweep.yaml", "what": "has changed"}
+    assert found["mended_by"] == f"braintorrent sweep SCENARIO --out {folder}"
 
 
 def test_work_under_way_and_stopped(tmp_path: Path) -> None:
