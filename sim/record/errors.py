@@ -172,12 +172,16 @@ def _fewer(listed: str, most: int) -> str:
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The name that is likely meant by a misspelt or shortened one; None if none is."""
+    """The name that is likely meant by a misspelt or shortened one; None if none is.
+
+    Of those that end in its word, as packet_loss and transfer_loss do in loss, the first.
+    """
     folded = {name.casefold(): name for name in names}
     for close in difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=_NEAR):
         return folded[close]
     longer = [name for short, name in folded.items() if _shortens(word.casefold(), short)]
-    return longer[0] if len(longer) == 1 else None
+    parts = [name for short, name in folded.items() if word.casefold() in short.split("_")[1:]]
+    return longer[0] if len(longer) == 1 else next(iter(parts), None)
 
 
 def _shortens(word: str, name: str) -> bool:

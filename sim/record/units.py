@@ -78,7 +78,11 @@ _USUAL = {
 }
 """By base what is offered to who wrote none, or another one."""
 # What people write beside what is defined above.
-_ABBREVIATED = {"m": "min", "hr": "h", "hrs": "h", "/m": "/ min", "/hr": "/ h", "/ hr": "/ h"}
+_ABBREVIATED = {
+    **{"m": "min", "hr": "h", "hrs": "h", "/m": "/ min", "/hr": "/ h", "/ hr": "/ h"},
+    **{f"{letter}sec{end}": f"{letter}s" for letter in "mun" for end in ("", "s")},
+}
+_WORD = re.compile(r"[A-Za-z]{3,}")
 _RATIOS = ("B/s", "1/s", "1/B", "1/J")
 _QUANTITY = re.compile(
     r"([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*((?:1\s*/)?[^\d_.,']*)"
@@ -159,6 +163,7 @@ def _meant(unit: str, base: str) -> str | None:
     candidates = [plain, per, *(_ABBREVIATED.get(one.casefold(), one) for one in (plain, per))]
     spelt = {_folded(one): one for one in _USUAL[base]}
     candidates += [spelt[_folded(one)] for one in candidates if _folded(one) in spelt]
+    candidates += [_WORD.sub(lambda word: word[0].lower(), one) for one in (plain, per)]  # Sec
     return next((one for one in candidates if _unit(one)[1] == base), None)
 
 

@@ -15,7 +15,7 @@ from models.bits.code import required
 from models.tasks.alike import told_apart
 from models.tasks.cohort import Cohort
 from models.tasks.files import FilesSettings
-from models.tasks.nifti.scans import Scan, content, scans_at, site_names, split
+from models.tasks.nifti.scans import Scan, check_there, content, scans_at, site_names, split
 from models.tasks.nifti.tables import LABEL_MAP, SCANS, assumed, read_label_map
 from models.tasks.settings import SegmentationSettings, Tell
 from sim.record.settings.base import Positive
@@ -94,6 +94,7 @@ class NiftiSettings(FilesSettings, SegmentationSettings):
         sites = site_names(listed, clients)
         shares = self.test_fraction, self.validation_fraction
         scans = split(path, listed, *shares, self.drawn_by)
+        check_there(scans)
         shape = self.plane, self.voxel_size_mm, self.image_size
         found, findings = subjects(scans, sites, label_map, *shape, tell)
         notes += doubts(path, findings)

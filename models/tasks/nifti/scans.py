@@ -7,7 +7,7 @@ so that changed ones are not taken for the same.
 import hashlib
 import os
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.bits import generator
@@ -26,7 +26,7 @@ _ENDINGS = (".nii", ".nii.gz", ".mgh", ".mgz")
 class Scan:
     """One subject's files, not yet opened.
 
-    `split` is None where it is still to be drawn.
+    `split` is None where it is still to be drawn. `place`: the line of the table that lists it.
     """
 
     site: str
@@ -34,6 +34,7 @@ class Scan:
     image: Path
     labels: Path
     split: Split | None
+    place: str = field(default="", compare=False)
 
 
 def scans_at(path: Path) -> tuple[Scan, ...]:
@@ -58,6 +59,7 @@ def _in_table(file: Path) -> list[Scan]:
             file.parent / row.cells["image"],
             file.parent / row.cells["labels"],
             _split(row),
+            row.place,
         )
         for row in table(file, _COLUMNS, SCANS)
     ]
@@ -181,6 +183,19 @@ def split(
     return tuple(done)
 
 
+def check_there(scans: Sequence[Scan]) -> None:
+    """Raises Refusal, with the table's line, if a file that it lists isn't there."""
+    for scan in scans:
+        for file in (scan.image, scan.labels):
+            try:
+                file.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                place = f"{scan.place}: " if scan.place else ""
+                raise Refusal(f"{place}no such file {file}", "a NIfTI or MGH file", SCANS) from None
+            except (OSError, ValueError):
+                continue  # Who opens it says what is wrong.
+
+
 def _names(scans: Sequence[Scan]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(scan.site for scan in scans)))
 
@@ -204,6 +219,7 @@ def content(scans: Sequence[Scan], label_map: Path) -> str:
 
     Raises Refusal if a file can't be read.
     """
+    check_there(scans)
     digest = hashlib.sha256(file_digest(label_map, "a CSV file", LABEL_MAP))
     for scan in scans:
         digest.update(repr((scan.site, scan.subject, scan.split)).encode())

@@ -179,12 +179,25 @@ def _learning(
             yield Refusal(f"nothing is learned in task {task.name}", "no training", path)
 
 
+_SIDES = ("image_size", "size")
+"""What tasks call their images' sides."""
+
+
 def _network(model: ModelSettings | None, task: TaskSettings) -> Refusals:
     if model is None:
         return
     yield from (found := list(_by(partial(check_fit, model, per_pixel=task.segments))))
     if task.input_shape is not None and not found:
-        yield from _by(partial(model.check_input, task.input_shape))
+        for refusal in _by(partial(model.check_input, task.input_shape)):
+            yield _of_size(refusal, model, task)
+
+
+def _of_size(refusal: Refusal, model: ModelSettings, task: TaskSettings) -> Refusal:
+    """To blame for sides that don't fit is who was told something: the task, not the network."""
+    size = next((name for name in _SIDES if name in task.model_fields_set), None)
+    if size is None or not model.model_fields_set <= {"name"}:
+        return refusal
+    return Refusal(refusal.what, refusal.allowed, ("task", size), refusal.sort)
 
 
 def _latencies(

@@ -96,6 +96,10 @@ def test_sizes_become_bytes() -> None:
         ("1 m", "not a unit"),
         ("1 s**2", "is not a quantity"),
         ("50 Ms", "not a unit that fits here, did you mean '50 ms'"),
+        ("50 msec", "not a unit that fits here, did you mean '50 ms'"),
+        ("50 USecs", "not a unit that fits here, did you mean '50 us'"),
+        ("20 Sec", "not a unit that fits here, did you mean '20 sec'"),
+        ("2 Hours", "not a unit that fits here, did you mean '2 hours'"),
         (
             "1 kmin",
             "not a unit that fits here; allowed: ns, us, ms, s, min, h, d, week, e.g. '20 s'",

@@ -243,6 +243,18 @@ def test_a_network_that_does_not_fit_is_found_without_the_data() -> None:
     ]
 
 
+def test_who_was_told_a_size_that_does_not_fit_is_to_blame() -> None:
+    mine = "task={name: nifti, scans: scans.csv, label_map: map.csv}"
+    size, what = (
+        "task.image_size=8",
+        "network `unet` halves images {} times, and they are 8x8 pixels",
+    )
+    (blamed,) = told("brains_quick", mine, size)
+    assert blamed.startswith(f"--set {size}: task.image_size: {what.format(3)}; allowed: sides")
+    (blamed,) = told("brains_quick", mine, size, "model.channels=[4, 4, 4, 4, 4]")
+    assert blamed.startswith(f"scenarios/brains_quick.yaml:6:15: model.name: {what.format(4)}; ")
+
+
 def test_of_very_many_mistakes_ten_are_told() -> None:
     wrong = [f"faults.f{number}={{kind: crash, node: server, at: 10}}" for number in range(13)]
     lines = told("no_faults", *wrong)

@@ -231,7 +231,10 @@ def test_a_file_that_is_missing(scans: Path, tmp_path: Path) -> None:
         ("site", name, f"scans/site/{name}/image.nii.gz", labels) for name in ("site-1", "site-2")
     ]
     write_table(table, [header, ("site", "one", "scan.mgz", labels), *others])
-    refused(table, f"{tmp_path}/scan.mgz: no such file; allowed: a NIfTI or MGH file")
+    refused(
+        table,
+        f"{table}, line 2: no such file {tmp_path}/scan.mgz; allowed: a NIfTI or MGH file",
+    )
 
 
 def test_a_slice_that_is_too_small_names_the_size_for_all(scans: Path) -> None:
