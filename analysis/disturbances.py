@@ -161,11 +161,23 @@ def struck_text(results: Results, point: str) -> str:
             lasting = rows.assign(stop_s=rows["stop_s"].fillna(end_s))
             said, is_shared = _lasting(lasting, str(kind), end_s * seeds, results.scored)
             shared |= {str(cause)} if is_shared else set()
+            if kind in ("server_down", "client_down") and _is_of_process(results, point, cause):
+                said += " (process alone)"
         texts.setdefault(str(cause), []).append(said)
     # A fault's name says more only where it struck at more than a few times.
     return "; ".join(
         (f"{cause}: " if cause in shared else "") + ", ".join(said) for cause, said in texts.items()
     )
+
+
+def _is_of_process(results: Results, point: str, fault: object) -> bool:
+    """Whether a fault ends processes alone, whose hosts stay up."""
+    path = f"faults.{fault}.of"
+    if path in results.written:
+        rows = results.written[results.written["point"] == point]
+        return bool((rows[path] == "process").all())
+    settings = results.settings.get("faults", {}).get(fault, {})
+    return bool(settings.get("of") == "process")
 
 
 def _lasting(rows: pd.DataFrame, kind: str, all_s: float, clients: int) -> tuple[str, bool]:

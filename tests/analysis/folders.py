@@ -63,10 +63,13 @@ def described(
 
 
 def swept(
-    *vary: str, seeds: int = 2, protocols: str = "{local: {}, fedavg: {deadline: 1 min}}"
+    *vary: str,
+    seeds: int = 2,
+    protocols: str = "{local: {}, fedavg: {deadline: 1 min}}",
+    changes: Sequence[str] = (),
 ) -> Sweep:
     """A sweep of the same."""
-    return grid("churn", _changes(protocols), vary, seeds)
+    return grid("churn", [*_changes(protocols), *changes], vary, seeds)
 
 
 def _changes(protocols: str) -> list[str]:

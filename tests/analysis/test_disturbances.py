@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.disturbances import disturbances, struck_text
 from analysis.loading import load
 from sim.record.rows import ScoreRow, TraceRow
-from tests.analysis.figures.looked_at import a_run, linear
+from tests.analysis.figures.looked_at import a_run, a_sweep, linear
 from tests.analysis.folders import Run, described, score, trace, write_run
 
 
@@ -177,6 +177,32 @@ def test_what_fails_together(tmp_path: Path) -> None:
         ("often", often, "power: clients down 20 % of the time, up to 2 together"),
     ):
         assert struck_text(a_run(tmp_path / name, events=events), "base") == text
+
+
+BOOM = "faults.boom={kind: crash, node: client_0, at: 50 s, of: process}"
+
+
+def test_that_a_process_alone_was_down_is_told(tmp_path: Path) -> None:
+    def ended(run: Run) -> Sequence[TraceRow]:
+        return [
+            trace(run, 20.0, "client_1", "crash", cause="churn"),
+            trace(run, 50.0, "client_0", "crash", cause="boom"),
+        ]
+
+    assert struck_text(a_run(tmp_path, events=ended, changes=[BOOM]), "base") == (
+        "client_1 down 20 s to 1 min; client_0 down 50 s to 1 min (process alone)"
+    )
+
+
+def test_whose_end_it_was_may_be_varied(tmp_path: Path) -> None:
+    def ended(run: Run) -> Sequence[TraceRow]:
+        return [trace(run, 50.0, "client_0", "crash", cause="boom")]
+
+    results = a_sweep(tmp_path, "faults.boom.of=host,process", events=ended, changes=[BOOM])
+    assert [struck_text(results, str(point)) for point in results.points["point"]] == [
+        "client_0 down 50 s to 1 min",
+        "client_0 down 50 s to 1 min (process alone)",
+    ]
 
 
 def test_nothing_has_struck(tmp_path: Path) -> None:

@@ -42,9 +42,10 @@ def a_sweep(
     values: Scores = linear,
     events: Events = no_events,
     protocols: str = "{local: {}, fedavg: {deadline: 1 min}}",
+    changes: Sequence[str] = (),
 ) -> Results:
     """The same over two failure rates, or what else is varied."""
-    wanted = swept(*(vary or (f"{RATE}=1 / h,3 / h",)), protocols=protocols)
+    wanted = swept(*(vary or (f"{RATE}=1 / h,3 / h",)), protocols=protocols, changes=changes)
     return load(write_sweep(folder, wanted, _rows(values, events)))
 
 
