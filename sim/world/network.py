@@ -6,8 +6,9 @@ packets that are lost are sent again, which delays control messages and slows tr
 holds messages up; they go on if it heals within the stall time-out, after which nothing has come
 for so long that both ends give up. A crash of either end breaks a transfer; the end that is left
 learns of it when the other is back, which resets what was open, or by the stall time-out. Where a
-process ends alone, its host resets what is open at once, and refuses what comes later. Only pings
-and heartbeats are datagrams.
+process ends alone, its host resets what is open at once, and refuses what comes later: lost, as the
+trace has it, when its first packet is there, and known to be a way back later, when a time-out has
+passed too. Only pings and heartbeats are datagrams.
 
 Degraded links have less bandwidth and more latency. The latency of a message is that of when it is
 sent, so that a later one may overtake it; how fast bytes flow changes at the instant.
@@ -147,7 +148,9 @@ class Network(Medium):
             self._stall(transfer, "late")
         else:
             if size_bytes:
-                way_s = self._first_byte_s(transfer, way_s)
+                packet_s, way_s = way_s, self._first_byte_s(transfer, way_s)
+                if self.resets and packet_s < way_s:  # A handshake, or slow start, comes first.
+                    clock.call_at(sent_s + packet_s, Tie.ARRIVAL, partial(self._knock, transfer))
             reach = partial(self._reach, transfer, sent_s > now)
             clock.call_at(sent_s + way_s, Tie.ARRIVAL, reach)
         return transfer
@@ -164,6 +167,14 @@ class Network(Medium):
         for transfer in list(self._open[source]):
             if transfer.source == source:
                 self.cancel(transfer)
+
+    def _knock(self, transfer: Transfer, _: object) -> None:
+        """Its first packet is at the receiver's host, which refuses it if no process is there."""
+        target = transfer.target
+        has_ended = self.ended_s[target] >= self.started_s[target] and not self._silent[target]
+        if transfer.is_open and has_ended and not self.up.current[target]:
+            self._lose(transfer, "receiver_down")
+            self._told_later(transfer, target)
 
     def _reach(self, transfer: Transfer, held_up: bool, _: object) -> None:
         """Its first byte is at the receiver's; `held_up`: it had to be sent again."""

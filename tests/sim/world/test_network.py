@@ -1,6 +1,7 @@
 """Delivery: latency, bandwidth, loss, crashes, and what the tally says of them."""
 
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sim.world.detection import FailureDetection, Heartbeat, NoDetection
 from sim.world.links.flows import Sharing
 from sim.world.links.windows import Cut, Direction, Windows
 from sim.world.network import Transfer
-from sim.world.transport import fastest
+from sim.world.transport import SlowStart, fastest
 from tests.sim import tiny
 from tests.sim.world.messages import Told, at, degraded, happened, send, settled
 
@@ -273,6 +274,33 @@ def test_message_that_finds_no_process_is_refused(
     at(network, begun_s, lambda: told.append(Told(network, size)))
     tiny.run(network.clock, 100.0)
     assert told[0].at_s == [pytest.approx(told_s)]
+
+
+@pytest.mark.parametrize("connections", ["lasting", "new"])
+@pytest.mark.parametrize("size", [64, 200_000])  # A window, and five of them.
+def test_the_first_packet_is_refused_however_slowly_bytes_would_start(
+    connections: Literal["lasting", "new"], size: int
+) -> None:
+    transport = SlowStart(kind="slow_start", connections=connections)
+    network = tiny.network(0.5, [1e6, 1e6], transport=transport)
+    at(network, 2.0, lambda: network.node_down(1, resets=True))
+    told = []
+    at(network, 3.0, lambda: told.append(Told(network, size)))
+    tiny.run(network.clock, 100.0)
+    assert told[0].at_s == [pytest.approx(3.0 + 1.0 + 0.2)]
+    assert tiny.events(network.trace) == [
+        (3.0, 0.5, "client_0", "transfer_lost", "client_1", "receiver_down")
+    ]
+
+
+def test_a_process_that_is_back_refuses_nothing() -> None:
+    network = tiny.network(0.5, [1e6, 1e6], transport=SlowStart(kind="slow_start"))
+    at(network, 2.0, lambda: network.node_down(1, resets=True))
+    at(network, 3.0, lambda: network.node_up(1))
+    told = []
+    at(network, 4.0, lambda: told.append(Told(network, 200_000)))
+    tiny.run(network.clock, 100.0)
+    assert told[0].at_s == [] and len(told[0].delivered_s) == 1
 
 
 def test_host_that_crashes_after_its_process_did_resets_nothing() -> None:
