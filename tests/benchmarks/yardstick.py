@@ -15,10 +15,12 @@ from torch import nn
 from models.learner import LearnerSpec
 from sim.compute import Graph, Models, Pretence, Store
 from sim.compute.refs import Job
+from sim.record.folder import SCENARIO_FILE
+from sim.results import folder as results
 from sim.runs.data import Data
 from sim.runs.session import PointFolder, Progress, Session, prepared, run_points
 from sim.runs.worlds.once import Worlds
-from sim.scenario import Scenario
+from sim.scenario import Scenario, dump
 from tests.benchmarks.bare import __file__ as BARE
 from tests.benchmarks.bare import loop
 
@@ -121,6 +123,6 @@ def whole_run(scenarios: Sequence[Scenario], workers: int, folder: Path) -> floa
         PointFolder(scenario, folder / str(point)) for point, scenario in enumerate(scenarios)
     ]
     for place in places:
-        place.folder.mkdir()
+        results.claim(place.folder, SCENARIO_FILE, dump(place.scenario))
     asyncio.run(run_points(places, session, data))
     return time.perf_counter() - started

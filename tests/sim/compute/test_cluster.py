@@ -16,8 +16,10 @@ from distributed import Client
 from sim.compute import ComputeError, Graph, Lineage, Models, Store
 from sim.compute.engines.cluster import ClusterEngine, cluster_engine
 from sim.record.errors import ScenarioError
+from sim.record.folder import SCENARIO_FILE
+from sim.results import folder as results
 from sim.runs.session import Done, PointFolder, Session, check_data, run_points
-from sim.scenario import load
+from sim.scenario import dump, load
 from tests.sim.compute.clusters import PATIENCE_S, Cluster
 from tests.sim.compute.small import (
     DIES_ONCE,
@@ -346,6 +348,7 @@ def test_a_run_that_loses_a_worker_gives_the_same_bytes(own: Cluster, tmp_path: 
 
     async def run(name: str, scheduler: str | None) -> Done:
         folder = tmp_path / name
+        results.claim(folder, SCENARIO_FILE, dump(scenario))
         session = Session(folder, 0, NO_LIMIT, print, lambda _: None, scheduler)
         return await run_points(
             [PointFolder(scenario, folder)], session, check_data([scenario], lambda line: None)
