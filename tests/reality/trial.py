@@ -67,8 +67,8 @@ def _all_played(
 ) -> dict[Asked, list[TraceRow]]:
     stop = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
-        runs = [pool.submit(_played, *each, folder, tell, stop) for each in asked]
         try:
+            runs = [pool.submit(_played, *each, folder, tell, stop) for each in asked]
             return {each: run.result() for each, run in zip(asked, runs, strict=True)}
         except KeyboardInterrupt:
             stop.set()
