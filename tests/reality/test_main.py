@@ -115,7 +115,12 @@ def test_ctrl_c_stops_what_is_played_at_once(
         raise Stopped
 
     plays(interrupted)
-    code, said = ended(capsys, "--out", str(tmp_path), "--only", "swarm", "--jobs", "1")
+    # Ignored where tests are run by several processes.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, said = ended(capsys, "--out", str(tmp_path), "--only", "swarm", "--jobs", "1")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert said.startswith("python -m tests.reality: interrupted; what was whole is in")
     assert not (tmp_path / "real").exists()
