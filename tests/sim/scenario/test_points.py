@@ -198,8 +198,8 @@ MISTAKES = [
     (["faults.x.at=1 s"], "--vary faults.x.at: faults.x: no such setting; allowed: churn"),
     (
         ["faults.churn.rate=1"],
-        "--vary faults.churn.rate: faults.churn.rate: no such setting; allowed: kind, nodes, "
-        "groups, preset, failure_rate, mean_time_to_failure, time_to_failure, ",
+        "--vary faults.churn.rate: faults.churn.rate: no such setting, did you mean failure_rate?; "
+        "allowed: kind, nodes, groups, preset, failure_rate, mean_time_to_failure, ",
     ),
     (["model.hidden.1=3"], "--vary model.hidden.1: model.hidden.1: no such setting; allowed: 0"),
     (["seeds" + "9" * 5000 + "=1"], "--vary seeds9999"),
