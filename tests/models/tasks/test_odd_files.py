@@ -22,7 +22,7 @@ from models.tasks.nifti.tables import Columns, table
 from sim.record.errors import Refusal
 
 IID = IidSettings(kind="iid")
-LONGEST_S = 10.0
+LONGEST_S = 2.0
 DRAWS = np.random.Generator(np.random.Philox(18))
 X, Y = DRAWS.integers(0, 256, (40, 4, 4), dtype=np.uint8), np.arange(40) % 2
 ROWS = pd.DataFrame({"age": X[:, 0, 0], "marker": X[:, 1, 1] / 7, "sex": ["f", "m"] * 20, "ill": Y})

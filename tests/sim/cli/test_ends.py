@@ -27,7 +27,7 @@ network: {latency: 20 ms, uplink: 20 Mbit/s, downlink: 100 Mbit/s, sharing: none
 protocols: {braintorrent: {}}
 evaluation: {every: 1 min}
 """
-LONG = "--set=duration=1000 h"
+LONG = "--set=duration=40 h"
 WITHIN_S = 120
 WHAT_ENDS: Mapping[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
@@ -90,13 +90,15 @@ def endable() -> Iterator[None]:
     ],
 )
 def test_a_signal_is_told_and_the_same_command_continues(
-    home: Path, tmp_path: Path, number: signal.Signals, how: str
+    home: Path, calm_for_long: Path, tmp_path: Path, number: signal.Signals, how: str
 ) -> None:
     out = tmp_path / "out"
     code, said = ended(home, out, lambda program: program.send_signal(number))
     assert said == f"{how}: what is done is kept in {out}; the same command continues\n"
     assert code == 128 + number
     assert sorted(path.name for path in out.iterdir()) == [".lock", "scenario.yaml", "store"]
+    assert shell(home, out, "", LONG) == [0]
+    assert_same_tables(out, calm_for_long)
 
 
 @pytest.mark.slow
@@ -113,9 +115,9 @@ def test_a_second_ctrl_c_says_no_more_than_the_first(home: Path, tmp_path: Path)
     assert said.count("\n") == 1
 
 
-def shell(home: Path, out: Path, redirected: str) -> list[int]:
-    """The exit codes of a short run and what is behind it in a pipe."""
-    words = " ".join(f"'{word}'" for word in command(home, out))
+def shell(home: Path, out: Path, redirected: str, *options: str) -> list[int]:
+    """The exit codes of a run, short unless told otherwise, and what is behind it in a pipe."""
+    words = " ".join(f"'{word}'" for word in command(home, out, *options))
     script = f"{words} {redirected}; echo ${{PIPESTATUS[*]}} >'{out}.codes'"
     subprocess.run(["bash", "-c", script], env=environment(), check=True, capture_output=True)
     return list(map(int, Path(f"{out}.codes").read_text().split()))
@@ -126,6 +128,18 @@ def calm(home: Path) -> Path:
     """The results of the same where nothing happens."""
     assert shell(home, home / "calm", "") == [0]
     return home / "calm"
+
+
+@pytest.fixture(scope="module")
+def calm_for_long(home: Path) -> Path:
+    """The same of a long one."""
+    assert shell(home, home / "long", "", LONG) == [0]
+    return home / "long"
+
+
+def assert_same_tables(out: Path, calm: Path) -> None:
+    for name in ("scores.parquet", "trace.parquet"):
+        assert (out / name).read_bytes() == (calm / name).read_bytes()
 
 
 PIPE = 128 + signal.SIGPIPE
@@ -148,8 +162,7 @@ def test_streams_that_are_closed_lose_no_result(
 ) -> None:
     """Nor does what goes astray get into a file: the first would have a closed stream's number."""
     assert shell(home, tmp_path / "out", redirected) == codes
-    for name in ("scores.parquet", "trace.parquet"):
-        assert (tmp_path / "out" / name).read_bytes() == (calm / name).read_bytes()
+    assert_same_tables(tmp_path / "out", calm)
     assert (tmp_path / "out" / "store" / "scores.jsonl").read_bytes() == b""
 
 

@@ -7,6 +7,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from shutil import copy
@@ -24,7 +25,7 @@ from tests.sim.scenario.mutants import TABLES
 SHARDS = 4  # A processor more may take one each.
 MUTANTS = 20_000
 WORLDS = 300
-LONGEST_S = 10.0
+LONGEST_S = 2.0
 """Of processor time, for a check; the longest takes one here."""
 MOST_EVENTS = 5_000
 FILE = "scenario.yaml"
@@ -81,8 +82,17 @@ def wrong(files: dict[str, str]) -> Iterator[str]:
                 yield f"{what}: {line}"
     except Exception as error:  # Whatever it is, it is what is looked for.
         yield repr(error)
-    if time.process_time() - started_s > LONGEST_S:
+    # Where others work, too, the same takes more processor time now and then.
+    if time.process_time() - started_s > LONGEST_S and again_s() > LONGEST_S:
         yield "takes too long"
+
+
+def again_s() -> float:
+    """The processor time of the same check, once more."""
+    started_s = time.process_time()
+    with suppress(ScenarioError):
+        checked()
+    return time.process_time() - started_s
 
 
 @pytest.mark.slow
